@@ -1,0 +1,115 @@
+"""The `simmorph` command: its group, and the one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import signal
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from simmorph import __version__
+from simmorph.errors import SimmorphError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+COMMANDS = {
+    "toy": "Write simulated ntuples with known truth.",
+    "select": "Select photon pairs into a flat ntuple.",
+    "train": "Learn a map that makes the source look like the target.",
+    "apply": "Write the morphed branches back to ROOT.",
+    "evaluate": "Prove how good the map is.",
+    "limits": "Turn the result into upper limits.",
+    "run": "Run the whole chain, skipping what is up to date.",
+    "inspect": "Show what is in a model.",
+    "check": "Check a recipe and its inputs without running it.",
+    "schema": "Print the JSON schema of a recipe or selection.",
+}
+"""Every command in the order of an analysis, with its line in `simmorph --help`; each lives in the module of its name."""
+
+INTERRUPTED = 130
+
+
+class Commands(click.Group):
+    """The group that imports a command when it is called, so that `--help` answers at once."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Every command, in the order of an analysis."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """The command of this name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"simmorph.cli.{cmd_name}")
+        return getattr(module, f"{cmd_name}_command")  # type: ignore[no-any-return]
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, or name the likest one."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from simmorph.errors import one_of  # noqa: PLC0415
+
+            ctx.fail(f"no such command {args[0]!r}; {one_of(args[0], COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="simmorph")
+def simmorph() -> None:
+    """Make simulation look like data, on ROOT ntuples.
+
+    \b
+    Start here:
+      simmorph toy hgg -o build/toy
+      simmorph run --config cli-examples/demo/hgg.yaml
+
+    Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 failure, 2 usage, 3 configuration,
+    4 input data, 5 nothing selected, 85 checkpointed, 130 interrupted.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with its code."""
+    signal.signal(signal.SIGTERM, _exit_on_sigterm)
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; a user's mistake is one line on stderr, a bug keeps its traceback."""
+    try:
+        simmorph.main(args=None if arguments is None else list(arguments), prog_name="simmorph", standalone_mode=False)
+    except SimmorphError as error:
+        _say(str(error))
+        return error.exit_code
+    except click.ClickException as error:
+        command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "simmorph"
+        _say(f"{error.format_message()} (see '{command} --help')")
+        return 2
+    except (KeyboardInterrupt, click.Abort):
+        _say("interrupted; nothing was left half-written")
+        return INTERRUPTED
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except BrokenPipeError:
+        # The reader of our pipe has what it wanted; the interpreter must not flush stdout again at exit.
+        sys.stderr.close()
+        return 0
+    return 0
+
+
+def _say(message: str) -> None:
+    """One printable line on stderr, whatever a file may have named its branches."""
+    line = " ".join(message.split())
+    click.echo("simmorph: " + "".join(c if c.isprintable() else repr(c)[1:-1] for c in line), err=True)
+
+
+def _exit_on_sigterm(signum: int, frame: Any) -> None:  # noqa: ARG001
+    """Unwind the stack on SIGTERM, so that temporary files are removed."""
+    raise SystemExit(128 + signum)

@@ -1,0 +1,150 @@
+"""The recipe: one analysis in one YAML file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+
+from simmorph.config.documents import Section, read_document, validate
+from simmorph.config.evaluation import EvaluateSettings
+from simmorph.config.limits import LimitsSettings
+from simmorph.config.training import TrainingSettings
+from simmorph.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def _as_list(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+Inputs = Annotated[list[str], BeforeValidator(_as_list), Field(min_length=1)]
+"""A file, glob, folder or URL, or a list of them."""
+Name = Annotated[str, Field(min_length=1)]
+
+
+class MethodSettings(Section):
+    """The method's name, and the keywords of its constructor."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    name: Name
+    """A name in METHODS; `simmorph schema` lists them."""
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Everything but the name."""
+        return dict(self.model_extra or {})
+
+
+class ToySettings(Section):
+    """A simulated input: `simmorph toy NAME`."""
+
+    name: Name
+    """Which toy."""
+    output: Path
+    """Folder for its files."""
+    events: Annotated[int, Field(gt=0)] = 100_000
+    """Events in each sample."""
+    seed: Annotated[int, Field(ge=0)] = 1
+    """Start of its random numbers."""
+
+
+class SelectSettings(Section):
+    """One run of `simmorph select`."""
+
+    input: Inputs
+    """ROOT files."""
+    selection: Name
+    """Name of a shipped selection, or a file."""
+    output: Path
+    """The flat ntuple to write."""
+
+
+class ApplySettings(Section):
+    """One run of `simmorph apply` beside the one from `source` to `template`."""
+
+    input: Inputs
+    """Flat ntuples."""
+    output: Path
+    """The ntuple to write."""
+
+
+class Recipe(Section):
+    """One analysis: what is morphed to look like what, by which method, and what is done with it.
+
+    Paths are relative to the folder in which the command runs.
+    """
+
+    source: Inputs | None = None
+    """The sample to be morphed, usually simulation: flat ntuples written by select."""
+    target: Inputs | None = None
+    """The sample it should look like, usually data."""
+    tree: Name = "events"
+    """The tree in source and target."""
+    features: Annotated[list[Name], Field(min_length=1)]
+    """The branches that are morphed."""
+    context: list[Name] = Field(default_factory=list)
+    """The branches that the map is conditioned on."""
+    weight: Name | None = None
+    """The branch of event weights; without it every event counts 1."""
+    region: str | None = None
+    """Cut on source and target for training, as an expression of branches."""
+    preprocessing: dict[str, Any] = Field(default_factory=dict)
+    """Steps for each feature or context variable; what is left out is proposed from the data."""
+    method: MethodSettings
+    """What is learnt."""
+    training: TrainingSettings = TrainingSettings()
+    """How it is learnt."""
+    model: Path | None = None
+    """The model folder."""
+    template: Path | None = None
+    """The morphed source."""
+    toy: ToySettings | None = None
+    """The simulated input that `run` starts from."""
+    select: list[SelectSettings] = Field(default_factory=list)
+    """The selections that `run` makes first."""
+    apply: list[ApplySettings] = Field(default_factory=list)
+    """Further ntuples that `run` morphs."""
+    evaluate: EvaluateSettings = EvaluateSettings()
+    """How the map is judged."""
+    limits: LimitsSettings | None = None
+    """How it becomes physics."""
+
+    @model_validator(mode="after")
+    def _name_each_variable_once(self) -> Recipe:
+        names = self.features + self.context
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"{', '.join(map(repr, twice))} stands twice in features and context")
+        stray = sorted(set(self.preprocessing) - set(names))
+        if stray:
+            raise ValueError(f"preprocessing names {stray[0]!r}, which is neither a feature nor context")
+        return self
+
+
+def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Read and check a recipe.
+
+    Args:
+        path: the YAML file.
+        overrides: assignments such as `training.epochs=5`, applied before the check.
+
+    Raises:
+        ConfigError: with file, line and the nearest valid name.
+    """
+    return validate(read_document(path).with_overrides(overrides), Recipe)
+
+
+def required(value: Any, key: str, option: str) -> Any:
+    """A value of the recipe that this step cannot do without.
+
+    Raises:
+        ConfigError: it was neither in the recipe nor on the command line.
+    """
+    if value is None:
+        raise ConfigError("recipe", f"key {key!r} is missing", f"add `{key}:` or give {option}")
+    return value

@@ -1,0 +1,50 @@
+"""The recipe's `training:` block."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from simmorph.config.documents import Section
+
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+PositiveInt = Annotated[int, Field(gt=0)]
+PositiveFloat = Annotated[float, Field(gt=0)]
+
+
+class TrainingSettings(Section):
+    """How a method is trained.
+
+    Events are dealt into three parts by a hash of seed and entry number: the network trains on the first, early
+    stopping looks at the validation part, and only the rest is used to judge.
+    """
+
+    epochs: PositiveInt = 50
+    """Passes over the training part."""
+    batch_size: PositiveInt = 4096
+    """Events of each sample in one step."""
+    learning_rate: PositiveFloat = 1e-3
+    """Step size of the optimizer at the start."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    """Decoupled weight decay of the optimizer."""
+    clip_gradient: PositiveFloat | None = 5.0
+    """Largest norm of the gradient of one step; null for no limit."""
+    patience: PositiveInt | None = 10
+    """Epochs without a better validation loss after which training stops; null trains all epochs."""
+    seed: Annotated[int, Field(ge=0)] = 1
+    """Start of every random number."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to train; auto takes a GPU if there is one."""
+    validation: Fraction = 0.1
+    """Part of the events that early stopping looks at."""
+    holdout: Fraction = 0.3
+    """Part of the events that training never sees; `evaluate` judges on these."""
+    max_minutes: PositiveFloat | None = None
+    """Save a checkpoint and exit with code 85 after this time."""
+
+    @model_validator(mode="after")
+    def _leave_events_to_train_on(self) -> TrainingSettings:
+        if self.validation + self.holdout > 0.95:
+            raise ValueError("validation and holdout together leave less than 5 % of the events to train on")
+        return self

@@ -1,0 +1,1 @@
+"""Events, ntuples, expressions, preprocessing, toys."""

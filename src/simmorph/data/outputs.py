@@ -1,0 +1,151 @@
+"""Outputs appear whole or not at all, and are never replaced by accident.
+
+Everything is written under a temporary name beside its destination and moved there when it is complete; the
+provenance file comes last, so that its presence means that the output is whole.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import sys
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from simmorph import __version__
+from simmorph.errors import SimmorphError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+
+class OutputError(SimmorphError):
+    """An output could not be written."""
+
+
+def refuse_existing(path: Path, *, force: bool) -> None:
+    """Fail early if the output exists, before hours are spent on it.
+
+    Raises:
+        UsageError: it exists and `force` is not set, or a folder stands where a file should go.
+    """
+    if path.exists() and not force:
+        raise UsageError(path, "already exists", "choose another output or add --force")
+
+
+def provenance_path(output: Path) -> Path:
+    """Where the provenance of an output stands."""
+    return output.with_name(output.name + ".provenance.json")
+
+
+@contextlib.contextmanager
+def whole_file(path: Path, *, force: bool = False) -> Iterator[Path]:
+    """A temporary path that becomes `path` when the block ends well, and vanishes when it does not.
+
+    Raises:
+        UsageError: the file exists (also if it came into being meanwhile) and `force` is not set.
+        OutputError: the folder cannot be written.
+    """
+    path = Path(path)
+    refuse_existing(path, force=force)
+    if path.is_dir():
+        raise UsageError(path, "is a folder", "name a file to write")
+    with _temporary(path) as folder:
+        temporary = folder / path.name
+        yield temporary
+        _sync(temporary)
+        if force:
+            provenance_path(path).unlink(missing_ok=True)
+            temporary.replace(path)
+        else:
+            try:
+                os.link(temporary, path)
+            except FileExistsError as error:
+                raise UsageError(path, "came into being meanwhile", "add --force to replace it") from error
+            except OSError:  # no hard links here, as on EOS and some FUSE mounts
+                refuse_existing(path, force=False)
+                temporary.replace(path)
+        _sync(path.parent)
+
+
+@contextlib.contextmanager
+def whole_folder(path: Path, *, force: bool = False) -> Iterator[Path]:
+    """A temporary folder that becomes `path` when the block ends well, and vanishes when it does not."""
+    path = Path(path)
+    refuse_existing(path, force=force)
+    if path.exists() and not path.is_dir():
+        raise UsageError(path, "is a file", "name a folder to write")
+    with _temporary(path) as folder:
+        temporary = folder / path.name
+        temporary.mkdir()
+        yield temporary
+        for inner in temporary.rglob("*"):
+            _sync(inner)
+        if path.exists():
+            refuse_existing(path, force=force)
+            path.rename(folder / "replaced")
+        try:
+            temporary.rename(path)
+        except OSError as error:
+            if (folder / "replaced").exists():
+                (folder / "replaced").rename(path)
+            raise OutputError(path, (error.strerror or str(error)).lower(), "choose another output") from error
+        _sync(path.parent)
+
+
+@contextlib.contextmanager
+def _temporary(path: Path) -> Iterator[Path]:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    except OSError as error:
+        raise OutputError(path, (error.strerror or str(error)).lower(), "choose another output") from error
+    try:
+        yield folder
+    except OSError as error:
+        if error.filename is None or str(folder) in str(error.filename):
+            raise OutputError(path, (error.strerror or str(error)).lower(), "nothing was written") from error
+        raise
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError:  # some file systems cannot sync a folder
+        if path.is_file():
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def sha256_of(path: str | Path) -> str:
+    """The SHA-256 of a file's content, in hexadecimal."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write readable JSON; NaN and infinity are refused, since other readers refuse them."""
+    path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def write_provenance(output: Path, made_from: Mapping[str, Any]) -> None:
+    """Write down what an output is and where it came from: its completion marker."""
+    content = {
+        "output": output.name,
+        "sha256": sha256_of(output),
+        "simmorph": __version__,
+        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "written": datetime.now(UTC).isoformat(timespec="seconds"),
+        **made_from,
+    }
+    with whole_file(provenance_path(output), force=True) as temporary:
+        write_json(temporary, content)

@@ -1,0 +1,1 @@
+"""Histograms to pyhf workspaces to CLs limits."""

@@ -1,0 +1,1 @@
+"""Torch plumbing that methods share."""
