@@ -27,7 +27,7 @@ COMMANDS = {
     "check": "Check a recipe and its inputs without running it.",
     "schema": "Print the JSON schema of a recipe or selection.",
 }
-"""Every command in the order of an analysis, with its line in `simmorph --help`; each lives in the module of its name."""
+"""Every command in the order of an analysis, with its line in `--help`; each lives in the module of its name."""
 
 INTERRUPTED = 130
 
@@ -46,7 +46,9 @@ class Commands(click.Group):
         module = importlib.import_module(f"simmorph.cli.{cmd_name}")
         return getattr(module, f"{cmd_name}_command")  # type: ignore[no-any-return]
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command, or name the likest one."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             from simmorph.errors import one_of  # noqa: PLC0415
@@ -63,7 +65,7 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="simmorph")
 def simmorph() -> None:
-    """Make simulation look like data, on ROOT ntuples.
+    r"""Make simulation look like data, on ROOT ntuples.
 
     \b
     Start here:

@@ -122,19 +122,27 @@ def parse_yaml(text: str, name: str) -> tuple[Any, dict[Place, int]]:
     try:
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
             if getattr(event, "anchor", None):
-                line = event.start_mark.line + 1
-                raise ConfigError(f"{name}:{line}", "anchors and aliases are not allowed", "write the value out")
+                raise ConfigError(
+                    f"{name}:{_line(event)}", "anchors and aliases are not allowed", "write the value out"
+                )
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ConfigError(f"{name}:{line}", f"not valid YAML: {error.problem}", "check colons and indentation") from error
+        raise ConfigError(
+            f"{name}:{line}", f"not valid YAML: {error.problem}", "check colons and indentation"
+        ) from error
     except (yaml.YAMLError, RecursionError) as error:
         raise ConfigError(name, "not valid YAML: " + str(error).splitlines()[0]) from error
     return (None if node is None else _value(node, (), name, lines)), lines
 
 
+def _line(marked: yaml.Event | yaml.Node) -> int:
+    """The line on which a piece of YAML starts, counted from 1."""
+    return marked.start_mark.line + 1 if marked.start_mark else 1
+
+
 def _value(node: yaml.Node, place: Place, name: str, lines: dict[Place, int]) -> Any:
-    line = node.start_mark.line + 1
+    line = _line(node)
     lines.setdefault(place, line)
     if len(place) > MAX_DEPTH:
         raise ConfigError(f"{name}:{line}", f"nested deeper than {MAX_DEPTH} levels")
@@ -145,11 +153,9 @@ def _value(node: yaml.Node, place: Place, name: str, lines: dict[Place, int]) ->
     return _scalar(node) if isinstance(node, yaml.ScalarNode) else None
 
 
-def _pairs(
-    node: yaml.MappingNode, place: Place, name: str, lines: dict[Place, int]
-) -> Iterator[tuple[str, Any]]:
+def _pairs(node: yaml.MappingNode, place: Place, name: str, lines: dict[Place, int]) -> Iterator[tuple[str, Any]]:
     for key_node, value_node in node.value:
-        line = key_node.start_mark.line + 1
+        line = _line(key_node)
         if not isinstance(key_node, yaml.ScalarNode):
             raise ConfigError(f"{name}:{line}", "a key must be a plain word")
         inner = (*place, key_node.value)

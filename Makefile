@@ -1,0 +1,47 @@
+# Every target sets itself up in .venv with plain pip: `make demo` works on a fresh clone.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
+EVENTS ?= 200000
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-quick lint bench clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+# torch comes first and alone: an open requirement would pull gigabytes of GPU packages.
+$(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) torch==2.13.0
+	$(PIP) -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run
+	$(PIP) -e '.[dev]'
+	@touch $@
+
+install: $(VENV)/.run ## install simmorph into .venv
+
+demo: $(VENV)/.run ## toy data to upper limit in about five minutes, report in build/demo
+	$(BIN)/simmorph run --config cli-examples/demo/hgg.yaml --set toy.events=$(EVENTS)
+
+test: $(VENV)/.dev ## the whole test suite
+	$(BIN)/pytest
+
+test-quick: $(VENV)/.dev ## all but the tests that train to closure
+	$(BIN)/pytest -m "not slow"
+
+lint: $(VENV)/.dev ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.dev ## side-by-side measurements, printed as ratios
+	$(BIN)/python -m benchmarks
+
+clean: ## remove everything that was built
+	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
