@@ -92,7 +92,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except click.ClickException as error:
         command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "simmorph"
-        _say(f"{error.format_message()} (see '{command} --help')")
+        hint = "" if "--help" in error.format_message() else f" (see '{command} --help')"
+        _say(error.format_message() + hint)
         return 2
     except (KeyboardInterrupt, click.Abort):
         _say("interrupted; nothing was left half-written")

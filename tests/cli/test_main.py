@@ -1,0 +1,115 @@
+"""The command line as a whole: help, exit codes, one line for a mistake and a traceback for a bug."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+import pytest
+
+from simmorph import errors
+from simmorph.cli.main import COMMANDS, Commands, run, simmorph
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+EXIT_CODES = {
+    errors.SimmorphError: 1,
+    errors.UsageError: 2,
+    errors.ConfigError: 3,
+    errors.InputError: 4,
+    errors.EmptySelectionError: 5,
+    errors.Checkpointed: 85,
+}
+
+
+def test_every_error_has_the_documented_exit_code() -> None:
+    assert {kind: kind.exit_code for kind in EXIT_CODES} == EXIT_CODES
+
+
+def raising(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    def command() -> None:
+        raise error
+
+    monkeypatch.setattr(Commands, "get_command", lambda *_: click.Command("toy", callback=command))
+
+
+@pytest.mark.parametrize("kind", EXIT_CODES)
+def test_a_mistake_is_one_line_and_its_exit_code(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], kind: type[errors.SimmorphError]
+) -> None:
+    raising(monkeypatch, kind("a.root", "evil \x1b[31m\nname", "mend it"))
+    assert run(["toy"]) == kind.exit_code
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err == "simmorph: a.root: evil \\x1b[31m name; mend it\n"
+
+
+def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    raising(monkeypatch, ZeroDivisionError())
+    with pytest.raises(ZeroDivisionError):
+        run(["toy"])
+
+
+def test_an_interrupt_exits_with_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    raising(monkeypatch, KeyboardInterrupt())
+    assert run(["toy"]) == 130
+    assert "interrupted" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [(["tran"], "did you mean 'train'?"), (["--nope"], "--nope"), (["toy", "--nope"], "--nope")],
+)
+def test_wrong_usage_is_one_line_and_code_2(simmorph: Callable[..., Any], arguments: list[str], says: str) -> None:
+    outcome = simmorph(*arguments)
+    assert outcome.code == 2
+    assert says in outcome.stderr
+    assert outcome.stderr.count("\n") == 1
+    assert outcome.stdout == ""
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_with_an_example(name: str) -> None:
+    module = importlib.import_module(f"simmorph.cli.{name}")
+    command: click.Command = getattr(module, f"{name}_command")
+    context = click.Context(command, info_name=f"simmorph {name}")
+    text = command.get_help(context)
+    assert f"simmorph {name}" in text.split("Options:")[0].split("\n", 1)[1], "an example stands in the help"
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, f"{parameter.name} says what it does"
+            assert all("_" not in option for option in parameter.opts)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_prints_json_on_request(name: str) -> None:
+    command = simmorph.get_command(click.Context(simmorph), name)
+    assert command is not None
+    assert "--json" in {option for parameter in command.params for option in parameter.opts}
+
+
+def test_help_answers_at_once() -> None:
+    command = [sys.executable, "-m", "simmorph", "--help"]
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        times.append(time.perf_counter() - start)
+    assert "evaluate" in printed
+    assert min(times) < 0.5
+
+
+@pytest.mark.parametrize("name", ["", *COMMANDS])
+def test_help_imports_nothing_heavy(name: str) -> None:
+    heavy = "{'torch', 'uproot', 'pyhf', 'matplotlib', 'sklearn', 'scipy'}"
+    code = (
+        "import sys; from simmorph.cli.main import run; "
+        f"run({[part for part in (name, '--help') if part]!r}); print('HEAVY', {heavy} & set(sys.modules))"
+    )
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert printed.rstrip().endswith("HEAVY set()")
