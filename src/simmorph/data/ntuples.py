@@ -1,0 +1,431 @@
+"""Read and write ntuples in ROOT files; the only module that knows uproot.
+
+Branches are read one by one by their exact names, after checking that the tree has them, and never as expressions:
+uproot evaluates expressions, and aliases stored in the file, with Python's eval.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import importlib.util
+import json
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import awkward as ak
+import numpy as np
+import uproot
+
+from simmorph.data.outputs import OutputError, whole_file, write_provenance
+from simmorph.errors import InputError, one_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from simmorph.data.events import IntArray
+
+Column = Any
+"""One branch of a chunk: a numpy array if it is one number per entry, else an awkward array."""
+
+TREE_CLASSES = ("TTree", "TNtuple", "TNtupleD", "ROOT::RNTuple", "ROOT::Experimental::RNTuple")
+METADATA = "simmorph_metadata"
+ROWS_PER_BASKET = 100_000
+STEP = 200_000
+
+_XROOTD_DEFAULTS = {
+    "XRD_CONNECTIONRETRY": "2",
+    "XRD_CONNECTIONWINDOW": "5",
+    "XRD_REQUESTTIMEOUT": "10",
+    "XRD_STREAMERRORWINDOW": "5",
+    "XRD_STREAMTIMEOUT": "5",
+}
+"""XRootD retries for minutes by default when a server vanishes; what the user has set stays."""
+
+
+# --- which files ---------------------------------------------------------------------------------------------------
+
+
+def expand_inputs(inputs: Sequence[str]) -> list[str]:
+    """The files that globs, folders (their *.root), URLs and `-` (a list on stdin) stand for: sorted, each once.
+
+    Raises:
+        InputError: an input matches nothing.
+    """
+    return sorted({path for given in inputs for path in _expand(str(given))})
+
+
+def _expand(given: str) -> list[str]:
+    if given == "-":
+        listed = [line.strip() for line in sys.stdin]
+        files = [path for line in listed if line and not line.startswith("#") for path in _expand_path(line)]
+    else:
+        files = _expand_path(given)
+    if not files:
+        raise InputError(given, "no file there", "check the name; folders are searched for *.root")
+    return files
+
+
+def _expand_path(given: str) -> list[str]:
+    if is_url(given) or Path(given).is_file():
+        return [given]
+    if Path(given).is_dir():
+        return [str(path) for path in Path(given).glob("*.root")]
+    if Path(given).exists():
+        raise InputError(given, "is neither a file nor a folder")
+    return [path for path in glob.glob(given, recursive=True) if Path(path).is_file()]  # noqa: PTH207 - absolute globs
+
+
+def is_url(path: str) -> bool:
+    """Whether this names a file on a server."""
+    return "://" in path
+
+
+# --- what is in a file ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class TreeInfo:
+    """What a tree holds.
+
+    Attributes:
+        path: the file.
+        tree: the name of the tree, with its folders inside the file.
+        n_entries: its number of entries.
+        branches: the type of every branch as ROOT calls it.
+    """
+
+    path: str
+    tree: str
+    n_entries: int
+    branches: dict[str, str]
+
+
+def describe(path: str, tree: str | None = None) -> TreeInfo:
+    """What the tree holds; without a name, the only tree in the file.
+
+    Raises:
+        InputError: the file cannot be read, or there is no such tree, or more than one to choose from.
+    """
+    with _opened(path) as file, _told(path):
+        name = _tree_name(path, file, tree)
+        found = file[name]
+        types = {branch: str(it.typename) for branch, it in _branches(found).items()}
+        return TreeInfo(path, name, int(found.num_entries), types)
+
+
+def trees_in(path: str) -> dict[str, str]:
+    """Every tree in the file with its class, of several cycles only the newest."""
+    with _opened(path) as file, _told(path):
+        return _trees(file)
+
+
+def read_metadata(path: str | Path) -> dict[str, Any]:
+    """What simmorph has written down in this file; nothing if it has not written it."""
+    with _opened(str(path)) as file, _told(str(path)):
+        if file.classnames(recursive=False, cycle=False).get(METADATA) != "TObjString":
+            return {}
+        content = json.loads(str(file[METADATA]))
+        return content if isinstance(content, dict) else {}
+
+
+@contextlib.contextmanager
+def _opened(path: str) -> Iterator[Any]:
+    """The file, open for reading."""
+    with _told(path):
+        file = uproot.open({_reachable(path): None}, handler=_handler(path), object_cache=None, array_cache=None)
+    with file:
+        yield file
+
+
+def _reachable(path: str) -> str:
+    """The path, once it is known that opening it makes sense; a pipe would wait for ever."""
+    if path.startswith("root://"):
+        for name, value in _XROOTD_DEFAULTS.items():
+            os.environ.setdefault(name, value)
+        if importlib.util.find_spec("fsspec_xrootd") is None:
+            raise InputError(path, "XRootD is not installed", "pip install 'simmorph[xrootd]'")
+    elif not is_url(path):
+        if not Path(path).exists():
+            raise InputError(path, "no such file")
+        if not Path(path).is_file():
+            raise InputError(path, "is not a file")
+    return path
+
+
+def _handler(path: str) -> Any:
+    if path.startswith(("http://", "https://")):
+        return uproot.HTTPSource
+    return uproot.source.fsspec.FSSpecSource if is_url(path) else uproot.MultithreadedFileSource
+
+
+@contextlib.contextmanager
+def _told(*places: object) -> Iterator[None]:
+    """Turn whatever uproot raises on a bad file, a dozen kinds of exception, into one that says where."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        where = ", ".join(str(place) for place in places)
+        raise InputError(where, f"cannot be read: {type(error).__name__} {reason}".rstrip()) from error
+
+
+def _trees(file: Any) -> dict[str, str]:
+    classes = file.classnames(recursive=True, cycle=False)
+    return {name: kind for name, kind in classes.items() if kind in TREE_CLASSES}
+
+
+def _tree_name(path: str, file: Any, tree: str | None) -> str:
+    trees = _trees(file)
+    if tree is not None:
+        if tree not in trees:
+            raise InputError(path, f"there is no tree {tree!r}", one_of(tree, trees))
+        return tree
+    if len(trees) != 1:
+        raise InputError(path, "there is not one tree", f"say which with --tree; {one_of('', trees)}")
+    return next(iter(trees))
+
+
+def _branches(tree: Any) -> dict[str, Any]:
+    """Every branch by its name, or by its path inside the tree where two share a name."""
+    found: dict[str, list[tuple[str, Any]]] = {}
+    for path, branch in tree.iteritems(recursive=True, full_paths=True):
+        found.setdefault(path.rpartition("/")[2], []).append((path, branch))
+    named: dict[str, Any] = {}
+    for name, candidates in found.items():
+        single = {name: candidates[0][1]}
+        named |= single if len(candidates) == 1 else dict(candidates)
+    return named
+
+
+# --- what is in the branches ---------------------------------------------------------------------------------------
+
+
+def iterate(path: str, tree: str, branches: Sequence[str], step: int = STEP) -> Iterator[tuple[int, dict[str, Column]]]:
+    """The number of the first entry and the branches of one chunk after the other.
+
+    Args:
+        path: the file.
+        tree: the name of the tree in it.
+        branches: the exact names of the branches to read.
+        step: entries in a chunk.
+
+    Raises:
+        InputError: there is no such tree or branch, or one cannot be read.
+    """
+    with _opened(path) as file:
+        with _told(path, f"tree {tree!r}"):
+            found = file[_tree_name(path, file, tree)]
+            n_entries, known = int(found.num_entries), _branches(found)
+        wanted = {name: _branch(path, tree, known, name) for name in branches}
+        for start in range(0, n_entries, step):
+            stop = min(start + step, n_entries)
+            yield start, {name: _read(it, (path, tree, name), start, stop) for name, it in wanted.items()}
+
+
+def _branch(path: str, tree: str, known: Mapping[str, Any], name: str) -> Any:
+    if name not in known:
+        raise InputError(path, f"tree {tree!r} lacks {name!r}", one_of(name, known))
+    return known[name]
+
+
+def _read(branch: Any, place: tuple[str, str, str], start: int, stop: int) -> Column:
+    """One branch of one chunk, and a check that it came whole."""
+    path, tree, name = place
+    places = (path, f"tree {tree!r}", f"branch {name!r}", f"entries {start} to {stop}")
+    with _told(*places):
+        column = _plain(branch.array(entry_start=start, entry_stop=stop, library="ak"))
+    if len(column) != stop - start:
+        raise InputError(", ".join(places), f"only {len(column)} entries came back", "the file is damaged")
+    return column
+
+
+def _plain(array: ak.Array) -> Column:
+    """A numpy array where there is one number per entry."""
+    is_flat = isinstance(array.type.content, ak.types.NumpyType)
+    return ak.to_numpy(array) if is_flat else array
+
+
+def read_columns(paths: Sequence[str], tree: str, branches: Sequence[str]) -> dict[str, NDArray[Any]]:
+    """Branches of one number per entry, of all files one after the other: floats as float64, the rest as it is.
+
+    Raises:
+        InputError: a branch is missing, unreadable, or not one number per entry.
+    """
+    parts: dict[str, list[NDArray[Any]]] = {name: [] for name in branches}
+    for path in paths:
+        for _, columns in iterate(path, tree, branches):
+            for name, column in columns.items():
+                parts[name].append(_flat(path, tree, name, column))
+    return {name: np.concatenate(chunks) if chunks else np.empty(0) for name, chunks in parts.items()}
+
+
+def _flat(path: str, tree: str, name: str, column: Column) -> NDArray[Any]:
+    if not isinstance(column, np.ndarray):
+        what = f"tree {tree!r}, branch {name!r} is not one number per entry but {column.type.content}"
+        raise InputError(path, what, "use a flat ntuple as `simmorph select` writes it")
+    is_native_int = column.dtype.kind in "biu"
+    return column if is_native_int else column.astype(np.float64)
+
+
+def entry_numbers(paths: Sequence[str], tree: str) -> IntArray:
+    """The number of each entry within its own file, in the order of `read_columns`."""
+    lengths = [describe(path, tree).n_entries for path in paths]
+    return np.concatenate([np.arange(length) for length in lengths]) if lengths else np.empty(0, np.int64)
+
+
+# --- writing -------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class NtupleWriter:
+    """A tree being written; small pieces are gathered into baskets of some 100,000 rows.
+
+    Attributes:
+        file: the open file.
+        tree: the name of the tree.
+        metadata: what will be written down beside the tree; add to it at any time.
+        n_rows: how many rows it has been given.
+    """
+
+    file: Any
+    tree: str
+    metadata: dict[str, Any]
+    n_rows: int = 0
+    _waiting: list[dict[str, Column]] = field(default_factory=list)
+    _n_waiting: int = 0
+    _written: Any = None
+
+    def extend(self, columns: Mapping[str, Column]) -> None:
+        """Add rows: numpy arrays, or awkward arrays of one variable-length list of numbers per row.
+
+        Raises:
+            ValueError: the columns differ in length, or are not those of the first call.
+        """
+        arrays = {name: np.asarray(it) if not isinstance(it, ak.Array) else it for name, it in columns.items()}
+        lengths = {len(array) for array in arrays.values()}
+        if len(lengths) != 1:
+            raise ValueError(f"columns of one length are needed, not of {sorted(lengths)}")
+        if self._written is None:
+            types = {name: _branch_type(array) for name, array in arrays.items()}
+            self._written = self.file.mktree(self.tree, types, counter_name=_counter_names(types))
+            self._names = set(arrays)
+        if set(arrays) != self._names:
+            raise ValueError(f"columns {sorted(set(arrays) ^ self._names)} are not in every call")
+        rows = lengths.pop()
+        self.n_rows, self._n_waiting = self.n_rows + rows, self._n_waiting + rows
+        self._waiting.append(arrays)
+        if self._n_waiting >= ROWS_PER_BASKET:
+            self._flush()
+
+    def add_object(self, name: str, content: Any) -> None:
+        """Write a histogram or another object that uproot can write beside the tree."""
+        self.file[name] = content
+
+    def add_histogram(self, name: str, title: str, labels: Sequence[str], values: Any, variances: Any) -> None:
+        """Write a TH1D with one labelled bin for each value."""
+        self.file[name] = _labelled_histogram(title, labels, np.asarray(values), np.asarray(variances))
+
+    def finish(self) -> None:
+        """Write what is still waiting, and the metadata."""
+        if self._written is None:
+            raise ValueError("no columns were given; extend with empty arrays to write an empty tree")
+        self._flush()
+        self.file[METADATA] = json.dumps(self.metadata, allow_nan=False)
+
+    def _flush(self) -> None:
+        if self._n_waiting:
+            self._written.extend({name: _joined(name, self._waiting) for name in self._waiting[0]})
+        self._waiting, self._n_waiting = [], 0
+
+
+def _branch_type(array: Column) -> Any:
+    return array.dtype if isinstance(array, np.ndarray) and array.ndim == 1 else ak.Array(array[:0]).type.content
+
+
+def _joined(name: str, pieces: Sequence[Mapping[str, Column]]) -> Column:
+    arrays = [piece[name] for piece in pieces]
+    if len(arrays) == 1:
+        return arrays[0]
+    return np.concatenate(arrays) if isinstance(arrays[0], np.ndarray) else ak.concatenate(arrays)
+
+
+def _counter_names(types: Iterable[str]) -> Any:
+    """Names for the counters of jagged branches, `n<branch>`, that no other branch has."""
+    taken = set(types)
+    given: dict[str, str] = {}
+
+    def counter_name(counted: str) -> str:
+        name = given.get(counted, f"n{counted}")
+        while name in taken and counted not in given:
+            name = f"n_{name}"
+        taken.add(name)
+        return given.setdefault(counted, name)
+
+    return counter_name
+
+
+def _labelled_histogram(title: str, labels: Sequence[str], values: NDArray[Any], variances: NDArray[Any]) -> Any:
+    edges = np.arange(len(labels) + 1, dtype=np.float64)
+    identify = uproot.writing.identify
+    axis = identify.to_TAxis(
+        "xaxis", "", len(labels), 0.0, float(len(labels)),
+        fLabels=identify.to_THashList([identify.to_TObjString(label) for label in labels]),
+    )  # fmt: skip
+    around = np.concatenate([[0.0], values, [0.0]])
+    squares = np.concatenate([[0.0], variances, [0.0]])
+    middle = (edges[:-1] + edges[1:]) / 2
+    return identify.to_TH1x(
+        fName=None, fTitle=title, data=around, fEntries=float(len(values)), fTsumw=float(values.sum()),
+        fTsumw2=float(variances.sum()), fTsumwx=float((values * middle).sum()),
+        fTsumwx2=float((values * middle**2).sum()), fSumw2=squares, fXaxis=axis,
+    )  # fmt: skip
+
+
+@contextlib.contextmanager
+def create_ntuple(
+    path: Path,
+    tree: str,
+    *,
+    force: bool = False,
+    metadata: Mapping[str, Any] | None = None,
+    made_from: Mapping[str, Any] | None = None,
+) -> Iterator[NtupleWriter]:
+    """Write a tree that appears whole or not at all: a TTree, since ROOT's newer RNTuple is not read everywhere.
+
+    Args:
+        path: the file to write.
+        tree: the name of the tree.
+        force: replace an existing file.
+        metadata: what to write down beside the tree, readable by `read_metadata`.
+        made_from: what to write into the provenance file, which comes last.
+
+    Raises:
+        UsageError: the file exists.
+        OutputError: the file cannot be written, or did not come out as it should.
+    """
+    path = Path(path)
+    with whole_file(path, force=force) as temporary:
+        with uproot.recreate(temporary, compression=uproot.ZLIB(1)) as file:
+            writer = NtupleWriter(file, tree, dict(metadata or {}))
+            yield writer
+            writer.finish()
+        _verify(path, temporary, tree, writer.n_rows)
+    write_provenance(path, {} if made_from is None else made_from)
+
+
+def _verify(path: Path, temporary: Path, tree: str, n_rows: int) -> None:
+    try:
+        written, kind = describe(str(temporary), tree), trees_in(str(temporary))[tree]
+    except InputError as error:
+        raise OutputError(path, "could not be read back", "nothing was written; is the disk full?") from error
+    if (written.n_entries, kind) != (n_rows, "TTree"):
+        what = f"came out as a {kind} of {written.n_entries} entries, not a TTree of {n_rows}"
+        raise OutputError(path, what, "nothing was written; is the disk full?")
