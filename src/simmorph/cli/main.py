@@ -51,7 +51,7 @@ class Commands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command, or name the likest one."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            from simmorph.errors import one_of  # noqa: PLC0415
+            from simmorph.errors import one_of
 
             ctx.fail(f"no such command {args[0]!r}; {one_of(args[0], COMMANDS)}")
         return super().resolve_command(ctx, args)

@@ -1,0 +1,28 @@
+"""`simmorph schema`."""
+
+from __future__ import annotations
+
+import click
+
+from simmorph.cli.options import answer, json_option
+
+
+@click.command("schema")
+@click.argument("document", type=click.Choice(["recipe", "selection"]), default="recipe")
+@json_option
+def schema_command(document: str, as_json: bool) -> None:
+    r"""Print the JSON schema of a recipe (default) or a selection.
+
+    Editors complete and check YAML with it; shipped files name it in their second line. The schema is JSON with or
+    without --json.
+
+    \b
+    Example:
+      simmorph schema > recipe.schema.json
+    """
+    import json
+
+    from simmorph.pipeline.schema import json_schema
+
+    schema = json_schema(document)
+    answer(schema, json.dumps(schema, indent=2), as_json=as_json)
