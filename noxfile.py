@@ -1,4 +1,10 @@
-"""Short sessions for everything that CI does: `nox -s lint tests`."""
+#!/usr/bin/env -S uv run --script
+
+# /// script
+# dependencies = ["nox>=2024.10"]
+# ///
+
+"""Short sessions for everything that CI does, in fresh environments."""
 
 from __future__ import annotations
 
@@ -6,7 +12,6 @@ import nox
 
 nox.needs_version = ">=2024.10"
 nox.options.default_venv_backend = "venv"
-nox.options.sessions = ["lint", "tests"]
 
 
 @nox.session
@@ -25,8 +30,12 @@ def tests(session: nox.Session) -> None:
     session.run("pytest", *session.posargs)
 
 
-@nox.session
+@nox.session(default=False)
 def pylint(session: nox.Session) -> None:
     """Pylint's errors, for what ruff does not see."""
     session.install("-c", "constraints.txt", "-e", ".", "pylint>=3.3")
     session.run("pylint", "--errors-only", "simmorph", *session.posargs)
+
+
+if __name__ == "__main__":
+    nox.main()
