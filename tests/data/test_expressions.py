@@ -1,0 +1,155 @@
+"""Expressions compute what a physicist means, and nothing that a stranger's YAML should be able to do."""
+
+from __future__ import annotations
+
+import math
+
+import awkward as ak
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from simmorph.data.expressions import FUNCTIONS, MAX_NODES, parse
+from simmorph.errors import ConfigError
+
+COLUMNS = {
+    "pt1": np.array([10.0, 40.0, 300.0], np.float32),
+    "n": np.array([0, 1, 2], np.uint32),
+    "event": np.array([2**62 + 1, 1, 2], np.uint64),
+    "passed": np.array([True, True, False]),
+    "pt": ak.values_astype(ak.Array([[40.0, 30.0], [], [5.0]]), np.float32),
+    "tight": ak.Array([[True, False], [], [True]]),
+    "odd >= name": np.arange(3),
+    "word": ak.Array(["a", "bb", ""]),
+}
+
+KNOWN_ANSWERS = [
+    ("35 <= pt1 <= 250", [False, True, False]),
+    ("pt1 > 20 and passed", [False, True, False]),
+    ("not passed or n == 0", [True, False, True]),
+    ("(pt1 > 20) & ~passed | (n == 0)", [True, False, True]),
+    ("n - 1", [-1, 0, 1]),
+    ("-n", [0, -1, -2]),
+    ("passed + passed", [2, 2, 0]),
+    ("event % 2", [1, 1, 0]),
+    ("(n & 2) == 2", [False, False, True]),
+    ("max(n, 1, pt1 / 40)", [1, 1, 7.5]),
+    ("sum(pt)", [70, 0, 5]),
+    ("count(pt)", [2, 0, 1]),
+    ("count(tight)", [1, 0, 1]),
+    ("count(pt > 20)", [2, 0, 0]),
+    ("count(pt[tight])", [1, 0, 1]),
+    ("any(pt > 20)", [True, False, False]),
+    ("all(tight)", [False, True, True]),
+    ("max(pt) > 4", [True, False, True]),
+    ("pt[1] > 4", [True, False, False]),
+    ("tight[0]", [True, False, True]),
+    ("sum(where(pt > 30, pt, 0))", [40, 0, 0]),
+    ("where(isfinite(pt[-1]), pt[-1], 0)", [30, 0, 5]),
+    ('branch("odd >= name") * 2', [0, 2, 4]),
+    ("sqrt(2 * n * (cosh(0) - cos(pi)))", [0, 2, math.sqrt(8)]),
+    ("hypot(3, 4)", [5, 5, 5]),
+    ("2 ** 0.5 ** 2 < 1.2", [True, True, True]),
+]
+
+
+@pytest.mark.parametrize(("text", "answer"), KNOWN_ANSWERS)
+def test_expressions_give_known_answers(text: str, answer: list[float]) -> None:
+    result = parse(text).evaluate(COLUMNS)
+    assert isinstance(result, np.ndarray)
+    assert result.tolist() == pytest.approx(answer)
+
+
+def test_angle_difference_wraps_to_within_pi() -> None:
+    difference = parse("delta_phi(a, b)").evaluate({"a": np.array([3.1, -3.1]), "b": np.array([-3.1, 3.1])})
+    assert difference == pytest.approx([6.2 - 2 * math.pi, 2 * math.pi - 6.2])
+
+
+def test_float32_columns_are_computed_in_double_precision() -> None:
+    assert parse("pt1 + 1e-9").evaluate(COLUMNS)[0] - 10 == pytest.approx(1e-9, rel=1e-3)
+
+
+def test_lists_stay_lists_until_they_are_reduced() -> None:
+    assert parse("abs(pt - 30) < 15 and tight").evaluate(COLUMNS).tolist() == [[True, False], [], [False]]
+
+
+def test_missing_entries_are_nan() -> None:
+    assert np.isnan(parse("pt[1]").evaluate(COLUMNS)).tolist() == [False, True, True]
+    assert np.isnan(parse("max(pt)").evaluate(COLUMNS)).tolist() == [False, True, False]
+
+
+def test_names_are_the_columns_that_are_needed() -> None:
+    assert parse('sqrt(pt1) + pi * sum(pt) + branch("odd >= name")').names == {"pt1", "pt", "odd >= name"}
+
+
+def test_a_huge_power_is_infinite_and_returns_at_once() -> None:
+    assert parse("9**9**9**9**9").evaluate(COLUMNS).tolist() == [math.inf] * 3
+
+
+HOSTILE = [
+    "__import__('os').system('touch PWNED')", "().__class__.__bases__[0].__subclasses__()", "pt1.__class__",
+    "pt1.tofile", "eval('1')", "exec('1')", "open('/etc/passwd')", "(lambda: 1)()", "[x for x in pt1]",
+    "{1: 2}", "{1, 2}", "(1, 2)", "[1, 2]", "f'{pt1}'", "'text'", "b'bytes'", "pt1 if passed else n", "x := 1",
+    "(x := 1)", "await pt1", "yield pt1", "*pt1", "pt1 = 1", "import os", "pt1; n", "pt1\nn", "pt1 is n",
+    "pt1 in n", "1 << 99999999", "pt1 @ n", "pt1[0:1]", "pt1[::]", "sqrt(*pt1)", "sqrt(x=pt1)", "sqrt(pt1, out=n)",
+    "sqrt(pt1, n, passed)", "sqrt", "where(passed)", "getattr(pt1, 'size')", "min()", "branch()", "branch(pt1)",
+    "branch('a', 'b')", "branch(name='pt1')", "1j", "...", "None", "\x00", "pt1\x00", "\ud800", "9" * 50,
+    "(" * 300 + "1" + ")" * 300, "-" * 4000 + "1", "not " * 500 + "1", "1" + "+1" * 2000, "pt1 > 20 & n > 1",
+    "passed & n > 1", "nope", "pt1 +", "", "   ", "pt1[pt1]", "pt[1e3]", "pt[99999999999]", "sum(pt1)", "count(pt1)",
+    "word + 1", "sqrt(word)", "pt & 1", "pt[True]", "#", "pt1 # 1)(", "%s", "${HOME}", "`ls`", "$(ls)",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_texts_are_refused_in_one_line(text: str) -> None:
+    if text == "pt1 # 1)(":
+        assert parse(text).evaluate(COLUMNS).tolist() == [10, 40, 300]
+        return
+    with pytest.raises(ConfigError) as caught:
+        parse(text, "hgg.yaml:3").evaluate(COLUMNS)
+    assert str(caught.value).startswith("hgg.yaml:3: ")
+    assert len(str(caught.value)) < 600
+
+
+def test_a_misspelt_column_or_function_names_the_likest() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'event'"):
+        parse("evnt").evaluate(COLUMNS)
+    with pytest.raises(ConfigError, match="did you mean 'sqrt'"):
+        parse("sqr(pt1)")
+
+
+def test_size_is_bounded() -> None:
+    with pytest.raises(ConfigError, match="too large"):
+        parse("+".join(["pt1"] * MAX_NODES))
+
+
+ATOMS = ["pt1", "n", "passed", "pt", "tight", "word", "event", "1", "0", "2.5", "1e308", "pi", "nan", "True"]
+FORMULAS = st.recursive(
+    st.sampled_from(ATOMS),
+    lambda inner: st.one_of(
+        st.tuples(
+            inner,
+            st.sampled_from(["+", "-", "*", "/", "**", "//", "%", "&", "|", "<", "<=", "==", "!=", "and", "or"]),
+            inner,
+        ).map(lambda parts: f"({parts[0]} {parts[1]} {parts[2]})"),
+        st.tuples(st.sampled_from(sorted(FUNCTIONS)), inner).map(lambda parts: f"{parts[0]}({parts[1]})"),
+        st.tuples(st.sampled_from(["where", "max", "hypot", "delta_phi"]), inner, inner, inner).map(
+            lambda parts: f"{parts[0]}({', '.join(parts[1:])})"
+        ),
+        st.tuples(inner, inner).map(lambda parts: f"{parts[0]}[{parts[1]}]"),
+        inner.map(lambda text: f"(not {text})"),
+        inner.map(lambda text: f"(~{text})"),
+    ),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(text=st.one_of(st.text(max_size=40), FORMULAS))
+def test_any_text_is_evaluated_for_every_event_or_refused(text: str) -> None:
+    try:
+        result = parse(text).evaluate(COLUMNS)
+    except ConfigError:
+        return
+    assert len(result) == 3
