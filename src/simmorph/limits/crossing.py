@@ -1,0 +1,52 @@
+"""Where a function crosses zero, wherever that is."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from scipy.optimize import brentq
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FURTHEST = 1e9
+"""How many times further than the first guess is looked."""
+
+
+class NoCrossingError(ValueError):
+    """The function keeps its sign as far as was looked."""
+
+
+def crossing(function: Callable[[float], float], guess: float, *, relative_tolerance: float = 1e-6) -> float:
+    """The positive place at which an increasing function changes sign.
+
+    The bracket grows geometrically from the guess until it holds the crossing, so that the answer is never the edge of
+    a range; then Brent's method closes in on it.
+
+    Raises:
+        NoCrossingError: the sign is the same from `guess / FURTHEST` to `guess * FURTHEST`, or not a number.
+    """
+    low, high = bracket(function, guess)
+    return float(brentq(function, low, high, xtol=relative_tolerance * low, rtol=relative_tolerance))
+
+
+def bracket(function: Callable[[float], float], guess: float) -> tuple[float, float]:
+    """Two positive places between which an increasing function changes sign."""
+    here, factor = guess, 1.5
+    value = _finite(function(here), here)
+    upwards = value < 0
+    while guess / FURTHEST <= here <= guess * FURTHEST:
+        before = here
+        here = here * factor if upwards else here / factor
+        value = _finite(function(here), here)
+        if (value < 0) is not upwards:
+            return (before, here) if upwards else (here, before)
+        factor = min(factor**1.5, 1e3)
+    raise NoCrossingError(f"no change of sign up to {here:.3g}" if upwards else f"no change of sign down to {here:.3g}")
+
+
+def _finite(value: float, place: float) -> float:
+    if math.isnan(value):
+        raise NoCrossingError(f"not a number at {place:.6g}")
+    return value

@@ -1,0 +1,226 @@
+"""Upper limits by the CLs method with asymptotic formulae: the seam behind which a likelihood is fitted.
+
+Statistic and formulae: G. Cowan, K. Cranmer, E. Gross, O. Vitells, Eur. Phys. J. C 71 (2011) 1554, arXiv:1007.1727, the
+statistic q~(mu); CLs: A. L. Read, J. Phys. G 28 (2002) 2693. Not valid for a handful of events in total, where the
+statistic's distribution has to be sampled.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from scipy.special import log_ndtr, ndtr, ndtri
+
+from simmorph.errors import SimmorphError
+from simmorph.limits.crossing import NoCrossingError, crossing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from simmorph.data.events import FloatArray
+    from simmorph.limits.likelihood import Data, Fit, Likelihood
+
+BANDS = (-2, -1, 0, 1, 2)
+"""The expected limits that are given, in standard deviations."""
+
+
+class NoLimitError(SimmorphError):
+    """The data cannot exclude any value of the parameter."""
+
+
+class Limits(NamedTuple):
+    """Upper limits on the parameter of interest.
+
+    Attributes:
+        parameter: its name.
+        level: the confidence level, 0.95 for instance.
+        observed: the observed limit.
+        expected: the limits expected without a signal, at -2, -1, 0, 1, 2 standard deviations.
+    """
+
+    parameter: str
+    level: float
+    observed: float
+    expected: tuple[float, ...]
+
+
+class FittedStrength(NamedTuple):
+    """The fitted parameter of interest.
+
+    Attributes:
+        value: at the best fit; may be negative.
+        uncertainty: from the curvature of the likelihood (Hesse).
+        down: from the likelihood's rise by 1/2 (Minos), negative; None where it does not rise so far.
+        up: the same, upwards.
+        fit: all parameters at the best fit.
+    """
+
+    value: float
+    uncertainty: float
+    down: float | None
+    up: float | None
+    fit: Fit
+
+
+class AsymptoticCls:
+    """CLs as a function of the parameter of interest; every fit is made once.
+
+    Args:
+        likelihood: of the model.
+        data: the observed data.
+    """
+
+    def __init__(self, likelihood: Likelihood, data: Data) -> None:
+        self.likelihood, self.data = likelihood, data
+        self.best = likelihood.fit(data)
+        self.background_only = likelihood.fit(data, poi=0.0)
+        if self.background_only.deviance < self.best.deviance:
+            self.best = self.background_only
+        self.asimov = likelihood.expected(self.background_only.parameters)
+        self._observed: dict[float, Fit] = {0.0: self.background_only, self.best_value: self.best}
+        self._asimov: dict[float, Fit] = {0.0: self.background_only._replace(deviance=0.0)}
+
+    @property
+    def best_value(self) -> float:
+        """The parameter of interest, at least 0, that describes the data best."""
+        return float(self.best.parameters[self.likelihood.poi])
+
+    def observed_statistic(self, value: float) -> float:
+        """q~ of the observed data: 0 up to the best value."""
+        if value <= self.best_value:
+            return 0.0
+        fit = self._fit(self._observed, self.data, value)
+        if fit.deviance < self.best.deviance:  # the free fit had missed the minimum: it is here or near
+            self.best = min(self.likelihood.fit(self.data, start=fit.parameters), fit, key=lambda f: f.deviance)
+            return self.observed_statistic(value)
+        return fit.deviance - self.best.deviance
+
+    def asimov_statistic(self, value: float) -> float:
+        """q~ of the data expected without a signal; their best fit is known, and its deviance is 0."""
+        return max(self._fit(self._asimov, self.asimov, value).deviance, 0.0)
+
+    def _fit(self, known: dict[float, Fit], data: Data, value: float) -> Fit:
+        if value not in known:
+            nearest = min(known, key=lambda other: abs(other - value))
+            known[value] = self.likelihood.fit(data, poi=value, start=known[nearest].parameters)
+        return known[value]
+
+    def log_observed(self, value: float) -> float:
+        """The logarithm of CLs of the observed data, which neither underflows nor rounds."""
+        observed = math.sqrt(self.observed_statistic(value))
+        asimov = math.sqrt(self.asimov_statistic(value))
+        shifted = (observed**2 + asimov**2) / (2 * asimov) if observed > asimov > 0 else observed
+        return float(log_ndtr(-shifted) - log_ndtr(asimov - shifted))
+
+    def cls(self, value: float) -> float:
+        """CLs of the observed data."""
+        return math.exp(self.log_observed(value))
+
+    def log_expected(self, value: float, band: float) -> float:
+        """The logarithm of CLs of data that fluctuate by `band` standard deviations about what is expected without a signal."""
+        return float(log_ndtr(band - math.sqrt(self.asimov_statistic(value))) - log_ndtr(band))
+
+    def scan(self, values: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """CLs at many values: (n_values,) observed and (n_values, 5) expected."""
+        observed = np.exp([self.log_observed(float(value)) for value in values])
+        expected = np.exp([[self.log_expected(float(value), band) for band in BANDS] for value in values])
+        return observed, expected
+
+    def scale(self) -> float:
+        """A guess of the parameter's uncertainty, from the curvature at the data expected without a signal.
+
+        Raises:
+            NoLimitError: nothing expected depends on the parameter.
+        """
+        likelihood = self.likelihood
+        curvature = likelihood.parabola(self.background_only.parameters, self.asimov).curvature
+        rate = float(curvature[likelihood.poi, likelihood.poi])
+        if not rate > 0:
+            raise self.no_limit("no expected yield depends on it")
+        return math.sqrt(2 / rate)
+
+    def no_limit(self, why: str) -> NoLimitError:
+        """The error that says that there is no limit."""
+        parameter = self.likelihood.model.config.poi_name
+        return NoLimitError(
+            self.likelihood.name, f"there is no upper limit on {parameter!r}: {why}", "is there any signal in it?"
+        )
+
+
+def upper_limits(test: AsymptoticCls, level: float = 0.95, note: Callable[[str], None] = lambda _: None) -> Limits:
+    """The observed and expected upper limits; each is a root of its own, wherever it lies.
+
+    Args:
+        test: CLs of model and data.
+        level: the confidence level.
+        note: is told what is being done.
+
+    Raises:
+        NoLimitError: CLs does not fall below `1 - level` for any value.
+    """
+    scale = test.scale()
+    expected: list[float] = []
+    for band in BANDS:
+        # CLs of the band equals 1 - level where the statistic's root has this value.
+        goal = band - float(ndtri((1 - level) * ndtr(band)))
+        guess = expected[-1] if expected else scale * goal
+        expected.append(_root(test, lambda mu, goal=goal: math.sqrt(test.asimov_statistic(mu)) - goal, guess))  # type: ignore[misc]
+        note(f"expected limit at {band:+d} sigma: {expected[-1]:.6g}")
+    guess = expected[2] + test.best_value
+    observed = _root(test, lambda mu: math.log(1 - level) - test.log_observed(mu), guess)
+    note(f"observed limit: {observed:.6g}")
+    return Limits(test.likelihood.model.config.poi_name, level, observed, tuple(expected))
+
+
+def _root(test: AsymptoticCls, function: Callable[[float], float], guess: float) -> float:
+    try:
+        return crossing(function, guess)
+    except NoCrossingError as error:
+        raise test.no_limit(f"CLs does not cross the level ({error})") from error
+
+
+def fitted_strength(likelihood: Likelihood, data: Data) -> FittedStrength:
+    """The parameter of interest that describes the data best, negative or not, with uncertainties by Minuit."""
+    signed = signed_copy(likelihood)
+    fit = signed.fit(data)
+    minuit = signed.minuit(data, fit.parameters, signed.free)
+    minuit.strategy = 1
+    minuit.hesse()
+    value, uncertainty = float(fit.parameters[signed.poi]), float(minuit.errors[signed.poi])
+    down, up = (_rise(signed, data, fit, side, uncertainty) for side in (-1, 1))
+    return FittedStrength(value, uncertainty, down, up, fit)
+
+
+def signed_copy(likelihood: Likelihood) -> Likelihood:
+    """The same likelihood with a parameter of interest that may be negative, as far as every bin stays positive."""
+    signed = type(likelihood)(likelihood.model, likelihood.batched, likelihood.name)
+    signed.lower[signed.poi] = -lowest_strength(likelihood)
+    return signed
+
+
+def lowest_strength(likelihood: Likelihood) -> float:
+    """How negative the parameter of interest may become before a bin expects nothing, less a hundredth."""
+    nothing, one = likelihood.start.copy(), likelihood.start.copy()
+    nothing[likelihood.poi], one[likelihood.poi] = 0.0, 1.0
+    background = likelihood.expected(nothing).main
+    signal = likelihood.expected(one).main - background
+    room = background[signal > 0] / signal[signal > 0]
+    return 0.99 * float(room.min()) if len(room) else 0.0
+
+
+def _rise(likelihood: Likelihood, data: Data, fit: Fit, side: int, guess: float) -> float | None:
+    """How far the parameter can go to one side until the deviance has risen by 1."""
+    centre = float(fit.parameters[likelihood.poi])
+    room = centre - float(likelihood.lower[likelihood.poi]) if side < 0 else math.inf
+
+    def excess(distance: float) -> float:
+        value = centre + side * min(distance, room)
+        return likelihood.fit(data, poi=value, start=fit.parameters).deviance - fit.deviance - 1
+
+    try:
+        distance = crossing(excess, guess, relative_tolerance=1e-4)
+    except NoCrossingError:
+        return None
+    return side * distance if distance < room else None

@@ -1,0 +1,243 @@
+"""The likelihood of a pyhf model, minimised by Newton steps that are safeguarded by Minuit.
+
+pyhf says what is expected in every bin for any value of the parameters; asked for many parameter points at once it
+also gives the derivatives. The fit itself is here, because a limit needs a hundred fits and pyhf's own take seconds.
+"""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from scipy.special import xlogy
+
+from simmorph.errors import InputError
+
+if TYPE_CHECKING:
+    from simmorph.data.events import BoolArray, FloatArray
+
+STEP = 1e-5
+"""Step of the central differences, relative to a parameter's size or to 1, whichever is larger."""
+TOLERANCE = 1e-10
+"""Expected further decrease of -2 ln L at which a fit has converged; limits need some 1e-5."""
+MAX_ITERATIONS = 200
+
+
+class Data(NamedTuple):
+    """What is fitted: the counts in the bins and the auxiliary measurements that constrain the parameters.
+
+    Attributes:
+        main: (n_bins,), counts; not necessarily whole numbers.
+        auxiliary: (n_auxiliary,), in the model's order.
+    """
+
+    main: FloatArray
+    auxiliary: FloatArray
+
+
+class Fit(NamedTuple):
+    """A minimum of the likelihood.
+
+    Attributes:
+        deviance: -2 ln (L / L_saturated) there.
+        parameters: (n_parameters,), in the model's order.
+    """
+
+    deviance: float
+    parameters: FloatArray
+
+
+class Parabola(NamedTuple):
+    """The deviance near a point: its gradient, and its curvature without the second derivatives of the yields."""
+
+    gradient: FloatArray
+    curvature: FloatArray
+
+
+class Likelihood:
+    """A pyhf model as a function that can be fitted.
+
+    Args:
+        model: a `pyhf.pdf.Model` with a parameter of interest.
+        batched: the same model for `2 n_parameters + 1` points at a time.
+        name: of the workspace, for messages.
+    """
+
+    def __init__(self, model: Any, batched: Any, name: str = "workspace") -> None:
+        self.model, self.batched, self.name = model, batched, name
+        config = model.config
+        self.poi: int = config.poi_index
+        self.start = np.array(config.suggested_init(), np.float64)
+        self.lower, self.upper = np.array(config.suggested_bounds(), np.float64).T.copy()
+        self.free: BoolArray = ~np.array(config.suggested_fixed(), np.bool_)
+        # A limit may lie anywhere: the range that a workspace gives its parameter of interest is for other fits.
+        self.lower[self.poi], self.upper[self.poi] = 0.0, np.inf
+        self._read_constraints(config)
+
+    def _read_constraints(self, config: Any) -> None:
+        """Which parameters are measured elsewhere, and how: all auxiliary expectations are parameter times scale."""
+        parameters: list[int] = []
+        scales: list[float] = []
+        widths: list[float] = []
+        for name in config.auxdata_order:
+            constraint, place = config.param_set(name), config.par_slice(name)
+            n = constraint.n_parameters
+            poisson = constraint.pdf_type == "poisson"
+            parameters += range(place.start, place.start + n)
+            scales += list(constraint.factors) if poisson else [1.0] * n
+            widths += [0.0] * n if poisson else list(getattr(constraint, "sigmas", [1.0] * n))
+        self.constrained = np.array(parameters, np.int64)
+        self.scales, self.widths = np.array(scales, np.float64), np.array(widths, np.float64)
+        self.gaussian: BoolArray = self.widths > 0
+
+    def expected(self, parameters: FloatArray) -> Data:
+        """What is expected at these parameters; fitted to itself it gives them back (the Asimov data)."""
+        with np.errstate(all="ignore"):
+            main = np.asarray(self.model.main_model.expected_data(parameters), np.float64)
+        return Data(main, parameters[self.constrained] * self.scales)
+
+    def deviance(self, parameters: FloatArray, data: Data) -> float:
+        """-2 ln (L / L_saturated); infinite where a bin with counts expects none."""
+        main, auxiliary = self.expected(parameters)
+        counted = ~self.gaussian
+        bins = _poisson_deviance(main, data.main)
+        counts = _poisson_deviance(auxiliary[counted], data.auxiliary[counted])
+        pulls = (auxiliary - data.auxiliary)[self.gaussian] / self.widths[self.gaussian]
+        return bins + counts + float(np.sum(pulls**2))
+
+    def parabola(self, parameters: FloatArray, data: Data) -> Parabola:
+        """Gradient and Gauss-Newton curvature of the deviance."""
+        yields, slopes = self._yields_and_slopes(parameters)
+        with np.errstate(all="ignore"):
+            ratio = np.where(data.main > 0, data.main / yields, 0.0)
+            gradient = 2 * slopes @ (1 - ratio)
+            curvature = 2 * (slopes * np.where(data.main > 0, ratio / yields, 0.0)) @ slopes.T
+            auxiliary = parameters[self.constrained] * self.scales
+            share = np.where(data.auxiliary > 0, data.auxiliary / auxiliary, 0.0)
+            variance = np.where(self.gaussian, self.widths, 1.0) ** 2
+            pull = np.where(self.gaussian, (auxiliary - data.auxiliary) / variance, 1 - share)
+            weight = np.where(self.gaussian, 1 / variance, share / auxiliary)
+        np.add.at(gradient, self.constrained, 2 * self.scales * pull)
+        np.add.at(curvature, (self.constrained, self.constrained), 2 * self.scales**2 * weight)
+        return Parabola(gradient, curvature)
+
+    def _yields_and_slopes(self, parameters: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """(n_bins,) yields and (n_parameters, n_bins) derivatives, by central differences in one call of pyhf."""
+        n = len(parameters)
+        steps = STEP * np.maximum(1.0, np.abs(parameters))
+        points = np.tile(parameters, (2 * n + 1, 1))
+        points[np.arange(n), np.arange(n)] += steps
+        points[n + np.arange(n), np.arange(n)] -= steps
+        with np.errstate(all="ignore"):
+            yields = np.asarray(self.batched.main_model.expected_data(points), np.float64)
+        return yields[-1], (yields[:n] - yields[n : 2 * n]) / (2 * steps[:, None])
+
+    def fit(self, data: Data, *, poi: float | None = None, start: FloatArray | None = None) -> Fit:
+        """The parameters that describe the data best, with the parameter of interest free or fixed at `poi`.
+
+        Raises:
+            InputError: no finite minimum was found.
+        """
+        parameters = (self.start if start is None else start).copy()
+        free = self.free.copy()
+        free[self.poi] = poi is None
+        if poi is not None:
+            parameters[self.poi] = poi
+        parameters = np.clip(parameters, self.lower, self.upper)
+        found = self._newton(data, parameters, free) or self._minuit(data, parameters, free)
+        if not (np.isfinite(found.deviance) and np.all(np.isfinite(found.parameters))):
+            at = "" if poi is None else f" at {self.model.config.poi_name} = {poi:.4g}"
+            raise InputError(self.name, f"the fit{at} has no finite minimum", "look for empty bins or huge variations")
+        return found
+
+    def _newton(self, data: Data, parameters: FloatArray, free: BoolArray) -> Fit | None:
+        """Newton steps with backtracking; None if they stall."""
+        value = self.deviance(parameters, data)
+        for _ in range(MAX_ITERATIONS):
+            parabola = self.parabola(parameters, data)
+            if not np.isfinite(value) or not np.all(np.isfinite(parabola.curvature)):
+                return None
+            step = self._step(parabola, parameters, free)
+            gain = -float(parabola.gradient @ step + step @ parabola.curvature @ step / 2)
+            if gain < TOLERANCE:
+                return Fit(value, parameters)
+            better = self._backtrack(data, Fit(value, parameters), step)
+            if better is None:
+                # Rounding: the parabola promises less than the deviance can resolve.
+                return Fit(value, parameters) if gain < 1e-6 else None
+            value, parameters = better
+        return None
+
+    def _step(self, parabola: Parabola, parameters: FloatArray, free: BoolArray) -> FloatArray:
+        """The step to the parabola's minimum; parameters that it would drive out of bounds stop there."""
+        step = np.zeros_like(parameters)
+        moving = free.copy()
+        while moving.any():
+            pull = parabola.gradient + parabola.curvature @ np.where(moving, 0.0, step)
+            block = parabola.curvature[np.ix_(moving, moving)]
+            step[moving] = -_solve(block, pull[moving])
+            ended = np.clip(parameters + step, self.lower, self.upper)
+            outside = moving & (ended != parameters + step)
+            step[outside] = (ended - parameters)[outside]
+            if not outside.any():
+                break
+            moving &= ~outside
+        return step
+
+    def _backtrack(self, data: Data, here: Fit, step: FloatArray) -> Fit | None:
+        """The first of the points 1, 1/2, 1/4 ... along the step that is better than here."""
+        for halvings in range(30):
+            parameters = np.clip(here.parameters + step * 0.5**halvings, self.lower, self.upper)
+            value = self.deviance(parameters, data)
+            if value < here.deviance:
+                return Fit(value, parameters)
+        return None
+
+    def _minuit(self, data: Data, parameters: FloatArray, free: BoolArray) -> Fit:
+        """The slow and sure way, where Newton steps stall."""
+        minuit = self.minuit(data, parameters, free)
+        for strategy, scale in itertools.product((1, 2), (1.0, 10.0)):
+            minuit.strategy = strategy
+            minuit.tol = 0.001 * scale
+            minuit.migrad(ncall=100_000)
+            if minuit.valid:
+                break
+        return Fit(float(minuit.fval), np.array(minuit.values, np.float64))
+
+    def minuit(self, data: Data, parameters: FloatArray, free: BoolArray) -> Any:
+        """An `iminuit.Minuit` of this likelihood, with its gradient."""
+        from iminuit import Minuit
+
+        def deviance(values: FloatArray) -> float:
+            return min(self.deviance(np.asarray(values), data), 1e300)
+
+        def gradient(values: FloatArray) -> FloatArray:
+            return np.nan_to_num(self.parabola(np.asarray(values), data).gradient, posinf=1e300, neginf=-1e300)
+
+        minuit = Minuit(deviance, parameters, grad=gradient, name=self.model.config.par_names)
+        minuit.errordef = Minuit.LEAST_SQUARES
+        minuit.limits = list(zip(self.lower, self.upper, strict=True))
+        minuit.fixed = list(~free)
+        return minuit
+
+
+def _poisson_deviance(expected: FloatArray, counts: FloatArray) -> float:
+    if not np.all((expected > 0) | ((expected == 0) & (counts == 0))):
+        return np.inf
+    with np.errstate(all="ignore"):
+        return 2 * float(np.sum(expected - counts + xlogy(counts, np.where(counts > 0, counts, 1.0) / expected)))
+
+
+def _solve(curvature: FloatArray, pull: FloatArray) -> FloatArray:
+    """Solve with unit diagonal and a whiff of damping, so that a parameter without effect stays where it is."""
+    scale = np.sqrt(np.maximum(np.diag(curvature), 1e-30))
+    normalised = curvature / np.outer(scale, scale) + 1e-12 * np.eye(len(scale))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            step = np.linalg.solve(normalised, pull / scale)
+        except np.linalg.LinAlgError:
+            step = np.linalg.lstsq(normalised, pull / scale)[0]
+    return np.asarray(step / scale, np.float64)
