@@ -1,0 +1,43 @@
+"""`simmorph toy`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from simmorph.cli.options import answer, force_option, json_option, note, output_option, quiet_option
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@click.command("toy", short_help="Write simulated ntuples with known truth.")
+@click.argument("name")
+@output_option("The folder to write.", required=True)
+@click.option(
+    "--events", "n_events", type=click.IntRange(min=1), default=200_000, show_default=True, metavar="N",
+    help="Events in the data and in the simulated background; the signal has N/5.",
+)  # fmt: skip
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=1, show_default=True, metavar="S", help="Equal seeds, equal events."
+)
+@json_option
+@force_option
+@quiet_option
+def toy_command(*, name: str, output: Path, n_events: int, seed: int, as_json: bool, force: bool, quiet: bool) -> None:
+    r"""Write simulated ntuples with known truth; NAME is hgg.
+
+    hgg writes, in the layout of ATLAS Open Data 2020, data.root (photon pairs, some of them from a Higgs boson of
+    125 GeV), mc_gamgam.root (a simulation of the pairs that is wrong on purpose) and mc_ggH125_gamgam.root (a
+    simulation of the Higgs boson).
+
+    \b
+    Example:
+      simmorph toy hgg -o build/toy --events 20000 --seed 7
+    """
+    from simmorph.pipeline.toy import write_toy
+
+    note(f"drawing {name} with seed {seed}", quiet=quiet)
+    result = write_toy(name, output, n_events=n_events, seed=seed, force=force)
+    answer(result.to_json(), result.to_text(), as_json=as_json)

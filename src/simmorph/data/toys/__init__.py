@@ -1,0 +1,14 @@
+"""Toys: samples with known truth. TOYS maps their names to functions of (events, seed) that describe the files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from simmorph.data.toys import hgg
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from simmorph.data.toys.samples import Sample
+
+TOYS: dict[str, Callable[[int, int], list[Sample]]] = {"hgg": hgg.samples}

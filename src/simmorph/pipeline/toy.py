@@ -1,0 +1,105 @@
+"""Write a toy: simulated ntuples with known truth."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from simmorph.data.ntuples import create_ntuple
+from simmorph.data.outputs import provenance_path, refuse_existing, whole_folder
+from simmorph.data.toys import TOYS
+from simmorph.errors import UsageError, one_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from simmorph.data.toys.samples import Sample
+
+N_EVENTS = 200_000
+
+
+@dataclass(frozen=True)
+class ToyFile:
+    """One file of a toy.
+
+    Attributes:
+        path: where it is.
+        tree: the name of its tree.
+        n_events: its number of entries.
+        metadata: luminosity, cross-section, expected yield, as in the file itself.
+    """
+
+    path: str
+    tree: str
+    n_events: int
+    metadata: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ToyResult:
+    """What was written.
+
+    Attributes:
+        toy: its name.
+        seed: what it was drawn with.
+        files: each file.
+    """
+
+    toy: str
+    seed: int
+    files: tuple[ToyFile, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as plain JSON."""
+        return {"toy": self.toy, "seed": self.seed, "files": [asdict(file) for file in self.files]}
+
+    def to_text(self) -> str:
+        """A line for each file."""
+        header = f"{'entries':>10}  {'expected':>10}  file"
+        lines = [f"{it.n_events:>10,}  {it.metadata['expected_events']:>10,.1f}  {it.path}" for it in self.files]
+        luminosity = self.files[0].metadata["luminosity_fb"]
+        return "\n".join([header, *lines, f"expected: sum of weights at a luminosity of {luminosity}/fb"])
+
+
+def write_toy(name: str, output: Path, *, n_events: int = N_EVENTS, seed: int = 1, force: bool = False) -> ToyResult:
+    """Write all files of a toy into a folder, which appears whole or not at all.
+
+    Args:
+        name: one of TOYS.
+        output: the folder.
+        n_events: events in the data and in the simulation of its background.
+        seed: equal seeds give equal events, in every block of 100,000.
+        force: replace a folder that an earlier toy has written.
+
+    Raises:
+        UsageError: there is no such toy, or the folder exists, or it holds anything but a toy.
+    """
+    if name not in TOYS:
+        raise UsageError(name, "no such toy", one_of(name, TOYS))
+    output = output.absolute()
+    refuse_existing(output, force=force)
+    samples = TOYS[name](n_events, seed)
+    _refuse_other_content(output, samples)
+    made_from = {"toy": name, "seed": seed, "events": n_events}
+    with whole_folder(output, force=force) as folder:
+        for sample in samples:
+            _write(sample, folder / sample.file, made_from)
+    files = (ToyFile(str(output / it.file), it.tree, it.n_events, it.metadata) for it in samples)
+    return ToyResult(name, seed, tuple(files))
+
+
+def _write(sample: Sample, path: Path, made_from: dict[str, Any]) -> None:
+    with create_ntuple(path, sample.tree, metadata=sample.metadata, made_from=made_from) as ntuple:
+        for block in sample.blocks():
+            ntuple.extend(block)
+
+
+def _refuse_other_content(output: Path, samples: list[Sample]) -> None:
+    """Replacing a folder must not take anything with it that the toy did not write."""
+    if not output.is_dir():
+        return
+    known = {sample.file for sample in samples}
+    known |= {provenance_path(output / file).name for file in known}
+    others = sorted(path.name for path in output.iterdir() if path.name not in known)
+    if others:
+        raise UsageError(output, f"holds other files than a toy's, such as {others[0]!r}", "choose another folder")
