@@ -11,6 +11,8 @@ from simmorph.config.documents import Section
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 PositiveInt = Annotated[int, Field(gt=0)]
 PositiveFloat = Annotated[float, Field(gt=0)]
+HiddenLayers = tuple[PositiveInt, ...]
+"""Sizes of the hidden layers of a network."""
 
 
 class TrainingSettings(Section):

@@ -3,13 +3,34 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
+import numpy as np
 from torch import nn
+
+from simmorph.errors import InputError
 
 if TYPE_CHECKING:
     from simmorph.data.events import Events
     from simmorph.neural.training import History, Training
+
+
+Kind = Literal["morph", "reweight", "generate"]
+"""What a method changes: features, weights, or everything."""
+
+MIN_EFFECTIVE_FRACTION = 0.05
+
+
+class Notes(NamedTuple):
+    """What a user should know about a fitted map.
+
+    Attributes:
+        numbers: by name, such as the effective fraction of the events after reweighting.
+        warnings: one sentence each.
+    """
+
+    numbers: dict[str, float]
+    warnings: list[str]
 
 
 class Method(nn.Module, ABC):
@@ -23,7 +44,11 @@ class Method(nn.Module, ABC):
         test runs over it from then on.
 
     Events reach a method preprocessed (standardised, without atoms and gaps); what it returns is transformed back.
+    Weights are positive in `fit` (`refuse_negative_weights` sees to it), and of either sign in `transform`. An event
+    whose features or context are not finite comes out of a morph as NaN, and with its own weight out of a reweighting.
     """
+
+    kind: ClassVar[Kind]
 
     def __init__(self, n_features: int, n_context: int) -> None:
         super().__init__()
@@ -45,3 +70,45 @@ class Method(nn.Module, ABC):
     @abstractmethod
     def transform(self, events: Events) -> Events:
         """The events, morphed or reweighted; the same events in give the same events out, in the same order."""
+
+    def notes(self, source: Events, template: Events) -> Notes:  # noqa: ARG002 - for subclasses
+        """What a user should know: here how many events the template's weights are worth.
+
+        Args:
+            source: events before the map.
+            template: the same events after it.
+        """
+        fraction = template.effective_size / len(template) if len(template) else 0.0
+        poor = self.kind == "reweight" and fraction < MIN_EFFECTIVE_FRACTION
+        sentence = (
+            f"the weights leave {100 * fraction:.1f} % of the statistical power (ESS/N), which is below "
+            f"{100 * MIN_EFFECTIVE_FRACTION:.0f} %: a few events decide everything; a method that moves events is safer"
+        )
+        return Notes({"effective_fraction": fraction}, [sentence] if poor else [])
+
+
+def refuse_negative_weights(events: Events, name: str) -> None:
+    """Fail if a sample to train on has negative weights.
+
+    With them the likelihood has no maximum: an event of negative weight pushes its own density to zero and the loss to
+    minus infinity. Absolute values or dropped events would train on another distribution than the one asked for.
+
+    Args:
+        events: a sample to train on.
+        name: what to call it in the message, such as source.
+
+    Raises:
+        InputError: some weights are negative, or not finite, or they do not sum to more than zero.
+    """
+    weights = events.weights
+    n_negative = int(np.count_nonzero(weights < 0))
+    if n_negative:
+        raise InputError(
+            name,
+            f"{n_negative} of {len(weights)} weights are negative, and the likelihood has no maximum with them",
+            "train on a sample of positive weights; apply, evaluate and limits carry signed weights exactly",
+        )
+    if not np.all(np.isfinite(weights)):
+        raise InputError(name, "some weights are not finite", "repair them in the ntuple")
+    if not np.sum(weights) > 0:
+        raise InputError(name, "the weights sum to zero", "check the weight branch")

@@ -1,0 +1,51 @@
+"""From a recipe's `method:` block to a method."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+from pydantic import create_model
+
+from simmorph.config.documents import Document, Section, validate
+from simmorph.errors import ConfigError, one_of
+from simmorph.methods import METHODS
+
+if TYPE_CHECKING:
+    from simmorph.config.recipe import MethodSettings
+    from simmorph.methods.base import Method
+
+
+def build_method(settings: MethodSettings, n_features: int, n_context: int) -> Method:
+    """The method that a recipe asks for, untrained.
+
+    Raises:
+        ConfigError: there is no such method, it has no such option, or the option is of the wrong type.
+    """
+    method = find_method(settings.name)
+    options = validate(Document(f"method {settings.name}", settings.options), options_of(method))
+    chosen = {name: getattr(options, name) for name in type(options).model_fields}
+    return method(n_features, n_context, **chosen)
+
+
+def find_method(name: str) -> type[Method]:
+    """The class of a method.
+
+    Raises:
+        ConfigError: there is no method of this name.
+    """
+    if name not in METHODS:
+        raise ConfigError("method", f"unknown method {name!r}", one_of(name, METHODS))
+    return METHODS[name]
+
+
+def options_of(method: type[Method]) -> type[Section]:
+    """The keywords of a method's constructor as a typed block, which also gives its JSON schema."""
+    hints = get_type_hints(method.__init__, include_extras=True)
+    keywords = inspect.signature(method).parameters.values()
+    fields: dict[str, Any] = {
+        keyword.name: (hints[keyword.name], keyword.default)
+        for keyword in keywords
+        if keyword.kind is inspect.Parameter.KEYWORD_ONLY
+    }
+    return create_model(method.__name__, __base__=Section, __doc__=inspect.getdoc(method), **fields)
