@@ -1,9 +1,5 @@
-"""What makes source look like target; a new method is one file here and its name in METHODS."""
+"""What makes source look like target; a new method is one file here and its name in the registry's METHODS."""
 
-from simmorph.methods.base import Method
-from simmorph.methods.one_flow import OneFlow
+from simmorph.methods.registry import METHODS, build_method
 
-METHODS: dict[str, type[Method]] = {
-    "one_flow": OneFlow,
-}
-"""Every method by its name in a recipe."""
+__all__ = ["METHODS", "build_method"]

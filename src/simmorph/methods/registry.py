@@ -1,4 +1,4 @@
-"""From a recipe's `method:` block to a method."""
+"""Every method by its name, and how a recipe's `method:` block becomes one."""
 
 from __future__ import annotations
 
@@ -9,11 +9,16 @@ from pydantic import create_model
 
 from simmorph.config.documents import Document, Section, validate
 from simmorph.errors import ConfigError, one_of
-from simmorph.methods import METHODS
+from simmorph.methods.one_flow import OneFlow
 
 if TYPE_CHECKING:
     from simmorph.config.recipe import MethodSettings
     from simmorph.methods.base import Method
+
+METHODS: dict[str, type[Method]] = {
+    "one_flow": OneFlow,
+}
+"""What `method: {name: ...}` may say."""
 
 
 def build_method(settings: MethodSettings, n_features: int, n_context: int) -> Method:
