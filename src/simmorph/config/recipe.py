@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 from simmorph.config.documents import Section, read_document, validate
 from simmorph.config.evaluation import EvaluateSettings
 from simmorph.config.limits import LimitsSettings
+from simmorph.config.preprocessing import Steps
 from simmorph.config.training import TrainingSettings
 from simmorph.errors import ConfigError
 
@@ -93,7 +94,7 @@ class Recipe(Section):
     """The branch of event weights; without it every event counts 1."""
     region: str | None = None
     """Cut on source and target for training, as an expression of branches."""
-    preprocessing: dict[str, Any] = Field(default_factory=dict)
+    preprocessing: dict[str, Steps] = Field(default_factory=dict)
     """Steps for each feature or context variable; what is left out is proposed from the data."""
     method: MethodSettings
     """What is learnt."""

@@ -1,0 +1,143 @@
+"""The recipe's `preprocessing:` block: the steps between a variable in physical units and what a network sees.
+
+A step is its name, or its name with options:
+
+    preprocessing:
+      pt1: [log, standardise]
+      eta1: [{name: gaps, edges: [[-1.52, -1.37], [1.37, 1.52]]}, quantile]
+      phi1: periodic
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from simmorph.config.documents import Section
+from simmorph.errors import one_of
+
+
+class StandardiseSettings(Section):
+    """Subtract the mean, divide by the standard deviation."""
+
+    name: Literal["standardise"] = "standardise"
+    """The step."""
+
+
+class LogSettings(Section):
+    """The logarithm of x + shift: nothing that comes back lies below -shift."""
+
+    name: Literal["log"] = "log"
+    """The step."""
+    shift: float | None = None
+    """Added first; without it 0 if all values are positive, else just enough."""
+
+
+class LogitSettings(Section):
+    """The logit of the place between two bounds: nothing that comes back lies outside of them."""
+
+    name: Literal["logit"] = "logit"
+    """The step."""
+    low: float | None = None
+    """Lower bound; without it the edge of the values."""
+    high: float | None = None
+    """Upper bound; without it the edge of the values."""
+
+    @model_validator(mode="after")
+    def _order_the_bounds(self) -> LogitSettings:
+        if self.low is not None and self.high is not None and not self.low < self.high:
+            raise ValueError(f"low {self.low} must be below high {self.high}")
+        return self
+
+
+class QuantileSettings(Section):
+    """The empirical distribution made normal; beyond the values a straight line."""
+
+    name: Literal["quantile"] = "quantile"
+    """The step."""
+    knots: Annotated[int, Field(ge=2, le=10_000)] = 100
+    """Points that are joined by straight lines."""
+
+
+class PeriodicSettings(Section):
+    """An angle: the circle is cut open at a seam and stretched to the line; what comes back is in (-pi, pi]."""
+
+    name: Literal["periodic"] = "periodic"
+    """The step."""
+    seam: float | None = None
+    """Where to cut, in radians; without it where the fewest events are."""
+    relative_to: str | None = None
+    """Another angle among the features that is subtracted first, so that their difference is what is morphed."""
+
+
+class DequantiseSettings(Section):
+    """Values that repeat exactly, such as zeros, spread over an interval of their own; they come back exactly."""
+
+    name: Literal["dequantise"] = "dequantise"
+    """The step."""
+    values: Annotated[list[float], Field(min_length=1)] | None = None
+    """The values; without it those that 1 % of the events share."""
+
+
+class GapsSettings(Section):
+    """Regions where no event can be are closed, and opened again: nothing that comes back lies in them."""
+
+    name: Literal["gaps"] = "gaps"
+    """The step."""
+    edges: Annotated[list[tuple[float, float]], Field(min_length=1)] | None = None
+    """Pairs of edges; without it wide empty stretches between events are taken."""
+
+    @model_validator(mode="after")
+    def _keep_gaps_apart(self) -> GapsSettings:
+        ordered = sorted(self.edges or [])
+        flat = [edge for pair in ordered for edge in pair]
+        if flat != sorted(flat) or any(low == high for low, high in ordered):
+            raise ValueError(f"the gaps {ordered} overlap or are empty")
+        return self
+
+
+StepSettings = (
+    StandardiseSettings
+    | LogSettings
+    | LogitSettings
+    | QuantileSettings
+    | PeriodicSettings
+    | DequantiseSettings
+    | GapsSettings
+)
+
+STEP_SETTINGS: dict[str, type[Section]] = {
+    "standardise": StandardiseSettings,
+    "log": LogSettings,
+    "logit": LogitSettings,
+    "quantile": QuantileSettings,
+    "periodic": PeriodicSettings,
+    "dequantise": DequantiseSettings,
+    "gaps": GapsSettings,
+}
+"""Every step by its name."""
+
+
+def _named(value: Any) -> Any:
+    """The step as a block, after a look at its name and options, for which pydantic's own messages are of no help."""
+    settings = {"name": value} if isinstance(value, str) else value
+    if not isinstance(settings, dict):
+        return settings
+    name = str(settings.get("name", "without a name"))
+    if name not in STEP_SETTINGS:
+        raise ValueError(f"unknown step {name!r}; {one_of(name, STEP_SETTINGS)}")
+    options = STEP_SETTINGS[name].model_fields
+    for option in settings:
+        if option not in options:
+            raise ValueError(f"unknown option {option!r} of {name}; {one_of(option, options)}")
+    return settings
+
+
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, (str, dict)) else value
+
+
+Step = Annotated[StepSettings, Field(discriminator="name"), BeforeValidator(_named)]
+Steps = Annotated[list[Step], BeforeValidator(_as_list), Field(min_length=1)]
+"""The steps of one variable, in the order in which they are applied."""

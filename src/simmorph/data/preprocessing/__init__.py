@@ -1,0 +1,1 @@
+"""Invertible steps between variables in physical units and what a network sees."""

@@ -1,0 +1,187 @@
+"""Preprocessing: the chain of steps of every variable, fitted once and used in both directions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from simmorph.config.preprocessing import PeriodicSettings, StepSettings
+from simmorph.data.preprocessing.proposal import propose_steps
+from simmorph.data.preprocessing.steps import Gaps, Step, fit_step, step_from_json, step_to_json, wrapped
+from simmorph.data.splits import uniform_of
+from simmorph.errors import ConfigError, one_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from simmorph.data.events import BoolArray, Events, FloatArray, IntArray
+
+NOISE_STREAM = 0x4E4F_4953
+"""Streams of random numbers from here on belong to the variables, one each."""
+
+
+@dataclass(frozen=True, eq=False)
+class Chain:
+    """The steps of one variable.
+
+    Attributes:
+        name: the variable.
+        steps: in the order in which they are applied.
+        relative_to: the angle that is subtracted before the first step, if there is one.
+        proposed: whether the steps were chosen by the program.
+    """
+
+    name: str
+    steps: tuple[Step, ...]
+    relative_to: str | None = None
+    proposed: bool = False
+
+    @classmethod
+    def fit(
+        cls,
+        name: str,
+        settings: Sequence[StepSettings] | None,
+        values: FloatArray,
+        weights: FloatArray,
+        noise: FloatArray,
+    ) -> Self:
+        """The chain fitted to these values, each step to the result of the one before; proposed without settings."""
+        chosen = propose_steps(name, values, weights) if settings is None else settings
+        steps = []
+        for step_settings in chosen:
+            steps.append(fit_step(step_settings, values, weights))
+            values = steps[-1].forward(values, lambda: noise)
+        return cls(name, tuple(steps), _relative_to(settings), proposed=settings is None)
+
+    def forward(self, values: FloatArray, ids: IntArray, seed: int, stream: int) -> FloatArray:
+        """Towards the network."""
+        noise = partial(uniform_of, ids, seed, stream)
+        for step in self.steps:
+            values = step.forward(values, noise)
+        return values
+
+    def inverse(self, values: FloatArray) -> FloatArray:
+        """Back to physical units."""
+        for step in reversed(self.steps):
+            values = step.inverse(values)
+        return values
+
+    def excludes(self, values: FloatArray) -> BoolArray:
+        """(n_events,), whether a value lies where there were none: in a gap that the first step closes."""
+        first = self.steps[0] if self.steps else None
+        return first.inside(values) if isinstance(first, Gaps) else np.zeros(len(values), np.bool_)
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything that was fitted, as plain values."""
+        return {
+            "name": self.name,
+            "relative_to": self.relative_to,
+            "proposed": self.proposed,
+            "steps": [step_to_json(step) for step in self.steps],
+        }
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        """The chain that `to_json` wrote down."""
+        steps = tuple(step_from_json(step) for step in content["steps"])
+        return cls(content["name"], steps, content["relative_to"], content["proposed"])
+
+
+def _relative_to(settings: Sequence[StepSettings] | None) -> str | None:
+    first = settings[0] if settings else None
+    return first.relative_to if isinstance(first, PeriodicSettings) else None
+
+
+@dataclass(frozen=True, eq=False)
+class Preprocessing:
+    """The chains of several variables, the columns of one array."""
+
+    chains: tuple[Chain, ...]
+    seed: int
+
+    @classmethod
+    def fit(
+        cls,
+        names: Sequence[str],
+        settings: Mapping[str, Sequence[StepSettings]],
+        sample: Events,
+        seed: int,
+    ) -> Self:
+        """Chains fitted to the columns of a sample's features.
+
+        Args:
+            names: of the columns.
+            settings: the steps chosen by hand; the others are proposed.
+            sample: finite features, weights that are not negative, ids that the noise of atoms is drawn from.
+            seed: start of this noise.
+
+        Raises:
+            ConfigError: an angle is relative to something that is not another angle's column.
+        """
+        references = {name: _relative_to(settings.get(name)) for name in names}
+        _check_references(references)
+        shown = _relative(sample.features, list(names), references, sign=-1)
+
+        def noise(at: int) -> FloatArray:
+            return uniform_of(sample.ids, seed, NOISE_STREAM + at)
+
+        chains = [
+            Chain.fit(name, settings.get(name), shown[:, at], sample.weights, noise(at))
+            for at, name in enumerate(names)
+        ]
+        return cls(tuple(chains), seed)
+
+    def forward(self, values: FloatArray, ids: IntArray, seed: int | None = None) -> FloatArray:
+        """(n_events, n_variables) towards the network; atoms get the noise of `seed` or the chains' own."""
+        seed = self.seed if seed is None else seed
+        shown = _relative(values, self.names, self._references, sign=-1)
+        columns = [chain.forward(shown[:, at], ids, seed, NOISE_STREAM + at) for at, chain in enumerate(self.chains)]
+        return np.stack(columns, axis=1) if columns else values
+
+    def inverse(self, values: FloatArray) -> FloatArray:
+        """(n_events, n_variables) back to physical units."""
+        columns = [chain.inverse(values[:, at]) for at, chain in enumerate(self.chains)]
+        return _relative(np.stack(columns, axis=1), self.names, self._references, sign=+1) if columns else values
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the columns."""
+        return [chain.name for chain in self.chains]
+
+    @property
+    def _references(self) -> dict[str, str | None]:
+        return {chain.name: chain.relative_to for chain in self.chains}
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything that was fitted, as plain values."""
+        return {"seed": self.seed, "chains": [chain.to_json() for chain in self.chains]}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        """The preprocessing that `to_json` wrote down."""
+        return cls(tuple(Chain.from_json(chain) for chain in content["chains"]), int(content["seed"]))
+
+
+def _check_references(references: Mapping[str, str | None]) -> None:
+    for name, reference in references.items():
+        if reference is None:
+            continue
+        candidates = [other for other, its_own in references.items() if its_own is None and other != name]
+        if reference not in candidates:
+            where = f"recipe: preprocessing.{name}"
+            raise ConfigError(where, f"relative_to {reference!r} is no other angle", one_of(reference, candidates))
+
+
+def _relative(
+    values: FloatArray, names: Sequence[str], references: Mapping[str, str | None], *, sign: int
+) -> FloatArray:
+    """The columns with each angle's reference added or subtracted."""
+    result = values.copy()
+    for name, reference in references.items():
+        if reference is not None:
+            at = names.index(name)
+            result[:, at] = wrapped(values[:, at] + sign * values[:, names.index(reference)])
+    return result

@@ -1,0 +1,346 @@
+"""The steps of preprocessing: each a strictly increasing map of one variable that is fitted, applied and inverted.
+
+Adding a step:
+    Write a frozen dataclass here whose fields are all that it has learnt, with `fit`, `forward` and `inverse`; add it
+    to STEPS, and its settings to config/preprocessing.py. `forward` must take any finite number, also far outside of
+    the values it was fitted on, and `inverse` must bring it back.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, Self, cast
+
+import numpy as np
+from scipy.special import ndtr, ndtri
+
+from simmorph.data.preprocessing.gaps import find_atoms, find_gaps
+from simmorph.data.preprocessing.samples import (
+    lower_edge,
+    upper_edge,
+    weighted_moments,
+    weighted_quantiles,
+)
+
+if TYPE_CHECKING:
+    from simmorph.config.preprocessing import (
+        DequantiseSettings,
+        GapsSettings,
+        LogitSettings,
+        LogSettings,
+        PeriodicSettings,
+        QuantileSettings,
+        StandardiseSettings,
+        StepSettings,
+    )
+    from simmorph.data.events import BoolArray, FloatArray
+
+Noise = Callable[[], "FloatArray"]
+"""Draws one number in (0, 1) for each event."""
+MARGIN = 1e-9
+"""Nearer than this to a bound, in units of the values' spread, logarithms go on as straight lines."""
+SLIVER = 1e-6
+"""What is left of the width of a closed gap."""
+
+
+class Step(Protocol):
+    """One fitted step."""
+
+    def forward(self, values: FloatArray, noise: Noise) -> FloatArray:
+        """Towards the network."""
+
+    def inverse(self, values: FloatArray) -> FloatArray:
+        """Back to physical units."""
+
+
+@dataclass(frozen=True)
+class Standardise:
+    """(x - mean) / scale."""
+
+    mean: float
+    scale: float
+
+    @classmethod
+    def fit(cls, settings: StandardiseSettings, values: FloatArray, weights: FloatArray) -> Self:  # noqa: ARG003
+        """Mean and standard deviation of the values."""
+        mean, deviation = weighted_moments(values, weights)
+        return cls(mean, deviation or 1.0)
+
+    def forward(self, values: FloatArray, noise: Noise) -> FloatArray:  # noqa: ARG002
+        """Towards the network."""
+        return (values - self.mean) / self.scale
+
+    def inverse(self, values: FloatArray) -> FloatArray:
+        """Back to physical units."""
+        return values * self.scale + self.mean
+
+
+@dataclass(frozen=True)
+class Log:
+    """log(x + shift); below `floor` the tangent of the logarithm there."""
+
+    shift: float
+    floor: float
+
+    @classmethod
+    def fit(cls, settings: LogSettings, values: FloatArray, weights: FloatArray) -> Self:
+        """The shift that makes all values positive, unless it is given."""
+        shift = settings.shift
+        if shift is None:
+            shift = 0.0 if np.min(values) > 0 else -lower_edge(np.sort(values))
+        typical = float(weighted_quantiles(values + shift, weights, np.array([0.5]))[0])
+        return cls(shift, MARGIN * max(typical, weighted_moments(values, weights)[1], 1e-300))
+
+    def forward(self, values: FloatArray, noise: Noise) -> FloatArray:  # noqa: ARG002
+        """Towards the network."""
+        shifted = values + self.shift
+        tangent = np.minimum(shifted - self.floor, 0) / self.floor
+        return np.log(np.maximum(shifted, self.floor)) + tangent
+
+    def inverse(self, values: FloatArray) -> FloatArray:
+        """Back to physical units; what is too large for a number becomes infinite."""
+        tangent = self.floor * np.minimum(values - math.log(self.floor), 0)
+        with np.errstate(over="ignore"):
+            return np.exp(np.maximum(values, math.log(self.floor))) + tangent - self.shift
+
+
+@dataclass(frozen=True)
+class Logit:
+    """log(u / (1 - u)) of u = (x - low) / (high - low); near and beyond the bounds its tangents there."""
+
+    low: float
+    high: float
+
+    @classmethod
+    def fit(cls, settings: LogitSettings, values: FloatArray, weights: FloatArray) -> Self:  # noqa: ARG003
+        """The bounds of the values, unless they are given."""
+        ordered = np.sort(values)
+        low = lower_edge(ordered) if settings.low is None else settings.low
+        high = upper_edge(ordered) if settings.high is None else settings.high
+        return cls(low, high if high > low else low + 1.0)
+
+    def forward(self, values: FloatArray, noise: Noise) -> FloatArray:  # noqa: ARG002
+        """Towards the network."""
+        return _outside(_logit, (values - self.low) / (self.high - self.low))
+
+    def inverse(self, values: FloatArray) -> FloatArray:
+        """Back to physical units."""
+        return self.low + (self.high - self.low) * _outside_inverse(_logistic, _logit(MARGIN), values)
+
+
+@dataclass(frozen=True)
+class Quantile:
+    """Straight lines between knots of the empirical and the normal distribution, continued beyond the last ones."""
+
+    values: FloatArray
+    normal: FloatArray
+
+    @classmethod
+    def fit(cls, settings: QuantileSettings, values: FloatArray, weights: FloatArray) -> Self:
+        """Knots at equal distances of the normal variable, so that the tails have as many as the bulk."""
+        size = float(np.sum(weights)) ** 2 / float(np.sum(weights**2))
+        reach = float(ndtri(1 - 0.5 / max(size, 2)))
+        normal = np.linspace(-reach, reach, settings.knots)
+        knots, first = np.unique(weighted_quantiles(values, weights, ndtr(normal)), return_index=True)
+        if len(knots) < 2:
+            return cls(np.array([knots[0], knots[0] + 1]), np.array([0.0, 1.0]))
+        return cls(knots, normal[first])
+
+    def forward(self, values: FloatArray, noise: Noise) -> FloatArray:  # noqa: ARG002
+        """Towards the network."""
+        return interpolate(values, self.values, self.normal)
+
+    def inverse(self, values: FloatArray) -> FloatArray:
+        """Back to physical units."""
+        return interpolate(values, self.normal, self.values)
+
+
+@dataclass(frozen=True)
+class Periodic:
+    """The normal variable of the place on a circle that is cut open at the seam."""
+
+    seam: float
+
+    @classmethod
+    def fit(cls, settings: PeriodicSettings, values: FloatArray, weights: FloatArray) -> Self:
+        """The seam where the fewest events are, unless it is given."""
+        if settings.seam is not None:
+            return cls(float(wrapped(np.array([settings.seam]))[0]))
+        contents, edges = np.histogram(wrapped(values), 36, (-np.pi, np.pi), weights=weights)
+        smooth = contents + np.roll(contents, 1)
+        mean, noise = np.mean(smooth), 2 * float(np.sqrt(2 * np.sum(weights**2) / len(contents)))
+        # A flat distribution keeps its seam at pi: the place of the fewest events would be chance.
+        return cls(float(edges[np.argmin(smooth)]) if mean - np.min(smooth) > 3 * noise else -math.pi)
+
+    def forward(self, values: FloatArray, noise: Noise) -> FloatArray:  # noqa: ARG002
+        """Towards the network."""
+        turns = (values - self.seam) / (2 * np.pi)
+        return _outside(ndtri, turns - np.floor(turns))
+
+    def inverse(self, values: FloatArray) -> FloatArray:
+        """Back to an angle in (-pi, pi]."""
+        return wrapped(self.seam + 2 * np.pi * ndtr(values))
+
+
+@dataclass(frozen=True)
+class Dequantise:
+    """Each atom becomes an interval of its own that is filled with noise; what lies above moves up by its width."""
+
+    atoms: FloatArray
+    widths: FloatArray
+
+    @classmethod
+    def fit(cls, settings: DequantiseSettings, values: FloatArray, weights: FloatArray) -> Self:
+        """Intervals as dense as the rest of the variable."""
+        listed = find_atoms(values) if settings.values is None else np.unique(settings.values)
+        single = ~np.isin(values, listed)
+        shares = np.array([np.sum(weights[values == atom]) for atom in listed]) / np.sum(weights)
+        low, high = (
+            weighted_quantiles(values[single], weights[single], np.array([0.1, 0.9])) if np.any(single) else (0, 1)
+        )
+        rest = max(float(np.sum(weights[single]) / np.sum(weights)), 0.05)
+        spread = float(high - low) or 1.0
+        return cls(np.asarray(listed, np.float64), np.maximum(shares / rest, 0.05) * spread)
+
+    def forward(self, values: FloatArray, noise: Noise) -> FloatArray:
+        """Towards the network."""
+        if not len(self.atoms):
+            return values
+        below = np.searchsorted(self.atoms, values)
+        nearest = np.minimum(below, len(self.atoms) - 1)
+        spread = np.where(self.atoms[nearest] == values, self.widths[nearest], 0.0)
+        return values + self._moves[below] + spread * noise()
+
+    def inverse(self, values: FloatArray) -> FloatArray:
+        """Back to physical units; whatever is in the interval of an atom becomes that atom."""
+        passed = np.searchsorted(self.atoms + self._moves[:-1], values, side="right")
+        if not len(self.atoms):
+            return values
+        atom = np.maximum(passed - 1, 0)
+        inside = (passed > 0) & (values <= self.atoms[atom] + self._moves[passed])
+        return np.where(inside, self.atoms[atom], values - self._moves[passed])
+
+    @property
+    def _moves(self) -> FloatArray:
+        """How far a value moves up that has 0, 1, ... atoms below it."""
+        return np.concatenate([[0.0], np.cumsum(self.widths)])
+
+
+@dataclass(frozen=True)
+class Gaps:
+    """Regions without events, closed: what lies above moves down by their widths."""
+
+    low: FloatArray
+    high: FloatArray
+
+    @classmethod
+    def fit(cls, settings: GapsSettings, values: FloatArray, weights: FloatArray) -> Self:  # noqa: ARG003
+        """The empty stretches of the values, unless the edges are given."""
+        edges = find_gaps(values) if settings.edges is None else sorted(settings.edges)
+        return cls(np.array([low for low, _ in edges]), np.array([high for _, high in edges]))
+
+    def inside(self, values: FloatArray) -> BoolArray:
+        """(n_events,), whether a value lies in a gap."""
+        next_low = np.append(self.low, np.inf)[np.searchsorted(self.high, values, side="right")]
+        return np.asarray(values > next_low, np.bool_)
+
+    def forward(self, values: FloatArray, noise: Noise) -> FloatArray:  # noqa: ARG002
+        """Towards the network; a value in a gap, where none can be, goes to its lower edge."""
+        passed = np.searchsorted(self.high, values, side="right")
+        # Beyond the last gap there is no next one to fall into.
+        next_low = np.append(self.low, np.inf)[passed]
+        closed: FloatArray = np.minimum(values, next_low) - self._moves[passed]
+        return closed
+
+    def inverse(self, values: FloatArray) -> FloatArray:
+        """Back to physical units, never into a gap."""
+        opened = values + self._moves[np.searchsorted(self.low - self._moves[:-1], values)]
+        for low, high in zip(self.low, self.high, strict=True):
+            nearest = np.where(opened - low < high - opened, low, high)
+            opened = np.where((opened > low) & (opened < high), nearest, opened)
+        return opened
+
+    @property
+    def _moves(self) -> FloatArray:
+        """How far a value moves down that has 0, 1, ... gaps below it; a sliver of each gap keeps its edges apart."""
+        return np.concatenate([[0.0], np.cumsum((1 - SLIVER) * (self.high - self.low))])
+
+
+STEPS: dict[str, type[Standardise | Log | Logit | Quantile | Periodic | Dequantise | Gaps]] = {
+    "standardise": Standardise,
+    "log": Log,
+    "logit": Logit,
+    "quantile": Quantile,
+    "periodic": Periodic,
+    "dequantise": Dequantise,
+    "gaps": Gaps,
+}
+"""Every step by the name it has in a recipe."""
+
+
+def fit_step(settings: StepSettings, values: FloatArray, weights: FloatArray) -> Step:
+    """The step that fits these values."""
+    fit = cast("Callable[[StepSettings, FloatArray, FloatArray], Step]", STEPS[settings.name].fit)
+    return fit(settings, values, weights)
+
+
+def step_to_json(step: Step) -> dict[str, Any]:
+    """The step as plain values from which `step_from_json` makes the very same one."""
+    name = next(name for name, kind in STEPS.items() if type(step) is kind)
+    fields = dataclasses.asdict(step)  # type: ignore[call-overload]
+    return {"name": name, **{key: np.asarray(value).tolist() for key, value in fields.items()}}
+
+
+def step_from_json(content: dict[str, Any]) -> Step:
+    """The step that `step_to_json` wrote down.
+
+    Raises:
+        ValueError: this is no step.
+    """
+    fields = {key: value for key, value in content.items() if key != "name"}
+    kind = STEPS.get(content.get("name", ""))
+    if kind is None or set(fields) != {field.name for field in dataclasses.fields(kind)}:
+        raise ValueError(f"{content.get('name')!r} with {sorted(fields)} is no step of preprocessing")
+    arrays = {
+        key: np.array(value, np.float64) if isinstance(value, list) else float(value) for key, value in fields.items()
+    }
+    return cast("Callable[..., Step]", kind)(**arrays)
+
+
+def wrapped(angles: FloatArray) -> FloatArray:
+    """The same angles in (-pi, pi]."""
+    turned = angles - 2 * np.pi * np.ceil((angles - np.pi) / (2 * np.pi))
+    # The difference can round to -pi itself, or miss pi by its last digit.
+    return np.where((angles > -np.pi) & (angles <= np.pi), angles, np.where(turned <= -np.pi, np.pi, turned))
+
+
+def interpolate(values: FloatArray, knots: FloatArray, images: FloatArray) -> FloatArray:
+    """Straight lines between the knots, the first and the last one continued; strictly increasing if the knots are."""
+    segment = np.clip(np.searchsorted(knots, values) - 1, 0, len(knots) - 2)
+    slopes = np.diff(images) / np.diff(knots)
+    # From the nearer knot, so that a knot itself and its neighbourhood lose no digits.
+    return images[segment] + (values - knots[segment]) * slopes[segment]
+
+
+def _logit(fractions: Any) -> Any:
+    return np.log(fractions) - np.log1p(-fractions)
+
+
+def _logistic(values: FloatArray) -> FloatArray:
+    return 0.5 * (1 + np.tanh(0.5 * values))
+
+
+def _outside(stretch: Callable[[Any], Any], fractions: FloatArray) -> FloatArray:
+    """`stretch` of fractions in [MARGIN, 1 - MARGIN], continued by straight lines of slope 1 / MARGIN."""
+    inside = np.clip(fractions, MARGIN, 1 - MARGIN)
+    stretched: FloatArray = stretch(inside) + (fractions - inside) / MARGIN
+    return stretched
+
+
+def _outside_inverse(squeeze: Callable[[FloatArray], FloatArray], lowest: float, values: FloatArray) -> FloatArray:
+    """The inverse of `_outside`, for a `stretch` that is odd around one half and begins at `lowest`."""
+    inside = np.clip(values, lowest, -lowest)
+    return squeeze(inside) + (values - inside) * MARGIN
