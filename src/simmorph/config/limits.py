@@ -2,8 +2,205 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
 from simmorph.config.documents import Section
 
 
+def _as_list(value: object) -> object:
+    return value if isinstance(value, list) else [value]
+
+
+Name = Annotated[str, Field(min_length=1)]
+Inputs = Annotated[list[Name], BeforeValidator(_as_list), Field(min_length=1)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class Binning(Section):
+    """The bins of the observable: `{range: [105, 160], bins: 22}` or `{edges: [105, 110, 120, 160]}`."""
+
+    range: tuple[Finite, Finite] | None = None
+    """Lower and upper end, for bins of equal width."""
+    bins: Annotated[int, Field(gt=0, le=10_000)] | None = None
+    """How many bins of equal width."""
+    edges: Annotated[list[Finite], Field(min_length=2)] | None = None
+    """The edges of all bins, for bins of any width."""
+
+    @model_validator(mode="after")
+    def _say_it_in_one_way(self) -> Binning:
+        if (self.edges is None) == (self.range is None) or (self.range is None) != (self.bins is None):
+            raise ValueError("give either range and bins, or edges")
+        if any(low >= high for low, high in zip(self.all_edges, self.all_edges[1:], strict=False)):
+            raise ValueError("the edges must increase")
+        return self
+
+    @property
+    def all_edges(self) -> list[float]:
+        """Every edge, from the lowest to the highest."""
+        if self.edges is not None:
+            return self.edges
+        (low, high), bins = self.range or (0.0, 1.0), self.bins or 1
+        return [low + (high - low) * i / bins for i in range(bins)] + [high]
+
+
+class SampleSettings(Section):
+    """Events in ntuples, or a histogram of them, that add up to one histogram of the observable."""
+
+    name: Name = "data"
+    """What it is called in messages."""
+    input: Inputs
+    """ROOT files; those of histograms are added up."""
+    histogram: Name | None = None
+    """Name of a histogram in the files; without it the events of the tree are filled into bins."""
+    observable: Name | None = None
+    """Expression of branches, where it differs from the observable of the other samples."""
+    region: Name | None = None
+    """Cut, where it differs from the region of the other samples."""
+    weight: Name | None = None
+    """Branch of event weights; `weight` of the recipe for simulation, 1 for data."""
+    morphed: bool = False
+    """Read `<name>_morphed` in place of every feature in the expressions, and `weight_morphed` as the weight."""
+    scale: Positive = 1.0
+    """Factor on the weights, luminosity times cross-section for instance."""
+    negative_bins: Literal["refuse", "zero"] = "refuse"
+    """What happens to a bin whose weights add up to less than 0: an error, or 0 events and a note that says so."""
+
+
+class SignalSettings(SampleSettings):
+    """What the parameter scales."""
+
+    name: Name = "signal"
+    """What it is called in the workspace and the plots."""
+
+
+class BackgroundSettings(SampleSettings):
+    """What is expected without a signal: a sample, or a curve fitted to the sidebands of the data."""
+
+    name: Name = "background"
+    """What it is called in the workspace and the plots."""
+    input: Inputs | None = None  # type: ignore[assignment]
+    """ROOT files of the template; none where a curve is fitted."""
+    fit: Literal["exp_polynomial"] | None = None
+    """Fit exp(polynomial of the observable) to the data's sidebands; only the window between them sets the limit."""
+    order: Annotated[int, Field(ge=1, le=8)] = 3
+    """Order of the polynomial."""
+    normalise: Literal["weights", "sidebands", "free"] = "weights"
+    """Keep the sum of weights, scale it to the data's sidebands (only the window sets the limit), or leave it free."""
+
+    @model_validator(mode="after")
+    def _come_from_somewhere(self) -> BackgroundSettings:
+        if (self.fit is None) == (self.input is None):
+            raise ValueError("background: give either input or fit")
+        if self.fit and self.normalise != "weights":
+            raise ValueError("background: a fitted curve is normalised by the fit; remove normalise")
+        return self
+
+
+class Variation(Section):
+    """A systematic uncertainty of some samples.
+
+    Of type `normsys` it scales them all together; of type `uncorrelated` it moves every bin on its own; of type
+    `histosys` it moves the bins together, to what other samples or weights give.
+    """
+
+    name: Name
+    """Equal names in several places are one and the same uncertainty."""
+    type: Literal["normsys", "uncorrelated", "histosys"]
+    """How it acts."""
+    samples: Annotated[list[Name], BeforeValidator(_as_list)]
+    """Names of the samples it acts on; an unnamed one is called signal or background."""
+    size: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Relative size of one standard deviation."""
+    up: dict[str, Name] | None = None
+    """For histosys: what differs in the sample one standard deviation up: weight, observable, input or histogram."""
+    down: dict[str, Name] | None = None
+    """The same for down."""
+
+    @model_validator(mode="after")
+    def _have_what_the_type_needs(self) -> Variation:
+        if self.type == "histosys":
+            known = {"weight", "observable", "input", "histogram", "region"}
+            if self.size is not None or not self.up or not self.down:
+                raise ValueError(f"{self.name}: histosys needs up and down, and no size")
+            if stray := sorted({*self.up, *self.down} - known):
+                raise ValueError(f"{self.name}: {stray[0]!r} cannot differ, only {', '.join(sorted(known))}")
+        elif self.size is None or self.up or self.down:
+            raise ValueError(f"{self.name}: {self.type} needs size, and neither up nor down")
+        return self
+
+
 class LimitsSettings(Section):
-    """From ntuples or histograms to an upper limit."""
+    """From ntuples or histograms to an upper limit on the strength of the signal."""
+
+    output: Path | None = None
+    """Folder for the workspace, the numbers and the plots."""
+    parameter: Name = "mu"
+    """What the strength of the signal is called."""
+    cl: Annotated[float, Field(ge=0.5, lt=1)] = 0.95
+    """Confidence level."""
+    tree: Name | None = None
+    """The tree in the files; by default the recipe's."""
+    observable: Name | None = None
+    """Expression of branches whose histogram tells signal from background."""
+    label: str | None = None
+    """Axis label of the observable, for instance m_yy [GeV]."""
+    binning: Binning | None = None
+    """Its bins; histograms bring their own."""
+    region: Name | None = None
+    """Cut on all samples, as an expression of branches."""
+    exclude: tuple[Finite, Finite] | None = None
+    """The window of the observable that holds the signal; the rest are the sidebands."""
+    signal: Annotated[list[SignalSettings], BeforeValidator(_as_list), Field(min_length=1)]
+    """One sample or a list of them, all scaled by the parameter."""
+    background: Annotated[list[BackgroundSettings], BeforeValidator(_as_list), Field(min_length=1)]
+    """One sample or a list of them."""
+    data: SampleSettings | None = None
+    """The observed events; without them the expected ones (Asimov data)."""
+    asimov_strength: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    """Strength of the signal in the Asimov data."""
+    systematics: list[Variation] = Field(default_factory=list)
+    """Systematic uncertainties."""
+    statistics: bool = True
+    """Whether the finite simulated samples are an uncertainty, from the sum of squared weights (Barlow-Beeston)."""
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> LimitsSettings:
+        needs_sidebands = any(each.fit or each.normalise == "sidebands" for each in self.background)
+        if needs_sidebands and (self.exclude is None or self.data is None):
+            raise ValueError("sidebands need data, and `exclude: [low, high]` around the signal")
+        if self.exclude is not None and not self.exclude[0] < self.exclude[1]:
+            raise ValueError("exclude: the lower end comes first")
+        if needs_sidebands and len(self.background) > 1:
+            raise ValueError("background: only a single background can be taken from sidebands")
+        self._names_are_clear()
+        return self
+
+    def _names_are_clear(self) -> None:
+        names = self.sample_names
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two samples are called {twice[0]!r}; give each a `name:`")
+        for variation in self.systematics:
+            if stray := [name for name in variation.samples if name not in names]:
+                raise ValueError(f"systematics: {variation.name} acts on {stray[0]!r}; samples are {', '.join(names)}")
+
+    @property
+    def sample_names(self) -> list[str]:
+        """What the signals and the backgrounds are called."""
+        return [sample.name for sample in [*self.signal, *self.background]]
+
+
+class LimitsRecipe(Section):
+    """A recipe of limits alone, from samples that are there already."""
+
+    tree: Name = "events"
+    """The tree in the files."""
+    weight: Name | None = None
+    """The branch of event weights of simulation; without it every event counts 1."""
+    features: list[Name] = Field(default_factory=list)
+    """The branches that were morphed."""
+    limits: LimitsSettings
+    """The limits."""

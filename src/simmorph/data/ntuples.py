@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from simmorph.data.events import IntArray
+    from simmorph.data.events import FloatArray, IntArray
 
 Column = Any
 """One branch of a chunk: a numpy array if it is one number per entry, else an awkward array."""
@@ -273,6 +273,23 @@ def _flat(path: str, tree: str, name: str, column: Column) -> NDArray[Any]:
         raise InputError(path, what, "use a flat ntuple as `simmorph select` writes it")
     is_native_int = column.dtype.kind in "biu"
     return column if is_native_int else column.astype(np.float64)
+
+
+def read_histogram(path: str, name: str) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """A one-dimensional histogram in a file: values, variances and edges of its bins, without under- and overflow.
+
+    Raises:
+        InputError: it cannot be read, or there is no such histogram.
+    """
+    with _opened(path) as file, _told(path, f"histogram {name!r}"):
+        classes = file.classnames(recursive=True, cycle=False)
+        known = [key for key, kind in classes.items() if kind.startswith("TH1")]
+        if name not in known:
+            raise InputError(path, f"there is no histogram {name!r}", one_of(name, known))
+        found = file[name]
+        columns = found.values(), found.variances(), found.axis().edges()
+        values, variances, edges = (np.array(column, np.float64) for column in columns)
+        return values, variances, edges
 
 
 def entry_numbers(paths: Sequence[str], tree: str) -> IntArray:

@@ -119,7 +119,7 @@ class AsymptoticCls:
         return math.exp(self.log_observed(value))
 
     def log_expected(self, value: float, band: float) -> float:
-        """The logarithm of CLs of data that fluctuate by `band` standard deviations about what is expected without a signal."""
+        """The logarithm of CLs of data that fluctuate by `band` standard deviations about the expected ones."""
         return float(log_ndtr(band - math.sqrt(self.asimov_statistic(value))) - log_ndtr(band))
 
     def scan(self, values: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -11,6 +11,7 @@ import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from iminuit import Minuit
 from scipy.special import xlogy
 
 from simmorph.errors import InputError
@@ -206,9 +207,8 @@ class Likelihood:
                 break
         return Fit(float(minuit.fval), np.array(minuit.values, np.float64))
 
-    def minuit(self, data: Data, parameters: FloatArray, free: BoolArray) -> Any:
+    def minuit(self, data: Data, parameters: FloatArray, free: BoolArray) -> Minuit:
         """An `iminuit.Minuit` of this likelihood, with its gradient."""
-        from iminuit import Minuit
 
         def deviance(values: FloatArray) -> float:
             return min(self.deviance(np.asarray(values), data), 1e300)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import pyhf
 
 from simmorph.errors import InputError, one_of
 from simmorph.limits.likelihood import Data, Likelihood
@@ -66,8 +67,6 @@ def measurement_of(spec: dict[str, Any], where: str = "workspace", name: str | N
     Raises:
         InputError: it breaks the schema, has no parameter of interest, or expects yields that no likelihood can use.
     """
-    import pyhf
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # pyhf 0.7 calls jsonschema by an old name
         try:

@@ -1,0 +1,286 @@
+"""From ntuples or histograms in ROOT files to the templates of a limit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from simmorph.data.expressions import parse
+from simmorph.data.ntuples import describe, expand_inputs, iterate, read_histogram
+from simmorph.errors import ConfigError, InputError, one_of
+from simmorph.limits.histograms import Histogram, in_window, summed
+from simmorph.limits.sideband import SidebandFit, fit_sidebands
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from simmorph.config.limits import BackgroundSettings, LimitsSettings, SampleSettings, Variation
+    from simmorph.data.events import BoolArray, FloatArray
+
+Note = Any
+MORPHED_WEIGHT = "weight_morphed"
+
+
+class Shape(NamedTuple):
+    """A correlated variation of a sample's bins.
+
+    Attributes:
+        name: of the uncertainty.
+        up: (n_bins,), yields one standard deviation up.
+        down: (n_bins,), yields one standard deviation down.
+    """
+
+    name: str
+    up: FloatArray
+    down: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One template and its uncertainties.
+
+    Attributes:
+        histogram: the yields.
+        is_signal: whether the parameter of interest scales it.
+        shapes: correlated variations of its bins.
+        scalings: relative size of the uncertainties that scale it, by name.
+        uncorrelated: relative size of the uncertainties that move every bin on its own, by name.
+        statistics: whether its variances are an uncertainty.
+        free: whether its normalisation is fitted.
+    """
+
+    histogram: Histogram
+    is_signal: bool
+    shapes: tuple[Shape, ...] = ()
+    scalings: Mapping[str, float] | None = None
+    uncorrelated: Mapping[str, float] | None = None
+    statistics: bool = True
+    free: bool = False
+
+    def part(self, bins: BoolArray) -> Sample:
+        """The bins that are marked."""
+        shapes = tuple(Shape(shape.name, shape.up[bins], shape.down[bins]) for shape in self.shapes)
+        return replace(self, histogram=self.histogram.part(bins), shapes=shapes)
+
+
+@dataclass(frozen=True, eq=False)
+class Templates:
+    """All that a limit is made from.
+
+    Attributes:
+        samples: signals first, then backgrounds.
+        data: the observed histogram, or the Asimov one.
+        is_asimov: whether nothing was observed.
+        used: (n_bins,), the bins that enter the likelihood.
+        sideband_fit: the fitted curve, where the background is one.
+    """
+
+    samples: tuple[Sample, ...]
+    data: Histogram
+    is_asimov: bool
+    used: BoolArray
+    sideband_fit: SidebandFit | None = None
+
+    def in_likelihood(self) -> Templates:
+        """Only the bins that enter the likelihood."""
+        samples = tuple(sample.part(self.used) for sample in self.samples)
+        return replace(self, samples=samples, data=self.data.part(self.used), used=self.used[self.used])
+
+
+class Defaults(NamedTuple):
+    """What samples share with the rest of a recipe.
+
+    Attributes:
+        tree: the tree in the files.
+        weight: branch of event weights of simulation; 1 if None.
+    """
+
+    tree: str
+    weight: str | None
+
+
+def read_templates(settings: LimitsSettings, defaults: Defaults, note: Callable[[str], None]) -> Templates:
+    """Read every sample, and take from the data's sidebands what the settings ask for.
+
+    Args:
+        settings: the recipe's `limits:` block.
+        defaults: tree and weight of the recipe.
+        note: is told what is read and what is changed.
+
+    Raises:
+        ConfigError: an expression is wrong, or the binning is missing.
+        InputError: a file cannot be used, or a yield is negative, not finite, or zero everywhere.
+    """
+    reader = _Reader(settings, defaults, note)
+    signals = [reader.sample(sample, is_signal=True) for sample in settings.signal]
+    data = None if settings.data is None else reader.histogram(settings.data, defaults._replace(weight=None))
+    used = np.ones(len(signals[0].histogram.values), np.bool_)
+    fit: SidebandFit | None = None
+    backgrounds = []
+    for background in settings.background:
+        if background.fit and data and settings.exclude:
+            fit = fit_sidebands(data, settings.exclude, background.order)
+            used = ~fit.sidebands
+            backgrounds.append(_curve(background, fit, settings.systematics))
+            continue
+        sample = reader.sample(background, is_signal=False)
+        if background.normalise == "sidebands" and data and settings.exclude:
+            used = in_window(data.edges, settings.exclude)
+            sample = _scaled_to_sidebands(sample, data, ~used, note)
+        backgrounds.append(replace(sample, free=background.normalise == "free"))
+    samples = (*signals, *backgrounds)
+    if not used.any():
+        raise ConfigError("limits", "exclude holds no bin of the observable", "move it into the range of the binning")
+    observed = data or _asimov(samples, settings.asimov_strength)
+    for sample in samples:
+        sample.histogram.plus(observed)  # one binning for all
+    return Templates(samples, observed, data is None, used, fit)
+
+
+def _asimov(samples: Sequence[Sample], strength: float) -> Histogram:
+    parts = [sample.histogram.scaled(strength if sample.is_signal else 1.0) for sample in samples]
+    total = summed(parts, "Asimov data")
+    return replace(total, variances=total.values)
+
+
+def _curve(settings: BackgroundSettings, fit: SidebandFit, systematics: Sequence[Variation]) -> Sample:
+    histogram = replace(fit.expected, name=settings.name)
+    shapes = tuple(
+        Shape(f"{settings.name}_fit_{i + 1}", histogram.values + shift, histogram.values - shift)
+        for i, shift in enumerate(fit.variations)
+    )
+    scalings, uncorrelated = _sizes(settings.name, systematics)
+    return Sample(histogram, False, shapes, scalings, uncorrelated, statistics=False)
+
+
+def _scaled_to_sidebands(sample: Sample, data: Histogram, bins: BoolArray, note: Callable[[str], None]) -> Sample:
+    """The sample with the data's yield in the sidebands; their statistics become an uncertainty of the scale."""
+    histogram, name = sample.histogram, sample.histogram.name
+    expected, observed = float(histogram.values[bins].sum()), float(data.values[bins].sum())
+    if expected <= 0 or observed <= 0:
+        raise InputError(name, "there are no events in the sidebands to normalise to", "check exclude and binning")
+    scale = observed / expected
+    of_data = float(data.variances[bins].sum()) / observed**2
+    of_sample = float(histogram.variances[bins].sum()) / expected**2 if sample.statistics else 0.0
+    note(f"{name}: scaled by {scale:.5g} to the {observed:g} events in the sidebands")
+    shapes = tuple(Shape(shape.name, shape.up * scale, shape.down * scale) for shape in sample.shapes)
+    scalings = {**(sample.scalings or {}), f"{name}_sidebands": float(np.sqrt(of_data + of_sample))}
+    return replace(sample, histogram=histogram.scaled(scale), shapes=shapes, scalings=scalings)
+
+
+def _sizes(name: str, systematics: Sequence[Variation]) -> tuple[dict[str, float], dict[str, float]]:
+    """Relative sizes of what scales this sample, and of what moves each of its bins."""
+    acting = [variation for variation in systematics if name in variation.samples and variation.size is not None]
+    scalings = {each.name: float(each.size or 0) for each in acting if each.type == "normsys"}
+    return scalings, {each.name: float(each.size or 0) for each in acting if each.type == "uncorrelated"}
+
+
+class _Reader:
+    """Reads samples as the settings say."""
+
+    def __init__(self, settings: LimitsSettings, defaults: Defaults, note: Callable[[str], None]) -> None:
+        self.settings, self.defaults, self.note = settings, defaults, note
+        self.edges = None if settings.binning is None else np.array(settings.binning.all_edges, np.float64)
+
+    def sample(self, settings: SampleSettings, *, is_signal: bool) -> Sample:
+        """A template with its uncertainties."""
+        histogram = self.checked(settings)
+        scalings, uncorrelated = _sizes(settings.name, self.settings.systematics)
+        shapes = tuple(
+            self._shape(settings, variation)
+            for variation in self.settings.systematics
+            if variation.type == "histosys" and settings.name in variation.samples
+        )
+        return Sample(histogram, is_signal, shapes, scalings, uncorrelated, self.settings.statistics)
+
+    def checked(self, settings: SampleSettings) -> Histogram:
+        """A histogram of expected yields."""
+        histogram = self.histogram(settings, self.defaults)
+        negative = histogram.values < 0
+        if settings.negative_bins == "zero" and negative.any():
+            clipped = histogram.values[negative].sum()
+            self.note(f"{settings.name}: {negative.sum()} bins with {clipped:.4g} events in all are set to 0")
+            histogram = histogram.without_negative_bins()
+        return histogram.usable()
+
+    def _shape(self, settings: SampleSettings, variation: Variation) -> Shape:
+        yields = []
+        for side in (variation.up or {}, variation.down or {}):
+            changes: dict[str, Any] = {key: [value] if key == "input" else value for key, value in side.items()}
+            yields.append(self.checked(settings.model_copy(update=changes)).values)
+        return Shape(variation.name, *yields)
+
+    def histogram(self, settings: SampleSettings, defaults: Defaults) -> Histogram:
+        """The sum over the sample's files."""
+        paths = expand_inputs(settings.input)
+        if settings.histogram is not None:
+            parts = [_histogram(path, settings.histogram) for path in paths]
+            histogram = summed(parts, settings.name)
+        else:
+            histogram = self._of_events(settings, defaults, paths)
+        self.note(f"{settings.name}: {histogram.values.sum() * settings.scale:.6g} events in range")
+        return histogram.scaled(settings.scale)
+
+    def _of_events(self, settings: SampleSettings, defaults: Defaults, paths: Sequence[str]) -> Histogram:
+        if self.edges is None:
+            raise ConfigError("limits", "key 'binning' is missing", "add `binning: {range: [LOW, HIGH], bins: N}`")
+        histogram = Histogram.empty(self.edges, settings.name)
+        columns = _Columns(settings, self.settings, defaults)
+        for path in paths:
+            for observable, weights in columns.read(path):
+                histogram = histogram.filled(observable, weights)
+        return histogram
+
+
+def _histogram(path: str, name: str) -> Histogram:
+    values, variances, edges = read_histogram(path, name)
+    return Histogram(edges, values, variances, f"{path}, histogram {name!r}")
+
+
+class _Columns:
+    """The observable and the weight of a sample's events."""
+
+    def __init__(self, settings: SampleSettings, limits: LimitsSettings, defaults: Defaults) -> None:
+        text = settings.observable or limits.observable
+        if text is None:
+            raise ConfigError(
+                "limits", "key 'observable' is missing", "add `observable:` or a `histogram:` to each sample"
+            )
+        self.observable = parse(text, f"limits, observable of {settings.name}")
+        region = settings.region or limits.region
+        self.region = None if region is None else parse(region, f"limits, region of {settings.name}")
+        self.tree, self.name, self.morphed = defaults.tree, settings.name, settings.morphed
+        self.weight = settings.weight or (MORPHED_WEIGHT if settings.morphed else defaults.weight)
+
+    def read(self, path: str) -> Iterator[tuple[FloatArray, FloatArray]]:
+        """The observable and the weights of the events of one file that are in the region, chunk by chunk."""
+        branches = self._branches(path)
+        wanted = list(dict.fromkeys([*branches.values(), *([self.weight] if self.weight else [])]))
+        for _, chunk in iterate(path, self.tree, wanted):
+            columns = {name: chunk[branch] for name, branch in branches.items()}
+            observable = self._flat(path, self.observable.evaluate(columns))
+            weights = self._flat(path, chunk[self.weight]) if self.weight else np.ones(len(observable))
+            if self.region is not None:
+                chosen = self._flat(path, self.region.evaluate(columns)) != 0
+                observable, weights = observable[chosen], weights[chosen]
+            yield observable, weights
+
+    def _branches(self, path: str) -> dict[str, str]:
+        """The branch that stands for each name in the expressions."""
+        names = sorted(self.observable.names | (self.region.names if self.region else frozenset()))
+        known = describe(path, self.tree).branches
+        if not self.morphed:
+            return {name: name for name in names}
+        branches = {name: f"{name}_morphed" if f"{name}_morphed" in known else name for name in names}
+        if not any(branches[name] != name for name in self.observable.names):
+            morphed = [name.removesuffix("_morphed") for name in known if name.endswith("_morphed")]
+            what = f"nothing in the observable {self.observable.text!r} is morphed"
+            raise InputError(path, what, f"write it in terms of the features; {one_of('', morphed)}")
+        return branches
+
+    def _flat(self, path: str, values: Any) -> FloatArray:
+        if not isinstance(values, np.ndarray) or values.ndim != 1:
+            raise InputError(path, f"{self.name}: observable, region and weight are one number for each event")
+        return values.astype(np.float64)
