@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
-from simmorph.config.documents import Section, read_document, validate
+from simmorph.config.documents import Inputs, Name, Section, read_document, validate
 from simmorph.config.evaluation import EvaluateSettings
 from simmorph.config.limits import LimitsSettings
 from simmorph.config.preprocessing import Steps
@@ -16,15 +16,6 @@ from simmorph.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-
-def _as_list(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
-Inputs = Annotated[list[str], BeforeValidator(_as_list), Field(min_length=1)]
-"""A file, glob, folder or URL, or a list of them."""
-Name = Annotated[str, Field(min_length=1)]
 
 
 class MethodSettings(Section):

@@ -1,0 +1,32 @@
+"""`simmorph check`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from simmorph.cli.options import answer, json_option, recipe_options
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@click.command("check")
+@recipe_options
+@json_option
+def check_command(config: Path, overrides: tuple[str, ...], as_json: bool) -> None:
+    r"""Check a recipe and its inputs without running anything.
+
+    Every key, method option and expression is checked; every input that exists is opened and its branches are looked
+    up. The first mistake ends with its exit code, as it would when the recipe runs.
+
+    \b
+    Example:
+      simmorph check --config cli-examples/demo/hgg.yaml
+    """
+    from simmorph.config.recipe import load_recipe
+    from simmorph.pipeline.check import check_recipe
+
+    result = check_recipe(load_recipe(config, overrides))
+    answer(result.to_json(), result.to_text(), as_json=as_json)

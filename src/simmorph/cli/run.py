@@ -1,0 +1,35 @@
+"""`simmorph run`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from simmorph.cli.options import answer, force_option, json_option, note, quiet_option, recipe_options
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@click.command("run")
+@recipe_options
+@force_option
+@quiet_option
+@json_option
+def run_command(config: Path, overrides: tuple[str, ...], force: bool, quiet: bool, as_json: bool) -> None:
+    r"""Run the whole chain of one recipe, skipping what is up to date.
+
+    The chain is toy, select, train, apply, evaluate, limits, as far as the recipe has their blocks. A step runs again
+    when its settings or the content of its inputs or outputs changed; --force runs all of them.
+
+    \b
+    Example:
+      simmorph run --config cli-examples/demo/hgg.yaml --set toy.events=20000
+    """
+    from simmorph.config.recipe import load_recipe
+    from simmorph.pipeline.run import run_chain
+
+    recipe = load_recipe(config, overrides)
+    result = run_chain(recipe, config.stem, force=force, announce=lambda text: note(text, quiet=quiet))
+    answer(result.to_json(), result.to_text(), as_json=as_json)

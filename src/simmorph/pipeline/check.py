@@ -1,0 +1,124 @@
+"""Is a recipe sound, and do its inputs have what it needs? Nothing is run and nothing is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from simmorph.config.selection import read_selection
+from simmorph.data.expressions import parse
+from simmorph.data.ntuples import describe, expand_inputs
+from simmorph.data.toys import TOYS
+from simmorph.errors import ConfigError, InputError, one_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from simmorph.config.recipe import Recipe
+
+
+class Finding(NamedTuple):
+    """Something that was checked."""
+
+    subject: str
+    """A key of the recipe, or a file."""
+    finding: str
+    """What was found."""
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """Everything that was checked, and found in order."""
+
+    findings: list[Finding]
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {"findings": [finding._asdict() for finding in self.findings]}
+
+    def to_text(self) -> str:
+        """One line a finding."""
+        return "\n".join(f"ok  {finding.subject}: {finding.finding}" for finding in self.findings)
+
+
+def check_recipe(recipe: Recipe) -> CheckResult:
+    """Check a recipe and every input of it that exists.
+
+    Raises:
+        ConfigError: the method, an option, an expression or a selection is wrong.
+        InputError: an input is missing or lacks a branch.
+    """
+    return CheckResult(
+        [
+            *_check_method(recipe),
+            *_check_expressions(recipe),
+            *_check_toy(recipe),
+            *_check_selections(recipe),
+            *_check_samples(recipe),
+        ]
+    )
+
+
+def _check_method(recipe: Recipe) -> Iterator[Finding]:
+    from simmorph.methods import build_method  # noqa: PLC0415 - torch takes two seconds to import
+
+    method = build_method(recipe.method, len(recipe.features), len(recipe.context))
+    n_parameters = sum(parameter.numel() for parameter in method.parameters())
+    yield Finding("method", f"{recipe.method.name}, {n_parameters:,} parameters")
+
+
+def _check_expressions(recipe: Recipe) -> Iterator[Finding]:
+    expressions = {f"evaluate.regions.{name}": text for name, text in recipe.evaluate.regions.items()}
+    expressions |= {f"evaluate.derived.{name}": text for name, text in recipe.evaluate.derived.items()}
+    if recipe.region is not None:
+        expressions["region"] = recipe.region
+    for key, text in expressions.items():
+        names = parse(text, key).names
+        yield Finding(key, "uses " + ", ".join(sorted(names)))
+
+
+def _check_toy(recipe: Recipe) -> Iterator[Finding]:
+    if recipe.toy is None:
+        return
+    if recipe.toy.name not in TOYS:
+        raise ConfigError("toy.name", f"no such toy {recipe.toy.name!r}", one_of(recipe.toy.name, TOYS))
+    yield Finding("toy", f"{recipe.toy.events:,} events into {recipe.toy.output}")
+
+
+def _check_selections(recipe: Recipe) -> Iterator[Finding]:
+    for settings in recipe.select:
+        selection, _ = read_selection(settings.selection)
+        yield Finding(f"selection {settings.selection}", f"{len(selection.cuts)} cuts on tree {selection.tree!r}")
+        for path in _existing(recipe, settings.input):
+            yield Finding(path, f"{describe(path, selection.tree).n_entries:,} entries")
+
+
+def _check_samples(recipe: Recipe) -> Iterator[Finding]:
+    branches = [*recipe.features, *recipe.context, *([recipe.weight] if recipe.weight else [])]
+    if recipe.region is not None:
+        branches += sorted(parse(recipe.region, "region").names)
+    for key, inputs in (("source", recipe.source), ("target", recipe.target)):
+        if inputs is None:
+            yield Finding(key, "to be given on the command line")
+            continue
+        for path in _existing(recipe, inputs):
+            yield Finding(path, f"{_entries_with(path, recipe.tree, branches):,} entries with all branches")
+
+
+def _existing(recipe: Recipe, inputs: Sequence[str]) -> list[str]:
+    """The files of these inputs; those that an earlier step of the recipe will write need not exist yet."""
+    made = [settings.output for settings in recipe.select] + ([recipe.toy.output] if recipe.toy else [])
+    return expand_inputs([given for given in inputs if not _will_be_made(given, made)])
+
+
+def _will_be_made(given: str, made: Sequence[Path]) -> bool:
+    return any(given == str(output) or given.startswith(f"{output}/") for output in made)
+
+
+def _entries_with(path: str, tree: str, branches: Sequence[str]) -> int:
+    info = describe(path, tree)
+    for branch in branches:
+        if branch not in info.branches:
+            raise InputError(path, f"tree {tree!r} lacks {branch!r}", one_of(branch, info.branches))
+    return info.n_entries
