@@ -15,8 +15,7 @@ MEASUREMENT = "limits"
 def workspace_of(templates: Templates, parameter: str) -> dict[str, Any]:
     """The pyhf workspace of the bins that enter the likelihood.
 
-    Statistical uncertainties are absolute, one parameter for each bin of each sample (Barlow-Beeston). A scaling by
-    `size` is `1 + size` one standard deviation up and `1 / (1 + size)` down, so that it cannot become negative.
+    Statistical uncertainties are absolute, one parameter for each bin of each sample (Barlow-Beeston).
     """
     chosen = templates.in_likelihood()
     samples = [_sample(sample, parameter) for sample in chosen.samples]
@@ -51,7 +50,7 @@ def _sample(sample: Sample, parameter: str) -> dict[str, Any]:
     if sample.free:
         modifiers.append({"name": _norm(sample), "type": "normfactor", "data": None})
     for what, size in (sample.scalings or {}).items():
-        modifiers.append({"name": what, "type": "normsys", "data": {"hi": 1 + size, "lo": 1 / (1 + size)}})
+        modifiers.append({"name": what, "type": "normsys", "data": {"hi": 1 + size, "lo": 1 - size}})
     for what, size in (sample.uncorrelated or {}).items():
         modifiers.append({"name": f"{what}_{name}", "type": "shapesys", "data": (size * values).tolist()})
     for shape in sample.shapes:

@@ -110,7 +110,7 @@ class Likelihood:
 
     def parabola(self, parameters: FloatArray, data: Data) -> Parabola:
         """Gradient and Gauss-Newton curvature of the deviance."""
-        yields, slopes = self._yields_and_slopes(parameters)
+        yields, slopes = self.yields_and_slopes(parameters)
         with np.errstate(all="ignore"):
             ratio = np.where(data.main > 0, data.main / yields, 0.0)
             gradient = 2 * slopes @ (1 - ratio)
@@ -124,7 +124,7 @@ class Likelihood:
         np.add.at(curvature, (self.constrained, self.constrained), 2 * self.scales**2 * weight)
         return Parabola(gradient, curvature)
 
-    def _yields_and_slopes(self, parameters: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def yields_and_slopes(self, parameters: FloatArray) -> tuple[FloatArray, FloatArray]:
         """(n_bins,) yields and (n_parameters, n_bins) derivatives, by central differences in one call of pyhf."""
         n = len(parameters)
         steps = STEP * np.maximum(1.0, np.abs(parameters))

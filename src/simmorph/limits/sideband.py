@@ -69,7 +69,7 @@ def fit_sidebands(data: Histogram, window: tuple[float, float], order: int) -> S
 
 
 def _quadrature(edges: FloatArray, order: int) -> tuple[FloatArray, FloatArray]:
-    """Legendre polynomials (n_bins, QUADRATURE, order + 1) at the points of each bin, and weights (n_bins, QUADRATURE)."""
+    """Legendre polynomials (n_bins, QUADRATURE, order + 1) at points in each bin, and weights (n_bins, QUADRATURE)."""
     nodes, weights = leggauss(QUADRATURE)
     half = np.diff(edges)[:, None] / 2
     at = (edges[:-1, None] + half) + half * nodes

@@ -1,15 +1,40 @@
-"""From a workspace, ntuples or histograms to upper limits."""
+"""From a workspace, ntuples or histograms to upper limits, a workspace and plots."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
+from simmorph.config.documents import read_document, validate
+from simmorph.config.limits import LimitsRecipe, LimitsSettings
+from simmorph.config.recipe import Recipe, required
+from simmorph.data.ntuples import expand_inputs, is_url
+from simmorph.data.outputs import refuse_existing, sha256_of, whole_folder, write_provenance
+from simmorph.errors import ConfigError
+from simmorph.limits.building import with_bounds, workspace_of
 from simmorph.limits.inference import AsymptoticCls, FittedStrength, Limits, fitted_strength, upper_limits
-from simmorph.limits.workspace import STDIN, measurement_of, read_workspace
+from simmorph.limits.plots import Spectrum, scan_of
+from simmorph.limits.postfit import FittedYields, fitted_yields
+from simmorph.limits.report import WORKSPACE, Report
+from simmorph.limits.templates import Defaults, Templates, read_templates
+from simmorph.limits.workspace import STDIN, Measurement, measurement_of, read_workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+
+class SidebandQuality(NamedTuple):
+    """How well the curve describes the sidebands, and what is above it between them."""
+
+    chi2: float
+    """Of the sideband bins."""
+    n_degrees: int
+    """Degrees of freedom."""
+    excess: float
+    """Data less curve, summed over the window."""
 
 
 @dataclass(frozen=True)
@@ -20,15 +45,19 @@ class LimitsResult:
         limits: observed and expected.
         strength: the fitted parameter of interest.
         cls_at_1: CLs where the parameter is 1; below 0.05 the nominal signal is excluded at 95 %.
-        workspace: the workspace's file.
+        workspace: the workspace's file, if there is one.
         measurement: which of its measurements.
+        is_asimov: whether the data are not observed but expected ones.
+        sidebands: quality of the fit to the sidebands, if there was one.
     """
 
     limits: Limits
     strength: FittedStrength
     cls_at_1: float
-    workspace: str
+    workspace: str | None
     measurement: str
+    is_asimov: bool = False
+    sidebands: SidebandQuality | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The numbers, ready for `json.dumps`."""
@@ -41,43 +70,170 @@ class LimitsResult:
             "mu_hat_uncertainty": self.strength.uncertainty,
             "mu_hat_minos": [self.strength.down, self.strength.up],
             "cls_at_1": self.cls_at_1,
+            "data": "asimov" if self.is_asimov else "observed",
             "workspace": self.workspace,
             "measurement": self.measurement,
-        }
+        } | ({"sidebands": self.sidebands._asdict()} if self.sidebands else {})
 
     def to_text(self) -> str:
         """A table for people."""
         name, expected = self.limits.parameter, self.limits.expected
+        kind = "Asimov" if self.is_asimov else "observed"
         rows = [
-            (f"observed {100 * self.limits.level:g} % CL upper limit on {name}", f"{self.limits.observed:.5g}"),
+            (f"{kind} {100 * self.limits.level:g} % CL upper limit on {name}", f"{self.limits.observed:.5g}"),
             ("expected (median)", f"{expected[2]:.5g}"),
             ("expected, 68 % of experiments", f"{expected[1]:.5g} to {expected[3]:.5g}"),
             ("expected, 95 % of experiments", f"{expected[0]:.5g} to {expected[4]:.5g}"),
             (f"fitted {name}", f"{self.strength.value:.5g} +- {self.strength.uncertainty:.3g}"),
             (f"CLs at {name} = 1", f"{self.cls_at_1:.4g}"),
         ]
+        if self.sidebands is not None:
+            rows.append(("sidebands, chi2 / degrees", f"{self.sidebands.chi2:.1f} / {self.sidebands.n_degrees}"))
+            rows.append(("data above the curve in the window", f"{self.sidebands.excess:.1f}"))
         width = max(len(label) for label, _ in rows)
         return "\n".join(f"{label:<{width}}  {value}" for label, value in rows)
 
 
-def limits_of_workspace(
-    path: str, *, level: float = 0.95, measurement: str | None = None, note: Callable[[str], None] = lambda _: None
-) -> LimitsResult:
+class How(NamedTuple):
+    """How the step runs."""
+
+    level: float | None = None
+    """Confidence level; the recipe's, or 0.95, if None."""
+    output: Path | None = None
+    """Folder for workspace, numbers and plots; the recipe's, or none, if None."""
+    force: bool = False
+    """Replace the folder if it exists."""
+    note: Callable[[str], None] = lambda _: None
+    """Is told what is being done."""
+
+
+AS_USUAL = How()
+"""95 % confidence level or the recipe's, and its output."""
+
+
+class _Inference(NamedTuple):
+    """A measurement and what came of it."""
+
+    ready: Measurement
+    test: AsymptoticCls
+    limits: Limits
+    strength: FittedStrength
+
+
+def limits_of_workspace(path: str, how: How = AS_USUAL, *, measurement: str | None = None) -> LimitsResult:
     """Upper limits from a pyhf workspace.
 
     Args:
         path: its JSON file, or `-` for stdin.
-        level: the confidence level.
+        how: confidence level and output.
         measurement: which of its measurements; the first one if None.
-        note: is told what is being done.
 
     Raises:
         InputError: the workspace is not usable.
         NoLimitError: nothing can be excluded.
     """
+    _refuse_existing(how)
     where = "stdin" if path == STDIN else path
-    ready = measurement_of(read_workspace(path), where, measurement)
+    spec = read_workspace(path)
+    found = _infer(measurement_of(spec, where, measurement), how.level or 0.95, how)
+    result = LimitsResult(found.limits, found.strength, found.test.cls(1.0), where, found.ready.name)
+    if how.output is not None:
+        report = Report(spec, result.to_json(), found.limits, scan_of(found.test, found.limits), None)
+        _write(report, how.output, [] if path == STDIN else [path], force=how.force)
+    return result
+
+
+def limits_of_recipe(recipe: Recipe | LimitsRecipe, how: How = AS_USUAL) -> LimitsResult:
+    """Upper limits from ntuples or histograms.
+
+    Args:
+        recipe: with a `limits:` block.
+        how: confidence level and output.
+
+    Raises:
+        ConfigError: the block is missing or wrong.
+        InputError: a sample is not usable.
+        NoLimitError: nothing can be excluded.
+    """
+    settings: LimitsSettings = required(recipe.limits, "limits", "a WORKSPACE.json")
+    how = how._replace(output=how.output or settings.output)
+    _refuse_existing(how)
+    templates = read_templates(settings, Defaults(settings.tree or recipe.tree, recipe.weight), how.note)
+    spec = workspace_of(templates, settings.parameter)
+    where = None if how.output is None else str(how.output / WORKSPACE)
+    found = _infer(measurement_of(spec, where or "the recipe's workspace"), how.level or settings.cl, how)
+    result = LimitsResult(
+        *(found.limits, found.strength, found.test.cls(1.0), where, found.ready.name),
+        is_asimov=templates.is_asimov,
+        sidebands=_quality(templates),
+    )
+    if how.output is not None:
+        spectrum, scan = _spectrum(templates, found, settings), scan_of(found.test, found.limits)
+        report = Report(with_bounds(spec, found.limits), result.to_json(), found.limits, scan, spectrum)
+        _write(report, how.output, inputs_of(settings), force=how.force)
+    return result
+
+
+def _infer(ready: Measurement, level: float, how: How) -> _Inference:
     test = AsymptoticCls(ready.likelihood, ready.data)
-    limits = upper_limits(test, level, note)
-    strength = fitted_strength(ready.likelihood, ready.data)
-    return LimitsResult(limits, strength, test.cls(1.0), where, ready.name)
+    limits = upper_limits(test, level, how.note)
+    return _Inference(ready, test, limits, fitted_strength(ready.likelihood, ready.data))
+
+
+def _refuse_existing(how: How) -> None:
+    if how.output is not None:
+        refuse_existing(how.output, force=how.force)
+
+
+def _write(report: Report, output: Path, inputs: Sequence[str], *, force: bool) -> None:
+    """Write the report, whole or not at all; the provenance of its workspace comes last."""
+    hashes = {path: "remote" if is_url(path) else sha256_of(path) for path in inputs}
+    with whole_folder(output, force=force) as folder:
+        report.write(folder)
+        write_provenance(folder / WORKSPACE, {"inputs": hashes})
+
+
+def load_limits_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe | LimitsRecipe:
+    """A recipe, which may hold nothing but limits.
+
+    Raises:
+        ConfigError: with file, line and the nearest valid name.
+    """
+    document = read_document(path).with_overrides(overrides)
+    alone = "method" not in document.content and "limits" in document.content
+    recipe = validate(document, LimitsRecipe) if alone else validate(document, Recipe)
+    if recipe.limits is None:
+        raise ConfigError(path, "key 'limits' is missing", "add a `limits:` block, or give a WORKSPACE.json")
+    return recipe
+
+
+def inputs_of(settings: LimitsSettings) -> list[str]:
+    """Every file that these limits are made from."""
+    samples = [*settings.signal, *settings.background, *([settings.data] if settings.data else [])]
+    varied = [
+        side["input"] for each in settings.systematics for side in (each.up, each.down) if side and "input" in side
+    ]
+    return expand_inputs([path for sample in samples for path in sample.input or []] + varied)
+
+
+def _quality(templates: Templates) -> SidebandQuality | None:
+    fit = templates.sideband_fit
+    if fit is None:
+        return None
+    excess = float(np.sum((templates.data.values - fit.expected.values)[templates.used]))
+    return SidebandQuality(fit.chi2, fit.n_degrees, excess)
+
+
+def _spectrum(templates: Templates, found: _Inference, settings: LimitsSettings) -> Spectrum:
+    """The fit in the bins that it used, and the templates elsewhere."""
+    fit = fitted_yields(found.ready.likelihood, found.ready.data, found.strength.fit.parameters)
+    backgrounds = [sample.histogram for sample in templates.samples if not sample.is_signal]
+    signals = [sample.histogram for sample in templates.samples if sample.is_signal]
+    background = np.sum([each.values for each in backgrounds], axis=0)
+    uncertainty = np.sqrt(np.sum([each.variances for each in backgrounds], axis=0))
+    signal = found.strength.value * np.sum([each.values for each in signals], axis=0)
+    background[templates.used], signal[templates.used] = fit.background, fit.signal
+    uncertainty[templates.used] = fit.uncertainty
+    label = settings.label or settings.observable or "observable"
+    data_label = "Asimov data" if templates.is_asimov else "Data"
+    return Spectrum(templates.data, FittedYields(background, uncertainty, signal), label, data_label)
