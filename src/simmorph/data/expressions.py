@@ -156,11 +156,12 @@ class Expression:
     Attributes:
         text: the formula as it was written.
         names: the columns it needs.
+        where: the file and key it stands in, for messages.
     """
 
     text: str
     names: frozenset[str]
-    _where: str = field(repr=False)
+    where: str = field(repr=False)
     _tree: ast.expr = field(repr=False, compare=False)
 
     def evaluate(self, columns: Mapping[str, Value]) -> Value:
@@ -175,7 +176,7 @@ class Expression:
         missing = sorted(self.names - columns.keys())
         if missing:
             raise ConfigError(
-                self._where, f"{self.text!r} needs {missing[0]!r}, which is not there", one_of(missing[0], columns)
+                self.where, f"{self.text!r} needs {missing[0]!r}, which is not there", one_of(missing[0], columns)
             )
         try:
             with np.errstate(all="ignore"), warnings.catch_warnings():
@@ -185,7 +186,7 @@ class Expression:
             raise
         except Exception as error:
             reason = str(error).strip().partition("\n")[0][:200] or type(error).__name__
-            raise ConfigError(self._where, f"{self.text!r} cannot be computed: {reason}") from error
+            raise ConfigError(self.where, f"{self.text!r} cannot be computed: {reason}") from error
 
 
 def _spread(value: Value, columns: Mapping[str, Value]) -> Value:

@@ -1,0 +1,54 @@
+"""`simmorph select`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from simmorph.cli.options import answer, force_option, json_option, note, output_option, quiet_option
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@click.command("select", short_help="Select photon pairs into a flat ntuple.")
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@click.option("--selection", required=True, metavar="NAME_OR_FILE", help="A shipped selection, or a YAML file.")
+@output_option("The ntuple to write: tree `events`, one row per selected event, GeV.", required=True)
+@click.option("--tree", help="Read this tree instead of the selection's.")
+@click.option(
+    "--on-bad-file", type=click.Choice(["fail", "skip"]), default="fail", help="Stop at a bad file, or leave it out."
+)
+@click.option(
+    "--sample",
+    type=click.Choice(["auto", "data", "simulation"]),
+    default="auto",
+    help="Take every event for data or simulation instead of asking the selection.",
+)
+@json_option
+@force_option
+@quiet_option
+def select_command(
+    inputs: tuple[str, ...], selection: str, output: Path, as_json: bool, quiet: bool, **options: Any
+) -> None:
+    r"""Select photon pairs from ntuples into one flat ntuple.
+
+    INPUT is a ROOT file, a glob, a folder (its *.root), a root:// or https:// URL, or - for a list on stdin. The
+    selection is one YAML file with objects, cuts, regions, variables and weights. Its cutflow is printed, and kept
+    in the output.
+
+    \b
+    Examples:
+      simmorph select build/toy/data.root --selection diphoton-demo -o build/data.root
+      ls build/toy/*.root | simmorph select - --selection diphoton-demo -o build/all.root --json
+    """
+    from simmorph.pipeline.select import select_events
+
+    def progress(line: str) -> None:
+        note(line, quiet=quiet)
+
+    result = select_events(inputs, selection, output, progress=progress, **options)
+    for warning in result.warnings():
+        progress(f"warning: {warning}")
+    answer(result.to_json(), result.to_text(), as_json=as_json)
