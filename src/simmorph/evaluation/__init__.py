@@ -1,1 +1,15 @@
-"""How good is the map: metrics, plots, report."""
+"""How good a map is: METRICS, plots, tables and the report."""
+
+from simmorph.evaluation.c2st import auc
+from simmorph.evaluation.correlations import pearson_mean, pearson_worst
+from simmorph.evaluation.estimates import Metric
+from simmorph.evaluation.marginals import kolmogorov_worst, wasserstein_worst
+
+METRICS: dict[str, Metric] = {
+    "auc": auc,
+    "pearson_worst": pearson_worst,
+    "pearson_mean": pearson_mean,
+    "wasserstein_worst": wasserstein_worst,
+    "kolmogorov_worst": kolmogorov_worst,
+}
+"""Every metric by the name it has in `report.json`; a new one is a function of (template, target, rng)."""
