@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 import torch
+from pydantic import Field
 from scipy.special import ndtr, ndtri
 
 from simmorph.data.preprocessing.samples import weighted_quantiles
-from simmorph.errors import ConfigError, InputError
+from simmorph.errors import InputError
 from simmorph.methods.base import Kind, Method
 
 if TYPE_CHECKING:
@@ -37,10 +38,8 @@ class QuantileMap(Method):
     source_quantiles: torch.Tensor
     target_quantiles: torch.Tensor
 
-    def __init__(self, n_features: int, n_context: int, *, knots: int = 200) -> None:
+    def __init__(self, n_features: int, n_context: int, *, knots: Annotated[int, Field(ge=2)] = 200) -> None:
         super().__init__(n_features, n_context)
-        if knots < 2:
-            raise ConfigError("method.knots", f"{knots} are too few for a distribution", "use 2 or more")
         self.knots = knots
         for name in ("source_quantiles", "target_quantiles"):
             self.register_buffer(name, torch.zeros(n_features, knots, dtype=torch.float64))
@@ -62,8 +61,8 @@ class QuantileMap(Method):
         knots = zip(self.source_quantiles.cpu().numpy(), self.target_quantiles.cpu().numpy(), strict=True)
         columns = [_moved(events.features[:, at], *pair) for at, pair in enumerate(knots)]
         morphed = np.stack(columns, axis=1)
-        known = np.isfinite(np.hstack([morphed, events.context])).all(axis=1)
-        return events.with_features(np.where(known[:, None], morphed, np.nan))
+        morphed[~np.isfinite(np.hstack([morphed, events.context])).all(axis=1)] = np.nan
+        return events.with_features(morphed)
 
 
 def _moved(values: FloatArray, source: FloatArray, target: FloatArray) -> FloatArray:

@@ -10,12 +10,14 @@ from pydantic import create_model
 from simmorph.config.documents import Document, Section, validate
 from simmorph.errors import ConfigError, one_of
 from simmorph.methods.one_flow import OneFlow
+from simmorph.methods.quantile import QuantileMap
 
 if TYPE_CHECKING:
     from simmorph.config.recipe import MethodSettings
     from simmorph.methods.base import Method
 
 METHODS: dict[str, type[Method]] = {
+    "quantile": QuantileMap,
     "one_flow": OneFlow,
 }
 """What `method: {name: ...}` may say."""

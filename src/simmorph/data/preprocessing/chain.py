@@ -146,6 +146,11 @@ class Preprocessing:
         columns = [chain.inverse(values[:, at]) for at, chain in enumerate(self.chains)]
         return _relative(np.stack(columns, axis=1), self.names, self._references, sign=+1) if columns else values
 
+    def excludes(self, values: FloatArray) -> BoolArray:
+        """(n_events,), whether any variable lies in a gap; angles relative to others have none."""
+        inside = [chain.excludes(values[:, at]) for at, chain in enumerate(self.chains)]
+        return np.any(inside, axis=0) if inside else np.zeros(len(values), np.bool_)
+
     @property
     def names(self) -> list[str]:
         """The names of the columns."""

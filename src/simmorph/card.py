@@ -1,0 +1,201 @@
+"""The card of a model: everything about it but its tensors, as JSON."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from simmorph.config.documents import Section
+from simmorph.config.recipe import MethodSettings
+from simmorph.config.training import TrainingSettings
+from simmorph.data.splits import HOLDOUT, part_of
+
+if TYPE_CHECKING:
+    from simmorph.data.events import BoolArray, IntArray
+
+FORMAT_VERSION: Literal[1] = 1
+
+
+class FileRecord(Section):
+    """A file that a model was trained on."""
+
+    path: str
+    """Where it was."""
+    sha256: str
+    """Of its content; empty for a file on a server."""
+    n_entries: int
+    """Entries of its tree."""
+
+
+class SampleRecord(Section):
+    """A sample that a model was trained on."""
+
+    files: list[FileRecord] = Field(default_factory=list)
+    """What it was read from."""
+    n_events: int
+    """Events in the region, the hold-out part left out."""
+    sum_of_weights: float
+    """Of these events."""
+
+
+class Variable(Section):
+    """A feature or a context variable."""
+
+    name: str
+    """Its branch."""
+    unit: str
+    """Its unit; empty if it has none or it is not known."""
+    low: float
+    """Smallest value in the source that the model was trained on."""
+    high: float
+    """Largest value in the source that the model was trained on."""
+
+
+class Probe(Section):
+    """A few events and what the model made of them when it was new."""
+
+    ids: list[int]
+    """The number that seeds each event."""
+    features: list[list[float]]
+    """Events in."""
+    context: list[list[float]]
+    """Their context."""
+    weights: list[float]
+    """Their weights."""
+    morphed_features: list[list[float]]
+    """Events out."""
+    morphed_weights: list[float]
+    """Their weights."""
+
+
+class ModelCard(Section):
+    """What is known about a model."""
+
+    format: Literal["simmorph-model"] = "simmorph-model"
+    """What this folder is."""
+    format_version: Literal[1] = FORMAT_VERSION
+    """How it is laid out."""
+    versions: dict[str, str]
+    """Of the software that wrote it."""
+    recipe: dict[str, Any]
+    """The whole recipe, defaults included."""
+    method: MethodSettings
+    """What was learnt."""
+    kind: Literal["morph", "reweight", "generate"]
+    """What the method changes."""
+    training: TrainingSettings
+    """How it was learnt, with the seed and the sizes of the parts."""
+    region: str | None
+    """The cut on the samples."""
+    features: list[Variable]
+    """What is morphed, in the order of the tensors."""
+    context: list[Variable]
+    """What the map is conditioned on, in the order of the tensors."""
+    preprocessing: dict[str, Any]
+    """The fitted steps of features and context."""
+    source: SampleRecord
+    """The sample that is morphed."""
+    target: SampleRecord
+    """The sample that it should look like."""
+    history: dict[str, Any]
+    """The losses of each stage of training."""
+    numbers: dict[str, float]
+    """What the method says about its map, such as the effective fraction of events."""
+    warnings: list[str]
+    """What a user should know about the map."""
+    probe: Probe
+    """Checked on loading."""
+    tensors_sha256: str
+    """Of the file of tensors."""
+
+    def seen(
+        self, sample: Literal["source", "target"], file_sha256: str, ids: IntArray, in_region: BoolArray
+    ) -> BoolArray:
+        """(n_events,), which events of a file training or early stopping has looked at.
+
+        Args:
+            sample: as what the file may have been used.
+            file_sha256: of the file's content.
+            ids: (n_events,), the entry numbers in the file.
+            in_region: (n_events,), whether the model's region holds each event.
+        """
+        record = self.source if sample == "source" else self.target
+        if file_sha256 not in {file.sha256 for file in record.files}:
+            return np.zeros(len(ids), np.bool_)
+        parts = part_of(ids, self.training.seed, self.training.validation, self.training.holdout)
+        return np.asarray((parts != HOLDOUT) & in_region, np.bool_)
+
+    def to_text(self) -> str:
+        """What a person wants to know, in a screen."""
+        return "\n".join([*self._head(), "", *self._variables(), "", *self._history(), *self._remarks()])
+
+    def _head(self) -> list[str]:
+        options = ", ".join(f"{key}={value}" for key, value in self.method.options.items()) or "default options"
+        rows = {
+            "method": f"{self.method.name} ({self.kind}; {options})",
+            "source": _sample_text(self.source),
+            "target": _sample_text(self.target),
+            "region": self.region or "all events",
+            "parts": f"validation {self.training.validation:g}, holdout {self.training.holdout:g}, "
+            f"seed {self.training.seed}",
+            "tensors": f"sha256 {self.tensors_sha256}",
+            "written by": ", ".join(f"{name} {version}" for name, version in self.versions.items()),
+        }
+        return [f"{key:<12}{value}" for key, value in rows.items()]
+
+    def _variables(self) -> list[str]:
+        chains = {
+            chain["name"]: chain
+            for part in ("features", "context")
+            for chain in self.preprocessing.get(part, {}).get("chains", [])
+        }
+        lines = [f"{'variable':<16}{'unit':<6}{'from':>12}{'to':>12}  preprocessing"]
+        for variable in [*self.features, *self.context]:
+            chain = chains.get(variable.name, {"steps": [], "proposed": False, "relative_to": None})
+            steps = " -> ".join(_step_text(step) for step in chain["steps"])
+            relative = f" relative to {chain['relative_to']}" if chain["relative_to"] else ""
+            origin = " (proposed)" if chain["proposed"] else ""
+            context = " [context]" if variable in self.context else ""
+            bounds = f"{variable.low:>12.5g}{variable.high:>12.5g}"
+            lines.append(f"{variable.name:<16}{variable.unit:<6}{bounds}  {steps}{relative}{origin}{context}")
+        return lines
+
+    def _history(self) -> list[str]:
+        return [
+            f"{stage}: {record['epochs']} epochs, best {record['best_epoch']}, {record['seconds']:.1f} s"
+            for stage, record in self.history.items()
+        ]
+
+    def _remarks(self) -> list[str]:
+        numbers = [f"{name}: {value:.4g}" for name, value in self.numbers.items()]
+        return [*numbers, *(f"warning: {warning}" for warning in self.warnings)]
+
+
+def _sample_text(record: SampleRecord) -> str:
+    files = ", ".join(file.path for file in record.files) or "arrays"
+    return f"{record.n_events} events, sum of weights {record.sum_of_weights:.6g}, from {files}"
+
+
+def _step_text(step: dict[str, Any]) -> str:
+    """A step with what it has learnt, long lists by their length."""
+    facts = [
+        f"{key} {_value_text(value)}" for key, value in step.items() if key != "name" and not isinstance(value, str)
+    ]
+    return f"{step['name']}({', '.join(facts)})"
+
+
+def _value_text(value: Any) -> str:
+    if not isinstance(value, list):
+        return f"{value:.6g}"
+    if len(value) > 4:
+        return f"[{len(value)} values]"
+    return "[" + ", ".join(f"{item:.6g}" for item in value) + "]"
+
+
+def digest_of(content: dict[str, Any]) -> str:
+    """The SHA-256 of JSON values, however they are laid out."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True, allow_nan=False).encode()).hexdigest()

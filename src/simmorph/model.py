@@ -1,0 +1,329 @@
+"""The model: recipe, preprocessing and method in one artefact that is fitted, applied, saved and loaded."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from simmorph import __version__
+from simmorph.card import FileRecord, ModelCard, Probe, SampleRecord, Variable
+from simmorph.data.events import Events
+from simmorph.data.preprocessing.chain import Preprocessing
+from simmorph.data.splits import HOLDOUT, part_of
+from simmorph.errors import InputError
+from simmorph.methods import build_method
+from simmorph.methods.base import refuse_negative_weights
+from simmorph.model_folder import explained, read_card, read_tensors, sha256_of_tensors, write_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from simmorph.config.recipe import Recipe
+    from simmorph.data.events import BoolArray, FloatArray, IntArray
+    from simmorph.methods.base import Method
+    from simmorph.neural.training import History, Training
+
+NOT_SELECTED, NON_FINITE, OUT_OF_RANGE = 1, 2, 4
+"""The bits of `morph_status`; 0 is an event that was morphed and lies within the training range."""
+MIN_EVENTS = 100
+N_PROBE, N_NOTES = 8, 20_000
+PROBE_TOLERANCE = 1e-4
+"""Largest change of a probe event on another machine, in units of its feature's range."""
+
+
+class Morphed(NamedTuple):
+    """What became of events.
+
+    Attributes:
+        events: the same events in the same order, morphed or reweighted.
+        status: (n_events,), bits of NON_FINITE and OUT_OF_RANGE.
+    """
+
+    events: Events
+    status: IntArray
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where training events came from, for the card.
+
+    Attributes:
+        source: the files of the source.
+        target: the files of the target.
+        units: the unit of each variable, where it is known.
+    """
+
+    source: Sequence[FileRecord] = ()
+    target: Sequence[FileRecord] = ()
+    units: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A fitted map between events in physical units.
+
+    Attributes:
+        card: everything about it but its tensors.
+        method: what was learnt, in preprocessed variables.
+        features: from the features to what the method sees, and back.
+        context: the same for the context.
+        probe_is_exact: whether the probe came out the same to the last bit on loading.
+    """
+
+    card: ModelCard
+    method: Method
+    features: Preprocessing
+    context: Preprocessing
+    probe_is_exact: bool = True
+
+    @classmethod
+    def fit(cls, recipe: Recipe, source: Events, target: Events, how: Training, origin: Origin | None = None) -> Model:
+        """Learn to make source look like target.
+
+        The hold-out part is taken away before anything is fitted, and the preprocessing is fitted to the training part
+        alone, to both samples together.
+
+        Args:
+            recipe: features, context, preprocessing and method.
+            source: the sample to be morphed, in physical units.
+            target: the sample it should look like.
+            how: settings of the training.
+            origin: where the samples came from.
+
+        Raises:
+            InputError: too few events, or values or weights that cannot be trained on.
+            ConfigError: the method or a step of preprocessing does not take its options.
+        """
+        samples = {"source": _without_holdout(source, how), "target": _without_holdout(target, how)}
+        for name, events in samples.items():
+            _check_sample(events, name, [*recipe.features, *recipe.context])
+        method = build_method(recipe.method, len(recipe.features), len(recipe.context))
+        features, context = _fit_preprocessing(recipe, list(samples.values()), how)
+        prepared = {name: _prepared(events, features, context) for name, events in samples.items()}
+        history = method.fit(prepared["source"], prepared["target"], how)
+        method.eval()
+        card = _new_card(
+            recipe,
+            method,
+            preprocessing=(features, context),
+            samples=samples,
+            how=how,
+            history=history,
+            origin=origin or Origin(),
+        )
+        card = _with_notes(card, method, prepared["source"][:N_NOTES])
+        model = cls(card, method, features, context)
+        probe = model.new_probe(samples["source"][:N_PROBE])
+        return cls(card.model_copy(update={"probe": probe}), method, features, context)
+
+    def save(self, folder: Path, *, force: bool = False, log: str = "") -> None:
+        """Write the model folder, whole or not at all; `log` has one JSON line for each epoch of training."""
+        write_folder(folder, self.card, self.method, log, force=force)
+
+    @classmethod
+    def load(cls, folder: Path) -> Model:
+        """Read a model folder and check that it does what it did when it was written.
+
+        Raises:
+            InputError: this is no model folder, it is damaged, or its probe comes out differently here.
+        """
+        card = read_card(folder)
+        tensors = read_tensors(folder, card)
+        with explained(folder):
+            features = _preprocessing_of(card, "features", card.features)
+            context = _preprocessing_of(card, "context", card.context)
+            method = build_method(card.method, len(card.features), len(card.context))
+            method.load_state_dict(tensors)
+        method.eval()
+        model = cls(card, method, features, context)
+        return cls(card, method, features, context, model.check_probe(folder))
+
+    def transform(self, events: Events, seed: int | None = None) -> Morphed:
+        """The events as the method makes them, in physical units, in the same order.
+
+        An event with a feature or context that is not finite, or for which the map gives no finite number, keeps its
+        features and weight and gets the status NON_FINITE. One that lies outside of what the source had in training
+        is morphed and gets OUT_OF_RANGE.
+
+        Args:
+            events: in physical units; their ids draw the noise of atoms.
+            seed: of this noise; the model's own by default.
+        """
+        finite = np.asarray(np.isfinite(np.hstack([events.features, events.context])).all(axis=1))
+        status = np.where(finite, 0, NON_FINITE).astype(np.int64)
+        if not finite.any():
+            return Morphed(events, status)
+        known = events[finite]
+        prepared = _prepared(known, self.features, self.context, seed)
+        changed = self.method.transform(prepared)
+        restored = self._restored(known, prepared, changed)
+        worked = np.isfinite(restored).all(axis=1) & (np.isfinite(changed.weights) | ~np.isfinite(known.weights))
+        features, weights = events.features.copy(), events.weights.copy()
+        features[finite] = np.where(worked[:, None], restored, known.features)
+        weights[finite] = np.where(worked, changed.weights, known.weights)
+        status[finite] = np.where(worked, 0, NON_FINITE) | np.where(self._outside(known), OUT_OF_RANGE, 0)
+        return Morphed(events.with_features(features).with_weights(weights), status)
+
+    def _restored(self, events: Events, prepared: Events, changed: Events) -> FloatArray:
+        """Features in physical units; one that the method left alone comes back to the bit."""
+        untouched = changed.features == prepared.features
+        return np.where(untouched, events.features, self.features.inverse(changed.features))
+
+    def _outside(self, events: Events) -> BoolArray:
+        """(n_events,), whether a variable lies beyond the training range or in a gap of it."""
+        values = np.hstack([events.features, events.context])
+        variables = [*self.card.features, *self.card.context]
+        low = np.array([variable.low for variable in variables])
+        high = np.array([variable.high for variable in variables])
+        outside = ((values < low) | (values > high)).any(axis=1)
+        return np.asarray(outside | self.features.excludes(events.features) | self.context.excludes(events.context))
+
+    def new_probe(self, events: Events) -> Probe:
+        """These events and what the model makes of them."""
+        after = self.transform(events).events
+        return Probe(
+            ids=events.ids.tolist(),
+            features=events.features.tolist(),
+            context=events.context.tolist(),
+            weights=events.weights.tolist(),
+            morphed_features=after.features.tolist(),
+            morphed_weights=after.weights.tolist(),
+        )
+
+    def check_probe(self, folder: Path) -> bool:
+        """Whether the probe comes out the same to the last bit.
+
+        Raises:
+            InputError: it comes out differently, beyond rounding.
+        """
+        before, expected = _probe_events(self.card)
+        after = self.transform(before).events
+        scale = np.array([max(variable.high - variable.low, 1e-300) for variable in self.card.features])
+        moved = np.max(np.abs(after.features - expected.features) / scale, initial=0.0)
+        sizes = np.maximum(np.abs(expected.weights), 1e-300)
+        reweighted = np.max(np.abs(after.weights - expected.weights) / sizes, initial=0.0)
+        if not max(moved, reweighted) <= PROBE_TOLERANCE:
+            writers = ", ".join(f"{name} {number}" for name, number in self.card.versions.items())
+            what = f"the model does not repeat its probe, it is off by {max(moved, reweighted):.2g}"
+            raise InputError(folder, what, f"train it anew here; it was written by {writers}")
+        return np.array_equal(after.features, expected.features) and np.array_equal(after.weights, expected.weights)
+
+
+def _probe_events(card: ModelCard) -> tuple[Events, Events]:
+    probe, n_events = card.probe, len(card.probe.ids)
+    context = np.array(probe.context, np.float64).reshape(n_events, len(card.context))
+    shape = n_events, len(card.features)
+    before, after = (np.array(rows).reshape(shape) for rows in (probe.features, probe.morphed_features))
+    ids = np.array(probe.ids, np.int64)
+    return (
+        Events(before, context, np.array(probe.weights, np.float64), ids),
+        Events(after, context, np.array(probe.morphed_weights, np.float64), ids),
+    )
+
+
+def _without_holdout(events: Events, how: Training) -> Events:
+    settings = how.settings
+    return events[part_of(events.ids, settings.seed, settings.validation, settings.holdout) != HOLDOUT]
+
+
+def _check_sample(events: Events, name: str, variables: Sequence[str]) -> None:
+    """Refuse what cannot be trained on.
+
+    Raises:
+        InputError: too few events, negative weights, values that are not finite.
+    """
+    if len(events) < MIN_EVENTS:
+        what = f"{len(events)} events are too few to train on"
+        raise InputError(name, what, f"give at least {MIN_EVENTS} beside the hold-out part")
+    refuse_negative_weights(events, name)
+    for column, variable in zip(np.hstack([events.features, events.context]).T, variables, strict=True):
+        n_bad = int(np.count_nonzero(~np.isfinite(column)))
+        if n_bad:
+            what = f"{variable!r} is not finite in {n_bad} of {len(events)} events"
+            raise InputError(name, what, f"cut them away, as with `region: isfinite({variable})`")
+
+
+def _fit_preprocessing(recipe: Recipe, samples: Sequence[Events], how: Training) -> tuple[Preprocessing, Preprocessing]:
+    """Features and context, from the training parts of both samples, each counting the same."""
+    parts = [how.split(events)[0] for events in samples]
+    if not all(len(part) and np.sum(part.weights) > 0 for part in parts):
+        raise InputError("training", "a sample has no events to train on", "select more events or hold out fewer")
+    both = Events.concatenate([part.with_weights(part.weights / np.sum(part.weights)) for part in parts])
+    of_context = Events.of(both.context, None, both.weights, both.ids)
+    seed = how.settings.seed
+    return (
+        Preprocessing.fit(recipe.features, recipe.preprocessing, both, seed),
+        Preprocessing.fit(recipe.context, recipe.preprocessing, of_context, seed + 1),
+    )
+
+
+def _preprocessing_of(card: ModelCard, part: str, variables: Sequence[Variable]) -> Preprocessing:
+    preprocessing = Preprocessing.from_json(card.preprocessing[part])
+    if preprocessing.names != [variable.name for variable in variables]:
+        raise ValueError(f"the preprocessing of {preprocessing.names} belongs to other variables")
+    return preprocessing
+
+
+def _prepared(events: Events, features: Preprocessing, context: Preprocessing, seed: int | None = None) -> Events:
+    """The events as the method sees them."""
+    context_seed = None if seed is None else seed + 1
+    return events.with_features(features.forward(events.features, events.ids, seed)).with_context(
+        context.forward(events.context, events.ids, context_seed)
+    )
+
+
+def _new_card(  # noqa: PLR0913 - a card tells everything
+    recipe: Recipe,
+    method: Method,
+    *,
+    preprocessing: tuple[Preprocessing, Preprocessing],
+    samples: Mapping[str, Events],
+    how: Training,
+    history: Mapping[str, History],
+    origin: Origin,
+) -> ModelCard:
+    training_part, _ = how.split(samples["source"])
+    return ModelCard(
+        versions=_versions(),
+        recipe=recipe.model_dump(mode="json"),
+        method=recipe.method,
+        kind=method.kind,
+        training=how.settings,
+        region=recipe.region,
+        features=_variables(recipe.features, training_part.features, origin.units),
+        context=_variables(recipe.context, training_part.context, origin.units),
+        preprocessing={"features": preprocessing[0].to_json(), "context": preprocessing[1].to_json()},
+        source=_sample_record(samples["source"], origin.source),
+        target=_sample_record(samples["target"], origin.target),
+        history={stage: record.to_json() for stage, record in history.items()},
+        numbers={},
+        warnings=[],
+        probe=Probe(ids=[], features=[], context=[], weights=[], morphed_features=[], morphed_weights=[]),
+        tensors_sha256=sha256_of_tensors(method),
+    )
+
+
+def _with_notes(card: ModelCard, method: Method, prepared: Events) -> ModelCard:
+    notes = method.notes(prepared, method.transform(prepared))
+    return card.model_copy(update={"numbers": dict(notes.numbers), "warnings": list(notes.warnings)})
+
+
+def _versions() -> dict[str, str]:
+    packages = {name: version(name) for name in ("torch", "numpy", "nflows", "safetensors", "uproot")}
+    return {"simmorph": __version__, "python": platform.python_version(), **packages}
+
+
+def _variables(names: Sequence[str], values: FloatArray, units: Mapping[str, str]) -> list[Variable]:
+    return [
+        Variable(name=name, unit=units.get(name, ""), low=float(column.min()), high=float(column.max()))
+        for name, column in zip(names, values.T, strict=True)
+    ]
+
+
+def _sample_record(events: Events, files: Sequence[FileRecord]) -> SampleRecord:
+    return SampleRecord(files=list(files), n_events=len(events), sum_of_weights=float(np.sum(events.weights)))
