@@ -15,8 +15,6 @@ import torch
 from torch.nn.functional import softplus
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from torch import Tensor
 
 MIN_SHARE = 1e-3
@@ -126,68 +124,58 @@ class _ChooseBin(torch.autograd.Function):
     def forward(ctx: Any, parameters: Tensor, inputs: Tensor, bound: float, inverse: bool) -> tuple[Tensor, ...]:
         n_bins = (len(parameters) + 1) // 3
         widths, heights, slopes = torch.split(parameters, [n_bins, n_bins, n_bins - 1])
-        soft_widths, soft_heights = widths.softmax(0), heights.softmax(0)
-        index = _search(soft_heights if inverse else soft_widths, inputs, bound)
-        across, up = _look_up(soft_widths, index), _look_up(soft_heights, index)
-        ctx.save_for_backward(soft_widths, soft_heights, index, *across, *up)
+        softs = widths.softmax(0), heights.softmax(0)
+        sums = softs[0].cumsum(0), softs[1].cumsum(0)
+        index = _search(sums[inverse], (inputs + bound) / (2 * bound))
+        across, up = _look_up(softs[0], sums[0], index), _look_up(softs[1], sums[1], index)
+        ctx.save_for_backward(*softs, index, *across, *up)
         ctx.bound = bound
-        scale = 2 * bound
-        return (
-            across[0] * scale - bound,
-            across[1] * scale,
-            up[0] * scale - bound,
-            up[1] * scale,
-            _slope_at(slopes, index - 1),
-            _slope_at(slopes, index),
-        )
+        box = *_in_box(*across, index, n_bins, bound), *_in_box(*up, index, n_bins, bound)
+        return *box, _slope_at(slopes, index - 1), _slope_at(slopes, index)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         soft_widths, soft_heights, index, *found = ctx.saved_tensors
-        scale = 2 * ctx.bound
-        bins = torch.arange(len(soft_widths), device=index.device).view(-1, *[1] * index.ndim)
-        of_start, of_share = gradients[0] * scale, gradients[1] * scale
-        through_widths = _through_softmax(soft_widths, bins - index, index, found[:2], (of_start, of_share))
-        of_start, of_share = gradients[2] * scale, gradients[3] * scale
-        through_heights = _through_softmax(soft_heights, bins - index, index, found[2:], (of_start, of_share))
-        from_bin = bins[:-1] - index
-        zero = torch.zeros((), dtype=of_share.dtype, device=index.device)
-        through_slopes = torch.where(from_bin == -1, gradients[4], torch.where(from_bin == 0, gradients[5], zero))
-        return torch.cat([through_widths, through_heights, through_slopes]), None, None, None
+        n_bins = len(soft_widths)
+        # Small integers, since these comparisons are what costs most here.
+        bins = torch.arange(n_bins, device=index.device, dtype=torch.int16).view(-1, *[1] * index.ndim)
+        index = index.to(torch.int16)
+        before, here = bins < index, bins == index
+        scale = 2 * ctx.bound * (1 - MIN_SHARE * n_bins)
+        result = torch.empty(3 * n_bins - 1, *index.shape, dtype=soft_widths.dtype, device=index.device)
+        for at, soft in enumerate((soft_widths, soft_heights)):
+            of_start, of_share = gradients[2 * at] * scale, gradients[2 * at + 1] * scale
+            mean = of_start * found[2 * at] + of_share * found[2 * at + 1]
+            logits = torch.where(before, of_start - mean, torch.where(here, of_share - mean, -mean))
+            torch.mul(soft, logits, out=result[at * n_bins : (at + 1) * n_bins])
+        of_left, of_right = gradients[4:]
+        left_knot = bins[:-1] == index - 1
+        result[2 * n_bins :] = torch.where(left_knot, of_left, here[:-1] * of_right)
+        return result, None, None, None
 
 
-def _shares(soft: Tensor) -> Tensor:
-    return MIN_SHARE + (1 - MIN_SHARE * len(soft)) * soft
+def _search(sums: Tensor, position: Tensor) -> Tensor:
+    """Index of the bin that holds each position, a fraction of the box, given the softmax summed up to each bin."""
+    n_bins = len(sums)
+    knots = torch.arange(1, n_bins, dtype=sums.dtype, device=sums.device).view(-1, *[1] * position.ndim)
+    return (position - MIN_SHARE * knots >= (1 - MIN_SHARE * n_bins) * sums[:-1]).sum(0)
 
 
-def _search(soft: Tensor, inputs: Tensor, bound: float) -> Tensor:
-    """Index of the bin that holds each input."""
-    inner_knots = _shares(soft).cumsum(0)[:-1] * (2 * bound) - bound
-    return (inputs >= inner_knots).sum(0)
+def _look_up(soft: Tensor, sums: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
+    """The softmax summed before the bin of this index, and in it."""
+    before = sums.gather(0, (index - 1).clamp(min=0)[None])[0]
+    return torch.where(index > 0, before, torch.zeros_like(before)), soft.gather(0, index[None])[0]
 
 
-def _look_up(soft: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
-    """Start and size of the bin of this index, as fractions of the box."""
-    shares = _shares(soft)
-    before = shares.cumsum(0).gather(0, (index - 1).clamp(min=0)[None])[0]
-    return torch.where(index > 0, before, torch.zeros_like(before)), shares.gather(0, index[None])[0]
+def _in_box(before: Tensor, share: Tensor, index: Tensor, n_bins: int, bound: float) -> tuple[Tensor, Tensor]:
+    """Start and size of a bin in the box, where each bin has its minimal share beside that of the softmax."""
+    free = 1 - MIN_SHARE * n_bins
+    return (MIN_SHARE * index.to(before.dtype) + free * before) * (2 * bound) - bound, (MIN_SHARE + free * share) * (
+        2 * bound
+    )
 
 
 def _slope_at(slopes: Tensor, knot: Tensor) -> Tensor:
     """The raw slope at an inner knot; 0, which means a slope of 1, at both ends of the box."""
-    padded = torch.cat([torch.zeros_like(slopes[:1]) if len(slopes) else slopes.new_zeros(1, *knot.shape), slopes])
-    inner = (knot >= 0) & (knot < len(slopes))
-    return padded.gather(0, torch.where(inner, knot + 1, torch.zeros_like(knot))[None])[0]
-
-
-def _through_softmax(
-    soft: Tensor, from_bin: Tensor, index: Tensor, found: Sequence[Tensor], gradients: tuple[Tensor, Tensor]
-) -> Tensor:
-    """The gradient of the logits, given those of the start and size of the bin found."""
-    (start, share), (of_start, of_share) = found, gradients
-    free = 1 - MIN_SHARE * len(soft)
-    # Undo the minimal share, to have the softmax itself summed before and in the bin.
-    soft_before, soft_here = (start - MIN_SHARE * index) / free, (share - MIN_SHARE) / free
-    mean = of_start * soft_before + of_share * soft_here
-    chosen = torch.where(from_bin == 0, of_share - mean, -mean)
-    return free * soft * torch.where(from_bin < 0, of_start - mean, chosen)
+    raw = slopes.gather(0, knot.clamp(0, len(slopes) - 1)[None])[0]
+    return torch.where((knot >= 0) & (knot < len(slopes)), raw, torch.zeros_like(raw))
