@@ -1,4 +1,4 @@
-"""Read and write ntuples in ROOT files; the only module that knows uproot.
+"""Read and write ntuples in ROOT files; with `ntuple_writer`, the only module that knows uproot.
 
 Branches are read one by one by their exact names, after checking that the tree has them, and never as expressions:
 uproot evaluates expressions, and aliases stored in the file, with Python's eval.
@@ -12,7 +12,7 @@ import importlib.util
 import json
 import os
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +20,12 @@ import awkward as ak
 import numpy as np
 import uproot
 
+from simmorph.data.ntuple_writer import METADATA, NtupleWriter
 from simmorph.data.outputs import OutputError, whole_file, write_provenance
 from simmorph.errors import InputError, one_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -33,9 +34,8 @@ if TYPE_CHECKING:
 Column = Any
 """One branch of a chunk: a numpy array if it is one number per entry, else an awkward array."""
 
-TREE_CLASSES = ("TTree", "TNtuple", "TNtupleD", "ROOT::RNTuple", "ROOT::Experimental::RNTuple")
-METADATA = "simmorph_metadata"
-ROWS_PER_BASKET = 100_000
+TTREE_CLASSES = ("TTree", "TNtuple", "TNtupleD")
+TREE_CLASSES = (*TTREE_CLASSES, "ROOT::RNTuple", "ROOT::Experimental::RNTuple")
 STEP = 200_000
 
 _XROOTD_DEFAULTS = {
@@ -194,9 +194,13 @@ def _tree_name(path: str, file: Any, tree: str | None) -> str:
 
 
 def _branches(tree: Any) -> dict[str, Any]:
-    """Every branch by its name, or by its path inside the tree where two share a name."""
+    """Every branch by its name, or by its path inside the tree where two share a name; of an RNTuple, the top fields.
+
+    Descending into the fields of a wide RNTuple takes uproot half a minute, since it goes through all fields for each.
+    """
+    recursive = tree.classname in TTREE_CLASSES
     found: dict[str, list[tuple[str, Any]]] = {}
-    for path, branch in tree.iteritems(recursive=True, full_paths=True):
+    for path, branch in tree.iteritems(recursive=recursive, full_paths=True):
         found.setdefault(path.rpartition("/")[2], []).append((path, branch))
     named: dict[str, Any] = {}
     for name, candidates in found.items():
@@ -220,31 +224,57 @@ def iterate(path: str, tree: str, branches: Sequence[str], step: int = STEP) -> 
     Raises:
         InputError: there is no such tree or branch, or one cannot be read.
     """
+    with open_tree(path, tree) as found:
+        yield from found.iterate(branches, step)
+
+
+@dataclass(frozen=True)
+class OpenTree:
+    """A tree in an open file, for those who choose what to read by what there is.
+
+    Attributes:
+        path: the file.
+        tree: the name of the tree.
+        n_entries: its number of entries.
+        branches: the branches by name.
+    """
+
+    path: str
+    tree: str
+    n_entries: int
+    branches: Mapping[str, Any]
+
+    def iterate(self, branches: Sequence[str], step: int = STEP) -> Iterator[tuple[int, dict[str, Column]]]:
+        """As the function `iterate`."""
+        for name in branches:
+            if name not in self.branches:
+                raise InputError(self.path, f"tree {self.tree!r} lacks {name!r}", one_of(name, self.branches))
+        for start in range(0, self.n_entries, step):
+            stop = min(start + step, self.n_entries)
+            yield start, {name: self._read(name, start, stop) for name in branches}
+
+    def _read(self, name: str, start: int, stop: int) -> Column:
+        """One branch of one chunk, and a check that it came whole."""
+        place = (self.path, f"tree {self.tree!r}", f"branch {name!r}", f"entries {start} to {stop}")
+        with _told(*place):
+            column = _plain(self.branches[name].array(entry_start=start, entry_stop=stop, library="ak"))
+        if len(column) != stop - start:
+            raise InputError(", ".join(place), f"only {len(column)} entries came back", "the file is damaged")
+        return column
+
+
+@contextlib.contextmanager
+def open_tree(path: str, tree: str) -> Iterator[OpenTree]:
+    """The tree, open for reading.
+
+    Raises:
+        InputError: the file cannot be read, or there is no such tree.
+    """
     with _opened(path) as file:
         with _told(path, f"tree {tree!r}"):
             found = file[_tree_name(path, file, tree)]
-            n_entries, known = int(found.num_entries), _branches(found)
-        wanted = {name: _branch(path, tree, known, name) for name in branches}
-        for start in range(0, n_entries, step):
-            stop = min(start + step, n_entries)
-            yield start, {name: _read(it, (path, tree, name), start, stop) for name, it in wanted.items()}
-
-
-def _branch(path: str, tree: str, known: Mapping[str, Any], name: str) -> Any:
-    if name not in known:
-        raise InputError(path, f"tree {tree!r} lacks {name!r}", one_of(name, known))
-    return known[name]
-
-
-def _read(branch: Any, place: tuple[str, str, str], start: int, stop: int) -> Column:
-    """One branch of one chunk, and a check that it came whole."""
-    path, tree, name = place
-    places = (path, f"tree {tree!r}", f"branch {name!r}", f"entries {start} to {stop}")
-    with _told(*places):
-        column = _plain(branch.array(entry_start=start, entry_stop=stop, library="ak"))
-    if len(column) != stop - start:
-        raise InputError(", ".join(places), f"only {len(column)} entries came back", "the file is damaged")
-    return column
+            opened = OpenTree(path, tree, int(found.num_entries), _branches(found))
+        yield opened
 
 
 def _plain(array: ak.Array) -> Column:
@@ -299,111 +329,6 @@ def entry_numbers(paths: Sequence[str], tree: str) -> IntArray:
 
 
 # --- writing -------------------------------------------------------------------------------------------------------
-
-
-@dataclass
-class NtupleWriter:
-    """A tree being written; small pieces are gathered into baskets of some 100,000 rows.
-
-    Attributes:
-        file: the open file.
-        tree: the name of the tree.
-        metadata: what will be written down beside the tree; add to it at any time.
-        n_rows: how many rows it has been given.
-    """
-
-    file: Any
-    tree: str
-    metadata: dict[str, Any]
-    n_rows: int = 0
-    _waiting: list[dict[str, Column]] = field(default_factory=list)
-    _n_waiting: int = 0
-    _written: Any = None
-
-    def extend(self, columns: Mapping[str, Column]) -> None:
-        """Add rows: numpy arrays, or awkward arrays of one variable-length list of numbers per row.
-
-        Raises:
-            ValueError: the columns differ in length, or are not those of the first call.
-        """
-        arrays = {name: np.asarray(it) if not isinstance(it, ak.Array) else it for name, it in columns.items()}
-        lengths = {len(array) for array in arrays.values()}
-        if len(lengths) != 1:
-            raise ValueError(f"columns of one length are needed, not of {sorted(lengths)}")
-        if self._written is None:
-            types = {name: _branch_type(array) for name, array in arrays.items()}
-            self._written = self.file.mktree(self.tree, types, counter_name=_counter_names(types))
-            self._names = set(arrays)
-        if set(arrays) != self._names:
-            raise ValueError(f"columns {sorted(set(arrays) ^ self._names)} are not in every call")
-        rows = lengths.pop()
-        self.n_rows, self._n_waiting = self.n_rows + rows, self._n_waiting + rows
-        self._waiting.append(arrays)
-        if self._n_waiting >= ROWS_PER_BASKET:
-            self._flush()
-
-    def add_object(self, name: str, content: Any) -> None:
-        """Write a histogram or another object that uproot can write beside the tree."""
-        self.file[name] = content
-
-    def add_histogram(self, name: str, title: str, labels: Sequence[str], values: Any, variances: Any) -> None:
-        """Write a TH1D with one labelled bin for each value."""
-        self.file[name] = _labelled_histogram(title, labels, np.asarray(values), np.asarray(variances))
-
-    def finish(self) -> None:
-        """Write what is still waiting, and the metadata."""
-        if self._written is None:
-            raise ValueError("no columns were given; extend with empty arrays to write an empty tree")
-        self._flush()
-        self.file[METADATA] = json.dumps(self.metadata, allow_nan=False)
-
-    def _flush(self) -> None:
-        if self._n_waiting:
-            self._written.extend({name: _joined(name, self._waiting) for name in self._waiting[0]})
-        self._waiting, self._n_waiting = [], 0
-
-
-def _branch_type(array: Column) -> Any:
-    return array.dtype if isinstance(array, np.ndarray) and array.ndim == 1 else ak.Array(array[:0]).type.content
-
-
-def _joined(name: str, pieces: Sequence[Mapping[str, Column]]) -> Column:
-    arrays = [piece[name] for piece in pieces]
-    if len(arrays) == 1:
-        return arrays[0]
-    return np.concatenate(arrays) if isinstance(arrays[0], np.ndarray) else ak.concatenate(arrays)
-
-
-def _counter_names(types: Iterable[str]) -> Any:
-    """Names for the counters of jagged branches, `n<branch>`, that no other branch has."""
-    taken = set(types)
-    given: dict[str, str] = {}
-
-    def counter_name(counted: str) -> str:
-        name = given.get(counted, f"n{counted}")
-        while name in taken and counted not in given:
-            name = f"n_{name}"
-        taken.add(name)
-        return given.setdefault(counted, name)
-
-    return counter_name
-
-
-def _labelled_histogram(title: str, labels: Sequence[str], values: NDArray[Any], variances: NDArray[Any]) -> Any:
-    edges = np.arange(len(labels) + 1, dtype=np.float64)
-    identify = uproot.writing.identify
-    axis = identify.to_TAxis(
-        "xaxis", "", len(labels), 0.0, float(len(labels)),
-        fLabels=identify.to_THashList([identify.to_TObjString(label) for label in labels]),
-    )  # fmt: skip
-    around = np.concatenate([[0.0], values, [0.0]])
-    squares = np.concatenate([[0.0], variances, [0.0]])
-    middle = (edges[:-1] + edges[1:]) / 2
-    return identify.to_TH1x(
-        fName=None, fTitle=title, data=around, fEntries=float(len(values)), fTsumw=float(values.sum()),
-        fTsumw2=float(variances.sum()), fTsumwx=float((values * middle).sum()),
-        fTsumwx2=float((values * middle**2).sum()), fSumw2=squares, fXaxis=axis,
-    )  # fmt: skip
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from simmorph.config.selection import read_selection
-from simmorph.data.ntuples import STEP, create_ntuple, describe, expand_inputs, iterate
+from simmorph.data.ntuples import create_ntuple, expand_inputs, open_tree
 from simmorph.data.outputs import refuse_existing
 from simmorph.data.selection import Sample, Selector
 from simmorph.errors import EmptySelectionError, InputError
@@ -187,20 +187,20 @@ class _Job:
 
     def _chunks(self, path: str, tally: _Tally) -> Iterator[dict[str, NDArray[Any]]]:
         """The branches to write, chunk by chunk; the file's cutflow is added up on the way."""
-        known = describe(path, self.tree).branches
-        sample = self.selector.sample_of(known, self.sample)
-        for start, columns in iterate(path, self.tree, self.selector.branches(sample), STEP):
-            try:
-                chosen = self.selector.run(columns, sample, check_unit=start == 0)
-            except InputError as error:
-                raise InputError(f"{path}: {error.where}", error.what, error.mend) from error
-            tally.cutflow += chosen.cutflow
-            tally.n_data += chosen.n_data
-            yield {
-                **chosen.columns,
-                "source_file": np.full(len(chosen.rows), len(self.files), np.int32),
-                "source_entry": chosen.rows + start,
-            }
+        with open_tree(path, self.tree) as tree:
+            sample = self.selector.sample_of(tree.branches, self.sample)
+            for start, columns in tree.iterate(self.selector.branches(sample)):
+                try:
+                    chosen = self.selector.run(columns, sample, check_unit=start == 0)
+                except InputError as error:
+                    raise InputError(f"{path}: {error.where}", error.what, error.mend) from error
+                tally.cutflow += chosen.cutflow
+                tally.n_data += chosen.n_data
+                yield {
+                    **chosen.columns,
+                    "source_file": np.full(len(chosen.rows), len(self.files), np.int32),
+                    "source_entry": chosen.rows + start,
+                }
         self._check_weights(path, tally)
 
     def _check_weights(self, path: str, tally: _Tally) -> None:

@@ -1,0 +1,125 @@
+"""Write a TTree piece by piece: baskets of a good size, counters that collide with nothing, histograms beside it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import awkward as ak
+import numpy as np
+import uproot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+METADATA = "simmorph_metadata"
+"""Name of the JSON text beside the tree."""
+ROWS_PER_BASKET = 100_000
+
+
+@dataclass
+class NtupleWriter:
+    """A tree being written; small pieces are gathered into baskets of some 100,000 rows.
+
+    Attributes:
+        file: the open file.
+        tree: the name of the tree.
+        metadata: what will be written down beside the tree; add to it at any time.
+        n_rows: how many rows it has been given.
+    """
+
+    file: Any
+    tree: str
+    metadata: dict[str, Any]
+    n_rows: int = 0
+    _waiting: list[dict[str, Any]] = field(default_factory=list)
+    _n_waiting: int = 0
+    _written: Any = None
+
+    def extend(self, columns: Mapping[str, Any]) -> None:
+        """Add rows: numpy arrays, or awkward arrays of one variable-length list of numbers per row.
+
+        Raises:
+            ValueError: the columns differ in length, or are not those of the first call.
+        """
+        arrays = {name: np.asarray(it) if not isinstance(it, ak.Array) else it for name, it in columns.items()}
+        lengths = {len(array) for array in arrays.values()}
+        if len(lengths) != 1:
+            raise ValueError(f"columns of one length are needed, not of {sorted(lengths)}")
+        if self._written is None:
+            types = {name: _branch_type(array) for name, array in arrays.items()}
+            self._written = self.file.mktree(self.tree, types, counter_name=_counter_names(types))
+            self._names = set(arrays)
+        if set(arrays) != self._names:
+            raise ValueError(f"columns {sorted(set(arrays) ^ self._names)} are not in every call")
+        rows = lengths.pop()
+        self.n_rows, self._n_waiting = self.n_rows + rows, self._n_waiting + rows
+        self._waiting.append(arrays)
+        if self._n_waiting >= ROWS_PER_BASKET:
+            self._flush()
+
+    def add_object(self, name: str, content: Any) -> None:
+        """Write a histogram or another object that uproot can write beside the tree."""
+        self.file[name] = content
+
+    def add_histogram(self, name: str, title: str, labels: Sequence[str], values: Any, variances: Any) -> None:
+        """Write a TH1D with one labelled bin for each value."""
+        self.file[name] = _labelled_histogram(title, labels, np.asarray(values), np.asarray(variances))
+
+    def finish(self) -> None:
+        """Write what is still waiting, and the metadata."""
+        if self._written is None:
+            raise ValueError("no columns were given; extend with empty arrays to write an empty tree")
+        self._flush()
+        self.file[METADATA] = json.dumps(self.metadata, allow_nan=False)
+
+    def _flush(self) -> None:
+        if self._n_waiting:
+            self._written.extend({name: _joined(name, self._waiting) for name in self._waiting[0]})
+        self._waiting, self._n_waiting = [], 0
+
+
+def _branch_type(array: Any) -> Any:
+    return array.dtype if isinstance(array, np.ndarray) and array.ndim == 1 else ak.Array(array[:0]).type.content
+
+
+def _joined(name: str, pieces: Sequence[Mapping[str, Any]]) -> Any:
+    arrays = [piece[name] for piece in pieces]
+    if len(arrays) == 1:
+        return arrays[0]
+    return np.concatenate(arrays) if isinstance(arrays[0], np.ndarray) else ak.concatenate(arrays)
+
+
+def _counter_names(types: Iterable[str]) -> Any:
+    """Names for the counters of jagged branches, `n<branch>`, that no other branch has."""
+    taken = set(types)
+    given: dict[str, str] = {}
+
+    def counter_name(counted: str) -> str:
+        name = given.get(counted, f"n{counted}")
+        while name in taken and counted not in given:
+            name = f"n_{name}"
+        taken.add(name)
+        return given.setdefault(counted, name)
+
+    return counter_name
+
+
+def _labelled_histogram(title: str, labels: Sequence[str], values: NDArray[Any], variances: NDArray[Any]) -> Any:
+    edges = np.arange(len(labels) + 1, dtype=np.float64)
+    identify = uproot.writing.identify
+    axis = identify.to_TAxis(
+        "xaxis", "", len(labels), 0.0, float(len(labels)),
+        fLabels=identify.to_THashList([identify.to_TObjString(label) for label in labels]),
+    )  # fmt: skip
+    around = np.concatenate([[0.0], values, [0.0]])
+    squares = np.concatenate([[0.0], variances, [0.0]])
+    middle = (edges[:-1] + edges[1:]) / 2
+    return identify.to_TH1x(
+        fName=None, fTitle=title, data=around, fEntries=float(len(values)), fTsumw=float(values.sum()),
+        fTsumw2=float(variances.sum()), fTsumwx=float((values * middle).sum()),
+        fTsumwx2=float((values * middle**2).sum()), fSumw2=squares, fXaxis=axis,
+    )  # fmt: skip
