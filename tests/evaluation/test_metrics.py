@@ -74,7 +74,7 @@ def test_one_dimensional_distances_are_scipys() -> None:
     rng = np.random.default_rng(1)
     template = Events.of(rng.normal(0.3, 1.2, (500, 1)), weights=rng.uniform(size=500))
     target = Events.of(rng.normal(0, 1, (600, 1)))
-    found = wasserstein(template, target, 0, rng)
+    found = wasserstein(template, target, 0)
     columns = template.features[:, 0], target.features[:, 0]
     expected = wasserstein_distance(*columns, template.weights) / columns[1].std()
     assert found.value == pytest.approx(expected, rel=1e-9)
@@ -82,10 +82,16 @@ def test_one_dimensional_distances_are_scipys() -> None:
     assert unweighted.value == pytest.approx(ks_2samp(*columns).statistic, rel=1e-9)
 
 
+def test_wasserstein_error_of_a_shift_is_that_of_the_means() -> None:
+    rng = np.random.default_rng(1)
+    template, target = Events.of(rng.normal(2, 1, (900, 1))), Events.of(rng.normal(0, 1, (900, 1)))
+    assert wasserstein(template, target, 0).uncertainty == pytest.approx(np.sqrt(2 / 900), rel=0.1)
+
+
 def test_distance_of_samples_that_share_a_peak_ignores_the_order_within_it() -> None:
     values = np.repeat([0.0, 1.0], 50)[:, None]
     assert kolmogorov(Events.of(values), Events.of(values[::-1]), 0).value == 0
-    assert wasserstein(Events.of(values), Events.of(values[::-1]), 0, np.random.default_rng(1)).value == 0
+    assert wasserstein(Events.of(values), Events.of(values[::-1]), 0).value == 0
 
 
 def test_movement_of_a_shift_is_its_size_and_keeps_the_order() -> None:

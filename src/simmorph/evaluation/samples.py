@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,7 +14,7 @@ COMPARISONS = ("source_vs_target", "template_vs_target", "target_vs_target")
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """What is compared in one region; features are followed by the derived quantities.
+    """What is compared in one region.
 
     Attributes:
         names: of the columns: the features, then the derived quantities.
@@ -36,6 +36,17 @@ class Samples:
     target: Events
     spare: Events
 
+    def by_name(self) -> dict[str, Events]:
+        """The three samples that are shown."""
+        return {"source": self.source, "template": self.template, "target": self.target}
+
+    def rows(self) -> tuple[Events, Events, Events]:
+        """Source, the same events after the map, and target: without the derived quantities."""
+        source, moved, target = (
+            it.with_features(it.features[:, : self.n_features]) for it in (self.source, self.moved, self.target)
+        )
+        return source, moved, target
+
 
 @dataclass(frozen=True, eq=False)
 class EqualSamples:
@@ -46,12 +57,14 @@ class EqualSamples:
         template: part of the template.
         target: part of the target.
         again: further events of the target.
+        null: where those came from, in words.
     """
 
     source: Events
     template: Events
     target: Events
     again: Events
+    null: str
 
     def __len__(self) -> int:
         return len(self.target)
@@ -60,11 +73,6 @@ class EqualSamples:
         """The two samples of each comparison."""
         firsts = (self.source, self.template, self.again)
         return {name: (first, self.target) for name, first in zip(COMPARISONS, firsts, strict=True)}
-
-    def without_derived(self, n_features: int) -> EqualSamples:
-        """The same events, features only."""
-        kept = {name: part.with_features(part.features[:, :n_features]) for name, part in self.__dict__.items()}
-        return replace(self, **kept)
 
 
 def equal_samples(samples: Samples, max_events: int, rng: np.random.Generator) -> EqualSamples:
@@ -77,9 +85,11 @@ def equal_samples(samples: Samples, max_events: int, rng: np.random.Generator) -
     size = min(len(samples.source), len(samples.template), len(samples.target), n_targets // 2, max_events)
     target = samples.target[rng.permutation(len(samples.target))]
     rest = Events.concatenate([samples.spare, target[size:]])
-    return EqualSamples(
-        _part(samples.source, size, rng), _part(samples.template, size, rng), target[:size], rest[:size]
-    )
+    null = f"{size} target events against {min(size, len(samples.spare))} that training has seen"
+    if len(samples.spare) < size:
+        null = f"two random, disjoint sets of {size} target events"
+    source, template = _part(samples.source, size, rng), _part(samples.template, size, rng)
+    return EqualSamples(source, template, target[:size], rest[:size], null)
 
 
 def _part(events: Events, size: int, rng: np.random.Generator) -> Events:
