@@ -1,0 +1,68 @@
+"""`simmorph train`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from simmorph.cli.options import answer, force_option, json_option, note, quiet_option, recipe_options
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+@click.command("train")
+@recipe_options
+@click.option("--source", multiple=True, metavar="FILE", help="The sample to be morphed; instead of the recipe's.")
+@click.option("--target", multiple=True, metavar="FILE", help="The sample it should look like.")
+@click.option("-o", "--output", "--model", type=click.Path(path_type=Path), help="The model folder to write.")
+@click.option(
+    "--max-minutes", type=click.FloatRange(min=0, min_open=True), help="Save a checkpoint and exit with 85 after this."
+)
+@force_option
+@quiet_option
+@json_option
+def train_command(
+    config: Path, overrides: tuple[str, ...], max_minutes: float | None, *, as_json: bool, quiet: bool, **options: Any
+) -> None:
+    r"""Learn a map that makes the source look like the target, and write it as a model folder.
+
+    After SIGTERM or --max-minutes a checkpoint is written beside the model, and the exit code is 85; the same command
+    goes on from there, to the same model as if it had never stopped.
+
+    \b
+    Examples:
+      simmorph train --config cli-examples/demo/hgg.yaml
+      simmorph train -c hgg.yaml --target data_2018.root -o build/model_2018 --set training.epochs=100
+    """
+    from simmorph.config.recipe import load_recipe
+    from simmorph.pipeline.train import train_model
+
+    recipe = load_recipe(config, overrides).model_copy(update=_given(options))
+    result = train_model(recipe, force=options["force"], max_minutes=max_minutes, on_epoch=_progress(quiet=quiet))
+    for warning in result.card.warnings:
+        note(f"warning: {warning}", quiet=quiet)
+    answer(result.to_json(), result.to_text(), as_json=as_json)
+
+
+def _given(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The recipe's keys that the command line sets."""
+    given = {"source": list(options["source"]), "target": list(options["target"]), "model": options["output"]}
+    return {key: value for key, value in given.items() if value}
+
+
+def _progress(*, quiet: bool) -> Callable[[Mapping[str, Any]], None]:
+    """Shows the epoch that was trained last, on a terminal only."""
+    if quiet or not sys.stderr.isatty():
+        return lambda _: None
+
+    def show(record: Mapping[str, Any]) -> None:
+        validation = record["validation_loss"]
+        losses = f"loss {record['loss']:.5f}" + ("" if validation is None else f", validation {validation:.5f}")
+        line = f"\r{record['stage']}: epoch {record['epoch']}/{record['epochs']}, {losses}, {record['seconds']:.0f} s"
+        click.echo(line + "\033[K", err=True, nl=record["epoch"] == record["epochs"])
+
+    return show

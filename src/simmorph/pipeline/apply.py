@@ -1,0 +1,333 @@
+"""Write what a model makes of events back to ROOT."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import awkward as ak
+import numpy as np
+
+from simmorph.config.selection import read_selection
+from simmorph.data.events import Events
+from simmorph.data.ntuples import STEP, TreeInfo, create_ntuple, describe, expand_inputs, is_url, iterate, read_metadata
+from simmorph.data.outputs import refuse_existing, sha256_of
+from simmorph.data.selection import Selector
+from simmorph.errors import ConfigError, EmptySelectionError, InputError, UsageError, one_of
+from simmorph.model import NON_FINITE, NOT_SELECTED, OUT_OF_RANGE, Model
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from simmorph.data.events import FloatArray, IntArray
+    from simmorph.data.ntuples import Column
+
+FRIEND_TREE = "morphed"
+WEIGHT, STATUS = "weight_morphed", "morph_status"
+OUTSIDE_WARNING = 0.01
+"""Share of events outside of the training range that is worth a warning."""
+
+
+@dataclass(frozen=True)
+class ApplyResult:
+    """What was written.
+
+    Attributes:
+        output: the file.
+        tree: its tree.
+        model: the model folder.
+        n_events: rows written.
+        n_morphed: events that were morphed.
+        n_not_selected: entries that the selection dropped.
+        n_non_finite: events that kept their values, because they or the result are not finite.
+        n_out_of_range: morphed events that lie outside of what the model was trained on.
+        left_out: branches of the input that cannot be written to a TTree, with the reason.
+        seconds: how long it took.
+    """
+
+    output: str
+    tree: str
+    model: str
+    n_events: int
+    n_morphed: int
+    n_not_selected: int
+    n_non_finite: int
+    n_out_of_range: int
+    left_out: dict[str, str]
+    seconds: float
+
+    @property
+    def out_of_range_fraction(self) -> float:
+        """The share of the morphed events that lie outside of the training range."""
+        return self.n_out_of_range / self.n_morphed if self.n_morphed else 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as plain JSON."""
+        return {**asdict(self), "out_of_range_fraction": self.out_of_range_fraction}
+
+    def to_text(self) -> str:
+        """What a person wants to know."""
+        rate = self.n_events / self.seconds if self.seconds > 0 else 0.0
+        lines = [
+            f"{self.output}: tree {self.tree!r}, {self.n_events} rows in {self.seconds:.1f} s ({rate:,.0f} per second)",
+            (
+                f"morphed {self.n_morphed}, of these {self.n_out_of_range} outside of the training range "
+                f"({self.out_of_range_fraction:.2%})"
+            ),
+        ]
+        if self.n_not_selected:
+            lines.append(f"not selected {self.n_not_selected}")
+        if self.n_non_finite:
+            lines.append(f"not finite, kept as they were {self.n_non_finite}")
+        return "\n".join(lines)
+
+    def warnings(self) -> list[str]:
+        """What the user should look at."""
+        found = [f"branch {name!r} is left out: {reason}" for name, reason in self.left_out.items()]
+        if self.out_of_range_fraction > OUTSIDE_WARNING:
+            found.append(
+                f"{self.out_of_range_fraction:.1%} of the events lie outside of what the model was trained on, "
+                f"where the map is extrapolated; cut on {STATUS} & {OUT_OF_RANGE} to leave them out"
+            )
+        return found
+
+
+@dataclass
+class _Tally:
+    """What is counted on the way."""
+
+    n_events: int = 0
+    n_morphed: int = 0
+    n_not_selected: int = 0
+    n_non_finite: int = 0
+    n_out_of_range: int = 0
+
+    def add(self, status: IntArray) -> None:
+        self.n_events += len(status)
+        self.n_not_selected += int(np.count_nonzero(status & NOT_SELECTED))
+        self.n_non_finite += int(np.count_nonzero(status & NON_FINITE))
+        morphed = (status & (NOT_SELECTED | NON_FINITE)) == 0
+        self.n_morphed += int(np.count_nonzero(morphed))
+        self.n_out_of_range += int(np.count_nonzero(morphed & ((status & OUT_OF_RANGE) != 0)))
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run over all inputs.
+
+    Attributes:
+        model: what to apply.
+        selector: makes events of original ntuples; None for flat ones.
+        tree: the tree to read.
+        step: entries read at once.
+        seed: of the noise of atoms; the model's own if None.
+        copied: branches of the input that are copied.
+    """
+
+    model: Model
+    selector: Selector | None
+    tree: str
+    step: int = STEP
+    seed: int | None = None
+    copied: Sequence[str] = ()
+    tally: _Tally = field(default_factory=_Tally)
+
+    @property
+    def variables(self) -> list[str]:
+        """The features and context of the model."""
+        return [variable.name for variable in [*self.model.card.features, *self.model.card.context]]
+
+    @property
+    def weight(self) -> str | None:
+        """The branch of weights."""
+        return self.model.card.recipe.get("weight")
+
+    @property
+    def new_branches(self) -> list[str]:
+        """The branches that are added."""
+        return [*(f"{variable.name}_morphed" for variable in self.model.card.features), WEIGHT, STATUS]
+
+    def chunks(self, path: str) -> Iterator[dict[str, Column]]:
+        """The branches to write, chunk by chunk, one row for each entry of the file."""
+        chunks = self._flat_chunks(path) if self.selector is None else self._selected_chunks(path, self.selector)
+        for columns in chunks:
+            self.tally.add(columns[STATUS])
+            yield columns
+
+    def _flat_chunks(self, path: str) -> Iterator[dict[str, Column]]:
+        names = dict.fromkeys([*self.copied, *self.variables, *([self.weight] if self.weight else [])])
+        for start, columns in iterate(path, self.tree, list(names), self.step):
+            _check_flat(path, self.tree, columns, list(names)[len(self.copied) :])
+            n_rows = len(columns[self.variables[0]])
+            new = self._morphed(columns, np.arange(start, start + n_rows))
+            yield {**{name: columns[name] for name in self.copied}, **new}
+
+    def _selected_chunks(self, path: str, selector: Selector) -> Iterator[dict[str, Column]]:
+        sample = selector.sample_of(describe(path, self.tree).branches)
+        for start, columns in iterate(path, self.tree, selector.branches(sample), self.step):
+            chosen = selector.run(columns, sample, check_unit=start == 0)
+            new = self._morphed(chosen.columns, chosen.rows + start)
+            yield _spread(new, chosen.rows, len(next(iter(columns.values()))))
+
+    def _morphed(self, columns: Mapping[str, Column], ids: IntArray) -> dict[str, NDArray[Any]]:
+        """The new branches of some events."""
+        features = [variable.name for variable in self.model.card.features]
+        context = [variable.name for variable in self.model.card.context]
+        weights = np.asarray(columns[self.weight], np.float64) if self.weight else np.ones(len(ids))
+        before = Events(_matrix(columns, features, len(ids)), _matrix(columns, context, len(ids)), weights, ids)
+        after, status = self.model.transform(before, self.seed)
+        new: dict[str, NDArray[Any]] = {
+            f"{name}_morphed": after.features[:, at].astype(_float_type(columns[name]))
+            for at, name in enumerate(features)
+        }
+        return {**new, WEIGHT: after.weights, STATUS: status.astype(np.int32)}
+
+
+def _spread(new: Mapping[str, NDArray[Any]], rows: IntArray, n_entries: int) -> dict[str, NDArray[Any]]:
+    """One row for each entry: NaN and NOT_SELECTED where the selection dropped it."""
+    spread: dict[str, NDArray[Any]] = {}
+    for name, values in new.items():
+        spread[name] = np.full(n_entries, NOT_SELECTED if name == STATUS else np.nan, values.dtype)
+        spread[name][rows] = values
+    return spread
+
+
+def _matrix(columns: Mapping[str, Column], names: Sequence[str], n_events: int) -> FloatArray:
+    matrix = np.empty((n_events, len(names)))
+    for at, name in enumerate(names):
+        matrix[:, at] = columns[name]
+    return matrix
+
+
+def _float_type(column: Column) -> Any:
+    """Single precision stays single; everything else is written double."""
+    return np.float32 if column.dtype == np.float32 else np.float64
+
+
+def _check_flat(path: str, tree: str, columns: Mapping[str, Column], names: Sequence[str]) -> None:
+    """Refuse branches that are not one number per entry.
+
+    Raises:
+        InputError: one is a list, as in an ntuple that was not selected yet.
+    """
+    for name in names:
+        if not isinstance(columns[name], np.ndarray) or columns[name].ndim != 1:
+            what = f"tree {tree!r}, branch {name!r} is not one number per entry"
+            raise InputError(path, what, "add --selection to make events of an original ntuple")
+
+
+def apply_model(  # noqa: PLR0913 - one keyword for each option of the command
+    inputs: Sequence[str],
+    model: Path,
+    output: Path,
+    *,
+    selection: str | None = None,
+    friend: bool = False,
+    tree: str | None = None,
+    seed: int | None = None,
+    force: bool = False,
+    step: int = STEP,
+    progress: Callable[[str], None] = lambda _: None,
+) -> ApplyResult:
+    """Write morphed branches: `<feature>_morphed`, `weight_morphed`, and `morph_status` with its bits.
+
+    Args:
+        inputs: flat ntuples, or original ones with a selection: files, globs, folders, URLs, or `-`.
+        model: the model folder.
+        output: the file to write.
+        selection: makes events of original ntuples; a friend tree with one row for each of their entries is written.
+        friend: write only the new branches, not a copy of the input.
+        tree: the tree to read; the one of the recipe or selection by default.
+        seed: of the noise that spreads repeated values; the model's own by default.
+        force: replace an existing output.
+        step: entries read at once; no result depends on it.
+        progress: called with a line for each file.
+
+    Raises:
+        InputError: the model or an input cannot be used.
+        UsageError: the output exists or is also an input.
+    """
+    begin = time.monotonic()
+    refuse_existing(output, force=force)
+    paths = expand_inputs(inputs)
+    if Path(output).resolve() in {Path(path).resolve() for path in paths if not is_url(path)}:
+        raise UsageError(output, "is also an input", "choose another output")
+    job, left_out = _new_job(Model.load(model), paths, selection, tree, copy=not friend and selection is None)
+    job = replace(job, seed=seed, step=step)
+    name = job.tree if job.copied else FRIEND_TREE
+    made_from = _made_from(paths, model, job, selection)
+    metadata = {**made_from, "input": read_metadata(paths[0])}
+    with create_ntuple(Path(output), name, force=force, metadata=metadata, made_from=made_from) as ntuple:
+        for path in paths:
+            n_before = job.tally.n_events
+            for columns in job.chunks(path):
+                ntuple.extend(columns)
+            progress(f"{path}: {job.tally.n_events - n_before:,} entries")
+        if not job.tally.n_events:
+            raise EmptySelectionError(", ".join(paths), "there are no entries", "nothing was written")
+    seconds = time.monotonic() - begin
+    return ApplyResult(str(output), name, str(model), **asdict(job.tally), left_out=left_out, seconds=seconds)
+
+
+def _new_job(
+    model: Model, paths: Sequence[str], selection: str | None, tree: str | None, *, copy: bool
+) -> tuple[Job, dict[str, str]]:
+    """What to do, and the branches that cannot be copied."""
+    if selection is not None:
+        settings, document = read_selection(selection)
+        job = Job(model, Selector.of(settings, document), tree or settings.tree)
+        for name in [*job.variables, *([job.weight] if job.weight else [])]:
+            if name not in settings.variables and name != "weight":
+                mend = one_of(name, settings.variables)
+                raise ConfigError(selection, f"this selection makes no {name!r}, which the model needs", mend)
+        return job, {}
+    job = Job(model, None, tree or model.card.recipe["tree"])
+    info = describe(paths[0], job.tree)
+    job = replace(job, tree=info.tree)
+    taken = [name for name in job.new_branches if name in info.branches]
+    if taken and copy:
+        what = f"tree {info.tree!r} already has {taken[0]!r}"
+        raise InputError(paths[0], what, "apply to the ntuple before morphing, or add --friend")
+    left_out = _unwritable(info, job.step) if copy else {}
+    copied = [name for name in info.branches if name not in left_out] if copy else []
+    return replace(job, copied=copied), left_out
+
+
+def _unwritable(info: TreeInfo, step: int) -> dict[str, str]:
+    """The branches that uproot cannot write to a TTree, with the reason."""
+    reasons = {}
+    for name, kind in info.branches.items():
+        try:
+            _, columns = next(iterate(info.path, info.tree, [name], min(step, 1)), (0, {}))
+        except InputError as error:
+            reasons[name] = f"{kind}: {error.what}"
+            continue
+        if columns and not _is_writable(columns[name]):
+            reasons[name] = f"{kind} cannot be written to a TTree"
+    return reasons
+
+
+def _is_writable(column: Column) -> bool:
+    """Whether these are numbers, or a list of numbers per entry."""
+    if isinstance(column, np.ndarray):
+        return column.dtype.kind in "biuf"
+    inner = column.type.content
+    is_list = isinstance(inner, (ak.types.ListType, ak.types.RegularType)) and inner.parameters == {}
+    return is_list and isinstance(inner.content, ak.types.NumpyType) and inner.content.parameters == {}
+
+
+def _made_from(paths: Sequence[str], folder: Path, job: Job, selection: str | None) -> dict[str, Any]:
+    """What the provenance says."""
+    return {
+        "inputs": [{"path": path, "sha256": "" if is_url(path) else sha256_of(path)} for path in paths],
+        "tree": job.tree,
+        "model": {"path": str(folder), "tensors_sha256": job.model.card.tensors_sha256},
+        "method": job.model.card.method.model_dump(mode="json"),
+        "selection": selection,
+        "seed": job.seed,
+        "status_bits": {"not_selected": NOT_SELECTED, "non_finite": NON_FINITE, "out_of_range": OUT_OF_RANGE},
+    }

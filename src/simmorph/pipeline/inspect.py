@@ -1,0 +1,45 @@
+"""Show what is in a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from simmorph.model import Model
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from simmorph.card import ModelCard
+
+
+@dataclass(frozen=True)
+class InspectResult:
+    """What is in a model.
+
+    Attributes:
+        card: everything but its tensors.
+        probe_is_exact: whether its stored events come out the same to the last bit on this machine.
+    """
+
+    card: ModelCard
+    probe_is_exact: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as plain JSON."""
+        return {**self.card.model_dump(mode="json"), "probe_is_exact": self.probe_is_exact}
+
+    def to_text(self) -> str:
+        """A screen for people."""
+        how = "to the last bit" if self.probe_is_exact else "within rounding"
+        return f"{self.card.to_text()}\nprobe: {len(self.card.probe.ids)} events come out as stored, {how}"
+
+
+def inspect_model(folder: Path) -> InspectResult:
+    """What is in a model, after checking that it is whole and does what it did.
+
+    Raises:
+        InputError: there is no model, or it is damaged.
+    """
+    model = Model.load(folder)
+    return InspectResult(model.card, model.probe_is_exact)

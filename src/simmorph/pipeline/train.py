@@ -1,0 +1,250 @@
+"""Learn a map from source to target, from ntuples to a model folder."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import signal
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from simmorph.card import FileRecord
+from simmorph.config.recipe import required
+from simmorph.data.events import Events
+from simmorph.data.expressions import parse
+from simmorph.data.ntuples import describe, entry_numbers, expand_inputs, is_url, read_columns, read_metadata
+from simmorph.data.outputs import refuse_existing, sha256_of
+from simmorph.errors import ConfigError, EmptySelectionError, InputError
+from simmorph.model import Model, Origin
+from simmorph.neural.training import Training
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from simmorph.card import ModelCard
+    from simmorph.config.recipe import Recipe
+    from simmorph.data.events import FloatArray
+
+WRONG_UNIT = 300.0
+"""Medians of one variable that differ by this factor are taken for different units."""
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What was learnt.
+
+    Attributes:
+        model: the model folder.
+        card: what is known about it.
+        seconds: how long reading and training took, without restarts before.
+    """
+
+    model: Path
+    card: ModelCard
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as plain JSON."""
+        card = self.card
+        return {
+            "model": str(self.model),
+            "method": card.method.name,
+            "n_source": card.source.n_events,
+            "n_target": card.target.n_events,
+            "history": card.history,
+            "numbers": card.numbers,
+            "warnings": card.warnings,
+            "tensors_sha256": card.tensors_sha256,
+            "seconds": round(self.seconds, 3),
+        }
+
+    def to_text(self) -> str:
+        """What a person wants to know."""
+        card = self.card
+        lines = [
+            f"model   {self.model} ({card.method.name}), {self.seconds:.1f} s",
+            f"events  source {card.source.n_events}, target {card.target.n_events} (without the hold-out part)",
+        ]
+        for stage, record in card.history.items():
+            best = record["best_epoch"]
+            losses = record["validation_losses"] or record["losses"]
+            lines.append(f"{stage:<7} {record['epochs']} epochs, best {best} with loss {losses[best - 1]:.5g}")
+        lines += [f"{name.replace('_', ' ')} {value:.4g}" for name, value in card.numbers.items()]
+        return "\n".join(lines)
+
+
+def train_model(
+    recipe: Recipe,
+    *,
+    force: bool = False,
+    max_minutes: float | None = None,
+    on_epoch: Callable[[Mapping[str, Any]], None] = lambda _: None,
+) -> TrainResult:
+    """Train the recipe's method on its source and target, and write the model folder.
+
+    Beside the model stand, while it is trained, a log with one JSON line for each epoch (`<model>.log.jsonl`, kept in
+    the model afterwards) and, after SIGTERM or `max_minutes`, a checkpoint folder (`<model>.checkpoint`), from which
+    the same call goes on.
+
+    Args:
+        recipe: with `source`, `target` and `model`.
+        force: replace an existing model.
+        max_minutes: save a checkpoint and stop after this time; the recipe's own limit by default.
+        on_epoch: is told of every epoch.
+
+    Raises:
+        ConfigError: something in the recipe is missing or wrong.
+        InputError: the ntuples cannot be trained on.
+        Checkpointed: training was stopped and saved.
+    """
+    start = time.monotonic()
+    folder: Path = required(recipe.model, "model", "-o MODEL")
+    refuse_existing(folder, force=force)
+    minutes = max_minutes or recipe.training.max_minutes
+    checkpoint = folder.with_name(folder.name + ".checkpoint")
+    log = EpochLog(folder.with_name(folder.name + ".log.jsonl"), resume=checkpoint.exists())
+
+    def tell(record: Mapping[str, Any]) -> None:
+        log.add(record)
+        on_epoch(record)
+
+    with stop_on_sigterm() as stop_requested:
+        samples = read_samples(recipe)
+        deadline = None if minutes is None else start + 60 * minutes
+        how = Training(recipe.training, checkpoint, deadline, stop_requested, tell)
+        model = Model.fit(recipe, samples.source, samples.target, how, samples.origin)
+        model.save(folder, force=force, log=log.text())
+    log.path.unlink(missing_ok=True)
+    shutil.rmtree(checkpoint, ignore_errors=True)
+    return TrainResult(folder, model.card, time.monotonic() - start)
+
+
+@dataclass
+class EpochLog:
+    """The log of training: one JSON line for each epoch, also over restarts."""
+
+    path: Path
+    resume: bool
+    records: list[dict[str, Any]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if self.resume and self.path.exists():
+            self.records = [json.loads(line) for line in self.path.read_text().splitlines() if line.endswith("}")]
+
+    def add(self, record: Mapping[str, Any]) -> None:
+        """Write down an epoch; later epochs of the same stage, from a run that was given up, go."""
+        stage, epoch = record["stage"], record["epoch"]
+        self.records = [old for old in self.records if old["stage"] != stage or old["epoch"] < epoch]
+        self.records.append(dict(record))
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.write_text(self.text())
+
+    def text(self) -> str:
+        """The whole log."""
+        return "".join(json.dumps(record, allow_nan=False) + "\n" for record in self.records)
+
+
+@contextlib.contextmanager
+def stop_on_sigterm() -> Iterator[Callable[[], bool]]:
+    """Within the block SIGTERM only sets a flag, which the function yielded tells."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked.is_set
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: asked.set())
+    try:
+        yield asked.is_set
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Source and target in the recipe's region, and where they came from."""
+
+    source: Events
+    target: Events
+    origin: Origin
+
+
+def read_samples(recipe: Recipe) -> Samples:
+    """Source and target of a recipe.
+
+    Raises:
+        ConfigError: the recipe names no source or target, or its region is not a cut.
+        InputError: a file, tree or branch is missing, or the two samples are in different units.
+        EmptySelectionError: the region is empty.
+    """
+    paths = {
+        "source": expand_inputs(required(recipe.source, "source", "--source FILE")),
+        "target": expand_inputs(required(recipe.target, "target", "--target FILE")),
+    }
+    source, target = (_read_sample(recipe, its_paths, name) for name, its_paths in paths.items())
+    _check_units(recipe, source, target)
+    origin = Origin(
+        tuple(_file_record(path, recipe.tree) for path in paths["source"]),
+        tuple(_file_record(path, recipe.tree) for path in paths["target"]),
+        units_of([*recipe.features, *recipe.context], str(read_metadata(paths["source"][0]).get("units", ""))),
+    )
+    return Samples(source, target, origin)
+
+
+def _read_sample(recipe: Recipe, paths: Sequence[str], name: str) -> Events:
+    region = parse(recipe.region, "recipe: region") if recipe.region else None
+    names = {*recipe.features, *recipe.context, *((recipe.weight,) if recipe.weight else ())}
+    columns = read_columns(paths, recipe.tree, sorted(names | (region.names if region else set())))
+    ids = entry_numbers(paths, recipe.tree)
+    weights = columns[recipe.weight].astype(np.float64) if recipe.weight else np.ones(len(ids))
+    events = Events(
+        _matrix(columns, recipe.features, len(ids)), _matrix(columns, recipe.context, len(ids)), weights, ids
+    )
+    if region is None:
+        return events
+    inside = region.evaluate(columns)
+    if inside.dtype != np.bool_:
+        raise ConfigError("recipe: region", f"{region.text!r} is not true or false", "compare it with something")
+    if not inside.any():
+        raise EmptySelectionError(name, f"none of {len(ids)} events is in the region {region.text!r}")
+    return events[inside]
+
+
+def _matrix(columns: Mapping[str, Any], names: Sequence[str], n_events: int) -> FloatArray:
+    """(n_events, n_names) in double precision."""
+    matrix = np.empty((n_events, len(names)))
+    for at, name in enumerate(names):
+        matrix[:, at] = columns[name]
+    return matrix
+
+
+def _check_units(recipe: Recipe, source: Events, target: Events) -> None:
+    """Refuse two samples of which one is in MeV and the other in GeV."""
+    values = [np.hstack([events.features, events.context]) for events in (source, target)]
+    for at, name in enumerate([*recipe.features, *recipe.context]):
+        sizes = [float(np.median(np.abs(sample[:, at]))) if len(sample) else 0.0 for sample in values]
+        if min(sizes) > 0 and not 1 / WRONG_UNIT < sizes[0] / sizes[1] < WRONG_UNIT:
+            what = f"the median of |{name}| is {sizes[0]:.4g} in the source and {sizes[1]:.4g} in the target"
+            raise InputError(f"branch {name!r}", what, "bring both to the same unit, as `simmorph select` does")
+
+
+def units_of(names: Sequence[str], energy_unit: str) -> dict[str, str]:
+    """The unit of each variable as far as its name tells: angles in rad, momenta, masses and energies as given."""
+    words = ("pt", "m_", "mass", "met", "energy", "ptcone", "etcone", "px", "py", "pz")
+    units = {}
+    for name in names:
+        is_ratio = "_over_" in name or name.startswith("rel")
+        if "phi" in name.lower():
+            units[name] = "rad"
+        elif name.lower().startswith(words) and not is_ratio:
+            units[name] = energy_unit
+    return units
+
+
+def _file_record(path: str, tree: str) -> FileRecord:
+    checksum = "" if is_url(path) else sha256_of(path)
+    return FileRecord(path=path, sha256=checksum, n_entries=describe(path, tree).n_entries)
