@@ -9,6 +9,7 @@ from pydantic import create_model
 
 from simmorph.config.documents import Document, Section, validate
 from simmorph.errors import ConfigError, one_of
+from simmorph.methods.classifier import Classifier
 from simmorph.methods.one_flow import OneFlow
 from simmorph.methods.quantile import QuantileMap
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 METHODS: dict[str, type[Method]] = {
     "quantile": QuantileMap,
     "one_flow": OneFlow,
+    "classifier": Classifier,
 }
 """What `method: {name: ...}` may say."""
 
