@@ -51,8 +51,8 @@ class FittedStrength(NamedTuple):
 
     Attributes:
         value: at the best fit; may be negative.
-        uncertainty: from the curvature of the likelihood (Hesse).
-        down: from the likelihood's rise by 1/2 (Minos), negative; None where it does not rise so far.
+        uncertainty: from the curvature of the likelihood (what Minuit calls Hesse).
+        down: where ln L has fallen by 1/2 (what Minuit calls Minos), negative; None where it does not fall so far.
         up: the same, upwards.
         fit: all parameters at the best fit.
     """
@@ -182,13 +182,10 @@ def _root(test: AsymptoticCls, function: Callable[[float], float], guess: float)
 
 
 def fitted_strength(likelihood: Likelihood, data: Data) -> FittedStrength:
-    """The parameter of interest that describes the data best, negative or not, with uncertainties by Minuit."""
+    """The parameter of interest that describes the data best, negative or not, with its uncertainties."""
     signed = signed_copy(likelihood)
     fit = signed.fit(data)
-    minuit = signed.minuit(data, fit.parameters, signed.free)
-    minuit.strategy = 1
-    minuit.hesse()
-    value, uncertainty = float(fit.parameters[signed.poi]), float(minuit.errors[signed.poi])
+    value, uncertainty = float(fit.parameters[signed.poi]), signed.uncertainty(data, fit.parameters)
     down, up = (_rise(signed, data, fit, side, uncertainty) for side in (-1, 1))
     return FittedStrength(value, uncertainty, down, up, fit)
 

@@ -135,6 +135,32 @@ class Likelihood:
             yields = np.asarray(self.batched.main_model.expected_data(points), np.float64)
         return yields[-1], (yields[:n] - yields[n : 2 * n]) / (2 * steps[:, None])
 
+    def covariance(self, data: Data, parameters: FloatArray) -> FloatArray:
+        """(n_parameters, n_parameters), the inverse of half the deviance's second derivatives; 0 for fixed parameters.
+
+        The derivatives are differences of the gradient, over a hundredth of each parameter's uncertainty.
+        """
+        free = np.flatnonzero(self.free & (parameters > self.lower) & (parameters < self.upper))
+        rough = self.parabola(parameters, data).curvature[np.ix_(free, free)]
+        steps = 0.01 * np.sqrt(2 / np.maximum(np.diag(rough), 1e-30))
+        at = zip(free.tolist(), steps.tolist(), strict=True)
+        hessian = np.array([self._gradient_slope(data, parameters, i, step)[free] for i, step in at])
+        hessian = (hessian + hessian.T) / 2
+        usable = bool(np.all(np.isfinite(hessian))) and bool(np.all(np.linalg.eigvalsh(hessian) > 0))
+        covariance = np.zeros((len(parameters), len(parameters)))
+        covariance[np.ix_(free, free)] = 2 * np.linalg.pinv(hessian if usable else rough, rcond=1e-14, hermitian=True)
+        return covariance
+
+    def _gradient_slope(self, data: Data, parameters: FloatArray, i: int, step: float) -> FloatArray:
+        shift = np.zeros_like(parameters)
+        shift[i] = step
+        above, below = (self.parabola(parameters + side, data).gradient for side in (shift, -shift))
+        return np.asarray((above - below) / (2 * step), np.float64)
+
+    def uncertainty(self, data: Data, parameters: FloatArray) -> float:
+        """The standard deviation of the parameter of interest."""
+        return float(np.sqrt(self.covariance(data, parameters)[self.poi, self.poi]))
+
     def fit(self, data: Data, *, poi: float | None = None, start: FloatArray | None = None) -> Fit:
         """The parameters that describe the data best, with the parameter of interest free or fixed at `poi`.
 

@@ -31,9 +31,6 @@ def fitted_yields(likelihood: Likelihood, data: Data, parameters: FloatArray) ->
     without[likelihood.poi] = 0.0
     background, slopes = likelihood.yields_and_slopes(without)
     slopes[likelihood.poi] = 0.0
-    free = likelihood.free
-    curvature = likelihood.parabola(parameters, data).curvature[np.ix_(free, free)]
-    covariance = 2 * np.linalg.pinv(curvature, rcond=1e-14, hermitian=True)
-    variances = np.einsum("ib,ij,jb->b", slopes[free], covariance, slopes[free])
+    variances = np.einsum("ib,ij,jb->b", slopes, likelihood.covariance(data, parameters), slopes)
     signal = likelihood.expected(parameters).main - background
     return FittedYields(background, np.sqrt(np.maximum(variances, 0.0)), signal)

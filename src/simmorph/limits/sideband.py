@@ -58,9 +58,8 @@ def fit_sidebands(data: Histogram, window: tuple[float, float], order: int) -> S
             data.name, f"too few filled sideband bins for a polynomial of order {order}", "lower the order"
         )
     points, weights = _quadrature(data.edges, order)
-    minuit = _fitted(data, sidebands, points, weights)
-    parameters = np.array(minuit.values, np.float64)
-    covariance = np.array(minuit.covariance, np.float64)
+    parameters = _fitted(data, sidebands, points, weights)
+    covariance = _covariance(data, sidebands, parameters, (points, weights))
     values = _integrals(parameters, points, weights)
     variations = _variations(parameters, covariance, points, weights)
     expected = Histogram(data.edges, values, np.sum(variations**2, axis=0), "fitted background")
@@ -91,10 +90,10 @@ def _slopes(parameters: FloatArray, points: FloatArray, weights: FloatArray) -> 
     return np.asarray(np.einsum("bq,bqp->pb", curve, points), np.float64)
 
 
-def _fitted(data: Histogram, sidebands: BoolArray, points: FloatArray, weights: FloatArray) -> Minuit:
+def _fitted(data: Histogram, sidebands: BoolArray, points: FloatArray, weights: FloatArray) -> FloatArray:
     counts = data.values[sidebands]
     filled = counts > 0
-    share = np.where(filled, counts / np.where(data.variances[sidebands] > 0, data.variances[sidebands], 1.0), 1.0)
+    share = _share(data)[sidebands]
     points, weights = points[sidebands], weights[sidebands]
 
     def deviance(parameters: FloatArray) -> float:
@@ -112,10 +111,29 @@ def _fitted(data: Histogram, sidebands: BoolArray, points: FloatArray, weights: 
     minuit.errordef = Minuit.LEAST_SQUARES
     minuit.tol = 1e-3
     minuit.migrad()
-    minuit.hesse()
-    if not minuit.valid or minuit.covariance is None:
+    if not minuit.valid:
         raise InputError(data.name, "the fit to the sidebands did not converge", "lower the order or widen the range")
-    return minuit
+    return np.array(minuit.values, np.float64)
+
+
+def _share(data: Histogram) -> FloatArray:
+    """(n_bins,), events of unit weight that have the bin's relative uncertainty, for each unit of its value."""
+    filled = (data.values > 0) & (data.variances > 0)
+    return np.where(filled, data.values / np.where(filled, data.variances, 1.0), 1.0)
+
+
+def _covariance(
+    data: Histogram, sidebands: BoolArray, parameters: FloatArray, quadrature: tuple[FloatArray, FloatArray]
+) -> FloatArray:
+    """The inverse of half the deviance's second derivatives, which are known exactly."""
+    points, weights = (each[sidebands] for each in quadrature)
+    counts, share = data.values[sidebands], _share(data)[sidebands]
+    expected, slopes = _integrals(parameters, points, weights), _slopes(parameters, points, weights)
+    curve = np.exp(points @ parameters) * weights
+    bends = np.einsum("bq,bqi,bqj->bij", curve, points, points)
+    hessian = np.einsum("b,ib,jb->ij", share * counts / expected**2, slopes, slopes)
+    hessian += np.einsum("b,bij->ij", share * (1 - counts / expected), bends)
+    return np.asarray(np.linalg.inv(hessian), np.float64)
 
 
 def _variations(parameters: FloatArray, covariance: FloatArray, points: FloatArray, weights: FloatArray) -> FloatArray:
