@@ -71,12 +71,23 @@ class RegionResult:
         source, template, null = (estimate.value for estimate in self.metrics["auc"].values())
         return 1 - (template - null) / (source - null) if source != null else float("nan")
 
+    @property
+    def is_within_noise(self) -> bool:
+        """Whether the template is told from the target no better than noise explains."""
+        return self.significance < SIGNIFICANT
+
+    @property
+    def is_visible(self) -> bool:
+        """Whether there was a significant difference between source and target to begin with."""
+        source, null = (self.metrics["auc"][name] for name in ("source_vs_target", "target_vs_target"))
+        return source.value - null.value > SIGNIFICANT * float(np.hypot(source.uncertainty, null.uncertainty))
+
     def verdict(self) -> str:
         """The result in one sentence."""
         numbers = {name: estimate.to_text() for name, estimate in self.metrics["auc"].items()}
         told = (
             f"cannot be told from the target beyond noise ({self.significance:+.1f} standard deviations from the null)"
-            if self.significance < SIGNIFICANT
+            if self.is_within_noise
             else f"can be told from the target with a significance of {self.significance:.1f} standard deviations"
         )
         return (

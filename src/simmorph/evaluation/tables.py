@@ -1,0 +1,195 @@
+"""Tables of the report: rows of cells, written as CSV, LaTeX or HTML."""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+from itertools import combinations
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from simmorph.evaluation.correlations import noise_floor
+from simmorph.evaluation.estimates import Estimate
+from simmorph.evaluation.samples import COMPARISONS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from simmorph.evaluation.comparison import RegionResult
+
+CORRELATED = 0.1
+"""Pairs with a larger correlation in the target are named in the table if the recipe names none."""
+SAMPLES = ("target", "source", "template")
+Cell = str | Estimate | float
+
+
+class Table(NamedTuple):
+    """A table.
+
+    Attributes:
+        caption: what it shows, in a sentence.
+        head: the names of its columns.
+        rows: its cells.
+    """
+
+    caption: str
+    head: list[str]
+    rows: list[list[Cell]]
+
+    def to_csv(self) -> str:
+        """Numbers in full; an estimate takes two columns."""
+        is_estimate = [any(isinstance(row[place], Estimate) for row in self.rows) for place in range(len(self.head))]
+        head = [
+            name
+            for column, is_two in zip(self.head, is_estimate, strict=True)
+            for name in ([column, f"{column} uncertainty"] if is_two else [column])
+        ]
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(head)
+        for row in self.rows:
+            writer.writerow([part for cell, two in zip(row, is_estimate, strict=True) for part in _parts(cell, two)])
+        return text.getvalue()
+
+    def to_latex(self) -> str:
+        """A booktabs table."""
+        lines = [
+            rf"% {self.caption}",
+            r"\begin{tabular}{l" + "r" * (len(self.head) - 1) + "}",
+            r"\toprule",
+            " & ".join(_escaped(name) for name in self.head) + r" \\",
+            r"\midrule",
+            *(" & ".join(_latex(cell) for cell in row) + r" \\" for row in self.rows),
+            r"\bottomrule",
+            r"\end{tabular}",
+        ]
+        return "\n".join(lines) + "\n"
+
+    def to_html(self) -> str:
+        """A table of a page."""
+        head = "".join(f"<th>{html.escape(name)}</th>" for name in self.head)
+        rows = "".join(
+            "<tr>" + "".join(f"<td>{html.escape(_text(cell))}</td>" for cell in row) + "</tr>" for row in self.rows
+        )
+        caption = f"<caption>{html.escape(self.caption)}</caption>"
+        return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+def _parts(cell: Cell, is_two: bool) -> list[str]:
+    if isinstance(cell, Estimate):
+        return [f"{cell.value:.8g}", f"{cell.uncertainty:.3g}"]
+    return [_plain(cell)] + [""] * is_two
+
+
+def _plain(cell: str | float) -> str:
+    return cell if isinstance(cell, str) else f"{cell:.8g}"
+
+
+def _text(cell: Cell) -> str:
+    if isinstance(cell, Estimate):
+        return cell.to_text() if np.isfinite(cell.value) else "undefined"
+    return cell if isinstance(cell, str) else f"{cell:.4g}"
+
+
+def _latex(cell: Cell) -> str:
+    if isinstance(cell, Estimate):
+        return rf"${cell.value:.4f} \pm {cell.uncertainty:.4f}$" if np.isfinite(cell.value) else "--"
+    return _escaped(cell) if isinstance(cell, str) else f"${cell:.3g}$"
+
+
+def _escaped(text: str) -> str:
+    special = {"\\": r"\textbackslash{}", "|": r"$|$", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    return "".join(special.get(letter, "\\" + letter if letter in "_%&#${}" else letter) for letter in text)
+
+
+def metrics_table(result: RegionResult) -> Table:
+    """Every metric of every comparison."""
+    rows: list[list[Cell]] = [
+        [metric, *(compared[name] for name in COMPARISONS)] for metric, compared in result.metrics.items()
+    ]
+    return Table(
+        f"Metrics on {result.n_compared} events of each sample; the last column is the null: {result.null}.",
+        ["metric", *(name.replace("_", " ") for name in COMPARISONS)],
+        rows,
+    )
+
+
+def distances_table(result: RegionResult, kind: str) -> Table:
+    """One kind of distance for each variable and comparison."""
+    units = {"wasserstein": "Wasserstein distance in standard deviations of the target",
+             "kolmogorov": "Kolmogorov-Smirnov distance"}  # fmt: skip
+    rows: list[list[Cell]] = [
+        [variable, *(kinds[kind][name] for name in COMPARISONS)] for variable, kinds in result.distances.items()
+    ]
+    return Table(f"{units[kind]}.", ["variable", *(name.replace("_", " ") for name in COMPARISONS)], rows)
+
+
+def pearson_table(result: RegionResult, pairs: Sequence[Sequence[str]]) -> Table:
+    """Pearson correlations of named pairs, then the mean size of all others beside what noise makes of it.
+
+    Args:
+        result: of the region.
+        pairs: which pairs to name; without them, those that the target correlates.
+    """
+    names, found = result.samples.names, result.correlations
+    target = found["target"].matrix
+    every = list(combinations(range(len(names)), 2))
+    wanted = {tuple(sorted(names.index(name) for name in pair)) for pair in pairs}
+    named = [pair for pair in every if (pair in wanted if wanted else abs(target[pair]) > CORRELATED)]
+    others = [pair for pair in every if pair not in named]
+    rows: list[list[Cell]] = [
+        [f"{names[pair[0]]}, {names[pair[1]]}", *(found[sample].of(*pair) for sample in SAMPLES)] for pair in named
+    ]
+    if others:
+        rows.append(["mean |others|", *(_mean_of(result, sample, others) for sample in SAMPLES)])
+        floors = {name: noise_floor(sample) for name, sample in result.samples.by_name().items()}
+        rows.append(["mean |others| of pure noise", *(Estimate(floors[name], 0.0) for name in SAMPLES)])
+    return Table("Pearson correlations with their statistical errors.", ["pair", *SAMPLES], rows)
+
+
+def _mean_of(result: RegionResult, sample: str, pairs: Sequence[tuple[int, ...]]) -> Estimate:
+    estimates = [result.correlations[sample].of(pair[0], pair[1]) for pair in pairs]
+    known = [estimate for estimate in estimates if np.isfinite(estimate.value)]
+    spread = float(np.sqrt(sum(estimate.uncertainty**2 for estimate in known)))
+    return Estimate(sum(abs(estimate.value) for estimate in known) / len(known), spread / len(known))
+
+
+def movement_table(result: RegionResult) -> Table:
+    """Retention and movement of each feature and of all together."""
+    moved = result.movement
+    rows: list[list[Cell]] = [
+        [name, feature.retention, feature.mean, feature.quantile_95]
+        for name, feature in zip(result.samples.names, moved.features, strict=False)
+    ]
+    rows.append(["all features together", "", moved.mean, moved.quantile_95])
+    caption = (
+        "How much of the order a feature keeps (Spearman's rank correlation of x and T(x)), and how far events move."
+    )
+    return Table(
+        caption, ["feature", "retention", "mean distance [target sigma]", "95 % quantile [target sigma]"], rows
+    )
+
+
+def events_table(result: RegionResult) -> Table:
+    """The size of each sample."""
+    rows: list[list[Cell]] = [
+        [name, f"{len(sample)}", float(sample.weights.sum()), sample.effective_size]
+        for name, sample in result.samples.by_name().items()
+    ]
+    return Table(
+        "Events in the plots and correlations.", ["sample", "events", "sum of weights", "effective size"], rows
+    )
+
+
+def tables_of(result: RegionResult, pairs: Sequence[Sequence[str]]) -> Mapping[str, Table]:
+    """Every table of a region by its name."""
+    return {
+        "metrics": metrics_table(result),
+        "pearson": pearson_table(result, pairs),
+        "wasserstein": distances_table(result, "wasserstein"),
+        "kolmogorov": distances_table(result, "kolmogorov"),
+        "movement": movement_table(result),
+        "events": events_table(result),
+    }

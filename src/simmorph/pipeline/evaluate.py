@@ -1,0 +1,161 @@
+"""From source, template and target to a report: metrics, tables, plots, and one page that shows them all."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from simmorph import __version__
+from simmorph.config.recipe import required
+from simmorph.data.outputs import refuse_existing, whole_folder, write_json
+from simmorph.evaluation.comparison import RegionResult, compare
+from simmorph.evaluation.samples import COMPARISONS
+from simmorph.evaluation.write import write_report
+from simmorph.model_folder import read_card
+from simmorph.pipeline.evaluate_inputs import Inputs, read_inputs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from simmorph.card import ModelCard
+    from simmorph.config.recipe import Recipe
+
+ALL_EVENTS, TRAINING = "all", "training"
+"""Names of the region that is judged first if the recipe gives it none."""
+
+
+@dataclass(frozen=True, eq=False)
+class EvaluateResult:
+    """What `simmorph evaluate` found.
+
+    Attributes:
+        folder: the report.
+        regions: the results, the region of training (or all events) first.
+        report: the content of `report.json`.
+    """
+
+    folder: Path
+    regions: list[RegionResult]
+    report: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of `report.json`."""
+        return self.report
+
+    def to_text(self) -> str:
+        """The key metrics of each region, for people."""
+        lines = []
+        for result in self.regions:
+            lines += [f"region {result.name}: {result.verdict()}", _table(result), ""]
+        return "\n".join([*lines, f"report: {self.folder / 'report.html'}"])
+
+
+def _table(result: RegionResult) -> str:
+    head = f"{'metric':<20}" + "".join(f"{name.replace('_', ' '):>22}" for name in COMPARISONS)
+    rows = [
+        f"{metric:<20}" + "".join(f"{compared[name].to_text():>22}" for name in COMPARISONS)
+        for metric, compared in result.metrics.items()
+    ]
+    return "\n".join([head, *rows])
+
+
+def evaluate(
+    recipe: Recipe, *, force: bool = False, announce: Callable[[str], None] = lambda _: None
+) -> EvaluateResult:
+    """Compare source, template and target, and write the report folder.
+
+    Args:
+        recipe: names source, target, template, and the report; with a model, what training has seen is left out.
+        force: replace a report that exists.
+        announce: told what is being done.
+
+    Raises:
+        ConfigError: the recipe lacks something.
+        InputError: an input is missing or not what it should be.
+    """
+    start = time.perf_counter()
+    folder: Path = required(recipe.evaluate.report, "evaluate.report", "--output")
+    refuse_existing(folder, force=force)
+    card = _card(recipe.model)
+    if card is None:
+        announce("no model given: it is not known which events training has seen")
+    inputs = read_inputs(recipe, card)
+    regions = [_compared(recipe, inputs, name, cut, announce) for name, cut in _regions(recipe, inputs).items()]
+    report = _report(recipe, inputs, regions)
+    with whole_folder(folder, force=force) as temporary:
+        announce("drawing the report")
+        report["provenance"]["seconds"] = round(time.perf_counter() - start, 1)
+        write_json(temporary / "report.json", report)
+        write_report(temporary, regions, report, recipe.evaluate)
+    return EvaluateResult(folder, regions, report)
+
+
+def _card(model: Path | None) -> ModelCard | None:
+    """The card of the model that the recipe names; nothing if it names none."""
+    return None if model is None else read_card(model)
+
+
+def _regions(recipe: Recipe, inputs: Inputs) -> dict[str, str]:
+    """The cut of each region by name, the one that the top of the report shows first."""
+    first = inputs.trained_on or ""
+    named = {name: cut for name, cut in recipe.evaluate.regions.items() if cut.strip() == first.strip()}
+    default = next(iter(named), TRAINING if first else ALL_EVENTS)
+    return {default: first} | recipe.evaluate.regions
+
+
+def _compared(recipe: Recipe, inputs: Inputs, name: str, cut: str, announce: Callable[[str], None]) -> RegionResult:
+    announce(f"comparing in region {name}")
+    settings = recipe.evaluate
+    return compare(
+        name,
+        cut,
+        inputs.samples(cut),
+        is_trained_on=cut.strip() == (inputs.trained_on or "").strip(),
+        periodic=[inputs.features.index(angle) for angle in inputs.periodic],
+        max_events=settings.max_events,
+        rng=np.random.default_rng([settings.seed, *name.encode()]),
+    )
+
+
+def _report(recipe: Recipe, inputs: Inputs, regions: list[RegionResult]) -> dict[str, Any]:
+    """The content of `report.json`; what stands at its top is the first region, the one of training or all events."""
+    results = {result.name: result.to_json() for result in regions}
+    first = results[regions[0].name]
+    return {
+        "region": regions[0].name,
+        "verdict": first["verdict"],
+        "metrics": first["metrics"],
+        "held_out": {
+            "known": inputs.card is not None,
+            "remark": _held_out_remark(inputs),
+            "events": inputs.counts(),
+        },
+        "regions": results,
+        "provenance": {
+            "simmorph": __version__,
+            "files": {
+                "source": inputs.source.files,
+                "template": inputs.template.files,
+                "target": inputs.target.files,
+            },
+            "model": str(recipe.model) if inputs.card else None,
+            "tensors_sha256": inputs.card.tensors_sha256 if inputs.card else None,
+            "method": recipe.method.name if inputs.card is None else inputs.card.method.name,
+            "recipe": recipe.model_dump(mode="json"),
+        },
+    }
+
+
+def _held_out_remark(inputs: Inputs) -> str:
+    if inputs.card is None:
+        return "Without the model it is not known which events training has seen: none are left out."
+    used = inputs.counts()
+    return (
+        f"Events that training or early stopping has seen are left out: {used['source']['used']} of "
+        f"{used['source']['read']} source events and {used['target']['used']} of {used['target']['read']} target "
+        "events are used."
+    )

@@ -1,0 +1,260 @@
+"""What `simmorph evaluate` reads: source, target and template, row by row, and which rows training has seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from simmorph.config.recipe import required
+from simmorph.data.events import Events
+from simmorph.data.expressions import parse
+from simmorph.data.ntuples import describe, entry_numbers, expand_inputs, is_url, read_columns
+from simmorph.data.outputs import sha256_of
+from simmorph.errors import ConfigError, InputError, one_of
+from simmorph.evaluation.samples import Samples
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from simmorph.card import ModelCard
+    from simmorph.config.recipe import Recipe
+    from simmorph.data.events import BoolArray, FloatArray, IntArray
+    from simmorph.data.expressions import Expression
+
+LOST = 1 | 2
+"""Bits of `morph_status`: the event was not selected, or is not finite."""
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A sample as columns.
+
+    Attributes:
+        columns: branches and derived quantities by name, (n_events,) each.
+        weights: (n_events,).
+        ids: (n_events,), the entry number of each event in its file.
+        seen: (n_events,), whether training has looked at it.
+        files: what it was read from.
+    """
+
+    columns: dict[str, Any]
+    weights: FloatArray
+    ids: IntArray
+    seen: BoolArray
+    files: dict[str, str]
+
+    def __len__(self) -> int:
+        return len(self.weights)
+
+    def events(self, names: Sequence[str], context: Sequence[str], rows: BoolArray) -> Events:
+        """The named columns of some rows."""
+        return Events(self._matrix(names)[rows], self._matrix(context)[rows], self.weights[rows], self.ids[rows])
+
+    def passes(self, cut: Expression | None) -> BoolArray:
+        """(n_events,), which rows pass a cut; without one all do."""
+        if cut is None:
+            return np.ones(len(self), np.bool_)
+        return np.asarray(cut.evaluate(self.columns)).astype(np.bool_)
+
+    def is_finite(self, names: Sequence[str]) -> BoolArray:
+        """(n_events,), whether every named column is finite."""
+        return np.asarray(np.isfinite(self._matrix(names)).all(axis=1))
+
+    def _matrix(self, names: Sequence[str]) -> FloatArray:
+        empty = np.empty((len(self), 0))
+        return np.column_stack([empty, *(np.asarray(self.columns[name], np.float64) for name in names)])
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """All that is compared.
+
+    Attributes:
+        names: features, then derived quantities.
+        features: what is morphed.
+        context: what the map is conditioned on.
+        source: before the map.
+        template: after it, row by row.
+        target: what it should look like.
+        status: (n_events,), the template's `morph_status`.
+        trained_on: the region of training, if there is one.
+        periodic: the features that are angles.
+        card: of the model, if there is one.
+    """
+
+    names: tuple[str, ...]
+    features: tuple[str, ...]
+    context: tuple[str, ...]
+    source: Table
+    template: Table
+    target: Table
+    status: IntArray
+    trained_on: str | None
+    periodic: tuple[str, ...]
+    card: ModelCard | None
+
+    def samples(self, cut: str) -> Samples:
+        """The held-out events of one region; an empty cut takes all.
+
+        The cut is taken on the source before the map and on the template after it; a branch that is neither a feature
+        nor derived has the value that it had before.
+        """
+        expression = parse(cut, "evaluate.regions") if cut else None
+        usable = self._usable_rows()
+        source, template = (usable & table.passes(expression) for table in (self.source, self.template))
+        target = self.target.is_finite([*self.names, *self.context]) & self.target.passes(expression)
+        return Samples(
+            self.names,
+            len(self.features),
+            self.source.events(self.names, self.context, source),
+            self.template.events(self.names, self.context, template),
+            self.template.events(self.names, self.context, source),
+            self.target.events(self.names, self.context, target & ~self.target.seen),
+            self.target.events(self.names, self.context, self._spare(target)),
+        )
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """How many rows there are and how many are left out, and why."""
+        variables = [*self.names, *self.context]
+        finite = self.source.is_finite(variables) & self.template.is_finite(variables)
+        return {
+            "source": {
+                "read": len(self.source),
+                "seen_in_training": int(self.source.seen.sum()),
+                "not_morphed": int(((self.status & LOST) > 0).sum()),
+                "outside_training_range_but_kept": int(((self.status & 4) > 0).sum()),
+                "not_finite": int((~finite & ((self.status & LOST) == 0)).sum()),
+                "used": int(self._usable_rows().sum()),
+            },
+            "target": {
+                "read": len(self.target),
+                "seen_in_training": int(self.target.seen.sum()),
+                "not_finite": int((~self.target.is_finite(variables)).sum()),
+                "used": int((self.target.is_finite(variables) & ~self.target.seen).sum()),
+            },
+        }
+
+    def _usable_rows(self) -> BoolArray:
+        variables = [*self.names, *self.context]
+        finite = self.source.is_finite(variables) & self.template.is_finite(variables)
+        return np.asarray(finite & ~self.source.seen & ((self.status & LOST) == 0))
+
+    def _spare(self, in_region: BoolArray) -> BoolArray:
+        """Seen target events that are drawn like the others in the region: only if training took all of the region."""
+        trained_on = self.target.passes(parse(self.trained_on) if self.trained_on else None)
+        mixed = bool((in_region & ~trained_on).any())
+        return np.zeros(len(self.target), np.bool_) if mixed else in_region & self.target.seen
+
+
+def read_inputs(recipe: Recipe, card: ModelCard | None) -> Inputs:
+    """Read what the recipe names.
+
+    Raises:
+        ConfigError: the recipe lacks an input, or an expression is wrong.
+        InputError: an input is missing, lacks a branch, or the template does not belong to the source.
+    """
+    trained_on = card.region if card else recipe.region
+    derived = {name: parse(text, f"evaluate.derived.{name}") for name, text in recipe.evaluate.derived.items()}
+    branches = _branches(recipe, trained_on, derived)
+    source, target = (_read(recipe, sample, branches, derived) for sample in ("source", "target"))
+    source = _with_seen(source, "source", recipe.tree, trained_on, card)
+    target = _with_seen(target, "target", recipe.tree, trained_on, card)
+    template, status = _read_template(recipe, source, derived)
+    return Inputs(
+        names=(*recipe.features, *derived),
+        features=tuple(recipe.features),
+        context=tuple(recipe.context),
+        source=source,
+        template=template,
+        target=target,
+        status=status,
+        trained_on=trained_on,
+        periodic=_periodic(recipe, card),
+        card=card,
+    )
+
+
+def _periodic(recipe: Recipe, card: ModelCard | None) -> tuple[str, ...]:
+    """The features that are angles: as the recipe says, else as the model treats them, else by their name."""
+    given = recipe.evaluate.periodic
+    if given is not None:
+        stray = sorted(set(given) - set(recipe.features))
+        if stray:
+            raise ConfigError("evaluate.periodic", f"{stray[0]!r} is not a feature", one_of(stray[0], recipe.features))
+        return tuple(given)
+    if card is None:
+        return tuple(name for name in recipe.features if "phi" in name.lower())
+    chains = card.preprocessing["features"]["chains"]
+    around = {chain["name"] for chain in chains if any(step["name"] == "periodic" for step in chain["steps"])}
+    return tuple(name for name in recipe.features if name in around)
+
+
+def _branches(recipe: Recipe, trained_on: str | None, derived: Mapping[str, Expression]) -> list[str]:
+    """The branches that are needed of source and target."""
+    regions = [parse(text, f"evaluate.regions.{name}") for name, text in recipe.evaluate.regions.items()]
+    if trained_on:
+        regions.append(parse(trained_on, "region"))
+    needed = {name for expression in [*regions, *derived.values()] for name in expression.names} - derived.keys()
+    clash = derived.keys() & {*recipe.features, *recipe.context}
+    if clash:
+        raise ConfigError("evaluate.derived", f"{min(clash)!r} is a feature or context already", "name it otherwise")
+    weight = [recipe.weight] if recipe.weight else []
+    return list(dict.fromkeys([*recipe.features, *recipe.context, *weight, *sorted(needed)]))
+
+
+def _read(recipe: Recipe, sample: str, branches: Sequence[str], derived: Mapping[str, Expression]) -> Table:
+    """Source or target, as if training had seen nothing of it."""
+    paths = expand_inputs(required(getattr(recipe, sample), sample, f"--{sample}"))
+    columns = read_columns(paths, recipe.tree, branches)
+    ids = entry_numbers(paths, recipe.tree)
+    weights = np.asarray(columns[recipe.weight], np.float64) if recipe.weight else np.ones(len(ids))
+    return Table(_with_derived(columns, derived), weights, ids, np.zeros(len(ids), np.bool_), _hashes(paths))
+
+
+def _hashes(paths: Sequence[str]) -> dict[str, str]:
+    """The SHA-256 of each file; empty for one on a server."""
+    return {path: "" if is_url(path) else sha256_of(path) for path in paths}
+
+
+def _with_seen(
+    table: Table, sample: Literal["source", "target"], tree: str, trained_on: str | None, card: ModelCard | None
+) -> Table:
+    """The sample with the rows marked that training has looked at, file by file."""
+    if card is None:
+        return table
+    in_region = table.passes(parse(trained_on, "region") if trained_on else None)
+    parts, start = [], 0
+    for path, sha256 in table.files.items():
+        rows = slice(start, start + describe(path, tree).n_entries)
+        parts.append(card.seen(sample, sha256, table.ids[rows], in_region[rows]))
+        start = rows.stop
+    return replace(table, seen=np.concatenate(parts))
+
+
+def _with_derived(columns: Mapping[str, Any], derived: Mapping[str, Expression]) -> dict[str, Any]:
+    """The columns and what is computed from them, in the order of the recipe."""
+    known = dict(columns)
+    for name, expression in derived.items():
+        known[name] = np.asarray(expression.evaluate(known), np.float64)
+    return known
+
+
+def _read_template(recipe: Recipe, source: Table, derived: Mapping[str, Expression]) -> tuple[Table, IntArray]:
+    """The source with its morphed features and weights, and the status of each row."""
+    paths = expand_inputs([str(required(recipe.template, "template", "--template"))])
+    morphed = {name: f"{name}_morphed" for name in recipe.features}
+    columns = read_columns(paths, recipe.tree, [*morphed.values(), "weight_morphed", "morph_status"])
+    status = np.asarray(columns["morph_status"], np.int64)
+    if len(status) != len(source):
+        what = f"has {len(status)} rows, and the source has {len(source)}"
+        raise InputError(paths[0], what, "give the template that `simmorph apply` made of this source")
+    replaced = {**source.columns, **{name: columns[branch] for name, branch in morphed.items()}}
+    table = replace(
+        source,
+        columns=_with_derived({name: replaced[name] for name in replaced if name not in derived}, derived),
+        weights=np.asarray(columns["weight_morphed"], np.float64),
+        files=_hashes(paths),
+    )
+    return table, status
