@@ -24,6 +24,7 @@ from simmorph.data.preprocessing.steps import fit_step
 if TYPE_CHECKING:
     from simmorph.data.events import FloatArray
 
+_GOLDEN_RATIO = 0.6180339887498949
 EDGE_SHARE = 0.003
 """A variable whose outermost 1 % of range holds this share of the events ends there in an edge, not in a tail."""
 MAX_SKEWNESS, MAX_KURTOSIS = 0.3, 1.0
@@ -38,17 +39,60 @@ def propose_steps(name: str, values: FloatArray, weights: FloatArray) -> list[St
         values: (n_events,), finite.
         weights: (n_events,), not negative.
     """
+    draft = _Draft(values, weights)
     if is_angle(name, values):
-        return _with_shape([PeriodicSettings()], values, weights)
-    steps: list[StepSettings] = []
-    gaps = find_gaps(values)
+        draft.add(PeriodicSettings())
+    else:
+        _know_support(draft)
+    _add_shape(draft)
+    return draft.steps
+
+
+class _Draft:
+    """A chain under construction: its steps so far, and where they put the values and the edges of the variable."""
+
+    def __init__(self, values: FloatArray, weights: FloatArray) -> None:
+        self.values, self.weights = values, weights
+        ordered = np.sort(values)
+        self.has_low, self.has_high = _has_edge(ordered), _has_edge(-ordered[::-1])
+        # Edges are found before any step, where they are the round numbers of a selection.
+        self.low, self.high = lower_edge(ordered), upper_edge(ordered)
+        self.steps: list[StepSettings] = []
+
+    def add(self, settings: StepSettings) -> None:
+        """Append a step."""
+        step = fit_step(settings, self.values, self.weights)
+        # Intervals of atoms are filled evenly here, since nobody's result depends on it.
+        even = np.modf(np.arange(1, len(self.values) + 1) * _GOLDEN_RATIO)[0]
+        self.values = step.forward(self.values, lambda: even)
+        self.low = float(step.forward(np.array([self.low]), lambda: np.zeros(1))[0])
+        self.high = float(step.forward(np.array([self.high]), lambda: np.ones(1))[0])
+        self.steps.append(settings)
+
+
+def _know_support(draft: _Draft) -> None:
+    """Close gaps, spread atoms, and stretch what ends in an edge."""
+    gaps = find_gaps(draft.values)
     if gaps:
-        steps.append(GapsSettings(edges=gaps))
-    atoms = find_atoms(_applied(steps, values, weights))
+        draft.add(GapsSettings(edges=gaps))
+    atoms = find_atoms(draft.values)
     if len(atoms):
-        steps.append(DequantiseSettings(values=[float(atom) for atom in atoms]))
-    steps += _edges(_applied(steps, values, weights))
-    return _with_shape(steps, values, weights)
+        draft.add(DequantiseSettings(values=[float(atom) for atom in atoms]))
+    if draft.has_low and draft.has_high:
+        draft.add(LogitSettings(low=draft.low, high=draft.high))
+    elif draft.has_low:
+        draft.add(LogSettings(shift=-draft.low))
+
+
+def _add_shape(draft: _Draft) -> None:
+    """Standardise what is nearly normal, and make normal what is not."""
+    mean, deviation = weighted_moments(draft.values, draft.weights)
+    pulls = (draft.values - mean) / (deviation or 1.0)
+    skewness, kurtosis = (float(np.average(pulls**power, weights=draft.weights)) for power in (3, 4))
+    normal = abs(skewness) < MAX_SKEWNESS and abs(kurtosis - 3) < MAX_KURTOSIS
+    if normal and draft.steps and abs(mean) < 0.1 and abs(deviation - 1) < 0.1:
+        return
+    draft.add(StandardiseSettings() if normal else QuantileSettings())
 
 
 def is_angle(name: str, values: FloatArray) -> bool:
@@ -59,36 +103,8 @@ def is_angle(name: str, values: FloatArray) -> bool:
     return within and (reach > 1.9 * math.pi if named else reach > 1.999 * math.pi and _has_edge(np.sort(values)))
 
 
-def _with_shape(steps: list[StepSettings], values: FloatArray, weights: FloatArray) -> list[StepSettings]:
-    prepared = _applied(steps, values, weights)
-    mean, deviation = weighted_moments(prepared, weights)
-    pulls = (prepared - mean) / (deviation or 1.0)
-    skewness, kurtosis = (float(np.average(pulls**power, weights=weights)) for power in (3, 4))
-    normal = abs(skewness) < MAX_SKEWNESS and abs(kurtosis - 3) < MAX_KURTOSIS
-    if normal and steps and abs(mean) < 0.1 and abs(deviation - 1) < 0.1:
-        return steps
-    return [*steps, StandardiseSettings() if normal else QuantileSettings()]
-
-
-def _edges(values: FloatArray) -> list[StepSettings]:
-    ordered = np.sort(values)
-    low, high = _has_edge(ordered), _has_edge(-ordered[::-1])
-    if low and high:
-        return [LogitSettings(low=lower_edge(ordered), high=upper_edge(ordered))]
-    return [LogSettings(shift=-lower_edge(ordered))] if low else []
-
-
 def _has_edge(ordered: FloatArray) -> bool:
     """Whether sorted values begin with an edge: the share between their minimum and 2 % of the way to the median."""
     first, median = ordered[0], ordered[len(ordered) // 2]
     n_first = np.searchsorted(ordered, first + 0.02 * (median - first), side="right")
     return bool(n_first > max(EDGE_SHARE * len(ordered), 5))
-
-
-def _applied(steps: list[StepSettings], values: FloatArray, weights: FloatArray) -> FloatArray:
-    """The values after these steps; intervals of atoms are filled evenly, since nobody's result depends on it."""
-    even = (np.argsort(np.argsort(values, kind="stable"), kind="stable") + 0.5) / len(values)
-    spread = np.modf(even * 7919)[0]
-    for settings in steps:
-        values = fit_step(settings, values, weights).forward(values, lambda: spread)
-    return values
