@@ -201,7 +201,7 @@ def _branches(tree: Any) -> dict[str, Any]:
     recursive = tree.classname in TTREE_CLASSES
     found: dict[str, list[tuple[str, Any]]] = {}
     for path, branch in tree.iteritems(recursive=recursive, full_paths=True):
-        found.setdefault(path.rpartition("/")[2], []).append((path, branch))
+        found.setdefault(branch.name, []).append((path, branch))
     named: dict[str, Any] = {}
     for name, candidates in found.items():
         single = {name: candidates[0][1]}
