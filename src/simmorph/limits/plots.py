@@ -63,7 +63,7 @@ class Spectrum(NamedTuple):
     data_label: str = "Data"
 
 
-def scan_of(test: AsymptoticCls, limits: Limits, n_values: int = 41) -> Scan:
+def scan_of(test: AsymptoticCls, limits: Limits, n_values: int = 61) -> Scan:
     """CLs from 0 to beyond the largest limit."""
     values = np.linspace(0.0, 1.2 * max(limits.observed, *limits.expected), n_values)
     return Scan(values, *test.scan(values))
@@ -72,13 +72,14 @@ def scan_of(test: AsymptoticCls, limits: Limits, n_values: int = 41) -> Scan:
 def draw_scan(scan: Scan, limits: Limits) -> Figure:
     """CLs against the parameter: observed points, expected line with its bands, and the level that excludes."""
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(7, 5.5), layout="constrained")
+        figure = Figure(figsize=(7, 5.5))
+        figure.subplots_adjust(left=0.12, right=0.97, bottom=0.13, top=0.97)
         axes = figure.add_subplot()
         low2, low1, median, high1, high2 = scan.expected.T
         axes.fill_between(scan.values, low2, high2, color=YELLOW, lw=0, label=r"Expected $\pm 2\sigma$")
         axes.fill_between(scan.values, low1, high1, color=GREEN, lw=0, label=r"Expected $\pm 1\sigma$")
         axes.plot(scan.values, median, "k--", label="Expected")
-        axes.plot(scan.values, scan.observed, "ko-", ms=3.5, label="Observed")
+        axes.plot(scan.values, scan.observed, "ko-", ms=3, label="Observed")
         axes.axhline(1 - limits.level, color=ORANGE, lw=1.5)
         axes.annotate(f"{100 * limits.level:g} % CL", (0.01, 1 - limits.level), xycoords=("axes fraction", "data"),
                       xytext=(0, 4), textcoords="offset points", color=ORANGE, fontsize=11)  # fmt: skip
@@ -93,7 +94,8 @@ def draw_scan(scan: Scan, limits: Limits) -> Figure:
 def draw_spectrum(spectrum: Spectrum) -> Figure:
     """Data, fitted background and fitted signal; below, what the data have above the background."""
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(7, 6.5), layout="constrained")
+        figure = Figure(figsize=(7, 6.5))
+        figure.subplots_adjust(left=0.14, right=0.97, bottom=0.11, top=0.97, hspace=0.07)
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(2.4, 1))
         _draw_yields(upper, spectrum)
         _draw_excess(lower, spectrum)
@@ -109,7 +111,7 @@ def _draw_yields(axes: Axes, spectrum: Spectrum) -> None:
     axes.stairs(fitted.background, data.edges, color=BLUE, lw=1.8, ls="--", label="Fitted background")
     _draw_band(axes, fitted.background, fitted.uncertainty, data.edges)
     _draw_points(axes, data, data.values, spectrum.data_label)
-    axes.set_ylabel(f"Events / {_width(data.edges)}")
+    axes.set_ylabel(_per_bin(data.edges, spectrum.label))
     axes.set_ylim(0, 1.3 * float(np.max(data.values + data.uncertainties)))
     axes.legend(loc="upper right")
 
@@ -131,9 +133,10 @@ def _draw_points(axes: Axes, data: Histogram, heights: FloatArray, label: str) -
     axes.errorbar(data.centres, heights, data.uncertainties, fmt="ko", ms=4, lw=1.2, label=label)
 
 
-def _width(edges: FloatArray) -> str:
-    widths = np.diff(edges)
-    return f"{widths[0]:.3g}" if np.allclose(widths, widths[0]) else "bin"
+def _per_bin(edges: FloatArray, label: str) -> str:
+    """The label of the vertical axis, with the bins' width and the unit that stands in brackets in the label."""
+    widths, unit = np.diff(edges), label[label.rfind("[") + 1 : -1] if label.endswith("]") else ""
+    return f"Events / {widths[0]:.3g} {unit}".rstrip() if np.allclose(widths, widths[0]) else "Events / bin"
 
 
 def _symbol(parameter: str) -> str:

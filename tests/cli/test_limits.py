@@ -1,0 +1,136 @@
+"""`simmorph limits` on the command line."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+EXAMPLES = Path(__file__).parents[2] / "cli-examples"
+REFERENCE = EXAMPLES / "workspace" / "two-bins.json"
+
+
+@pytest.fixture
+def in_repository(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(EXAMPLES.parent)
+
+
+def test_json_has_the_limits_of_a_workspace(simmorph: Callable[..., Any]) -> None:
+    outcome = simmorph("limits", REFERENCE, "--json")
+    assert outcome.code == 0
+    found = json.loads(outcome.stdout)
+    assert found["parameter"] == "mu"
+    assert found["cl"] == 0.95
+    assert found["observed"] == pytest.approx(1.01156939, rel=1e-4)
+    published = [0.5600747, 0.75702605, 1.06234693, 1.50116923, 2.05078912]
+    assert found["expected"] == pytest.approx(published, rel=5e-4)
+    assert found["workspace"] == str(REFERENCE)
+    assert "expected limit" in outcome.stderr
+
+
+def test_the_table_for_people_says_the_same(simmorph: Callable[..., Any]) -> None:
+    outcome = simmorph("limits", REFERENCE, "-q")
+    assert "observed 95 % CL upper limit on mu  1.0116" in outcome.stdout
+    assert outcome.stderr == ""
+
+
+def test_a_workspace_can_come_from_a_pipe(simmorph: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(REFERENCE.read_bytes())))
+    outcome = simmorph("limits", "-", "--json", "-q")
+    assert json.loads(outcome.stdout)["observed"] == pytest.approx(1.01157, rel=1e-4)
+
+
+def test_the_level_can_be_chosen(simmorph: Callable[..., Any]) -> None:
+    found = json.loads(simmorph("limits", REFERENCE, "--json", "--cl", "0.9").stdout)
+    assert found["cl"] == 0.9
+    assert found["observed"] < 1.01
+
+
+def test_the_reference_is_what_pyhf_accepts() -> None:
+    program = str(Path(sys.executable).with_name("pyhf"))
+    printed = subprocess.run([program, "inspect", str(REFERENCE)], check=True, capture_output=True, text=True).stdout
+    assert "uncorrelated" in printed
+
+
+def test_a_workspace_without_a_signal_says_that_there_is_no_limit(simmorph: Callable[..., Any], tmp_path: Path) -> None:
+    spec = json.loads(REFERENCE.read_text())
+    spec["channels"][0]["samples"][0]["data"] = [0.0, 0.0]
+    (tmp_path / "zero.json").write_text(json.dumps(spec))
+    outcome = simmorph("limits", tmp_path / "zero.json", "-o", tmp_path / "out")
+    assert outcome.code == 4
+    assert "so there is no limit on it" in outcome.stderr
+    assert outcome.stdout == ""
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        ((), 2, "there is nothing to do; give either WORKSPACE.json or --config RECIPE.yaml"),
+        ((str(REFERENCE), "--config", "x.yaml"), 2, "there are a workspace and a recipe"),
+        ((str(REFERENCE), "--set", "limits.cl=0.9"), 2, "a workspace has no recipe"),
+        (("--config", "x.yaml", "--measurement", "m"), 2, "a recipe has one measurement"),
+        (("--config", "nowhere.yaml"), 3, "no such file"),
+        (("nowhere.json",), 4, "no such file"),
+        ((str(EXAMPLES / "workspace" / "README.md"),), 4, "not JSON"),
+        ((str(REFERENCE), "--measurement", "other"), 4, "no measurement 'other'"),
+        ((str(REFERENCE), "--cl", "95"), 2, "--cl"),
+    ],
+)
+def test_a_mistake_is_one_line_and_its_exit_code(
+    simmorph: Callable[..., Any], arguments: tuple[str, ...], code: int, message: str
+) -> None:
+    outcome = simmorph("limits", *arguments)
+    assert outcome.code == code
+    assert message in outcome.stderr
+    assert outcome.stderr.count("\n") == 1
+    assert outcome.stdout == ""
+
+
+def test_an_output_that_exists_needs_force(simmorph: Callable[..., Any], tmp_path: Path) -> None:
+    output = tmp_path / "limits"
+    assert simmorph("limits", REFERENCE, "-o", output, "-q").code == 0
+    assert sorted(path.name for path in output.glob("*.json")) == [
+        "limits.json", "workspace.json", "workspace.json.provenance.json",
+    ]  # fmt: skip
+    refused = simmorph("limits", REFERENCE, "-o", output, "-q")
+    assert (refused.code, "already exists" in refused.stderr) == (2, True)
+    assert simmorph("limits", REFERENCE, "-o", output, "-q", "--force").code == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["limits"]
+
+
+@pytest.mark.usefixtures("in_repository")
+def test_real_atlas_data_give_a_signal_strength_of_one(tmp_path: Path) -> None:
+    shell = shutil.which("sh")
+    assert shell is not None
+    path = str(Path(sys.executable).parent)
+    command = [shell, "cli-examples/atlas-hgg/run.sh", str(tmp_path / "limits")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env={"PATH": path})
+    found = json.loads(done.stdout)
+    assert found["mu_hat"] == pytest.approx(0.956, abs=0.005)
+    assert found["mu_hat_uncertainty"] == pytest.approx(0.372, abs=0.005)
+    assert found["observed"] == pytest.approx(1.571, abs=0.01)
+    assert found["expected"][2] == pytest.approx(0.726, abs=0.005)
+    assert found["sidebands"]["chi2"] == pytest.approx(18.7, abs=0.1)
+    assert found["sidebands"]["n_degrees"] == 20
+    assert "data: 76394 events" in done.stderr
+    assert (tmp_path / "limits" / "spectrum.png").stat().st_size > 10_000
+
+
+@pytest.mark.usefixtures("in_repository")
+def test_the_recipe_can_be_overridden(simmorph: Callable[..., Any]) -> None:
+    config = "cli-examples/atlas-hgg/hgg.yaml"
+    outcome = simmorph(
+        "limits", "--config", config, "--set", "limits.cl=0.9", "--set", "limits.parameter=strength", "--json"
+    )
+    found = json.loads(outcome.stdout)
+    assert (found["parameter"], found["cl"], found["workspace"]) == ("strength", 0.9, None)
