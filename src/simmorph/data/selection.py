@@ -182,7 +182,7 @@ class Selector:
 
     def _names(self, sample: Sample) -> set[str]:
         """What the expressions of events take from the file."""
-        weights = [self.weights[name] for name in _WEIGHTS_OF[sample]]
+        weights = [self.weights[name] for name in _WEIGHTS_OF[sample] if name in self.weights]
         names: set[str] = set()
         for done, expression in enumerate(self.variables.values()):
             names |= expression.names - set(list(self.variables)[:done])
@@ -237,7 +237,7 @@ class Selector:
         """Which events are data, and the weight of each."""
         n_events = len(next(iter(events.values())))
         is_data = np.full(n_events, sample == "data")
-        if sample == "auto":
+        if sample == "auto" and "data_if" in self.weights:
             rule = self.weights["data_if"]
             is_data = _event_mask(rule, events)
         weights = np.zeros(n_events)

@@ -72,7 +72,8 @@ class SelectResult:
 
     def to_json(self) -> dict[str, Any]:
         """The same as plain JSON."""
-        return {**asdict(self), "n_selected": self.n_selected}
+        cutflow = [asdict(line) for line in self.cutflow]
+        return {**asdict(self), "files": list(self.files), "cutflow": cutflow, "n_selected": self.n_selected}
 
     def to_text(self) -> str:
         """The cutflow as a table, and what went wrong."""
