@@ -38,6 +38,6 @@ def toy_command(*, name: str, output: Path, n_events: int, seed: int, as_json: b
     """
     from simmorph.pipeline.toy import write_toy
 
-    note(f"drawing {name} with seed {seed}", quiet=quiet)
     result = write_toy(name, output, n_events=n_events, seed=seed, force=force)
+    note(f"drew {name} with seed {seed}", quiet=quiet)
     answer(result.to_json(), result.to_text(), as_json=as_json)

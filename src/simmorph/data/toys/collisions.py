@@ -23,7 +23,7 @@ Columns = dict[str, NDArray[Any]]
 Draw = Callable[[int, np.random.Generator], Scatterings]
 
 SLOTS = 3
-BATCH = 100_000
+BATCH = 20_000
 FILTER_PT_GEV = (30.0, 20.0)
 SKIM_PT_GEV = (33.0, 23.0)
 LEAST_PT_GEV = 20.0
@@ -64,17 +64,18 @@ def collide(process: Process, n_events: int, rng: np.random.Generator) -> Column
     return {name: np.concatenate([part[name] for part in parts])[:n_events] for name in parts[0]}
 
 
-def _filtered(scatterings: Scatterings) -> Scatterings:
+def _filtered(scatterings: Scatterings) -> tuple[Scatterings, Photons]:
     """The generator's filter: both photons inside the detector, and hard enough to be of any use."""
     photons = photons_of(scatterings)
     hard = (photons.pt.max(axis=1) > FILTER_PT_GEV[0]) & (photons.pt.min(axis=1) > FILTER_PT_GEV[1])
-    return scatterings[hard & (np.abs(photons.eta).max(axis=1) < LARGEST_ETA)]
+    useful = hard & (np.abs(photons.eta).max(axis=1) < LARGEST_ETA)
+    return scatterings[useful], photons[useful]
 
 
 def _recorded(process: Process, rng: np.random.Generator) -> Columns:
     """Draw, detect, order and skim one batch."""
-    scatterings = _filtered(process.draw(BATCH, rng))
-    truth = _with_extra_photon(photons_of(scatterings), rng)
+    scatterings, pair = _filtered(process.draw(BATCH, rng))
+    truth = _with_extra_photon(pair, rng)
     is_fake = rng.random(truth.pt.shape) < process.fake_fraction
     is_fake[:, 2] = True
     candidates = reconstruct(truth, is_fake, process.detector, rng)

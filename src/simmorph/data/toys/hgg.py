@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from simmorph.data.events import FloatArray
 
 LUMINOSITY_FB = 10.064
-SIGNAL_FRACTION = 0.0053
+SIGNAL_FRACTION = 0.000436
 """Share of Higgs bosons among the events of data.root: 400 of the 76,394 that pass the official selection."""
 
 NEGATIVE_SOFT, NEGATIVE_HARD, NEGATIVE_TURN_GEV = 0.03, 0.13, 25.0
@@ -50,27 +50,27 @@ MC_WEIGHT = 28.3
 SIMULATED_RUN = 284500
 FAKE_FRACTION = 0.38
 CONTINUUM = Continuum(5.3827, 4.5792, 0.9169, 1.1146, Recoil(2.3018, 23.2924, 0.5241, 0.8237))
-SIMULATED_CONTINUUM = Continuum(6.5, 5.1, 1.02, 1.02, Recoil(3.0, 20.0, 0.40, 0.7))
+SIMULATED_CONTINUUM = Continuum(5.3827, 4.1, 0.99, 0.89, Recoil(2.3018, 23.2924, 0.5241, 0.8237))
 HIGGS = Resonance(HIGGS_MASS_GEV, 1.1, Recoil(7.0, 25.0, 0.35))
 
 DETECTOR = Detector(
     Calorimeter(
-        ripple=0.08, module_width=0.4, module_offset=0.0, endcap_efficiency=0.92,
+        ripple=0.15, module_width=0.4, module_offset=0.0, endcap_efficiency=0.92,
         barrel_scale=1.0, endcap_scale=1.0, stochastic=0.10, constant=0.012,
     ),
     Identification(
         photon=IsolationShape(0.65, 0.018, -0.005, 0.006), fake=IsolationShape(0.20, 0.20, 0.01, 0.10),
-        photon_tight=0.90, fake_tight=0.35,
+        photon_tight=0.93, fake_tight=0.80,
     ),
 )  # fmt: skip
 SIMULATED_DETECTOR = Detector(
     Calorimeter(
-        ripple=0.03, module_width=0.4, module_offset=0.2, endcap_efficiency=0.97,
+        ripple=0.03, module_width=0.4, module_offset=0.2, endcap_efficiency=0.64,
         barrel_scale=1.008, endcap_scale=0.985, stochastic=0.09, constant=0.006,
     ),
     Identification(
         photon=IsolationShape(0.72, 0.016, -0.008, 0.005), fake=IsolationShape(0.26, 0.17, 0.005, 0.09),
-        photon_tight=0.93, fake_tight=0.30,
+        photon_tight=0.95, fake_tight=0.75,
     ),
 )  # fmt: skip
 
