@@ -20,6 +20,7 @@ from simmorph.pipeline.limits import How, LimitsResult, limits_of_recipe, limits
 
 N_DATA, N_TEMPLATE, N_SIGNAL = 20_000, 200_000, 40_000
 SIGNAL_EVENTS = 400.0
+PLAIN = "limits: {signal: {input: a}, background: {input: b}"
 
 
 def write(path: Path, **columns: np.ndarray[Any, Any]) -> str:
@@ -217,13 +218,9 @@ def test_nothing_is_left_of_a_limit_that_failed(samples: dict[str, str], tmp_pat
         ("limits: {signal: {input: a.root}, background: {fit: exp_polynomial}}", "sidebands need data"),
         ("limits: {signal: {input: a.root}, background: {input: b.root}, cl: 95}", "limits.cl: .*less than 1, not 95"),
         ("limits: {signal: [{input: a}, {input: b}], background: {input: c}}", "two samples are called 'signal'"),
-        ("limits: {signal: {input: a}, background: {input: b}, binning: {range: [3, 1], bins: 2}}", "must increase"),
-        ("limits: {signal: {input: a}, background: {input: b}, binning: {bins: 2}}", "either range and bins, or edges"),
-        (
-            "limits: {signal: {input: a}, background: {input: b}, systematics: "
-            + "[{name: n, type: normsys, samples: ttbar, size: 0.1}]}",
-            "acts on 'ttbar'",
-        ),
+        (f"{PLAIN}, binning: {{range: [3, 1], bins: 2}}}}", "must increase"),
+        (f"{PLAIN}, binning: {{bins: 2}}}}", "either range and bins, or edges"),
+        (f"{PLAIN}, systematics: [{{name: n, type: normsys, samples: ttbar, size: 0.1}}]}}", "acts on 'ttbar'"),
         ("tree: events", "missing"),
     ],
 )  # fmt: skip
