@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import awkward as ak
@@ -10,6 +11,7 @@ import pytest
 
 from simmorph.config.documents import Document
 from simmorph.config.selection import Selection, read_selection, shipped_selections
+from simmorph.data.expressions import FUNCTIONS
 from simmorph.data.selection import Selector
 from simmorph.errors import ConfigError, InputError
 
@@ -151,6 +153,19 @@ def test_every_shipped_selection_is_valid_and_says_which_analysis() -> None:
     for name, path in shipped.items():
         assert Selector.of(*read_selection(name)).branches()
         assert path.read_text().startswith("# ")
+
+
+def test_the_documented_example_is_valid(tmp_path: Path) -> None:
+    text = (shipped_selections()["diphoton-demo"].parent / "README.md").read_text()
+    (tmp_path / "example.yaml").write_text(text.split("```yaml\n")[1].split("```")[0])
+    assert "met_et" in Selector.of(*read_selection(str(tmp_path / "example.yaml"))).branches()
+
+
+def test_the_documentation_names_every_selection_and_function() -> None:
+    text = (shipped_selections()["diphoton-demo"].parent / "README.md").read_text()
+    assert all(f"`{name}`" in text for name in shipped_selections())
+    words = set(re.findall(r"[a-z][a-z0-9_]*", text.split("## Expressions")[1]))
+    assert set(FUNCTIONS) - {"minimum", "maximum"} <= words
 
 
 def test_an_unknown_selection_names_the_likest() -> None:

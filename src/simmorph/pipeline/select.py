@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from simmorph.data.events import FloatArray
-    from simmorph.data.ntuples import NtupleWriter
+    from simmorph.data.ntuple_writer import NtupleWriter
 
 TREE = "events"
 OnBadFile = Literal["fail", "skip"]
