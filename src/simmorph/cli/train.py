@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ import click
 from simmorph.cli.options import answer, force_option, json_option, note, quiet_option, recipe_options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 
 @click.command("train")
@@ -42,7 +43,8 @@ def train_command(
     from simmorph.pipeline.train import train_model
 
     recipe = load_recipe(config, overrides).model_copy(update=_given(options))
-    result = train_model(recipe, force=options["force"], max_minutes=max_minutes, on_epoch=_progress(quiet=quiet))
+    with _progress(quiet=quiet) as show:
+        result = train_model(recipe, force=options["force"], max_minutes=max_minutes, on_epoch=show)
     for warning in result.card.warnings:
         note(f"warning: {warning}", quiet=quiet)
     answer(result.to_json(), result.to_text(), as_json=as_json)
@@ -54,15 +56,20 @@ def _given(options: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in given.items() if value}
 
 
-def _progress(*, quiet: bool) -> Callable[[Mapping[str, Any]], None]:
-    """Shows the epoch that was trained last, on a terminal only."""
+@contextlib.contextmanager
+def _progress(*, quiet: bool) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    """Shows the epoch that was trained last in one line, on a terminal only."""
     if quiet or not sys.stderr.isatty():
-        return lambda _: None
+        yield lambda _: None
+        return
 
     def show(record: Mapping[str, Any]) -> None:
         validation = record["validation_loss"]
         losses = f"loss {record['loss']:.5f}" + ("" if validation is None else f", validation {validation:.5f}")
-        line = f"\r{record['stage']}: epoch {record['epoch']}/{record['epochs']}, {losses}, {record['seconds']:.0f} s"
-        click.echo(line + "\033[K", err=True, nl=record["epoch"] == record["epochs"])
+        line = f"{record['stage']}: epoch {record['epoch']}/{record['epochs']}, {losses}, {record['seconds']:.0f} s"
+        click.echo(f"\r{line}\033[K", err=True, nl=False)
 
-    return show
+    try:
+        yield show
+    finally:
+        click.echo(err=True)

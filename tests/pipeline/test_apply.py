@@ -1,0 +1,294 @@
+"""Morphed branches in ROOT files, entry by entry."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import TYPE_CHECKING, Any
+
+import awkward as ak
+import numpy as np
+import pytest
+
+from simmorph.config.recipe import load_recipe
+from simmorph.data.ntuples import create_ntuple, describe, iterate, read_columns, read_metadata
+from simmorph.model import Model
+from simmorph.pipeline.apply import apply_model
+from simmorph.pipeline.train import read_samples, train_model
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+NEW = ["pt1_morphed", "isolation_morphed", "phi1_morphed", "weight_morphed", "morph_status"]
+
+
+@pytest.fixture
+def trained(write_recipe: Callable[..., Path], tmp_path: Path) -> Path:
+    """A folder with source.root, target.root and a quantile map in model/."""
+    train_model(load_recipe(write_recipe()))
+    return tmp_path
+
+
+def _read(path: Path, tree: str = "events") -> dict[str, Any]:
+    _, columns = next(iterate(str(path), tree, list(describe(str(path), tree).branches)))
+    return columns
+
+
+def test_all_branches_are_copied_and_the_new_ones_added(trained: Path) -> None:
+    result = apply_model([str(trained / "source.root")], trained / "model", trained / "out.root")
+    before, after = _read(trained / "source.root"), _read(trained / "out.root")
+    assert list(after) == [*before, *NEW]
+    for name, values in before.items():
+        np.testing.assert_array_equal(after[name], values)
+        assert after[name].dtype == values.dtype
+    assert [after[name].dtype.name for name in NEW] == ["float32", "float32", "float32", "float64", "int32"]
+    assert (result.n_events, result.n_morphed, result.left_out) == (2000, 2000, {})
+
+
+def test_what_is_written_is_what_the_model_makes(trained: Path) -> None:
+    apply_model([str(trained / "source.root")], trained / "model", trained / "out.root")
+    after = _read(trained / "out.root")
+    events = read_samples(load_recipe(trained / "recipe.yaml")).source
+    expected, status = Model.load(trained / "model").transform(events)
+    written = np.stack([after[name] for name in NEW[:3]], axis=1)
+    np.testing.assert_array_equal(written, expected.features.astype(np.float32))
+    np.testing.assert_array_equal(after["weight_morphed"], after["weight"])
+    np.testing.assert_array_equal(after["morph_status"], status)
+    assert np.mean(written[:, 0]) < np.mean(after["pt1"])
+
+
+@pytest.mark.parametrize("step", [37, 1999, 5000])
+def test_result_does_not_depend_on_chunks(trained: Path, step: int) -> None:
+    apply_model([str(trained / "source.root")], trained / "model", trained / "whole.root")
+    apply_model([str(trained / "source.root")], trained / "model", trained / "pieces.root", step=step)
+    whole, pieces = _read(trained / "whole.root"), _read(trained / "pieces.root")
+    for name in NEW:
+        np.testing.assert_array_equal(pieces[name], whole[name])
+
+
+def test_a_seed_draws_other_noise(trained: Path) -> None:
+    for name, seed in (("one", None), ("two", 99)):
+        apply_model([str(trained / "source.root")], trained / "model", trained / f"{name}.root", seed=seed)
+    one, two = _read(trained / "one.root"), _read(trained / "two.root")
+    np.testing.assert_array_equal(one["pt1_morphed"], two["pt1_morphed"])
+    at_zero = one["isolation"] == 0
+    assert np.any(one["isolation_morphed"][at_zero] != two["isolation_morphed"][at_zero])
+    np.testing.assert_array_equal(one["isolation_morphed"][~at_zero], two["isolation_morphed"][~at_zero])
+
+
+def test_no_morphed_event_lies_where_none_can_be(trained: Path) -> None:
+    apply_model([str(trained / "source.root")], trained / "model", trained / "out.root")
+    after = _read(trained / "out.root")
+    isolation = after["isolation_morphed"]
+    assert np.all((isolation == 0) | (isolation >= 0.5))
+    assert np.mean(isolation == 0) == pytest.approx(0.2, abs=0.03)
+    assert np.all(after["pt1_morphed"] >= 25)
+    assert np.all(np.abs(after["phi1_morphed"]) <= np.float32(np.pi))
+
+
+def test_friend_holds_the_new_branches_only(trained: Path) -> None:
+    arguments = [str(trained / "source.root")], trained / "model"
+    result = apply_model(*arguments, trained / "friend.root", friend=True)
+    apply_model(*arguments, trained / "out.root")
+    friend, whole = _read(trained / "friend.root", "morphed"), _read(trained / "out.root")
+    assert result.tree == "morphed"
+    assert list(friend) == NEW
+    for name in NEW:
+        np.testing.assert_array_equal(friend[name], whole[name])
+
+
+def test_several_files_follow_one_another(
+    trained: Path, write_ntuple: Callable[..., Path], flat_columns: Callable[..., Any]
+) -> None:
+    write_ntuple(trained / "z.root", flat_columns(seed=5, n_events=300))
+    apply_model([str(trained / "source.root"), str(trained / "z.root")], trained / "model", trained / "both.root")
+    apply_model([str(trained / "z.root")], trained / "model", trained / "single.root")
+    both, single = _read(trained / "both.root"), _read(trained / "single.root")
+    for name in NEW:
+        np.testing.assert_array_equal(both[name][2000:], single[name])
+
+
+def test_signed_weights_pass_exactly(
+    trained: Path, write_ntuple: Callable[..., Path], flat_columns: Callable[..., Any]
+) -> None:
+    columns = flat_columns()
+    columns["weight"] = np.random.default_rng(1).normal(1, 3, len(columns["weight"]))
+    write_ntuple(trained / "signed.root", columns)
+    apply_model([str(trained / "signed.root")], trained / "model", trained / "out.root")
+    np.testing.assert_array_equal(_read(trained / "out.root")["weight_morphed"], columns["weight"])
+
+
+def test_bad_values_keep_their_place_and_are_told(
+    trained: Path, write_ntuple: Callable[..., Path], flat_columns: Callable[..., Any]
+) -> None:
+    columns = flat_columns()
+    columns["pt1"][3], columns["phi1"][4], columns["pt1"][5] = np.nan, np.inf, 1e5
+    write_ntuple(trained / "bad.root", columns)
+    result = apply_model([str(trained / "bad.root")], trained / "model", trained / "out.root")
+    after = _read(trained / "out.root")
+    assert after["morph_status"][3:6].tolist() == [2, 2, 4]
+    assert np.isnan(after["pt1_morphed"][3])
+    assert after["isolation_morphed"][3] == columns["isolation"][3]
+    assert (result.n_non_finite, result.n_morphed) == (2, 1998)
+    assert result.n_out_of_range >= 1
+
+
+def test_many_events_outside_of_the_training_range_are_worth_a_warning(
+    trained: Path, write_ntuple: Callable[..., Path], flat_columns: Callable[..., Any], simmorph: Callable[..., Any]
+) -> None:
+    columns = flat_columns()
+    columns["pt1"][:500] += 1e4
+    write_ntuple(trained / "other.root", columns)
+    outcome = simmorph(
+        "apply", trained / "other.root", "--model", trained / "model", "-o", trained / "o.root", "--json"
+    )
+    assert outcome.code == 0
+    assert json.loads(outcome.stdout)["out_of_range_fraction"] == pytest.approx(0.25, abs=0.01)
+    assert "lie outside of what the model was trained on" in outcome.stderr
+
+
+def test_jagged_branches_are_copied_and_others_named(
+    trained: Path, flat_columns: Callable[..., Any], simmorph: Callable[..., Any]
+) -> None:
+    columns: dict[str, Any] = flat_columns(n_events=3)
+    columns["photon_pt"] = ak.Array([[1.0, 2.0], [], [3.0]])
+    with create_ntuple(trained / "jagged.root", "events") as ntuple:
+        ntuple.extend(columns)
+    outcome = simmorph("apply", trained / "jagged.root", "--model", trained / "model", "-o", trained / "out.root")
+    assert outcome.code == 0, outcome.stderr
+    assert _read(trained / "out.root")["photon_pt"].tolist() == [[1.0, 2.0], [], [3.0]]
+
+
+def test_provenance_names_inputs_and_model(trained: Path) -> None:
+    apply_model([str(trained / "source.root")], trained / "model", trained / "out.root")
+    provenance = json.loads((trained / "out.root.provenance.json").read_text())
+    assert provenance["inputs"][0]["path"].endswith("source.root")
+    assert provenance["model"]["tensors_sha256"] == Model.load(trained / "model").card.tensors_sha256
+    assert read_metadata(trained / "out.root")["input"] == {"units": "GeV"}
+
+
+SELECTION = """# two photons from jagged branches
+tree: mini
+units: {energy: MeV}
+objects:
+  photon:
+    branches: {pt: photon_pt, isolation: photon_isolation, phi: photon_phi}
+    energies: [pt, isolation]
+    cuts: ["pt > 25"]
+    order_by: pt
+variables:
+  pt1: photon_pt[0]
+  isolation: photon_isolation[0]
+  phi1: photon_phi[0]
+cuts:
+  one photon: count(photon_pt) >= 1
+weight: {simulation: mcWeight}
+"""
+
+
+def _original(folder: Path, flat_columns: Callable[..., Any]) -> dict[str, Any]:
+    """An ntuple of lists of photons in MeV; every third entry has none."""
+    flat = flat_columns(seed=6, n_events=900)
+    counts = np.where(np.arange(900) % 3 == 0, 0, 1)
+    kept = counts == 1
+    columns = {
+        f"photon_{name}": ak.unflatten(flat[branch][kept] * np.float32(scale), counts)
+        for name, branch, scale in (("pt", "pt1", 1000), ("isolation", "isolation", 1000), ("phi", "phi1", 1))
+    }
+    with create_ntuple(folder / "original.root", "mini") as ntuple:
+        ntuple.extend({**columns, "mcWeight": flat["weight"]})
+    (folder / "selection.yaml").write_text(SELECTION)
+    return {name: values[kept] for name, values in flat.items()}
+
+
+@pytest.mark.parametrize("step", [100, 200_000])
+def test_friend_of_an_original_ntuple_has_a_row_for_each_entry(
+    trained: Path, flat_columns: Callable[..., Any], step: int
+) -> None:
+    flat = _original(trained, flat_columns)
+    result = apply_model(
+        [str(trained / "original.root")],
+        trained / "model",
+        trained / "friend.root",
+        selection=str(trained / "selection.yaml"),
+        step=step,
+    )
+    friend = _read(trained / "friend.root", "morphed")
+    dropped = np.arange(900) % 3 == 0
+    assert list(friend) == NEW
+    assert np.all(friend["morph_status"][dropped] == 1)
+    assert not np.any(friend["morph_status"][~dropped] & 1)
+    for name in NEW[:4]:
+        np.testing.assert_array_equal(np.isnan(friend[name]), dropped)
+    np.testing.assert_allclose(friend["weight_morphed"][~dropped], flat["weight"])
+    assert np.corrcoef(friend["pt1_morphed"][~dropped], flat["pt1"])[0, 1] > 0.99
+    assert (result.n_events, result.n_not_selected, result.n_morphed) == (900, 300, 600)
+
+
+def test_a_selection_without_the_features_is_refused(
+    trained: Path, flat_columns: Callable[..., Any], simmorph: Callable[..., Any]
+) -> None:
+    _original(trained, flat_columns)
+    (trained / "other.yaml").write_text(SELECTION.replace("phi1:", "phi_1:"))
+    options = ["--model", trained / "model", "-o", trained / "out.root", "--selection", trained / "other.yaml"]
+    outcome = simmorph("apply", trained / "original.root", *options)
+    assert outcome.code == 3
+    assert "makes no 'phi1', which the model needs; did you mean 'phi_1'" in outcome.stderr
+
+
+def test_mistakes_are_one_line_and_leave_nothing(
+    trained: Path, flat_columns: Callable[..., Any], simmorph: Callable[..., Any], write_ntuple: Callable[..., Path]
+) -> None:
+    source, model, out = trained / "source.root", trained / "model", trained / "out.root"
+    _original(trained, flat_columns)
+    write_ntuple(trained / "less.root", {"pt1": flat_columns()["pt1"]})
+    apply_model([str(source)], model, trained / "morphed.root")
+    files = set(trained.iterdir())
+    for arguments, code, message in [
+        ((source, "--model", trained / "nowhere", "-o", out), 4, "there is no such model"),
+        ((source, "--model", source, "-o", out), 4, "is a file, and a model is a folder"),
+        ((source, "--model", model, "-o", source), 2, "already exists"),
+        ((source, "--model", model, "-o", source, "--force"), 2, "is also an input"),
+        ((trained / "less.root", "--model", model, "-o", out), 4, "lacks 'isolation'"),
+        ((trained / "original.root", "--model", model, "-o", out), 4, "there is no tree 'events'"),
+        ((trained / "original.root", "--tree", "mini", "--model", model, "-o", out), 4, "lacks 'pt1'"),
+        ((trained / "morphed.root", "--model", model, "-o", out), 4, "already has 'pt1_morphed'"),
+        ((trained / "none*.root", "--model", model, "-o", out), 4, "no file there"),
+        ((source, "--model", model), 2, "Missing option"),
+    ]:
+        outcome = simmorph("apply", *arguments)
+        assert (outcome.code, outcome.stderr.count("\n")) == (code, 1), outcome.stderr
+        assert message in outcome.stderr
+    assert set(trained.iterdir()) == files
+
+
+def test_an_ntuple_without_entries_is_told(
+    trained: Path, flat_columns: Callable[..., Any], write_ntuple: Callable[..., Path], simmorph: Callable[..., Any]
+) -> None:
+    write_ntuple(trained / "empty.root", flat_columns(n_events=0))
+    outcome = simmorph("apply", trained / "empty.root", "--model", trained / "model", "-o", trained / "out.root")
+    assert outcome.code == 5
+    assert not (trained / "out.root").exists()
+
+
+def test_list_of_files_comes_from_stdin(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{trained / 'source.root'}\n{trained / 'target.root'}\n"))
+    assert apply_model(["-"], trained / "model", trained / "out.root").n_events == 4000
+
+
+def test_inspect_shows_the_card(trained: Path, simmorph: Callable[..., Any]) -> None:
+    text = simmorph("inspect", trained / "model")
+    assert text.code == 0
+    for word in ("quantile", "pt1", "GeV", "rad", "periodic", "dequantise", "to the last bit"):
+        assert word in text.stdout
+    content = json.loads(simmorph("inspect", trained / "model", "--json").stdout)
+    assert content["probe_is_exact"] is True
+    assert [variable["name"] for variable in content["features"]] == ["pt1", "isolation", "phi1"]
+
+
+def test_morphed_isolation_agrees_with_the_target(trained: Path) -> None:
+    apply_model([str(trained / "source.root")], trained / "model", trained / "out.root")
+    after = _read(trained / "out.root")["isolation_morphed"]
+    target = read_columns([str(trained / "target.root")], "events", ["isolation"])["isolation"]
+    assert np.mean(after[after > 0]) == pytest.approx(np.mean(target[target > 0]), rel=0.05)
