@@ -386,13 +386,20 @@ def _subscript(node: Any, columns: Mapping[str, Value]) -> Value:
         return lists[index]
     if not isinstance(index, (int, np.integer)) or isinstance(index, bool) or abs(int(index)) > 1000:
         raise TypeError("an index is a small integer, or a condition on each entry of the list")
-    at = int(index) if index >= 0 else -int(index) - 1
-    entries = ak.pad_none(lists if index >= 0 else lists[:, ::-1], at + 1, axis=1)[:, at]
+    return _entry(lists, int(index))
+
+
+def _entry(lists: ak.Array, index: int) -> Value:
+    """Entry `index` of each event's list, counted from its end if it is negative."""
     if lists.ndim > 2:
         raise TypeError("lists of lists cannot be indexed")
-    if "bool" in str(lists.type):
-        return _flat(ak.fill_none(entries, value=False))
-    return _flat(ak.fill_none(ak.values_astype(entries, np.float64), np.nan))
+    counts, entries = ak.to_numpy(ak.num(lists)), ak.to_numpy(ak.flatten(lists))
+    at = np.cumsum(counts) - (counts if index >= 0 else 0) + index
+    has_it = counts > index if index >= 0 else counts >= -index
+    is_boolean = entries.dtype == np.bool_
+    found = np.zeros(len(counts), np.bool_) if is_boolean else np.full(len(counts), np.nan)
+    found[has_it] = entries[at[has_it]]
+    return found
 
 
 _EVALUATIONS: dict[type[ast.expr], Callable[[Any, Mapping[str, Value]], Value]] = {
