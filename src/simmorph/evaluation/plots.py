@@ -47,8 +47,6 @@ def style() -> Iterator[None]:
         "legend.fontsize": 11,
         "legend.frameon": False,
         "lines.linewidth": 1.6,
-        "figure.constrained_layout.use": False,
-        "savefig.bbox": "tight",
     }
     plain = {key: value for key, value in mplhep.style.ROOT.items() if not key.startswith(("figure.", "font.size"))}
     settings: Any = {**plain, **sizes}
@@ -82,6 +80,7 @@ def plot_distribution(shown: Distribution, label: str, experiment: str = "", reg
     """Target, source and template of one variable, and their ratio to the target with its statistical band."""
     figure = Figure(figsize=(6.2, 5.6))
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1.1], gridspec_kw={"hspace": 0.06})
+    figure.subplots_adjust(left=0.15, right=0.97, top=0.94, bottom=0.12)
     centres, half = (shown.edges[1:] + shown.edges[:-1]) / 2, np.diff(shown.edges) / 2
     for counts, name, colour, line in _lines(shown):
         above.stairs(counts.values, shown.edges, color=colour, linestyle=line, linewidth=1.6, label=name)
@@ -149,6 +148,7 @@ def plot_roc(judgements: Mapping[str, Judgement], experiment: str = "", region: 
     """The ROC curve of each comparison: how much of the target is kept with how much of the other sample."""
     figure = Figure(figsize=(5.6, 5.4))
     axes = figure.subplots()
+    figure.subplots_adjust(left=0.14, right=0.96, top=0.93, bottom=0.13)
     axes.plot([0, 1], [0, 1], color="#cccccc", linewidth=1)
     for name, judgement in judgements.items():
         words, colour, line = COMPARISON_STYLE[name]
@@ -174,7 +174,7 @@ def plot_correlations(
         "template - target": (found["template"].matrix - target, 0.3),
     }
     size = 1.6 + 0.42 * len(labels)
-    figure = Figure(figsize=(3 * size + 1, size + 0.9))
+    figure = Figure(figsize=(3 * size + 1, size + 0.4))
     short = [re.sub(r"\s*\[.*\]", "", label) for label in labels]
     for axes, (title, (matrix, reach)) in zip(figure.subplots(1, 3), panels.items(), strict=True):
         image = axes.imshow(matrix, cmap="RdBu_r", vmin=-reach, vmax=reach)
@@ -183,10 +183,10 @@ def plot_correlations(
         axes.set_yticks(range(len(short)), short)
         axes.tick_params(which="both", length=0)
         axes.set_title(title)
-        figure.colorbar(image, ax=axes, shrink=0.8, pad=0.03)
+        figure.colorbar(image, ax=axes, fraction=0.046, pad=0.03)
     head = " ".join(word for word in (experiment, f"({region})" if region else "") if word)
-    figure.suptitle(head, x=0.06, ha="left", fontweight="bold")
-    figure.subplots_adjust(wspace=0.35)
+    figure.suptitle(head, x=0.03, ha="left", fontweight="bold")
+    figure.subplots_adjust(left=0.07, right=0.97, top=0.88, bottom=0.18, wspace=0.35)
     return figure
 
 
@@ -195,7 +195,15 @@ def _annotate(axes: Axes, matrix: FloatArray, reach: float) -> None:
         value = matrix[column, row]
         colour = "white" if abs(value) > 0.6 * reach else "black"
         if np.isfinite(value):
-            axes.text(float(row), float(column), f"{value:.2f}", ha="center", va="center", fontsize=8, color=colour)
+            axes.text(
+                float(row),
+                float(column),
+                f"{value + 0.0:.2f}".replace("-0.00", "0.00"),
+                ha="center",
+                va="center",
+                fontsize=8,
+                color=colour,
+            )
 
 
 def plot_movement(
@@ -219,6 +227,7 @@ def plot_movement(
     for axes in panels[len(labels) :]:
         axes.set_axis_off()
     head = " ".join(word for word in (experiment, f"({region})" if region else "") if word)
-    figure.suptitle(head, x=0.06, ha="left", fontweight="bold")
-    figure.subplots_adjust(wspace=0.38, hspace=0.34)
+    margin = 0.75 / figure.get_figheight()
+    figure.suptitle(head, x=0.03, ha="left", fontweight="bold")
+    figure.subplots_adjust(left=0.09, right=0.98, top=1 - 0.6 * margin, bottom=margin, wspace=0.38, hspace=0.3)
     return figure

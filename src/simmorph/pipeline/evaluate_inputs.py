@@ -10,7 +10,7 @@ import numpy as np
 from simmorph.config.recipe import required
 from simmorph.data.events import Events
 from simmorph.data.expressions import parse
-from simmorph.data.ntuples import describe, entry_numbers, expand_inputs, is_url, read_columns
+from simmorph.data.ntuples import describe, entry_numbers, expand_inputs, is_url, read_columns, read_metadata, trees_in
 from simmorph.data.outputs import sha256_of
 from simmorph.errors import ConfigError, InputError, one_of
 from simmorph.evaluation.samples import Samples
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from simmorph.data.events import BoolArray, FloatArray, IntArray
     from simmorph.data.expressions import Expression
 
+FRIEND_TREE = "morphed"
+"""The tree that `simmorph apply --friend` writes."""
 LOST = 1 | 2
 """Bits of `morph_status`: the event was not selected, or is not finite."""
 
@@ -241,11 +243,24 @@ def _with_derived(columns: Mapping[str, Any], derived: Mapping[str, Expression])
     return known
 
 
+def _check_origin(paths: Sequence[str], source: Table) -> None:
+    """Refuse a template that says that it was made of other files.
+
+    Raises:
+        InputError: it was.
+    """
+    made_of = {entry["sha256"] for path in paths for entry in read_metadata(path).get("inputs", [])}
+    if made_of and made_of != set(source.files.values()):
+        raise InputError(paths[0], "was made of another source", "run `simmorph apply` on this one, or name that one")
+
+
 def _read_template(recipe: Recipe, source: Table, derived: Mapping[str, Expression]) -> tuple[Table, IntArray]:
     """The source with its morphed features and weights, and the status of each row."""
     paths = expand_inputs([str(required(recipe.template, "template", "--template"))])
+    _check_origin(paths, source)
     morphed = {name: f"{name}_morphed" for name in recipe.features}
-    columns = read_columns(paths, recipe.tree, [*morphed.values(), "weight_morphed", "morph_status"])
+    tree = recipe.tree if recipe.tree in trees_in(paths[0]) else FRIEND_TREE
+    columns = read_columns(paths, tree, [*morphed.values(), "weight_morphed", "morph_status"])
     status = np.asarray(columns["morph_status"], np.int64)
     if len(status) != len(source):
         what = f"has {len(status)} rows, and the source has {len(source)}"
