@@ -8,10 +8,10 @@ from simmorph.cli.options import answer, json_option
 
 
 @click.command("schema")
-@click.argument("document", type=click.Choice(["recipe", "selection"]), default="recipe")
+@click.argument("document", type=click.Choice(["recipe", "selection", "limits"]), default="recipe")
 @json_option
 def schema_command(document: str, as_json: bool) -> None:
-    r"""Print the JSON schema of a recipe (default) or a selection.
+    r"""Print the JSON schema of a recipe (default), a selection, or a recipe of limits alone.
 
     Editors complete and check YAML with it; shipped files name it in their second line. The schema is JSON with or
     without --json.

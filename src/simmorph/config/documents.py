@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from simmorph.errors import ConfigError, one_of
 
@@ -39,17 +39,13 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
-def _as_list(value: object) -> object:
-    return [value] if isinstance(value, str) else value
+def as_list(value: Any) -> Any:
+    """A single value is as good as a list of one."""
+    return value if isinstance(value, list) else [value]
 
 
 Name = Annotated[str, Field(min_length=1)]
-Inputs = Annotated[
-    list[Name],
-    BeforeValidator(_as_list),
-    Field(min_length=1),
-    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}),
-]
+Inputs = Annotated[list[Name], BeforeValidator(as_list, json_schema_input_type=Name | list[Name]), Field(min_length=1)]
 """A file, glob, folder or URL, or a list of them."""
 
 AnySection = TypeVar("AnySection", bound=Section)

@@ -7,15 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from simmorph.config.documents import Section
+from simmorph.config.documents import Inputs, Name, Section, as_list
 
-
-def _as_list(value: object) -> object:
-    return value if isinstance(value, list) else [value]
-
-
-Name = Annotated[str, Field(min_length=1)]
-Inputs = Annotated[list[Name], BeforeValidator(_as_list), Field(min_length=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
@@ -111,7 +104,7 @@ class Variation(Section):
     """Equal names in several places are one and the same uncertainty."""
     type: Literal["normsys", "uncorrelated", "histosys"]
     """How it acts."""
-    samples: Annotated[list[Name], BeforeValidator(_as_list)]
+    samples: Inputs
     """Names of the samples it acts on; an unnamed one is called signal or background."""
     size: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Relative size of one standard deviation."""
@@ -154,9 +147,17 @@ class LimitsSettings(Section):
     """Cut on all samples, as an expression of branches."""
     exclude: tuple[Finite, Finite] | None = None
     """The window of the observable that holds the signal; the rest are the sidebands."""
-    signal: Annotated[list[SignalSettings], BeforeValidator(_as_list), Field(min_length=1)]
+    signal: Annotated[
+        list[SignalSettings],
+        BeforeValidator(as_list, json_schema_input_type=SignalSettings | list[SignalSettings]),
+        Field(min_length=1),
+    ]
     """One sample or a list of them, all scaled by the parameter."""
-    background: Annotated[list[BackgroundSettings], BeforeValidator(_as_list), Field(min_length=1)]
+    background: Annotated[
+        list[BackgroundSettings],
+        BeforeValidator(as_list, json_schema_input_type=BackgroundSettings | list[BackgroundSettings]),
+        Field(min_length=1),
+    ]
     """One sample or a list of them."""
     data: SampleSettings | None = None
     """The observed events; without them the expected ones (Asimov data)."""

@@ -28,7 +28,7 @@ def _text(value: object) -> object:
 
 
 Word = Annotated[str, AfterValidator(_word)]
-Formula = Annotated[str, BeforeValidator(_text), Field(min_length=1)]
+Formula = Annotated[str, BeforeValidator(_text, json_schema_input_type=str | float), Field(min_length=1)]
 """An expression of columns; see selections/README.md."""
 
 

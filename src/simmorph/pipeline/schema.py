@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from simmorph.config.limits import LimitsRecipe
 from simmorph.config.recipe import MethodSettings, Recipe
 from simmorph.config.selection import Selection
 
-SCHEMAS = ("recipe", "selection")
+if TYPE_CHECKING:
+    from simmorph.config.documents import Section
+
+SCHEMAS: dict[str, type[Section]] = {"recipe": Recipe, "selection": Selection, "limits": LimitsRecipe}
+"""What has a schema."""
 
 
 def json_schema(document: str) -> dict[str, Any]:
-    """The JSON schema of a recipe or a selection.
+    """The JSON schema of a recipe, a selection, or a recipe of limits alone.
 
     Args:
         document: a name in SCHEMAS.
     """
-    section = {"recipe": Recipe, "selection": Selection}[document]
-    schema = section.model_json_schema()
+    schema = SCHEMAS[document].model_json_schema()
     if document == "recipe":
         schema["$defs"][MethodSettings.__name__] = _method_schema()
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": f"simmorph {document}", **schema}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": f"simmorph {document}"}
 
 
 def _method_schema() -> dict[str, Any]:
     """Each method with the keywords of its constructor, types and defaults included."""
-    from simmorph.methods.registry import METHODS, options_of  # noqa: PLC0415 - torch takes two seconds to import
+    from simmorph.methods.registry import METHODS, options_of
 
     schemas = {name: options_of(method).model_json_schema() for name, method in METHODS.items()}
     return {
