@@ -42,18 +42,20 @@ def test_two_bumps_far_apart_have_a_gap_between_them() -> None:
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "expected"),
+    ("near", "far", "expected"),
     [
-        (34.9991, 35.0002, 35.0),
-        (-2.3703, -2.3699, -2.37),
-        (-0.1, 0.2, 0.0),
-        (1499, 2300, 2000),
+        (35.0002, 34.9991, 35.0),
+        (-2.3699, -2.3703, -2.37),
+        (2.3697, 2.385, 2.37),
+        (0.2, -0.1, 0.0),
+        (1499, 3300, 2000),
         (0.12341, 0.12349, 0.12345),
+        (0.7, 0.7, 0.7),
     ],
 )
-def test_roundest_is_the_number_with_the_fewest_decimals(low: float, high: float, expected: float) -> None:
-    assert low <= roundest(low, high) <= high
-    assert roundest(low, high) == pytest.approx(expected, abs=6e-5)
+def test_roundest_is_the_number_with_the_fewest_decimals(near: float, far: float, expected: float) -> None:
+    assert min(near, far) <= roundest(near, far) <= max(near, far)
+    assert roundest(near, far) == pytest.approx(expected, abs=6e-5)
 
 
 def test_edges_hold_all_values() -> None:

@@ -53,5 +53,5 @@ def _distances(unique: FloatArray, at_atom: BoolArray) -> FloatArray:
 def _rounded(low: float, high: float, distance_below: float, distance_above: float) -> tuple[float, float]:
     """The edges moved into the gap by a few distances at most, to the roundest numbers; those of atoms stay."""
     rounded_low = low if distance_below == 0 else -representable_above(-roundest(low, low + 10 * distance_below))
-    rounded_high = high if distance_above == 0 else representable_above(roundest(high - 10 * distance_above, high))
+    rounded_high = high if distance_above == 0 else representable_above(roundest(high, high - 10 * distance_above))
     return rounded_low, rounded_high

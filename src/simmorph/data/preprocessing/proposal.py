@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from simmorph.data.events import FloatArray
 
 _GOLDEN_RATIO = 0.6180339887498949
-EDGE_SHARE = 0.003
-"""A variable whose outermost 1 % of range holds this share of the events ends there in an edge, not in a tail."""
+EDGE_SHARE, EDGE_EVENTS = 0.0005, 10
+"""A variable ends in an edge if its outermost stretch has at least this share and number of events; tails have few."""
 MAX_SKEWNESS, MAX_KURTOSIS = 0.3, 1.0
 """Beyond these a distribution is made normal instead of only standardised."""
 
@@ -107,4 +107,4 @@ def _has_edge(ordered: FloatArray) -> bool:
     """Whether sorted values begin with an edge: the share between their minimum and 2 % of the way to the median."""
     first, median = ordered[0], ordered[len(ordered) // 2]
     n_first = np.searchsorted(ordered, first + 0.02 * (median - first), side="right")
-    return bool(n_first > max(EDGE_SHARE * len(ordered), 5))
+    return bool(n_first > max(EDGE_SHARE * len(ordered), EDGE_EVENTS))

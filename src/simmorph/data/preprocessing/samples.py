@@ -30,24 +30,27 @@ def edge_spacing(ordered: FloatArray) -> float:
     return float(ordered[n_neighbours] - ordered[0]) / n_neighbours if n_neighbours > 0 else 0.0
 
 
-def roundest(low: float, high: float) -> float:
-    """The number with the fewest decimals in [low, high]: the cut that a physicist would have written.
+def roundest(near: float, far: float) -> float:
+    """The number with the fewest decimals from `near` to `far`, of several the nearest one.
 
-    >>> roundest(34.9991, 35.0002)
+    This is the cut that a physicist would have written, where `near` is the last value that it left over.
+
+    >>> roundest(35.0002, 34.9991)
     35.0
     """
+    towards = math.ceil if far > near else math.floor
     for decimals in range(-3, 12):
         step = 10.0**-decimals
-        candidate = math.ceil(low / step) * step
-        if candidate <= high:
-            return round(candidate, max(decimals, 0))
-    return high
+        candidate = round(towards(near / step) * step, max(decimals, 0))
+        if min(near, far) <= candidate <= max(near, far):
+            return candidate
+    return near
 
 
 def lower_edge(ordered: FloatArray) -> float:
     """Where sorted values begin: the roundest number at most a few spacings below the first of them."""
     first = float(ordered[0])
-    return representable_above(roundest(first - 10 * edge_spacing(ordered), first))
+    return representable_above(roundest(first, first - 10 * edge_spacing(ordered)))
 
 
 def upper_edge(ordered: FloatArray) -> float:
