@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import os
 import re
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import awkward as ak
 import numpy as np
@@ -27,6 +31,9 @@ from simmorph.data.ntuples import (
 )
 from simmorph.data.outputs import OutputError, sha256_of
 from simmorph.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 FILES = Path(__file__).parent / "files"
 ATLAS = str(FILES / "data_A_10events.GamGam.root")
@@ -163,6 +170,44 @@ def test_xrootd_defaults_are_set_only_where_unset(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(InputError, match=r"root://nowhere.invalid//x.root"):
         describe("root://nowhere.invalid//x.root")
     assert (os.environ["XRD_REQUESTTIMEOUT"], os.environ["XRD_CONNECTIONRETRY"]) == ("77", "2")
+
+
+class _RangeRequests(SimpleHTTPRequestHandler):
+    """A file server that answers requests for a range of bytes, as those of open data do."""
+
+    def do_GET(self) -> None:
+        wanted = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
+        path = Path(self.translate_path(self.path))
+        if wanted is None or not path.exists():
+            super().do_GET()
+            return
+        part = path.read_bytes()[int(wanted[1]) : int(wanted[2]) + 1]
+        self.send_response(206)
+        self.send_header("Content-Range", f"bytes {wanted[1]}-{wanted[2]}/{path.stat().st_size}")
+        self.send_header("Content-Length", str(len(part)))
+        self.end_headers()
+        self.wfile.write(part)
+
+    def log_message(self, *_: Any) -> None:
+        """Stay quiet."""
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_RangeRequests, directory=str(FILES))) as served:
+        threading.Thread(target=served.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{served.server_port}"
+        served.shutdown()
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_file_on_a_web_server_is_read(server: str) -> None:
+    """Uproot leaves its sockets to the garbage collector, which says so."""
+    columns = read_columns([f"{server}/data_A_10events.GamGam.root"], "mini", ["met_et"])
+    assert columns["met_et"].tolist() == read_columns([ATLAS], "mini", ["met_et"])["met_et"].tolist()
+    with pytest.raises(InputError, match="404"):
+        describe(f"{server}/missing.root")
+    gc.collect()
 
 
 class TestInputs:

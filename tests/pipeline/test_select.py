@@ -245,6 +245,15 @@ def test_every_odd_file_is_selected_or_refused_in_one_line(tmp_path: Path, selec
             assert describe(str(output)).n_entries == result.n_selected > 0
 
 
+def test_the_result_does_not_depend_on_the_size_of_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = select_events([str(NANOAOD)], "cms-nanoaod-diphoton", tmp_path / "whole.root")
+    monkeypatch.setattr("simmorph.data.ntuples.OpenTree.iterate.__defaults__", (77,))
+    parts = select_events([str(NANOAOD)], "cms-nanoaod-diphoton", tmp_path / "parts.root")
+    names = list(describe(str(tmp_path / "whole.root"), "events").branches)
+    assert chosen(tmp_path / "whole.root", *names) == chosen(tmp_path / "parts.root", *names)
+    assert [line.events for line in whole.cutflow] == [line.events for line in parts.cutflow]
+
+
 FLAT = """# pairs
 tree: pairs
 units: {energy: GeV}

@@ -160,7 +160,7 @@ def _reachable(path: str) -> str:
 
 def _handler(path: str) -> Any:
     if path.startswith(("http://", "https://")):
-        return uproot.HTTPSource
+        return uproot.MultithreadedHTTPSource
     return uproot.source.fsspec.FSSpecSource if is_url(path) else uproot.MultithreadedFileSource
 
 
