@@ -122,6 +122,7 @@ def test_energies_in_the_right_unit_pass_the_check() -> None:
     ("changes", "message"),
     [
         ({"pt": np.arange(4.0)}, "'pt': is not a list of photons per event"),
+        ({"number": ak.Array([[1], [2], [3], [4]])}, "'number': is not one number per event"),
         ({"tight": ak.Array([[], [], [], []])}, "'tight': differs in length"),
         ({"mc": np.array([1.0, np.nan, 1.0, 1.0])}, "1 events is not finite, first of entry 1"),
     ],
@@ -137,13 +138,17 @@ def test_input_that_does_not_fit_is_refused(changes: dict[str, Any], message: st
         ({"cuts": {"count": "n"}}, "'n' is not true or false"),
         ({"cuts": {"list": "photon_pt > 20"}}, "is not one number per event"),
         ({"variables": {"all": "photon_pt"}}, "is not one number per event"),
+        (
+            {"objects": {"photon": {"branches": {"pt": "pt"}, "cuts": ["branch('other') > 1"]}}},
+            "is not one value for each object",
+        ),
         ({"regions": {"bad": "import os"}}, "is not an expression"),
         ({"weight": {"simulation": "tight", "data_if": "n > 9"}}, "is not one number per event"),
     ],
 )
 def test_expressions_of_the_wrong_kind_are_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        selector(**changes).run(COLUMNS)
+        selector(**changes).run({**COLUMNS, "other": ak.Array([[1], [2], [3], [4]])})
 
 
 def test_every_shipped_selection_is_valid_and_says_which_analysis() -> None:

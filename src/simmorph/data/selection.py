@@ -96,7 +96,7 @@ class Objects:
         """For each object of each event, whether it passes all cuts."""
         like = next(iter(lists.values()))
         known = {**events, **lists}
-        passed = [ak.broadcast_arrays(_as_mask(cut, cut.evaluate(known)), like)[0] for cut in self.cuts]
+        passed = [_object_mask(cut, cut.evaluate(known), like) for cut in self.cuts]
         combined = passed[0]
         for mask in passed[1:]:
             combined = combined & mask
@@ -214,7 +214,7 @@ class Selector:
         kept = {name: _compact(events[name]) for name in self.variables} | regions | {"weight": weights}
         for name, branch in (("run", self.selection.run), ("event", self.selection.event)):
             if branch:
-                kept[name] = np.asarray(columns[branch]).astype(np.int64)
+                kept[name] = _whole(branch, columns[branch])
         return Chosen(rows, {name: values[rows] for name, values in kept.items()}, cutflow, int(is_data.sum()))
 
     def _events(self, columns: Mapping[str, Column], sample: Sample, *, check_unit: bool) -> dict[str, Column]:
@@ -292,6 +292,23 @@ def _as_mask(expression: Expression, values: Column) -> Any:
     if "bool" not in kind:
         raise ConfigError(expression.where, f"{expression.text!r} is not true or false", "compare it with something")
     return values
+
+
+def _object_mask(expression: Expression, values: Column, like: ak.Array) -> ak.Array:
+    """The values, if they are one boolean for each object, or for each event."""
+    mask = _as_mask(expression, values)
+    if isinstance(mask, np.ndarray):
+        return ak.broadcast_arrays(mask, like)[0]
+    if mask.ndim != 2 or not ak.all(ak.num(mask) == ak.num(like)):
+        raise ConfigError(expression.where, f"{expression.text!r} is not one value for each object")
+    return mask
+
+
+def _whole(branch: str, column: Column) -> IntArray:
+    """A run or event number of each event."""
+    if not isinstance(column, np.ndarray) or column.dtype.kind not in "iuf":
+        raise InputError(f"branch {branch!r}", "is not one number per event")
+    return column.astype(np.int64)
 
 
 def _event_mask(expression: Expression, events: Mapping[str, Column]) -> BoolArray:

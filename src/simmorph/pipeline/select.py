@@ -194,7 +194,7 @@ class _Job:
                 try:
                     chosen = self.selector.run(columns, sample, check_unit=start == 0)
                 except InputError as error:
-                    raise InputError(f"{path}: {error.where}", error.what, error.mend) from error
+                    raise InputError(f"{path}, entries from {start}: {error.where}", error.what, error.mend) from error
                 tally.cutflow += chosen.cutflow
                 tally.n_data += chosen.n_data
                 yield {
