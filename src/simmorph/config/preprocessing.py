@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from simmorph.config.documents import Section
+from simmorph.config.documents import Section, as_list
 from simmorph.errors import one_of
 
 
@@ -134,10 +134,12 @@ def _named(value: Any) -> Any:
     return settings
 
 
-def _as_list(value: Any) -> Any:
-    return [value] if isinstance(value, (str, dict)) else value
-
-
-Step = Annotated[StepSettings, Field(discriminator="name"), BeforeValidator(_named)]
-Steps = Annotated[list[Step], BeforeValidator(_as_list), Field(min_length=1)]
+StepName = Literal["standardise", "log", "logit", "quantile", "periodic", "dequantise", "gaps"]
+StepInput = StepName | StepSettings
+Step = Annotated[StepSettings, Field(discriminator="name"), BeforeValidator(_named, json_schema_input_type=StepInput)]
+Steps = Annotated[
+    list[Step],
+    BeforeValidator(as_list, json_schema_input_type=StepInput | list[StepInput]),
+    Field(min_length=1),
+]
 """The steps of one variable, in the order in which they are applied."""
