@@ -67,8 +67,9 @@ def collide(process: Process, n_events: int, rng: np.random.Generator) -> Column
 def _filtered(scatterings: Scatterings) -> tuple[Scatterings, Photons]:
     """The generator's filter: both photons inside the detector, and hard enough to be of any use."""
     photons = photons_of(scatterings)
-    hard = (photons.pt.max(axis=1) > FILTER_PT_GEV[0]) & (photons.pt.min(axis=1) > FILTER_PT_GEV[1])
-    useful = hard & (np.abs(photons.eta).max(axis=1) < LARGEST_ETA)
+    (pt1, pt2), (eta1, eta2) = photons.pt.T, np.abs(photons.eta.T)
+    hard = (np.maximum(pt1, pt2) > FILTER_PT_GEV[0]) & (np.minimum(pt1, pt2) > FILTER_PT_GEV[1])
+    useful = hard & (np.maximum(eta1, eta2) < LARGEST_ETA)
     return scatterings[useful], photons[useful]
 
 

@@ -65,7 +65,7 @@ DETECTOR = Detector(
 )  # fmt: skip
 SIMULATED_DETECTOR = Detector(
     Calorimeter(
-        ripple=0.03, module_width=0.4, module_offset=0.2, endcap_efficiency=0.64,
+        ripple=0.06, module_width=0.4, module_offset=0.2, endcap_efficiency=0.64,
         barrel_scale=1.008, endcap_scale=0.985, stochastic=0.09, constant=0.006,
     ),
     Identification(

@@ -63,7 +63,7 @@ def jagged(values: Any, present: BoolArray, kind: type[np.generic]) -> Any:
     """
     import awkward as ak  # noqa: PLC0415 - half a second that `simmorph --help` need not wait
 
-    offsets = np.concatenate([[0], np.cumsum(present.sum(axis=1))])
+    offsets = np.concatenate([[0], np.cumsum(np.add.reduce(present.T, axis=0, dtype=np.int64))])
     content = np.broadcast_to(values, present.shape)[present].astype(kind)
     return ak.Array(ak.contents.ListOffsetArray(ak.index.Index64(offsets), ak.contents.NumpyArray(content)))
 
