@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import awkward as ak
 import numpy as np
 import pytest
+import uproot
 
 from simmorph.config.recipe import load_recipe
 from simmorph.data.ntuples import create_ntuple, describe, iterate, read_columns, read_metadata
@@ -158,6 +159,22 @@ def test_jagged_branches_are_copied_and_others_named(
     outcome = simmorph("apply", trained / "jagged.root", "--model", trained / "model", "-o", trained / "out.root")
     assert outcome.code == 0, outcome.stderr
     assert _read(trained / "out.root")["photon_pt"].tolist() == [[1.0, 2.0], [], [3.0]]
+
+
+def test_branches_that_no_tree_can_hold_are_left_out_and_named(
+    trained: Path, flat_columns: Callable[..., Any], simmorph: Callable[..., Any]
+) -> None:
+    odd = {"word": ak.Array(["one", "two"]), "nested": ak.Array([[[1.0], [2.0, 3.0]], []])}
+    with uproot.recreate(trained / "odd.root") as file:
+        file["events"] = {**flat_columns(n_events=2), **odd}  # an RNTuple, which holds anything
+    outcome = simmorph(
+        "apply", trained / "odd.root", "--model", trained / "model", "-o", trained / "out.root", "--json"
+    )
+    assert outcome.code == 0, outcome.stderr
+    assert json.loads(outcome.stdout)["left_out"].keys() == odd.keys()
+    for name in odd:
+        assert f"warning: branch {name!r} is left out" in outcome.stderr
+    assert describe(str(trained / "out.root"), "events").branches.keys() == {*flat_columns(), *NEW}
 
 
 def test_provenance_names_inputs_and_model(trained: Path) -> None:
