@@ -61,7 +61,7 @@ def check_recipe(recipe: Recipe) -> CheckResult:
 
 
 def _check_method(recipe: Recipe) -> Iterator[Finding]:
-    from simmorph.methods import build_method  # noqa: PLC0415 - torch takes two seconds to import
+    from simmorph.methods import build_method
 
     method = build_method(recipe.method, len(recipe.features), len(recipe.context))
     n_parameters = sum(parameter.numel() for parameter in method.parameters())
@@ -107,13 +107,18 @@ def _check_samples(recipe: Recipe) -> Iterator[Finding]:
 
 
 def _existing(recipe: Recipe, inputs: Sequence[str]) -> list[str]:
-    """The files of these inputs; those that an earlier step of the recipe will write need not exist yet."""
+    """The files of these inputs; those that an earlier step of the recipe writes need not exist yet."""
     made = [settings.output for settings in recipe.select] + ([recipe.toy.output] if recipe.toy else [])
-    return expand_inputs([given for given in inputs if not _will_be_made(given, made)])
+    return [path for given in inputs for path in _expanded(given, made)]
 
 
-def _will_be_made(given: str, made: Sequence[Path]) -> bool:
-    return any(given == str(output) or given.startswith(f"{output}/") for output in made)
+def _expanded(given: str, made: Sequence[Path]) -> list[str]:
+    try:
+        return expand_inputs([given])
+    except InputError:
+        if any(given == str(output) or given.startswith(f"{output}/") for output in made):
+            return []
+        raise
 
 
 def _entries_with(path: str, tree: str, branches: Sequence[str]) -> int:

@@ -1,0 +1,122 @@
+"""The chain runs what is out of date and nothing else."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from simmorph.config.recipe import load_recipe
+from simmorph.errors import ConfigError
+from simmorph.pipeline.run import RunResult, run_chain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+RECIPE = """\
+# A small chain
+toy: {{name: hgg, output: {folder}/toy, events: 4000}}
+select:
+  - {{input: {folder}/toy/data.root, selection: diphoton-demo, output: {folder}/data.root}}
+  - {{input: {folder}/toy/mc_*.root, selection: diphoton-demo, output: {folder}/mc.root}}
+source: {folder}/mc.root
+target: {folder}/data.root
+features: [pt1, pt2]
+method: {{name: quantile}}
+model: {folder}/model
+template: {folder}/template.root
+apply: [{{input: {folder}/data.root, output: {folder}/data_morphed.root}}]
+"""
+STEPS = ["toy", "select data.root", "select mc.root", "train", "apply template.root", "apply data_morphed.root"]
+
+
+@pytest.fixture(scope="module")
+def recipe_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("chain")
+    path = folder / "chain.yaml"
+    path.write_text(RECIPE.format(folder=folder))
+    run_chain(load_recipe(path), "chain")
+    return path
+
+
+def done(result: RunResult) -> list[str]:
+    return [step.name for step in result.steps if step.done]
+
+
+def test_a_second_run_does_nothing_and_reports_the_same(recipe_file: Path) -> None:
+    result = run_chain(load_recipe(recipe_file), "chain")
+    assert [step.name for step in result.steps] == STEPS
+    assert done(result) == []
+    assert result.steps[1].result["cutflow"][0]["events"] == 4000
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [("method.knots=50", STEPS[3:]), ("apply=[]", []), ("evaluate.derived.m=pt1", [])],
+)
+def test_a_changed_setting_runs_its_step_and_those_that_follow(
+    recipe_file: Path, override: str, expected: list[str]
+) -> None:
+    assert done(run_chain(load_recipe(recipe_file, [override]), "chain")) == expected
+    run_chain(load_recipe(recipe_file), "chain")
+
+
+def test_an_output_that_was_touched_is_made_again(recipe_file: Path) -> None:
+    template = recipe_file.parent / "template.root"
+    before = template.read_bytes()
+    template.write_bytes(before[:-100])
+    assert done(run_chain(load_recipe(recipe_file), "chain")) == ["apply template.root"]
+    assert len(template.read_bytes()) == len(before)
+
+
+def test_times_do_not_matter_and_force_runs_everything(recipe_file: Path) -> None:
+    (recipe_file.parent / "data.root").touch()
+    assert done(run_chain(load_recipe(recipe_file), "chain")) == []
+    assert done(run_chain(load_recipe(recipe_file), "chain", force=True)) == STEPS
+
+
+def test_a_broken_state_file_only_costs_time(recipe_file: Path) -> None:
+    (recipe_file.parent / "chain.run.json").write_text("{half")
+    assert done(run_chain(load_recipe(recipe_file), "chain")) == STEPS
+
+
+def test_a_recipe_without_a_model_is_refused(recipe_file: Path) -> None:
+    with pytest.raises(ConfigError, match="key 'model' is missing"):
+        run_chain(load_recipe(recipe_file, ["model=null"]), "chain")
+
+
+def test_the_command_prints_each_step(simmorph: Callable[..., Any], recipe_file: Path) -> None:
+    outcome = simmorph("run", "--config", recipe_file, "--json")
+    assert outcome.code == 0
+    assert [step["name"] for step in json.loads(outcome.stdout)["steps"]] == STEPS
+    outcome = simmorph("run", "--config", recipe_file)
+    assert outcome.stdout.count("up to date") == len(STEPS)
+
+
+def test_check_finds_everything_in_order(simmorph: Callable[..., Any], recipe_file: Path) -> None:
+    outcome = simmorph("check", "--config", recipe_file)
+    assert outcome.code == 0, outcome.stderr
+    assert "mc.root: " in outcome.stdout
+
+
+@pytest.mark.parametrize(
+    ("override", "code", "says"),
+    [
+        ("method.name=quantil", 3, "did you mean 'quantile'?"),
+        ("method.layers=3", 3, "layers"),
+        ("features=[pt1, pt3]", 4, "lacks 'pt3'; did you mean 'pt"),
+        ("region=pt1 >", 3, "region"),
+        ("toy.name=hg", 3, "did you mean 'hgg'?"),
+        ("source=nowhere.root", 4, "nowhere.root"),
+    ],
+)
+def test_check_names_what_is_wrong(
+    simmorph: Callable[..., Any], recipe_file: Path, override: str, code: int, says: str
+) -> None:
+    outcome = simmorph("check", "--config", recipe_file, "--set", override)
+    assert outcome.code == code
+    assert says in outcome.stderr
+    assert outcome.stderr.count("\n") == 1
+    assert outcome.stdout == ""
