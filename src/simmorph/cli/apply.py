@@ -26,7 +26,7 @@ from simmorph.cli.options import answer, force_option, json_option, note, output
 def apply_command(
     inputs: tuple[str, ...], model: Path, output: Path, as_json: bool, quiet: bool, **options: Any
 ) -> None:
-    r"""Write what a model makes of events back to ROOT.
+    """Write what a model makes of events back to ROOT.
 
     INPUT is a flat ntuple, a glob, a folder (its *.root), a URL, or - for a list on stdin; with --selection the
     original ntuples that were selected from. All branches are copied, and <feature>_morphed, weight_morphed and

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @recipe_options
 @json_option
 def check_command(config: Path, overrides: tuple[str, ...], as_json: bool) -> None:
-    r"""Check a recipe and its inputs without running anything.
+    """Check a recipe and its inputs without running anything.
 
     Every key, method option and expression is checked; every input that exists is opened and its branches are looked
     up. The first mistake ends with its exit code, as it would when the recipe runs.

@@ -39,7 +39,7 @@ def evaluate_command(  # noqa: PLR0917 - click passes by name
     quiet: bool,
     as_json: bool,
 ) -> None:
-    r"""Prove how good the map is, on events that training has not seen.
+    """Prove how good the map is, on events that training has not seen.
 
     A classifier tries to tell template from target, beside the unmorphed source and the target against itself; tables
     of correlations, every variable with its ratio, and how far events moved. The folder has report.html (one file,

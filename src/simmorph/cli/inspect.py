@@ -13,7 +13,7 @@ from simmorph.cli.options import answer, json_option
 @click.argument("model", type=click.Path(path_type=Path), metavar="MODEL")
 @json_option
 def inspect_command(model: Path, as_json: bool) -> None:
-    r"""Show what is in a model, after checking that it is whole and does what it did when it was written.
+    """Show what is in a model, after checking that it is whole and does what it did when it was written.
 
     \b
     Examples:

@@ -33,7 +33,7 @@ def limits_command(
     force: bool,
     quiet: bool,
 ) -> None:
-    r"""Set CLs upper limits: from a pyhf workspace (`-` is stdin), or from ntuples or histograms by a recipe.
+    """Set CLs upper limits: from a pyhf workspace (`-` is stdin), or from ntuples or histograms by a recipe.
 
     Exit code 4 says that a workspace or sample cannot be used, 1 that it cannot exclude any value.
 

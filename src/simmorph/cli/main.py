@@ -65,7 +65,7 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="simmorph")
 def simmorph() -> None:
-    r"""Make simulation look like data, on ROOT ntuples.
+    """Make simulation look like data, on ROOT ntuples.
 
     \b
     Start here:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @quiet_option
 @json_option
 def run_command(config: Path, overrides: tuple[str, ...], force: bool, quiet: bool, as_json: bool) -> None:
-    r"""Run the whole chain of one recipe, skipping what is up to date.
+    """Run the whole chain of one recipe, skipping what is up to date.
 
     The chain is toy, select, train, apply, evaluate, limits, as far as the recipe has their blocks. A step runs again
     when its settings or the content of its inputs or outputs changed; --force runs all of them.

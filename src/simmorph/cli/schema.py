@@ -11,7 +11,7 @@ from simmorph.cli.options import answer, json_option
 @click.argument("document", type=click.Choice(["recipe", "selection", "limits"]), default="recipe")
 @json_option
 def schema_command(document: str, as_json: bool) -> None:
-    r"""Print the JSON schema of a recipe (default), a selection, or a recipe of limits alone.
+    """Print the JSON schema of a recipe (default), a selection, or a recipe of limits alone.
 
     Editors complete and check YAML with it; shipped files name it in their second line. The schema is JSON with or
     without --json.

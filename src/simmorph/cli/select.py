@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 def select_command(
     inputs: tuple[str, ...], selection: str, output: Path, as_json: bool, quiet: bool, **options: Any
 ) -> None:
-    r"""Select photon pairs from ntuples into one flat ntuple.
+    """Select photon pairs from ntuples into one flat ntuple.
 
     INPUT is a ROOT file, a glob, a folder (its *.root), a root:// or https:// URL, or - for a list on stdin. The
     selection is one YAML file with objects, cuts, regions, variables and weights. Its cutflow is printed, and kept

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def train_command(
     config: Path, overrides: tuple[str, ...], max_minutes: float | None, *, as_json: bool, quiet: bool, **options: Any
 ) -> None:
-    r"""Learn a map that makes the source look like the target, and write it as a model folder.
+    """Learn a map that makes the source look like the target, and write it as a model folder.
 
     After SIGTERM or --max-minutes a checkpoint is written beside the model, and the exit code is 85; the same command
     goes on from there, to the same model as if it had never stopped.
