@@ -292,17 +292,17 @@ def _new_job(
     if taken and copy:
         what = f"tree {info.tree!r} already has {taken[0]!r}"
         raise InputError(paths[0], what, "apply to the ntuple before morphing, or add --friend")
-    left_out = _unwritable(info, job.step) if copy else {}
+    left_out = _unwritable(info) if copy else {}
     copied = [name for name in info.branches if name not in left_out] if copy else []
     return replace(job, copied=copied), left_out
 
 
-def _unwritable(info: TreeInfo, step: int) -> dict[str, str]:
+def _unwritable(info: TreeInfo) -> dict[str, str]:
     """The branches that uproot cannot write to a TTree, with the reason."""
     reasons = {}
     for name, kind in info.branches.items():
         try:
-            _, columns = next(iterate(info.path, info.tree, [name], min(step, 1)), (0, {}))
+            _, columns = next(iterate(info.path, info.tree, [name], step=1), (0, {}))
         except InputError as error:
             reasons[name] = f"{kind}: {error.what}"
             continue
