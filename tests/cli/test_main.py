@@ -12,7 +12,7 @@ import click
 import pytest
 
 from simmorph import errors
-from simmorph.cli.main import COMMANDS, Commands, run, simmorph
+from simmorph.cli.main import COMMANDS, Commands, keep_to_scratch, run, simmorph
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,6 +91,16 @@ def test_every_command_prints_json_on_request(name: str) -> None:
     command = simmorph.get_command(click.Context(simmorph), name)
     assert command is not None
     assert "--json" in {option for parameter in command.params for option in parameter.opts}
+
+
+def test_a_job_keeps_its_temporary_files_in_its_scratch_folder() -> None:
+    environment = {"_CONDOR_SCRATCH_DIR": "/scratch/dir_7", "TMPDIR": "/chosen"}
+    keep_to_scratch(environment)
+    assert environment["TMPDIR"] == "/chosen"
+    assert environment["MPLCONFIGDIR"] == "/scratch/dir_7/matplotlib"
+    elsewhere = {"HOME": "/users/me"}
+    keep_to_scratch(elsewhere)
+    assert elsewhere == {"HOME": "/users/me"}
 
 
 def test_help_answers_at_once() -> None:

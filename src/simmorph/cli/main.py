@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import signal
 import sys
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from simmorph import __version__
 from simmorph.errors import SimmorphError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import MutableMapping, Sequence
 
 COMMANDS = {
     "toy": "Write simulated ntuples with known truth.",
@@ -80,6 +81,7 @@ def simmorph() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code."""
     signal.signal(signal.SIGTERM, _exit_on_sigterm)
+    keep_to_scratch(os.environ)
     sys.exit(run(arguments))
 
 
@@ -105,6 +107,14 @@ def run(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.close()
         return 0
     return 0
+
+
+def keep_to_scratch(environment: MutableMapping[str, str]) -> None:
+    """Send temporary files and caches to an HTCondor job's scratch folder, which has space and is cleaned up."""
+    scratch = environment.get("_CONDOR_SCRATCH_DIR")
+    if scratch:
+        environment.setdefault("TMPDIR", scratch)
+        environment.setdefault("MPLCONFIGDIR", f"{scratch}/matplotlib")
 
 
 def _say(message: str) -> None:
