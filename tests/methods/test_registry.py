@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import torch
 
 from simmorph.config.recipe import MethodSettings
 from simmorph.errors import ConfigError
@@ -35,6 +36,13 @@ def test_a_wrong_block_is_explained(options: dict[str, Any], message: str) -> No
     with pytest.raises(ConfigError) as refused:
         build_method(MethodSettings(**options), 2, 0)
     assert message in str(refused.value)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_building_leaves_the_global_generator_alone(name: str) -> None:
+    state = torch.get_rng_state()
+    build_method(MethodSettings(name=name), 2, 1)
+    assert torch.equal(torch.get_rng_state(), state)
 
 
 @pytest.mark.parametrize("name", METHODS)

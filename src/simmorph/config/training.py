@@ -23,11 +23,11 @@ class TrainingSettings(Section):
     """
 
     epochs: PositiveInt = 50
-    """Passes over the training part."""
+    """Passes over the training part of the larger sample."""
     batch_size: PositiveInt = 4096
-    """Events of each sample in one step."""
+    """Events of each sample in one step; some 500 steps in all are the least that a flow needs."""
     learning_rate: PositiveFloat = 1e-3
-    """Step size of the optimizer at the start."""
+    """Step size of the optimizer (Adam) at the start; it falls as a cosine to zero over all epochs."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     """Decoupled weight decay of the optimizer."""
     clip_gradient: PositiveFloat | None = 5.0

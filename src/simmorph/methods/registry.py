@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any, get_type_hints
 
+import torch
 from pydantic import create_model
 
 from simmorph.config.documents import Document, Section, validate
@@ -34,7 +35,9 @@ def build_method(settings: MethodSettings, n_features: int, n_context: int) -> M
     method = find_method(settings.name)
     options = validate(Document(f"method {settings.name}", settings.options), options_of(method))
     chosen = {name: getattr(options, name) for name in type(options).model_fields}
-    return method(n_features, n_context, **chosen)
+    # Layers draw their first weights on construction; nobody else's random numbers shall depend on that.
+    with torch.random.fork_rng(devices=[]):
+        return method(n_features, n_context, **chosen)
 
 
 def find_method(name: str) -> type[Method]:
