@@ -136,6 +136,18 @@ def test_a_parameter_that_changes_nothing_has_no_limit(make_workspace: Make) -> 
         limits_of(spec)
 
 
+def test_few_events_and_none_at_all_agree_with_pyhf(make_workspace: Make) -> None:
+    uncertainty = {"name": "u", "type": "shapesys", "data": [0.2, 0.3]}
+    for observed in ([0, 0], [0, 3], [1, 0]):
+        spec = make_workspace([3.0, 1.0], [0.5, 0.9], observed, uncertainty)
+        test = cls_of(spec)
+        limit = upper_limits(test).observed
+        assert pyhf_cls(spec, limit)[0] == pytest.approx(0.05, rel=5e-3)
+        strength = fitted_strength(test.likelihood, test.data)
+        assert strength.uncertainty > 0
+        assert strength.up is not None
+
+
 def strength_of(ready: Measurement, data: np.ndarray[Any, Any]) -> tuple[float, float]:
     signed, toy = signed_copy(ready.likelihood), ready.data._replace(main=data)
     parameters = signed.fit(toy).parameters

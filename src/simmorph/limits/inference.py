@@ -186,25 +186,30 @@ def fitted_strength(likelihood: Likelihood, data: Data) -> FittedStrength:
     signed = signed_copy(likelihood)
     fit = signed.fit(data)
     value, uncertainty = float(fit.parameters[signed.poi]), signed.uncertainty(data, fit.parameters)
-    down, up = (_rise(signed, data, fit, side, uncertainty) for side in (-1, 1))
-    return FittedStrength(value, uncertainty, down, up, fit)
+    guess = uncertainty or abs(value) or 1.0
+    down, up = (_rise(signed, data, fit, side, guess) for side in (-1, 1))
+    # At the edge of what it can be, a parameter has no curvature: what is left is how far up it can go.
+    return FittedStrength(value, uncertainty or up or 0.0, down, up, fit)
 
 
 def signed_copy(likelihood: Likelihood) -> Likelihood:
-    """The same likelihood with a parameter of interest that may be negative, as far as every bin stays positive."""
+    """The same likelihood with a parameter that may be negative, as far as every bin stays well positive."""
     signed = type(likelihood)(likelihood.model, likelihood.batched, likelihood.name)
     signed.lower[signed.poi] = -lowest_strength(likelihood)
     return signed
 
 
 def lowest_strength(likelihood: Likelihood) -> float:
-    """How negative the parameter of interest may become before a bin expects nothing, less a hundredth."""
+    """Half of how negative the parameter of interest may become before a bin expects nothing.
+
+    The other half is room for backgrounds that the fit pulls down.
+    """
     nothing, one = likelihood.start.copy(), likelihood.start.copy()
     nothing[likelihood.poi], one[likelihood.poi] = 0.0, 1.0
     background = likelihood.expected(nothing).main
     signal = likelihood.expected(one).main - background
     room = background[signal > 0] / signal[signal > 0]
-    return 0.99 * float(room.min()) if len(room) else 0.0
+    return 0.5 * float(room.min()) if len(room) else 0.0
 
 
 def _rise(likelihood: Likelihood, data: Data, fit: Fit, side: int, guess: float) -> float | None:
@@ -214,6 +219,8 @@ def _rise(likelihood: Likelihood, data: Data, fit: Fit, side: int, guess: float)
 
     def excess(distance: float) -> float:
         value = centre + side * min(distance, room)
+        if not math.isfinite(likelihood.deviance_at(value, fit.parameters, data)):
+            return math.inf
         return likelihood.fit(data, poi=value, start=fit.parameters).deviance - fit.deviance - 1
 
     try:

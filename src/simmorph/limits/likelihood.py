@@ -108,6 +108,12 @@ class Likelihood:
         pulls = (auxiliary - data.auxiliary)[self.gaussian] / self.widths[self.gaussian]
         return bins + counts + float(np.sum(pulls**2))
 
+    def deviance_at(self, poi: float, parameters: FloatArray, data: Data) -> float:
+        """The deviance with the parameter of interest moved, and the others as they are."""
+        moved = parameters.copy()
+        moved[self.poi] = poi
+        return self.deviance(moved, data)
+
     def parabola(self, parameters: FloatArray, data: Data) -> Parabola:
         """Gradient and Gauss-Newton curvature of the deviance."""
         yields, slopes = self.yields_and_slopes(parameters)
