@@ -19,7 +19,7 @@ def test_most_of_the_distortion_of_real_electrons_is_undone(tmp_path: Path) -> N
     shutil.copytree(EXAMPLE, tmp_path / "cli-examples" / "cms-zee")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     subprocess.run(
-        ["sh", "cli-examples/cms-zee/run.sh", "--set", "training.epochs=12"],
+        ["sh", "cli-examples/cms-zee/run.sh", "--set", "training.epochs=8"],
         cwd=tmp_path,
         env={**os.environ, "PATH": path, "PYTHON": sys.executable},
         check=True,

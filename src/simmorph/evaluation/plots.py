@@ -131,7 +131,7 @@ def _scale_counts(axes: Axes, shown: Distribution) -> None:
         axes.set_yscale("log")
         axes.set_ylim(0.5 * positive.min(), top * (top / positive.min()) ** 0.35)
     else:
-        axes.set_ylim(min(0.0, float(values.min(initial=0))), 1.45 * top)
+        axes.set_ylim(min(0.0, float(values.min(initial=0))), 1.6 * top)
 
 
 def _bin_width(edges: FloatArray, label: str) -> str:
