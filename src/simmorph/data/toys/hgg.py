@@ -55,7 +55,7 @@ HIGGS = Resonance(HIGGS_MASS_GEV, 1.1, Recoil(7.0, 25.0, 0.35))
 
 DETECTOR = Detector(
     Calorimeter(
-        ripple=0.15, module_width=0.4, module_offset=0.0, endcap_efficiency=0.92,
+        ripple=0.10, module_width=0.4, module_offset=0.0, endcap_efficiency=0.92,
         barrel_scale=1.0, endcap_scale=1.0, stochastic=0.10, constant=0.012,
     ),
     Identification(
