@@ -197,6 +197,17 @@ def test_an_angle_relative_to_another_follows_it() -> None:
     np.testing.assert_allclose((turned + np.pi) % (2 * np.pi) - np.pi, 0.1, atol=1e-7)
 
 
+def test_back_to_back_angles_are_proposed_relative_to_one_another() -> None:
+    phi1, dphi = VARIABLES["phi1"], VARIABLES["dphi"]
+    values = np.stack([phi1, VARIABLES["pt1"], (phi1 + dphi + np.pi) % (2 * np.pi) - np.pi, phi1[::-1]], axis=1)
+    names = ["phi1", "pt1", "phi2", "phi_met"]
+    fitted = Preprocessing.fit(names, {}, Events.of(values), seed=1)
+    assert [chain.relative_to for chain in fitted.chains] == [None, None, "phi1", None]
+    np.testing.assert_allclose(fitted.inverse(fitted.forward(values, IDS)), values, atol=1e-8)
+    by_hand = Preprocessing.fit(names, _settings(phi2="periodic"), Events.of(values), seed=1)
+    assert [chain.relative_to for chain in by_hand.chains] == [None] * 4
+
+
 def test_an_angle_relative_to_nothing_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"relative_to 'phi7' is no other angle; .*'phi1'"):
         Preprocessing.fit(

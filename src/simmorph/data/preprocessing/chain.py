@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from simmorph.config.preprocessing import PeriodicSettings, StepSettings
-from simmorph.data.preprocessing.proposal import propose_steps
+from simmorph.data.preprocessing.proposal import is_angle, propose_steps
 from simmorph.data.preprocessing.steps import Gaps, Step, fit_step, step_from_json, step_to_json, wrapped
 from simmorph.data.splits import uniform_of
 from simmorph.errors import ConfigError, one_of
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 NOISE_STREAM = 0x4E4F_4953
 """Streams of random numbers from here on belong to the variables, one each."""
+
+MIN_RESULTANT = 0.3
+"""Mean resultant length from which on an angle is taken relative to another: 0 is uniform, 1 a single direction."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +57,7 @@ class Chain:
         for step_settings in chosen:
             steps.append(fit_step(step_settings, values, weights))
             values = steps[-1].forward(values, lambda: noise)
-        return cls(name, tuple(steps), _relative_to(settings), proposed=settings is None)
+        return cls(name, tuple(steps), proposed=settings is None)
 
     def forward(self, values: FloatArray, ids: IntArray, seed: int, stream: int) -> FloatArray:
         """Towards the network."""
@@ -121,7 +124,7 @@ class Preprocessing:
         Raises:
             ConfigError: an angle is relative to something that is not another angle's column.
         """
-        references = {name: _relative_to(settings.get(name)) for name in names}
+        references = _references(names, settings, sample)
         _check_references(references)
         shown = _relative(sample.features, list(names), references, sign=-1)
 
@@ -129,7 +132,10 @@ class Preprocessing:
             return uniform_of(sample.ids, seed, NOISE_STREAM + at)
 
         chains = [
-            Chain.fit(name, settings.get(name), shown[:, at], sample.weights, noise(at))
+            replace(
+                Chain.fit(name, settings.get(name), shown[:, at], sample.weights, noise(at)),
+                relative_to=references[name],
+            )
             for at, name in enumerate(names)
         ]
         return cls(tuple(chains), seed)
@@ -168,6 +174,32 @@ class Preprocessing:
     def from_json(cls, content: Mapping[str, Any]) -> Self:
         """The preprocessing that `to_json` wrote down."""
         return cls(tuple(Chain.from_json(chain) for chain in content["chains"]), int(content["seed"]))
+
+
+def _references(
+    names: Sequence[str], settings: Mapping[str, Sequence[StepSettings]], sample: Events
+) -> dict[str, str | None]:
+    """The angle that each variable is relative to: as chosen, or for an angle that follows an earlier one.
+
+    Photons are back to back: their difference is what a mass depends on, and two separate angles would blur it.
+    """
+    references = {name: _relative_to(settings.get(name)) for name in names}
+    angles = {name: column for name, column in zip(names, sample.features.T, strict=True) if is_angle(name, column)}
+    for name, column in angles.items():
+        if name in settings or name in references.values():
+            continue
+        for other, its_column in angles.items():
+            if other == name:
+                break
+            if references[other] is None and _follows(column - its_column, sample.weights):
+                references[name] = other
+                break
+    return references
+
+
+def _follows(differences: FloatArray, weights: FloatArray) -> bool:
+    """Whether differences of angles gather around a direction: by their mean resultant length."""
+    return bool(abs(np.average(np.exp(1j * differences), weights=weights)) > MIN_RESULTANT)
 
 
 def _check_references(references: Mapping[str, str | None]) -> None:
