@@ -25,7 +25,7 @@ class EvaluateSettings(Section):
     """Pairs named in the table of correlations, the others are averaged; without it those correlated in the target."""
     periodic: list[str] | None = None
     """Features that are angles in radians; without it what the model's preprocessing says, or names with `phi`."""
-    max_events: Annotated[int, Field(ge=100)] = 50_000
+    max_events: Annotated[int, Field(ge=100)] = 30_000
     """Largest number of events of each sample that the metrics compare; plots and tables show all of them."""
     seed: Annotated[int, Field(ge=0)] = 1
     """Start of every random number."""
