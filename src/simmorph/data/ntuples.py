@@ -22,6 +22,7 @@ import uproot
 
 from simmorph.data.ntuple_writer import METADATA, NtupleWriter
 from simmorph.data.outputs import OutputError, whole_file, write_provenance
+from simmorph.data.plausibility import check_claims
 from simmorph.errors import InputError, one_of
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def describe(path: str, tree: str | None = None) -> TreeInfo:
     """
     with _opened(path) as file, _told(path):
         name = _tree_name(path, file, tree)
-        found = file[name]
+        found = _tree(path, file, name)
         types = {branch: str(it.typename) for branch, it in _branches(found).items()}
         return TreeInfo(path, name, int(found.num_entries), types)
 
@@ -191,6 +192,14 @@ def _tree_name(path: str, file: Any, tree: str | None) -> str:
     if len(trees) != 1:
         raise InputError(path, "there is not one tree", f"say which with --tree; {one_of('', trees)}")
     return next(iter(trees))
+
+
+def _tree(path: str, file: Any, name: str) -> Any:
+    """The tree, once it is known that what it claims to hold can be in the file."""
+    found = file[name]
+    if found.classname not in TTREE_CLASSES:
+        check_claims(path, name, found)
+    return found
 
 
 def _branches(tree: Any) -> dict[str, Any]:
@@ -272,7 +281,7 @@ def open_tree(path: str, tree: str) -> Iterator[OpenTree]:
     """
     with _opened(path) as file:
         with _told(path, f"tree {tree!r}"):
-            found = file[_tree_name(path, file, tree)]
+            found = _tree(path, file, _tree_name(path, file, tree))
             opened = OpenTree(path, tree, int(found.num_entries), _branches(found))
         yield opened
 

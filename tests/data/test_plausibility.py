@@ -1,0 +1,49 @@
+"""Files that claim more than they can hold are refused before memory is set aside for the claim."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import uproot
+
+from simmorph.data.ntuples import describe, read_columns
+from simmorph.data.plausibility import LARGEST_RATIO, PLAUSIBLE_BYTES, is_plausible
+from simmorph.errors import InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+N_ENTRIES = 4321
+HUGE = 2_000_000_000
+
+
+@pytest.fixture
+def ntuple(tmp_path: Path) -> Path:
+    path = tmp_path / "new.root"
+    with uproot.recreate(path, compression=None) as file:
+        file.mkrntuple("mini", {"pt": np.float32}).extend({"pt": np.ones(N_ENTRIES, np.float32)})
+    return path
+
+
+def test_an_honest_rntuple_is_read(ntuple: Path) -> None:
+    assert describe(str(ntuple)).n_entries == N_ENTRIES
+    assert read_columns([str(ntuple)], "mini", ["pt"])["pt"].sum() == N_ENTRIES
+
+
+def test_a_page_that_claims_gigabytes_is_refused_before_they_are_set_aside(ntuple: Path) -> None:
+    content = ntuple.read_bytes()
+    # The list of pages gives the elements and then the bytes of the only page.
+    honest, claim = (struct.pack("<ii", n, 4 * N_ENTRIES) for n in (N_ENTRIES, HUGE))
+    assert content.count(honest) == 1
+    ntuple.write_bytes(content.replace(honest, claim))
+    with pytest.raises(InputError, match="'pt' claims 2,000,000,000 elements in 17,284 bytes; the file is damaged"):
+        describe(str(ntuple))
+
+
+def test_small_claims_and_good_compression_are_plausible() -> None:
+    assert is_plausible(PLAUSIBLE_BYTES, 0)
+    assert is_plausible(LARGEST_RATIO * 10_000, 10_000)
+    assert not is_plausible(LARGEST_RATIO * 10_000 + 1, 10_000)
