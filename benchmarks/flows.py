@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 N_FEATURES = 6
-SHAPE = FlowShape(layers=8, hidden=(64, 64), bins=8, tail_bound=5.0)
+SHAPE = FlowShape(layers=8, hidden=(64, 64), bins=8, tail_bound=5.0, marginal_bins=8)
 BATCH = 4096
 
 

@@ -11,7 +11,7 @@ import torch
 from simmorph.neural.flows import ConditionalFlow, FlowShape, coupling_masks
 from simmorph.neural.networks import initialise
 
-SHAPE = FlowShape(layers=4, hidden=(16,), bins=5, tail_bound=4.0)
+SHAPE = FlowShape(layers=4, hidden=(16,), bins=5, tail_bound=4.0, marginal_bins=7)
 
 
 def a_flow(n_features: int, n_context: int) -> ConditionalFlow:

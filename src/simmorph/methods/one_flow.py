@@ -45,6 +45,7 @@ class OneFlow(Method):
         bins: bins of each spline.
         tail_bound: the flow acts within [-tail_bound, tail_bound] in units of the preprocessed features, which are
             about standard deviations; beyond it features stay as they are.
+        marginal_bins: bins of the splines that shape each feature on its own.
 
     References:
         Daumann, Donega, Erdmann, Galli, Spaeh, Valsecchi, "One flow to correct them all: improving simulations in
@@ -62,9 +63,10 @@ class OneFlow(Method):
         hidden: HiddenLayers = (64, 64),
         bins: Annotated[int, Field(ge=2, le=256)] = 8,
         tail_bound: PositiveFloat = 5.0,
+        marginal_bins: Annotated[int, Field(ge=2, le=1024)] = 32,
     ) -> None:
         super().__init__(n_features, n_context)
-        self.flow = ConditionalFlow(n_features, n_context + 1, FlowShape(layers, hidden, bins, tail_bound))
+        self.flow = ConditionalFlow(n_features, n_context + 1, FlowShape(layers, hidden, bins, tail_bound, marginal_bins))
 
     def fit(self, source: Events, target: Events, how: Training) -> dict[str, History]:
         """Train the flow on both samples at once; see Method."""

@@ -32,12 +32,14 @@ class FlowShape(NamedTuple):
         hidden: hidden layers of the network in each of them.
         bins: bins of each spline.
         tail_bound: the splines act within [-tail_bound, tail_bound]; outside they are the identity.
+        marginal_bins: bins of the splines of the first layer, which shapes each feature on its own.
     """
 
     layers: int
     hidden: Sequence[int]
     bins: int
     tail_bound: float
+    marginal_bins: int
 
 
 class SplineCoupling(Transform):  # type: ignore[misc]
@@ -105,7 +107,8 @@ class ConditionalFlow(nn.Module):
     """The density of features given a context: coupling splines over a standard normal distribution.
 
     The first layer moves every feature by a spline that depends on the context alone, so that each feature answers to
-    the context whatever the number of features and layers; the coupling layers follow.
+    the context whatever the number of features and layers; the coupling layers follow. Its splines may be finer than
+    the others: sharp structure, such as a detector's modules, mostly stands in single features.
 
     Args:
         n_features: number of features.
@@ -119,9 +122,12 @@ class ConditionalFlow(nn.Module):
     def __init__(self, n_features: int, n_context: int, shape: FlowShape) -> None:
         super().__init__()
         self.n_context = n_context
-        moved = [list(range(n_features)), *coupling_masks(n_features, shape.layers)]
-        transforms = [SplineCoupling(n_features, features, n_context, shape) for features in moved]
-        self.transform = CompositeTransform(transforms)
+        fine = shape._replace(bins=shape.marginal_bins)
+        marginal = SplineCoupling(n_features, range(n_features), n_context, fine)
+        couplings = [
+            SplineCoupling(n_features, moved, n_context, shape) for moved in coupling_masks(n_features, shape.layers)
+        ]
+        self.transform = CompositeTransform([marginal, *couplings])
         self.density = Flow(self.transform, StandardNormal([n_features]))
 
     def log_density(self, features: Tensor, context: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from simmorph import __version__
 from simmorph.config.recipe import ApplySettings, Recipe, SelectSettings, required
@@ -25,6 +25,16 @@ if TYPE_CHECKING:
     from simmorph.config.limits import LimitsSettings
 
 
+class Result(Protocol):
+    """What every step returns."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON values."""
+
+    def to_text(self) -> str:
+        """For people."""
+
+
 @dataclass(frozen=True)
 class Step:
     """One step of the chain.
@@ -34,14 +44,16 @@ class Step:
         settings: everything but its inputs that its result depends on, as JSON values.
         inputs: files and folders that it reads.
         outputs: files and folders that it writes.
-        action: does it, replacing the outputs, and returns its result as JSON values.
+        action: does it, replacing the outputs.
+        is_shown: whether its result is worth reading once the chain is done.
     """
 
     name: str
     settings: Mapping[str, Any]
     inputs: Sequence[str]
     outputs: Sequence[Path]
-    action: Callable[[], Mapping[str, Any]]
+    action: Callable[[], Result]
+    is_shown: bool = False
 
 
 class StepOutcome(NamedTuple):
@@ -57,6 +69,8 @@ class StepOutcome(NamedTuple):
     """What it wrote."""
     result: Mapping[str, Any]
     """What it found."""
+    shown: str | None
+    """What of it is worth reading."""
 
 
 @dataclass(frozen=True)
@@ -67,15 +81,16 @@ class RunResult:
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""
-        return {"steps": [step._asdict() for step in self.steps]}
+        names = ("name", "done", "seconds", "outputs", "result")
+        return {"steps": [{name: getattr(step, name) for name in names} for step in self.steps]}
 
     def to_text(self) -> str:
-        """One line a step."""
+        """One line a step, then what evaluate and limits found."""
         rows = [
             f"{step.name:<28} {f'{step.seconds:6.1f} s' if step.done else 'up to date':>10}  {' '.join(step.outputs)}"
             for step in self.steps
         ]
-        return "\n".join(rows)
+        return "\n\n".join(["\n".join(rows), *(step.shown for step in self.steps if step.shown)])
 
 
 def run_chain(
@@ -96,16 +111,18 @@ def run_chain(
     for step in chain(recipe):
         key = _key(step)
         known = state.get(step.name, {})
-        if not force and known.get("key") == key and known.get("outputs") == _written(step):
-            outcomes.append(StepOutcome(step.name, False, 0.0, _names(step), known["result"]))
-            continue
-        announce(step.name)
         start = time.perf_counter()
-        result = step.action()
-        state[step.name] = {"key": key, "outputs": _written(step), "result": result}
-        with whole_file(state_file, force=True) as temporary:
-            write_json(temporary, state)
-        outcomes.append(StepOutcome(step.name, True, time.perf_counter() - start, _names(step), result))
+        is_due = force or known.get("key") != key or known.get("outputs") != _written(step)
+        if is_due:
+            announce(step.name)
+            result = step.action()
+            shown = result.to_text() if step.is_shown else None
+            known = {"key": key, "outputs": _written(step), "result": result.to_json(), "shown": shown}
+            state[step.name] = known
+            with whole_file(state_file, force=True) as temporary:
+                write_json(temporary, state)
+        seconds = time.perf_counter() - start
+        outcomes.append(StepOutcome(step.name, is_due, seconds, _names(step), known["result"], known["shown"]))
     return RunResult(outcomes)
 
 
@@ -126,10 +143,10 @@ def _toy_steps(recipe: Recipe) -> Iterator[Step]:
     if toy is None:
         return
 
-    def act() -> dict[str, Any]:
+    def act() -> Result:
         from simmorph.pipeline.toy import write_toy
 
-        return write_toy(toy.name, toy.output, n_events=toy.events, seed=toy.seed, force=True).to_json()
+        return write_toy(toy.name, toy.output, n_events=toy.events, seed=toy.seed, force=True)
 
     yield Step("toy", toy.model_dump(mode="json"), [], [toy.output], act)
 
@@ -137,10 +154,10 @@ def _toy_steps(recipe: Recipe) -> Iterator[Step]:
 def _select_steps(recipe: Recipe) -> Iterator[Step]:
     for settings in recipe.select:
 
-        def act(settings: SelectSettings = settings) -> dict[str, Any]:
+        def act(settings: SelectSettings = settings) -> Result:
             from simmorph.pipeline.select import select_events
 
-            return select_events(settings.input, settings.selection, settings.output, force=True).to_json()
+            return select_events(settings.input, settings.selection, settings.output, force=True)
 
         _, document = read_selection(settings.selection)
         described = {"selection": document.content, **settings.model_dump(mode="json")}
@@ -150,10 +167,10 @@ def _select_steps(recipe: Recipe) -> Iterator[Step]:
 def _train_step(recipe: Recipe) -> Step:
     model: Path = required(recipe.model, "model", "--set model=PATH")
 
-    def act() -> dict[str, Any]:
+    def act() -> Result:
         from simmorph.pipeline.train import train_model
 
-        return train_model(recipe, force=True).to_json()
+        return train_model(recipe, force=True)
 
     keys = {
         "source",
@@ -178,10 +195,10 @@ def _apply_steps(recipe: Recipe) -> Iterator[Step]:
         runs.insert(0, ApplySettings(input=required(recipe.source, "source", "--source"), output=recipe.template))
     for settings in runs:
 
-        def act(settings: ApplySettings = settings) -> dict[str, Any]:
+        def act(settings: ApplySettings = settings) -> Result:
             from simmorph.pipeline.apply import apply_model
 
-            return apply_model(settings.input, model, settings.output, tree=recipe.tree, force=True).to_json()
+            return apply_model(settings.input, model, settings.output, tree=recipe.tree, force=True)
 
         described = {"tree": recipe.tree, **settings.model_dump(mode="json")}
         inputs = [str(model), *settings.input]
@@ -189,15 +206,15 @@ def _apply_steps(recipe: Recipe) -> Iterator[Step]:
 
 
 def _evaluate_step(recipe: Recipe, report: Path) -> Step:
-    def act() -> dict[str, Any]:
+    def act() -> Result:
         from simmorph.pipeline.evaluate import evaluate
 
-        return evaluate(recipe, force=True).to_json()
+        return evaluate(recipe, force=True)
 
     keys = {"source", "target", "template", "tree", "features", "context", "weight", "region", "training", "evaluate"}
     samples = [*(recipe.source or []), *(recipe.target or [])]
     inputs = [str(path) for path in (recipe.model, recipe.template) if path is not None] + samples
-    return Step("evaluate", recipe.model_dump(mode="json", include=keys), inputs, [report], act)
+    return Step("evaluate", recipe.model_dump(mode="json", include=keys), inputs, [report], act, is_shown=True)
 
 
 def _limits_step(recipe: Recipe, settings: LimitsSettings) -> Step:
@@ -205,11 +222,11 @@ def _limits_step(recipe: Recipe, settings: LimitsSettings) -> Step:
 
     output: Path = required(settings.output, "limits.output", "--set limits.output=FOLDER")
 
-    def act() -> dict[str, Any]:
-        return limits_of_recipe(recipe, How(force=True)).to_json()
+    def act() -> Result:
+        return limits_of_recipe(recipe, How(force=True))
 
     described = recipe.model_dump(mode="json", include={"tree", "weight", "features", "limits"})
-    return Step("limits", described, inputs_of(settings), [output], act)
+    return Step("limits", described, inputs_of(settings), [output], act, is_shown=True)
 
 
 def _read_state(path: Path) -> dict[str, Any]:
