@@ -1,4 +1,6 @@
-"""Run the jobs of a submit file here, one after the other, as HTCondor would: python run_locally.py FILE.sub [ARGUMENT...]
+"""Run the jobs of a submit file here, one after the other, as HTCondor would.
+
+    python run_locally.py FILE.sub [ARGUMENT...]
 
 Each job gets a scratch folder with nothing in it but what `transfer_input_files` names, is started again for as long
 as it exits with `checkpoint_exit_code`, and only what `transfer_output_files` names comes home. Only what the submit
@@ -14,8 +16,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def main(submit_file: str, *more: str) -> int:
