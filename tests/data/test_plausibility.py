@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import uproot
 
-from simmorph.data.ntuples import describe, read_columns
-from simmorph.data.plausibility import LARGEST_RATIO, PLAUSIBLE_BYTES, is_plausible
+from simmorph.data.ntuples import create_ntuple, describe, read_columns
+from simmorph.data.plausibility import LARGEST_RATIO, PLAUSIBLE_BYTES, check_length, is_plausible
 from simmorph.errors import InputError
 
 if TYPE_CHECKING:
@@ -47,3 +47,30 @@ def test_small_claims_and_good_compression_are_plausible() -> None:
     assert is_plausible(PLAUSIBLE_BYTES, 0)
     assert is_plausible(LARGEST_RATIO * 10_000, 10_000)
     assert not is_plausible(LARGEST_RATIO * 10_000 + 1, 10_000)
+
+
+@pytest.mark.parametrize(
+    ("n_bytes", "message"),
+    [
+        (0, "is empty"),
+        (3, "is not a ROOT file"),
+        (10, "is cut short: it has 10 of 20 bytes"),
+        (-1, "is cut short: it has"),
+    ],
+)
+def test_a_file_that_was_cut_short_is_refused_although_what_is_read_is_there(
+    tmp_path: Path, n_bytes: int, message: str
+) -> None:
+    whole, part = tmp_path / "whole.root", tmp_path / "part.root"
+    with create_ntuple(whole, "events") as ntuple:
+        ntuple.extend({"pt": np.ones(10)})
+    part.write_bytes(whole.read_bytes()[:n_bytes])
+    with pytest.raises(InputError, match=message):
+        read_columns([str(part)], "events", ["pt"])
+
+
+def test_a_file_of_any_length_knows_it(tmp_path: Path) -> None:
+    path = tmp_path / "large.root"
+    path.write_bytes(b"root" + struct.pack(">iiq", 1_062_400, 100, 3_000_000_000) + bytes(100))
+    with pytest.raises(InputError, match="120 of 3,000,000,000 bytes; copy or write it again"):
+        check_length(str(path))

@@ -22,7 +22,7 @@ import uproot
 
 from simmorph.data.ntuple_writer import METADATA, NtupleWriter
 from simmorph.data.outputs import OutputError, whole_file, write_provenance
-from simmorph.data.plausibility import check_claims
+from simmorph.data.plausibility import check_claims, check_length
 from simmorph.errors import InputError, one_of
 
 if TYPE_CHECKING:
@@ -156,6 +156,8 @@ def _reachable(path: str) -> str:
             raise InputError(path, "no such file")
         if not Path(path).is_file():
             raise InputError(path, "is not a file")
+        with _told(path):
+            check_length(path)
     return path
 
 

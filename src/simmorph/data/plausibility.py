@@ -1,10 +1,13 @@
-"""Refuse a tree that claims more content than its bytes in the file can hold, before memory is set aside for it.
+"""Refuse files that were cut short, and trees that claim more content than their bytes in the file can hold.
 
-A flipped bit in the metadata of an RNTuple can make uproot set aside tens of gigabytes for a file of kilobytes.
+A file that was copied half can look whole, if what it lacks is not read; ROOT itself calls it "recovered". A flipped
+bit in the metadata of an RNTuple can make uproot set aside tens of gigabytes for a file of kilobytes.
 """
 
 from __future__ import annotations
 
+import struct
+from pathlib import Path
 from typing import Any
 
 from simmorph.errors import InputError
@@ -13,6 +16,38 @@ PLAUSIBLE_BYTES = 64 * 1024**2
 """A claim up to this does no harm."""
 LARGEST_RATIO = 50_000
 """More than any compression that ROOT knows reaches, even of zeros alone."""
+
+
+_MAGIC = b"root"
+_LARGE_FILE = 1_000_000
+"""Added to the version of a file whose length needs 64 bits."""
+
+
+def check_length(path: str) -> None:
+    """Check that a file is as long as its header says.
+
+    Args:
+        path: a file on this machine.
+
+    Raises:
+        InputError: it is no ROOT file, or a part of one.
+    """
+    with Path(path).open("rb") as file:
+        header = file.read(20)
+    if header[:4] != _MAGIC:
+        raise InputError(path, "is not a ROOT file" if header else "is empty", "name a ROOT file")
+    there, needed = Path(path).stat().st_size, _length(header)
+    if there < needed:
+        raise InputError(path, f"is cut short: it has {there:,} of {needed:,} bytes", "copy or write it again")
+
+
+def _length(header: bytes) -> int:
+    """The length that a ROOT file gives itself (fEND), which follows its version and the place of its first record."""
+    if len(header) < 20:
+        return 20
+    version: int = struct.unpack_from(">i", header, 4)[0]
+    length: int = struct.unpack_from(">q" if version >= _LARGE_FILE else ">i", header, 12)[0]
+    return length
 
 
 def check_claims(path: str, tree: str, found: Any) -> None:

@@ -249,7 +249,8 @@ def _check_origin(paths: Sequence[str], source: Table) -> None:
     Raises:
         InputError: it was.
     """
-    made_of = {entry["sha256"] for path in paths for entry in read_metadata(path).get("inputs", [])}
+    listed = [entry for path in paths for entry in read_metadata(path).get("inputs", [])]
+    made_of = {entry["sha256"] for entry in listed if isinstance(entry, dict) and "sha256" in entry}
     if made_of and made_of != set(source.files.values()):
         raise InputError(paths[0], "was made of another source", "run `simmorph apply` on this one, or name that one")
 
