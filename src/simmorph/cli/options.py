@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping
 
 Command = TypeVar("Command", bound="Callable[..., Any]")
 
@@ -53,3 +55,22 @@ def note(text: str, *, quiet: bool = False) -> None:
 def answer(result: Any, text: str, *, as_json: bool) -> None:
     """Print the result on stdout, as JSON or as text."""
     click.echo(json.dumps(result, indent=2, allow_nan=False) if as_json else text)
+
+
+@contextlib.contextmanager
+def epoch_progress(*, quiet: bool) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    """Shows the epoch that was trained last in one line, on a terminal only."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda _: None
+        return
+
+    def show(record: Mapping[str, Any]) -> None:
+        validation = record["validation_loss"]
+        losses = f"loss {record['loss']:.5f}" + ("" if validation is None else f", validation {validation:.5f}")
+        line = f"{record['stage']}: epoch {record['epoch']}/{record['epochs']}, {losses}, {record['seconds']:.0f} s"
+        click.echo(f"\r{line}\033[K", err=True, nl=False)
+
+    try:
+        yield show
+    finally:
+        click.echo(err=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from simmorph.cli.options import answer, force_option, json_option, note, quiet_option, recipe_options
+from simmorph.cli.options import answer, epoch_progress, force_option, json_option, note, quiet_option, recipe_options
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,5 +31,8 @@ def run_command(config: Path, overrides: tuple[str, ...], force: bool, quiet: bo
     from simmorph.pipeline.run import run_chain
 
     recipe = load_recipe(config, overrides)
-    result = run_chain(recipe, config.stem, force=force, announce=lambda text: note(text, quiet=quiet))
+    with epoch_progress(quiet=quiet) as show:
+        result = run_chain(
+            recipe, config.stem, force=force, announce=lambda text: note(text, quiet=quiet), on_epoch=show
+        )
     answer(result.to_json(), result.to_text(), as_json=as_json)

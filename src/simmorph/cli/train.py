@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from simmorph.cli.options import answer, force_option, json_option, note, quiet_option, recipe_options
+from simmorph.cli.options import answer, epoch_progress, force_option, json_option, note, quiet_option, recipe_options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Mapping
 
 
 @click.command("train")
@@ -43,7 +41,7 @@ def train_command(
     from simmorph.pipeline.train import train_model
 
     recipe = load_recipe(config, overrides).model_copy(update=_given(options))
-    with _progress(quiet=quiet) as show:
+    with epoch_progress(quiet=quiet) as show:
         result = train_model(recipe, force=options["force"], max_minutes=max_minutes, on_epoch=show)
     for warning in result.card.warnings:
         note(f"warning: {warning}", quiet=quiet)
@@ -54,22 +52,3 @@ def _given(options: Mapping[str, Any]) -> dict[str, Any]:
     """The recipe's keys that the command line sets."""
     given = {"source": list(options["source"]), "target": list(options["target"]), "model": options["output"]}
     return {key: value for key, value in given.items() if value}
-
-
-@contextlib.contextmanager
-def _progress(*, quiet: bool) -> Iterator[Callable[[Mapping[str, Any]], None]]:
-    """Shows the epoch that was trained last in one line, on a terminal only."""
-    if quiet or not sys.stderr.isatty():
-        yield lambda _: None
-        return
-
-    def show(record: Mapping[str, Any]) -> None:
-        validation = record["validation_loss"]
-        losses = f"loss {record['loss']:.5f}" + ("" if validation is None else f", validation {validation:.5f}")
-        line = f"{record['stage']}: epoch {record['epoch']}/{record['epochs']}, {losses}, {record['seconds']:.0f} s"
-        click.echo(f"\r{line}\033[K", err=True, nl=False)
-
-    try:
-        yield show
-    finally:
-        click.echo(err=True)

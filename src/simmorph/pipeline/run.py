@@ -94,7 +94,12 @@ class RunResult:
 
 
 def run_chain(
-    recipe: Recipe, name: str, *, force: bool = False, announce: Callable[[str], None] = lambda _: None
+    recipe: Recipe,
+    name: str,
+    *,
+    force: bool = False,
+    announce: Callable[[str], None] = lambda _: None,
+    on_epoch: Callable[[Mapping[str, Any]], None] = lambda _: None,
 ) -> RunResult:
     """Run every step that the recipe asks for, from the toy to the limits.
 
@@ -103,12 +108,13 @@ def run_chain(
         name: what the recipe is called; the state is kept beside the model in `<name>.run.json`.
         force: run every step, up to date or not.
         announce: told the name of each step before it starts.
+        on_epoch: told of every epoch of training.
     """
     model: Path = required(recipe.model, "model", "--set model=PATH")
     state_file = model.parent / f"{name}.run.json"
     state = _read_state(state_file)
     outcomes = []
-    for step in chain(recipe):
+    for step in chain(recipe, on_epoch):
         key = _key(step)
         known = state.get(step.name, {})
         start = time.perf_counter()
@@ -126,11 +132,11 @@ def run_chain(
     return RunResult(outcomes)
 
 
-def chain(recipe: Recipe) -> Iterator[Step]:
+def chain(recipe: Recipe, on_epoch: Callable[[Mapping[str, Any]], None]) -> Iterator[Step]:
     """The steps that a recipe asks for, in order, each made when those before it are done."""
     yield from _toy_steps(recipe)
     yield from _select_steps(recipe)
-    yield _train_step(recipe)
+    yield _train_step(recipe, on_epoch)
     yield from _apply_steps(recipe)
     if recipe.evaluate.report is not None:
         yield _evaluate_step(recipe, recipe.evaluate.report)
@@ -164,13 +170,13 @@ def _select_steps(recipe: Recipe) -> Iterator[Step]:
         yield Step(f"select {settings.output.name}", described, settings.input, [settings.output], act)
 
 
-def _train_step(recipe: Recipe) -> Step:
+def _train_step(recipe: Recipe, on_epoch: Callable[[Mapping[str, Any]], None]) -> Step:
     model: Path = required(recipe.model, "model", "--set model=PATH")
 
     def act() -> Result:
         from simmorph.pipeline.train import train_model
 
-        return train_model(recipe, force=True)
+        return train_model(recipe, force=True, on_epoch=on_epoch)
 
     keys = {
         "source",
