@@ -109,7 +109,7 @@ def _draw_yields(axes: Axes, spectrum: Spectrum) -> None:
     total = fitted.background + fitted.signal
     axes.stairs(total, data.edges, color=ORANGE, lw=1.8, label="Background + fitted signal")
     axes.stairs(fitted.background, data.edges, color=BLUE, lw=1.8, ls="--", label="Fitted background")
-    _draw_band(axes, fitted.background, fitted.uncertainty, data.edges)
+    _draw_band(axes, fitted.background, fitted.uncertainty, data.edges, label="Background uncertainty")
     _draw_points(axes, data, data.values, spectrum.data_label)
     axes.set_ylabel(_per_bin(data.edges, spectrum.label))
     axes.set_ylim(0, 1.3 * float(np.max(data.values + data.uncertainties)))
@@ -125,8 +125,8 @@ def _draw_excess(axes: Axes, spectrum: Spectrum) -> None:
     axes.set_ylabel("Data $-$ bkg.")
 
 
-def _draw_band(axes: Axes, centre: FloatArray, half: FloatArray, edges: FloatArray) -> None:
-    axes.stairs(centre + half, edges, baseline=centre - half, fill=True, color=BLUE, alpha=0.25, lw=0)
+def _draw_band(axes: Axes, centre: FloatArray, half: FloatArray, edges: FloatArray, label: str | None = None) -> None:
+    axes.stairs(centre + half, edges, baseline=centre - half, fill=True, color=BLUE, alpha=0.25, lw=0, label=label)
 
 
 def _draw_points(axes: Axes, data: Histogram, heights: FloatArray, label: str) -> None:
