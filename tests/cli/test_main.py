@@ -73,6 +73,12 @@ def test_wrong_usage_is_one_line_and_code_2(simmorph: Callable[..., Any], argume
     assert outcome.stdout == ""
 
 
+def test_without_a_command_there_is_the_whole_help(simmorph: Callable[..., Any]) -> None:
+    outcome = simmorph()
+    assert outcome == (0, simmorph("--help").stdout, "")
+    assert all(f"\n  {name} " in outcome.stdout for name in COMMANDS)
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help_with_an_example(name: str) -> None:
     module = importlib.import_module(f"simmorph.cli.{name}")

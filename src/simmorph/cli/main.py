@@ -63,9 +63,14 @@ class Commands(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=Commands,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, prog_name="simmorph")
-def simmorph() -> None:
+@click.pass_context
+def simmorph(context: click.Context) -> None:
     """Make simulation look like data, on ROOT ntuples.
 
     \b
@@ -76,6 +81,8 @@ def simmorph() -> None:
     Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 failure, 2 usage, 3 configuration,
     4 input data, 5 nothing selected, 85 checkpointed, 130 interrupted.
     """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
