@@ -70,7 +70,7 @@ def test_the_limit_from_real_atlas_data_is_the_one_in_its_readme(tmp_path: Path)
 
 @pytest.mark.slow
 def test_most_of_the_distortion_of_real_electrons_is_undone(tmp_path: Path) -> None:
-    run_example("cms-zee", tmp_path, "--set", "training.epochs=8")
+    run_example("cms-zee", tmp_path, "--set", "training.epochs=8", "--set", "evaluate.max_events=4000")
     report = read_json(tmp_path / "build" / "cms-zee" / "report" / "report.json")
     auc = {name: estimate["value"] for name, estimate in report["metrics"]["auc"].items()}
     source = report["held_out"]["events"]["source"]
@@ -83,7 +83,7 @@ def test_most_of_the_distortion_of_real_electrons_is_undone(tmp_path: Path) -> N
 
 @pytest.mark.slow
 def test_the_demo_goes_from_toy_data_to_a_limit_and_then_has_nothing_to_do(tmp_path: Path) -> None:
-    quick = ["toy.events=20000", "training.epochs=3", "evaluate.max_events=2000"]
+    quick = ["toy.events=20000", "training.epochs=2", "evaluate.max_events=1000"]
     arguments = [word for key in quick for word in ("--set", key)]
     run_example("demo", tmp_path, *arguments)
     build = tmp_path / "build" / "demo"
