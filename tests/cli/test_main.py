@@ -12,7 +12,7 @@ import click
 import pytest
 
 from simmorph import errors
-from simmorph.cli.main import COMMANDS, Commands, keep_to_scratch, run, simmorph
+from simmorph.cli.main import COMMANDS, Commands, keep_to_scratch, run, share_cores, simmorph
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,6 +107,15 @@ def test_a_job_keeps_its_temporary_files_in_its_scratch_folder() -> None:
     elsewhere = {"HOME": "/users/me"}
     keep_to_scratch(elsewhere)
     assert elsewhere == {"HOME": "/users/me"}
+
+
+def test_waiting_threads_sleep_unless_the_user_says_otherwise() -> None:
+    environment: dict[str, str] = {}
+    share_cores(environment)
+    assert environment == {"OMP_WAIT_POLICY": "PASSIVE"}
+    environment = {"OMP_WAIT_POLICY": "ACTIVE"}
+    share_cores(environment)
+    assert environment == {"OMP_WAIT_POLICY": "ACTIVE"}
 
 
 def test_help_answers_at_once() -> None:
