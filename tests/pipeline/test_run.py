@@ -82,6 +82,15 @@ def test_a_broken_state_file_only_costs_time(recipe_file: Path) -> None:
     assert done(run_chain(load_recipe(recipe_file), "chain")) == STEPS
 
 
+def test_a_state_file_of_another_version_only_costs_time(recipe_file: Path) -> None:
+    run_chain(load_recipe(recipe_file), "chain")
+    state_file = recipe_file.parent / "chain.run.json"
+    state = json.loads(state_file.read_text())
+    del state["select data.root"]["shown"]
+    state_file.write_text(json.dumps(state | {"train": None}))
+    assert done(run_chain(load_recipe(recipe_file), "chain")) == ["select data.root", *STEPS[3:]]
+
+
 def test_a_recipe_without_a_model_is_refused(recipe_file: Path) -> None:
     with pytest.raises(ConfigError, match="key 'model' is missing"):
         run_chain(load_recipe(recipe_file, ["model=null"]), "chain")

@@ -35,6 +35,10 @@ class Result(Protocol):
         """For people."""
 
 
+_KEPT = {"key", "outputs", "result", "shown"}
+"""What the state file keeps of a step."""
+
+
 @dataclass(frozen=True)
 class Step:
     """One step of the chain.
@@ -240,7 +244,10 @@ def _read_state(path: Path) -> dict[str, Any]:
         state = json.loads(path.read_text())
     except (OSError, ValueError):  # no state, or a broken one: everything runs again
         return {}
-    return state if isinstance(state, dict) else {}
+    if not isinstance(state, dict):
+        return {}
+    # What another version wrote may lack something: such a step runs again.
+    return {name: step for name, step in state.items() if isinstance(step, dict) and step.keys() >= _KEPT}
 
 
 def _names(step: Step) -> list[str]:
