@@ -14,8 +14,9 @@ help: ## list the targets
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
-# torch comes first and alone: an open requirement would pull gigabytes of GPU packages.
+# torch comes first and alone: an open requirement would pull a newer one with gigabytes of GPU packages.
 $(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing into $(VENV): a few minutes the first time"
 	$(PIP) torch==2.13.0
 	$(PIP) -e .
 	@touch $@
