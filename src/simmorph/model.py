@@ -240,6 +240,9 @@ def _check_sample(events: Events, name: str, variables: Sequence[str]) -> None:
     if len(events) < MIN_EVENTS:
         what = f"{len(events)} events are too few to train on"
         raise InputError(name, what, f"give at least {MIN_EVENTS} beside the hold-out part")
+    with np.errstate(over="ignore"):
+        if np.isfinite(events.weights).all() and not np.isfinite(np.sum(events.weights**2)):
+            raise InputError(name, "the weights are too large to be added up", "check the weight branch")
     refuse_negative_weights(events, name)
     for column, variable in zip(np.hstack([events.features, events.context]).T, variables, strict=True):
         n_bad = int(np.count_nonzero(~np.isfinite(column)))

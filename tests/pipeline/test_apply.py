@@ -13,6 +13,7 @@ import uproot
 
 from simmorph.config.recipe import load_recipe
 from simmorph.data.ntuples import create_ntuple, describe, iterate, read_columns, read_metadata
+from simmorph.errors import InputError
 from simmorph.model import Model
 from simmorph.pipeline.apply import apply_model
 from simmorph.pipeline.train import read_samples, train_model
@@ -309,3 +310,13 @@ def test_morphed_isolation_agrees_with_the_target(trained: Path) -> None:
     after = _read(trained / "out.root")["isolation_morphed"]
     target = read_columns([str(trained / "target.root")], "events", ["isolation"])["isolation"]
     assert np.mean(after[after > 0]) == pytest.approx(np.mean(target[target > 0]), rel=0.05)
+
+
+def test_a_feature_of_two_numbers_per_entry_is_refused(
+    trained: Path, write_ntuple: Callable[..., Path], flat_columns: Callable[..., Any]
+) -> None:
+    columns = flat_columns()
+    pairs = write_ntuple(trained / "pairs.root", {**columns, "pt1": np.stack([columns["pt1"]] * 2, axis=1)})
+    with pytest.raises(InputError, match="'pt1' is not one number per entry"):
+        apply_model([str(pairs)], trained / "model", trained / "out.root")
+    assert not (trained / "out.root").exists()

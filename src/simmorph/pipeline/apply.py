@@ -17,6 +17,7 @@ from simmorph.data.outputs import refuse_existing, sha256_of
 from simmorph.data.selection import Selector
 from simmorph.errors import ConfigError, EmptySelectionError, InputError, UsageError, one_of
 from simmorph.model import NON_FINITE, NOT_SELECTED, OUT_OF_RANGE, Model
+from simmorph.pipeline.units import check_units
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -88,6 +89,8 @@ class ApplyResult:
     def warnings(self) -> list[str]:
         """What the user should look at."""
         found = [f"branch {name!r} is left out: {reason}" for name, reason in self.left_out.items()]
+        if self.n_non_finite:
+            found.append(f"{self.n_non_finite} events are not finite and were not morphed: {STATUS} & {NON_FINITE}")
         if self.out_of_range_fraction > OUTSIDE_WARNING:
             found.append(
                 f"{self.out_of_range_fraction:.1%} of the events lie outside of what the model was trained on, "
@@ -161,28 +164,34 @@ class Job:
     def _flat_chunks(self, path: str) -> Iterator[dict[str, Column]]:
         names = dict.fromkeys([*self.copied, *self.variables, *([self.weight] if self.weight else [])])
         for start, columns in iterate(path, self.tree, list(names), self.step):
-            _check_flat(path, self.tree, columns, list(names)[len(self.copied) :])
+            _check_flat(path, self.tree, columns, [*self.variables, *([self.weight] if self.weight else [])])
             n_rows = len(columns[self.variables[0]])
-            new = self._morphed(columns, np.arange(start, start + n_rows))
+            before = self._events(columns, np.arange(start, start + n_rows))
+            if start == 0:
+                check_units(self.model.card, before, path)
+            new = self._morphed(columns, before)
             yield {**{name: columns[name] for name in self.copied}, **new}
 
     def _selected_chunks(self, path: str, selector: Selector) -> Iterator[dict[str, Column]]:
         sample = selector.sample_of(describe(path, self.tree).branches)
         for start, columns in iterate(path, self.tree, selector.branches(sample), self.step):
             chosen = selector.run(columns, sample, check_unit=start == 0)
-            new = self._morphed(chosen.columns, chosen.rows + start)
+            new = self._morphed(chosen.columns, self._events(chosen.columns, chosen.rows + start))
             yield _spread(new, chosen.rows, len(next(iter(columns.values()))))
 
-    def _morphed(self, columns: Mapping[str, Column], ids: IntArray) -> dict[str, NDArray[Any]]:
-        """The new branches of some events."""
+    def _events(self, columns: Mapping[str, Column], ids: IntArray) -> Events:
+        """What the model needs of some events."""
         features = [variable.name for variable in self.model.card.features]
         context = [variable.name for variable in self.model.card.context]
         weights = np.asarray(columns[self.weight], np.float64) if self.weight else np.ones(len(ids))
-        before = Events(_matrix(columns, features, len(ids)), _matrix(columns, context, len(ids)), weights, ids)
+        return Events(_matrix(columns, features, len(ids)), _matrix(columns, context, len(ids)), weights, ids)
+
+    def _morphed(self, columns: Mapping[str, Column], before: Events) -> dict[str, NDArray[Any]]:
+        """The new branches of some events."""
+        names = [variable.name for variable in self.model.card.features]
         after, status = self.model.transform(before, self.seed)
         new: dict[str, NDArray[Any]] = {
-            f"{name}_morphed": after.features[:, at].astype(_float_type(columns[name]))
-            for at, name in enumerate(features)
+            f"{name}_morphed": after.features[:, at].astype(_float_type(columns[name])) for at, name in enumerate(names)
         }
         return {**new, WEIGHT: after.weights, STATUS: status.astype(np.int32)}
 

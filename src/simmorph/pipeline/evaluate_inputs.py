@@ -14,6 +14,7 @@ from simmorph.data.ntuples import describe, entry_numbers, expand_inputs, is_url
 from simmorph.data.outputs import sha256_of
 from simmorph.errors import ConfigError, InputError, one_of
 from simmorph.evaluation.samples import Samples
+from simmorph.pipeline.units import check_samples
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,7 +53,7 @@ class Table:
 
     def events(self, names: Sequence[str], context: Sequence[str], rows: BoolArray) -> Events:
         """The named columns of some rows."""
-        return Events(self._matrix(names)[rows], self._matrix(context)[rows], self.weights[rows], self.ids[rows])
+        return Events(self.matrix(names)[rows], self.matrix(context)[rows], self.weights[rows], self.ids[rows])
 
     def passes(self, cut: Expression | None) -> BoolArray:
         """(n_events,), which rows pass a cut; without one all do."""
@@ -62,9 +63,10 @@ class Table:
 
     def is_finite(self, names: Sequence[str]) -> BoolArray:
         """(n_events,), whether every named column is finite."""
-        return np.asarray(np.isfinite(self._matrix(names)).all(axis=1))
+        return np.asarray(np.isfinite(self.matrix(names)).all(axis=1))
 
-    def _matrix(self, names: Sequence[str]) -> FloatArray:
+    def matrix(self, names: Sequence[str]) -> FloatArray:
+        """(n_events, n_names), the named columns."""
         empty = np.empty((len(self), 0))
         return np.column_stack([empty, *(np.asarray(self.columns[name], np.float64) for name in names)])
 
@@ -161,6 +163,7 @@ def read_inputs(recipe: Recipe, card: ModelCard | None) -> Inputs:
     derived = {name: parse(text, f"evaluate.derived.{name}") for name, text in recipe.evaluate.derived.items()}
     branches = _branches(recipe, trained_on, derived)
     source, target = (_read(recipe, sample, branches, derived) for sample in ("source", "target"))
+    check_samples(recipe.features, source.matrix(recipe.features), target.matrix(recipe.features))
     source = _with_seen(source, "source", recipe.tree, trained_on, card)
     target = _with_seen(target, "target", recipe.tree, trained_on, card)
     template, status = _read_template(recipe, source, derived)
@@ -212,6 +215,9 @@ def _read(recipe: Recipe, sample: str, branches: Sequence[str], derived: Mapping
     columns = read_columns(paths, recipe.tree, branches)
     ids = entry_numbers(paths, recipe.tree)
     weights = np.asarray(columns[recipe.weight], np.float64) if recipe.weight else np.ones(len(ids))
+    n_bad = int(np.count_nonzero(~np.isfinite(weights)))
+    if n_bad:
+        raise InputError(sample, f"{n_bad} of {len(ids)} weights are not finite", "repair them in the ntuple")
     return Table(_with_derived(columns, derived), weights, ids, np.zeros(len(ids), np.bool_), _hashes(paths))
 
 

@@ -12,7 +12,7 @@ from simmorph.config.limits import LimitsRecipe, LimitsSettings
 from simmorph.config.recipe import Recipe, required
 from simmorph.data.ntuples import expand_inputs, is_url
 from simmorph.data.outputs import refuse_existing, sha256_of, whole_folder, write_provenance
-from simmorph.errors import ConfigError
+from simmorph.errors import ConfigError, InputError
 from simmorph.limits.building import with_bounds, workspace_of
 from simmorph.limits.inference import AsymptoticCls, FittedStrength, Limits, fitted_strength, upper_limits
 from simmorph.limits.plots import Spectrum, scan_of
@@ -24,6 +24,10 @@ from simmorph.limits.workspace import STDIN, Measurement, measurement_of, read_w
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
+
+
+MANY_EVENTS = 30.0
+"""So many are expected that finding none cannot happen (a probability of 1e-13)."""
 
 
 class SidebandQuality(NamedTuple):
@@ -159,6 +163,7 @@ def limits_of_recipe(recipe: Recipe | LimitsRecipe, how: How = AS_USUAL) -> Limi
     how = how._replace(output=how.output or settings.output)
     _refuse_existing(how)
     templates = read_templates(settings, Defaults(settings.tree or recipe.tree, recipe.weight), how.note)
+    _refuse_missing_data(templates)
     spec = workspace_of(templates, settings.parameter)
     where = None if how.output is None else str(how.output / WORKSPACE)
     found = _infer(measurement_of(spec, where or "the recipe's workspace"), how.level or settings.cl, how)
@@ -174,6 +179,18 @@ def limits_of_recipe(recipe: Recipe | LimitsRecipe, how: How = AS_USUAL) -> Limi
     return result
 
 
+def _refuse_missing_data(templates: Templates) -> None:
+    """Data without any event where many are expected are the wrong ones: their unit, region or file.
+
+    Raises:
+        InputError: that is the case.
+    """
+    expected = sum(float(np.sum(it.histogram.values)) for it in templates.samples if not it.is_signal)
+    if expected > MANY_EVENTS and not np.any(templates.data.values):
+        what = f"no event in any bin, and {expected:.4g} are expected"
+        raise InputError("data", what, "check their region, observable, binning and units")
+
+
 def _infer(ready: Measurement, level: float, how: How) -> _Inference:
     test = AsymptoticCls(ready.likelihood, ready.data)
     limits = upper_limits(test, level, how.note)
@@ -182,13 +199,13 @@ def _infer(ready: Measurement, level: float, how: How) -> _Inference:
 
 def _refuse_existing(how: How) -> None:
     if how.output is not None:
-        refuse_existing(how.output, force=how.force)
+        refuse_existing(how.output, force=how.force, marker=WORKSPACE)
 
 
 def _write(report: Report, output: Path, inputs: Sequence[str], *, force: bool) -> None:
     """Write the report, whole or not at all; the provenance of its workspace comes last."""
     hashes = {path: "remote" if is_url(path) else sha256_of(path) for path in inputs}
-    with whole_folder(output, force=force) as folder:
+    with whole_folder(output, force=force, marker=WORKSPACE) as folder:
         report.write(folder)
         write_provenance(folder / WORKSPACE, {"inputs": hashes})
 
