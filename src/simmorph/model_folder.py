@@ -47,7 +47,7 @@ def write_folder(folder: Path, card: ModelCard, module: nn.Module, log: str, *, 
         force: replace an existing folder.
     """
     content = card.model_dump(mode="json")
-    with whole_folder(folder, force=force) as temporary:
+    with whole_folder(folder, force=force, marker=CARD) as temporary:
         (temporary / TENSORS).write_bytes(serialised(module))
         (temporary / LOG).write_text(log)
         write_json(temporary / CARD, {"card_sha256": digest_of(content), **content})

@@ -108,3 +108,19 @@ def test_provenance_names_the_content(tmp_path: Path) -> None:
 def test_json_refuses_what_other_readers_refuse(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_json(tmp_path / "x.json", {"limit": float("nan")})
+
+
+def test_force_replaces_only_a_folder_of_the_same_kind(tmp_path: Path) -> None:
+    folder = tmp_path / "precious"
+    folder.mkdir()
+    (folder / "thesis.tex").write_text("years of work")
+    with (
+        pytest.raises(UsageError, match=r"lacks 'card.json'; choose another output"),
+        whole_folder(folder, force=True, marker="card.json"),
+    ):
+        pass
+    assert (folder / "thesis.tex").read_text() == "years of work"
+    (folder / "card.json").touch()
+    with whole_folder(folder, force=True, marker="card.json") as temporary:
+        (temporary / "card.json").touch()
+    assert [path.name for path in folder.iterdir()] == ["card.json"]

@@ -207,7 +207,7 @@ def test_an_output_is_neither_replaced_nor_read(tmp_path: Path) -> None:
     path = changed(tmp_path)
     with pytest.raises(UsageError, match="already exists"):
         select_events([str(ATLAS)], "diphoton-unpaired", path)
-    with pytest.raises(InputError, match="is also an input"):
+    with pytest.raises(UsageError, match="is also an input"):
         select_events([str(path)], "diphoton-unpaired", path, force=True)
 
 

@@ -220,3 +220,25 @@ def test_sigterm_saves_a_checkpoint_and_exits_with_85(write_recipe: Callable[...
     assert "run the same command again" in stderr
     assert (tmp_path / "model.checkpoint" / "fit.safetensors").is_file()
     assert not (tmp_path / "model").exists()
+
+
+def test_a_log_that_cannot_be_written_is_one_line(
+    write_recipe: Callable[..., Path], simmorph: Callable[..., Any], tmp_path: Path
+) -> None:
+    method, training = "{name: one_flow, layers: 2, hidden: [4], bins: 4}", "{epochs: 1, device: cpu}"
+    outcome = simmorph(
+        "train", "-c", write_recipe(method=method, training=training), "-o", tmp_path / "source.root" / "model"
+    )
+    assert (outcome.code, outcome.stderr.count("\n")) == (1, 1), outcome.stderr
+    assert "choose another output" in outcome.stderr
+
+
+def test_an_interrupted_training_leaves_no_log(write_recipe: Callable[..., Path], tmp_path: Path) -> None:
+    method, training = "{name: one_flow, layers: 2, hidden: [4], bins: 4}", "{epochs: 5, device: cpu}"
+
+    def interrupt(_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_model(load_recipe(write_recipe(method=method, training=training)), on_epoch=interrupt)
+    assert not [path.name for path in tmp_path.iterdir() if path.name.startswith("model")]

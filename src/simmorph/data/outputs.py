@@ -28,14 +28,22 @@ class OutputError(SimmorphError):
     """An output could not be written."""
 
 
-def refuse_existing(path: Path, *, force: bool) -> None:
+def refuse_existing(path: Path, *, force: bool, marker: str | None = None) -> None:
     """Fail early if the output exists, before hours are spent on it.
 
+    Args:
+        path: the output.
+        force: an output of the same kind may be replaced.
+        marker: what every output folder of this kind holds; a folder of something else is never replaced.
+
     Raises:
-        UsageError: it exists and `force` is not set, or a folder stands where a file should go.
+        UsageError: it exists and may not be replaced.
     """
     if path.exists() and not force:
         raise UsageError(path, "already exists", "choose another output or add --force")
+    if marker and path.is_dir() and any(path.iterdir()) and not (path / marker).exists():
+        what = f"holds something else than what is to be written there: it lacks {marker!r}"
+        raise UsageError(path, what, "choose another output")
 
 
 def provenance_path(output: Path) -> Path:
@@ -74,10 +82,15 @@ def whole_file(path: Path, *, force: bool = False) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def whole_folder(path: Path, *, force: bool = False) -> Iterator[Path]:
-    """A temporary folder that becomes `path` when the block ends well, and vanishes when it does not."""
+def whole_folder(path: Path, *, force: bool = False, marker: str | None = None) -> Iterator[Path]:
+    """A temporary folder that becomes `path` when the block ends well, and vanishes when it does not.
+
+    Raises:
+        UsageError: the folder exists and may not be replaced; see `refuse_existing`.
+        OutputError: the folder cannot be written.
+    """
     path = Path(path)
-    refuse_existing(path, force=force)
+    refuse_existing(path, force=force, marker=marker)
     if path.exists() and not path.is_dir():
         raise UsageError(path, "is a file", "name a folder to write")
     with _temporary(path) as folder:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from simmorph.card import ModelCard
     from simmorph.config.recipe import Recipe
 
+REPORT = "report.json"
 ALL_EVENTS, TRAINING = "all", "training"
 """Names of the region that is judged first if the recipe gives it none."""
 
@@ -79,17 +80,17 @@ def evaluate(
     """
     start = time.perf_counter()
     folder: Path = required(recipe.evaluate.report, "evaluate.report", "--output")
-    refuse_existing(folder, force=force)
+    refuse_existing(folder, force=force, marker=REPORT)
     card = _card(recipe.model)
     if card is None:
         announce("no model given: it is not known which events training has seen")
     inputs = read_inputs(recipe, card)
     regions = [_compared(recipe, inputs, name, cut, announce) for name, cut in _regions(recipe, inputs).items()]
     report = _report(recipe, inputs, regions)
-    with whole_folder(folder, force=force) as temporary:
+    with whole_folder(folder, force=force, marker=REPORT) as temporary:
         announce("drawing the report")
         report["provenance"]["seconds"] = round(time.perf_counter() - start, 1)
-        write_json(temporary / "report.json", report)
+        write_json(temporary / REPORT, report)
         write_report(temporary, regions, report, recipe.evaluate)
     return EvaluateResult(folder, regions, report)
 

@@ -12,7 +12,7 @@ from simmorph.config.selection import read_selection
 from simmorph.data.ntuples import create_ntuple, expand_inputs, open_tree
 from simmorph.data.outputs import refuse_existing
 from simmorph.data.selection import Sample, Selector
-from simmorph.errors import EmptySelectionError, InputError
+from simmorph.errors import EmptySelectionError, InputError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -141,7 +141,7 @@ def select_events(  # noqa: PLR0913 - one keyword for each option of the command
     job = _Job(Selector.of(settings, document), tree or settings.tree, sample, on_bad_file, progress)
     paths = expand_inputs(inputs)
     if str(Path(output).resolve()) in {str(Path(path).resolve()) for path in paths}:
-        raise InputError(output, "is also an input", "choose another output")
+        raise UsageError(output, "is also an input", "choose another output")
     made_from = {"inputs": paths, "selection": settings.model_dump(mode="json"), "tree": job.tree, "sample": sample}
     with create_ntuple(output, TREE, force=force, made_from=made_from) as ntuple:
         for path in paths:

@@ -18,10 +18,12 @@ from simmorph.config.recipe import required
 from simmorph.data.events import Events
 from simmorph.data.expressions import parse
 from simmorph.data.ntuples import describe, entry_numbers, expand_inputs, is_url, read_columns, read_metadata
-from simmorph.data.outputs import refuse_existing, sha256_of
-from simmorph.errors import ConfigError, EmptySelectionError, InputError
+from simmorph.data.outputs import OutputError, refuse_existing, sha256_of
+from simmorph.errors import ConfigError, EmptySelectionError
 from simmorph.model import Model, Origin
+from simmorph.model_folder import CARD
 from simmorph.neural.training import Training
+from simmorph.pipeline.units import check_samples
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,9 +32,6 @@ if TYPE_CHECKING:
     from simmorph.card import ModelCard
     from simmorph.config.recipe import Recipe
     from simmorph.data.events import FloatArray
-
-WRONG_UNIT = 300.0
-"""Medians of one variable that differ by this factor are taken for different units."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +104,7 @@ def train_model(
     """
     start = time.monotonic()
     folder: Path = required(recipe.model, "model", "-o MODEL")
-    refuse_existing(folder, force=force)
+    refuse_existing(folder, force=force, marker=CARD)
     minutes = max_minutes or recipe.training.max_minutes
     checkpoint = folder.with_name(folder.name + ".checkpoint")
     log = EpochLog(folder.with_name(folder.name + ".log.jsonl"), resume=checkpoint.exists())
@@ -114,7 +113,7 @@ def train_model(
         log.add(record)
         on_epoch(record)
 
-    with stop_on_sigterm() as stop_requested:
+    with stop_on_sigterm() as stop_requested, _log_kept_for(checkpoint, log):
         samples = read_samples(recipe)
         deadline = None if minutes is None else start + 60 * minutes
         how = Training(recipe.training, checkpoint, deadline, stop_requested, tell)
@@ -123,6 +122,18 @@ def train_model(
     log.path.unlink(missing_ok=True)
     shutil.rmtree(checkpoint, ignore_errors=True)
     return TrainResult(folder, model.card, time.monotonic() - start)
+
+
+@contextlib.contextmanager
+def _log_kept_for(checkpoint: Path, log: EpochLog) -> Iterator[None]:
+    """When training does not come to its end, the log stays only beside a checkpoint that goes on with it."""
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):  # what went wrong is told by the exception on its way
+            if not checkpoint.exists():
+                log.path.unlink(missing_ok=True)
+        raise
 
 
 @dataclass
@@ -142,8 +153,11 @@ class EpochLog:
         stage, epoch = record["stage"], record["epoch"]
         self.records = [old for old in self.records if old["stage"] != stage or old["epoch"] < epoch]
         self.records.append(dict(record))
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.write_text(self.text())
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.write_text(self.text())
+        except OSError as error:
+            raise OutputError(self.path, (error.strerror or str(error)).lower(), "choose another output") from error
 
     def text(self) -> str:
         """The whole log."""
@@ -186,7 +200,8 @@ def read_samples(recipe: Recipe) -> Samples:
         "target": expand_inputs(required(recipe.target, "target", "--target FILE")),
     }
     source, target = (_read_sample(recipe, its_paths, name) for name, its_paths in paths.items())
-    _check_units(recipe, source, target)
+    values = [np.hstack([events.features, events.context]) for events in (source, target)]
+    check_samples([*recipe.features, *recipe.context], *values)
     origin = Origin(
         tuple(_file_record(path, recipe.tree) for path in paths["source"]),
         tuple(_file_record(path, recipe.tree) for path in paths["target"]),
@@ -200,6 +215,8 @@ def _read_sample(recipe: Recipe, paths: Sequence[str], name: str) -> Events:
     names = {*recipe.features, *recipe.context, *((recipe.weight,) if recipe.weight else ())}
     columns = read_columns(paths, recipe.tree, sorted(names | (region.names if region else set())))
     ids = entry_numbers(paths, recipe.tree)
+    if not len(ids):
+        raise EmptySelectionError(", ".join(paths), f"tree {recipe.tree!r} has no entries", f"give another {name}")
     weights = columns[recipe.weight].astype(np.float64) if recipe.weight else np.ones(len(ids))
     events = Events(
         _matrix(columns, recipe.features, len(ids)), _matrix(columns, recipe.context, len(ids)), weights, ids
@@ -220,16 +237,6 @@ def _matrix(columns: Mapping[str, Any], names: Sequence[str], n_events: int) -> 
     for at, name in enumerate(names):
         matrix[:, at] = columns[name]
     return matrix
-
-
-def _check_units(recipe: Recipe, source: Events, target: Events) -> None:
-    """Refuse two samples of which one is in MeV and the other in GeV."""
-    values = [np.hstack([events.features, events.context]) for events in (source, target)]
-    for at, name in enumerate([*recipe.features, *recipe.context]):
-        sizes = [float(np.median(np.abs(sample[:, at]))) if len(sample) else 0.0 for sample in values]
-        if min(sizes) > 0 and not 1 / WRONG_UNIT < sizes[0] / sizes[1] < WRONG_UNIT:
-            what = f"the median of |{name}| is {sizes[0]:.4g} in the source and {sizes[1]:.4g} in the target"
-            raise InputError(f"branch {name!r}", what, "bring both to the same unit, as `simmorph select` does")
 
 
 def units_of(names: Sequence[str], energy_unit: str) -> dict[str, str]:
