@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import signal
@@ -31,6 +32,7 @@ COMMANDS = {
 """Every command in the order of an analysis, with its line in `--help`; each lives in the module of its name."""
 
 INTERRUPTED = 130
+TERMINATED = 128 + signal.SIGTERM
 
 
 class Commands(click.Group):
@@ -108,13 +110,27 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, click.Abort):
         _say("interrupted; nothing was left half-written")
         return INTERRUPTED
+    except SystemExit as stop:
+        if stop.code == TERMINATED:
+            _say("terminated; nothing was left half-written")
+        raise
     except click.exceptions.Exit as stop:
         return stop.exit_code
-    except BrokenPipeError:
+    except OSError as error:
+        return _failed_to_print(error)
+    return 0
+
+
+def _failed_to_print(error: OSError) -> int:
+    """The exit code if the result could not be printed; any other error of the system is a bug."""
+    if isinstance(error, BrokenPipeError):
         # The reader of our pipe has what it wanted; the interpreter must not flush stdout again at exit.
         sys.stderr.close()
         return 0
-    return 0
+    if error.errno != errno.ENOSPC:
+        raise error
+    _say(f"{error.filename or 'stdout'}: no space left on device; make room and run it again")
+    return 1
 
 
 def keep_to_scratch(environment: MutableMapping[str, str]) -> None:
