@@ -11,6 +11,7 @@ from simmorph.errors import InputError
 from simmorph.evaluation import METRICS
 from simmorph.evaluation.c2st import Judgement, judge
 from simmorph.evaluation.correlations import Correlations, correlations, noise_floor
+from simmorph.evaluation.estimates import Estimate
 from simmorph.evaluation.marginals import kolmogorov, wasserstein
 from simmorph.evaluation.movement import Movement, movement
 from simmorph.evaluation.samples import EqualSamples, Samples, equal_samples
@@ -19,13 +20,14 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from simmorph.data.events import Events
-    from simmorph.evaluation.estimates import Estimate
 
 FEWEST_EVENTS = 100
 SIGNIFICANT = 3.0
-"""Standard deviations above the null from which on a difference is not called noise."""
+"""Standard deviations above the null from which on a difference is called significant."""
+ONE_SIDED_95 = 1.645
+"""Standard deviations that 95 % of a normal distribution lie below."""
 
-Compared = dict[str, "Estimate"]
+Compared = dict[str, Estimate]
 """An estimate for each comparison."""
 
 
@@ -62,8 +64,18 @@ class RegionResult:
     @property
     def significance(self) -> float:
         """By how many standard deviations the template is easier to tell from the target than the target itself."""
+        return self.excess.value / self.excess.uncertainty
+
+    @property
+    def excess(self) -> Estimate:
+        """The template's AUC minus that of the null."""
         ours, null = (self.metrics["auc"][name] for name in ("template_vs_target", "target_vs_target"))
-        return (ours.value - null.value) / float(np.hypot(ours.uncertainty, null.uncertainty))
+        return Estimate(ours.value - null.value, float(np.hypot(ours.uncertainty, null.uncertainty)))
+
+    @property
+    def excess_limit(self) -> float:
+        """The one-sided upper limit at 95 % confidence on how far the template's AUC is above the null's."""
+        return max(self.excess.value, 0.0) + ONE_SIDED_95 * self.excess.uncertainty
 
     @property
     def undone(self) -> float:
@@ -85,13 +97,11 @@ class RegionResult:
     def verdict(self) -> str:
         """The result in one sentence."""
         numbers = {name: estimate.to_text() for name, estimate in self.metrics["auc"].items()}
-        told = (
-            f"cannot be told from the target beyond noise ({self.significance:+.1f} standard deviations from the null)"
-            if self.is_within_noise
-            else f"can be told from the target with a significance of {self.significance:.1f} standard deviations"
-        )
+        told = "differs significantly" if not self.is_within_noise else "does not differ significantly"
         return (
-            f"the template {told}: AUC {numbers['template_vs_target']}, target against target "
+            f"the template {told} from the target: its AUC is {self.excess.value:+.4f} ± {self.excess.uncertainty:.4f} "
+            f"from the null ({self.significance:+.1f} standard deviations; below {self.excess_limit:+.4f} at 95 % "
+            f"confidence). AUC {numbers['template_vs_target']}, target against target "
             f"{numbers['target_vs_target']}, unmorphed source {numbers['source_vs_target']}"
         )
 
@@ -102,6 +112,8 @@ class RegionResult:
             "trained_on": self.is_trained_on,
             "verdict": self.verdict(),
             "significance": _number(self.significance),
+            "excess": self.excess.to_json(),
+            "excess_limit_95": _number(self.excess_limit),
             "undone": _number(self.undone),
             "compared_events": self.n_compared,
             "null": self.null,

@@ -94,7 +94,7 @@ def _verdict(result: RegionResult) -> str:
     sentence = result.verdict()
     return (
         f'<div class="verdict {"within" if is_within else "beyond"}"><strong>{html.escape(where)}: '
-        f"{'within noise' if is_within else 'significant difference'}</strong>"
+        f"{'no significant difference' if is_within else 'significant difference'}</strong>"
         f"{html.escape(sentence[0].upper() + sentence[1:])}.{undone}</div>"
     )
 
