@@ -12,10 +12,12 @@ import pytest
 
 from simmorph.config.recipe import Recipe
 from simmorph.data.ntuples import create_ntuple
+from simmorph.data.splits import HOLDOUT, part_of
 from simmorph.errors import InputError, UsageError
 from simmorph.evaluation.samples import COMPARISONS
 from simmorph.pipeline.evaluate import EvaluateResult, evaluate
 from simmorph.pipeline.evaluate_inputs import read_inputs
+from simmorph.pipeline.train import train_model
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -131,6 +133,22 @@ def test_friend_is_as_good_as_a_full_template(folder: Path) -> None:
         for name in ("template.root", "friend.root")
     )
     assert np.array_equal(full, friend)
+
+
+def test_exactly_the_rows_that_training_has_seen_are_left_out(folder: Path, tmp_path: Path) -> None:
+    recipe = recipe_of(folder, model=tmp_path / "model", weight=None)
+    card = train_model(recipe).card
+    inputs = read_inputs(recipe, card)
+    for table in (inputs.source, inputs.target):
+        how = card.training
+        held_out = part_of(table.ids, how.seed, how.validation, how.holdout) == HOLDOUT
+        assert np.array_equal(table.seen, table.columns["in_control"] & ~held_out)
+    control, signal = inputs.samples("in_control"), inputs.samples("not in_control")
+    assert len(control.target) == np.sum(inputs.target.columns["in_control"] & ~inputs.target.seen)
+    assert len(control.spare) == inputs.target.seen.sum()
+    assert len(signal.target) == np.sum(~inputs.target.columns["in_control"])
+    assert np.array_equal(control.moved.ids, control.source.ids)
+    assert not inputs.source.seen[control.source.ids].any()
 
 
 class Sources(html.parser.HTMLParser):

@@ -47,6 +47,9 @@ def style() -> Iterator[None]:
         "legend.fontsize": 11,
         "legend.frameon": False,
         "lines.linewidth": 1.6,
+        # Minor ticks take a third of the time to draw.
+        "xtick.minor.visible": False,
+        "ytick.minor.visible": False,
     }
     plain = {key: value for key, value in mplhep.style.ROOT.items() if not key.startswith(("figure.", "font.size"))}
     settings: Any = {**plain, **sizes}

@@ -145,7 +145,7 @@ def pearson_table(result: RegionResult, pairs: Sequence[Sequence[str]]) -> Table
     if others:
         rows.append(["mean |others|", *(_mean_of(result, sample, others) for sample in SAMPLES)])
         floors = {name: noise_floor(sample) for name, sample in result.samples.by_name().items()}
-        rows.append(["mean |others| of pure noise", *(Estimate(floors[name], 0.0) for name in SAMPLES)])
+        rows.append(["mean |others| of pure noise", *(round(floors[name], 6) for name in SAMPLES)])
     return Table("Pearson correlations with their statistical errors.", ["pair", *SAMPLES], rows)
 
 
