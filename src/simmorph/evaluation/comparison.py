@@ -86,7 +86,16 @@ class RegionResult:
     @property
     def is_within_noise(self) -> bool:
         """Whether the template is told from the target no better than noise explains."""
-        return self.significance < SIGNIFICANT
+        return max(self.significance, self.derived_significance) < SIGNIFICANT
+
+    @property
+    def derived_significance(self) -> float:
+        """The same significance for a classifier that sees the derived quantities too; 0 if there are none."""
+        if "auc_with_derived" not in self.metrics:
+            return 0.0
+        names = ("template_vs_target", "target_vs_target")
+        ours, null = (self.metrics["auc_with_derived"][name] for name in names)
+        return (ours.value - null.value) / float(np.hypot(ours.uncertainty, null.uncertainty))
 
     @property
     def is_visible(self) -> bool:
@@ -98,10 +107,12 @@ class RegionResult:
         """The result in one sentence."""
         numbers = {name: estimate.to_text() for name, estimate in self.metrics["auc"].items()}
         told = "differs significantly" if not self.is_within_noise else "does not differ significantly"
+        derived = "auc_with_derived" in self.metrics
+        also = f"; {self.derived_significance:+.1f} with the derived quantities" if derived else ""
         return (
             f"the template {told} from the target: its AUC is {self.excess.value:+.4f} ± {self.excess.uncertainty:.4f} "
-            f"from the null ({self.significance:+.1f} standard deviations; below {self.excess_limit:+.4f} at 95 % "
-            f"confidence). AUC {numbers['template_vs_target']}, target against target "
+            f"from the null ({self.significance:+.1f} standard deviations{also}; below {self.excess_limit:+.4f} "
+            f"at 95 % confidence). AUC {numbers['template_vs_target']}, target against target "
             f"{numbers['target_vs_target']}, unmorphed source {numbers['source_vs_target']}"
         )
 
