@@ -29,6 +29,7 @@ model: {folder}/model
 template: {folder}/template.root
 apply: [{{input: {folder}/data.root, output: {folder}/data_morphed.root}}]
 """
+LIMITS = "signal: {input: X}, background: {input: X}, binning: {range: [25, 250], bins: 5}"
 STEPS = ["toy", "select data.root", "select mc.root", "train", "apply template.root", "apply data_morphed.root"]
 
 
@@ -119,13 +120,32 @@ def test_check_finds_everything_in_order(simmorph: Callable[..., Any], recipe_fi
         ("region=pt1 >", 3, "region"),
         ("toy.name=hg", 3, "did you mean 'hgg'?"),
         ("source=nowhere.root", 4, "nowhere.root"),
+        ("evaluate.regions={a: nope > 1}", 4, "lacks 'nope'"),
+        ("evaluate.derived={pt1: pt2}", 3, "is a feature or context already"),
+        ("evaluate.periodic=[phi]", 3, "'phi' is not a feature"),
+        ("limits={signal: {input: X}, background: {input: X}, observable: pt1}", 3, "key 'binning' is missing"),
+        (f"limits={{{LIMITS}, observable: pt1(}}", 3, "is not an expression"),
+        (f"limits={{{LIMITS}, observable: nope}}", 4, "lacks 'nope'"),
+        (f"limits={{{LIMITS}, observable: pt1, region: in_signl}}", 4, "did you mean 'in_signal'?"),
     ],
 )
 def test_check_names_what_is_wrong(
     simmorph: Callable[..., Any], recipe_file: Path, override: str, code: int, says: str
 ) -> None:
+    override = override.replace("X", str(recipe_file.parent / "mc.root"))
     outcome = simmorph("check", "--config", recipe_file, "--set", override)
-    assert outcome.code == code
+    assert outcome.code == code, outcome.stderr
     assert says in outcome.stderr
     assert outcome.stderr.count("\n") == 1
     assert outcome.stdout == ""
+
+
+def test_check_parses_every_expression_of_a_selection(
+    simmorph: Callable[..., Any], recipe_file: Path, tmp_path: Path
+) -> None:
+    selection = tmp_path / "mine.yaml"
+    selection.write_text("# mine\ntree: mini\nunits: {energy: GeV}\nvariables: {x: met}\ncuts: {bad: met.real > 1}\n")
+    step = f"select=[{{input: {recipe_file.parent}/toy/data.root, selection: {selection}, output: {tmp_path}/o.root}}]"
+    outcome = simmorph("check", "--config", recipe_file, "--set", step)
+    assert (outcome.code, outcome.stderr.count("\n")) == (3, 1), outcome.stderr
+    assert f"{selection}:5: 'met.real > 1': attribute is not allowed" in outcome.stderr

@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simmorph.config.selection import read_selection
 from simmorph.data.expressions import parse
-from simmorph.data.ntuples import describe, expand_inputs
+from simmorph.data.ntuples import describe, expand_inputs, read_histogram
+from simmorph.data.selection import Selector
 from simmorph.data.toys import TOYS
 from simmorph.errors import ConfigError, InputError, one_of
+from simmorph.pipeline.evaluate_inputs import branches_of, periodic_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from simmorph.config.limits import LimitsSettings, SampleSettings
     from simmorph.config.recipe import Recipe
 
 
@@ -56,6 +59,7 @@ def check_recipe(recipe: Recipe) -> CheckResult:
             *_check_toy(recipe),
             *_check_selections(recipe),
             *_check_samples(recipe),
+            *_check_limits(recipe),
         ]
     )
 
@@ -76,6 +80,7 @@ def _check_expressions(recipe: Recipe) -> Iterator[Finding]:
     for key, text in expressions.items():
         names = parse(text, key).names
         yield Finding(key, "uses " + ", ".join(sorted(names)))
+    periodic_of(recipe, None)
 
 
 def _check_toy(recipe: Recipe) -> Iterator[Finding]:
@@ -88,16 +93,15 @@ def _check_toy(recipe: Recipe) -> Iterator[Finding]:
 
 def _check_selections(recipe: Recipe) -> Iterator[Finding]:
     for settings in recipe.select:
-        selection, _ = read_selection(settings.selection)
+        selection = Selector.of(*read_selection(settings.selection)).selection
         yield Finding(f"selection {settings.selection}", f"{len(selection.cuts)} cuts on tree {selection.tree!r}")
         for path in _existing(recipe, settings.input):
             yield Finding(path, f"{describe(path, selection.tree).n_entries:,} entries")
 
 
 def _check_samples(recipe: Recipe) -> Iterator[Finding]:
-    branches = [*recipe.features, *recipe.context, *([recipe.weight] if recipe.weight else [])]
-    if recipe.region is not None:
-        branches += sorted(parse(recipe.region, "region").names)
+    derived = {name: parse(text, f"evaluate.derived.{name}") for name, text in recipe.evaluate.derived.items()}
+    branches = branches_of(recipe, recipe.region, derived)
     for key, inputs in (("source", recipe.source), ("target", recipe.target)):
         if inputs is None:
             yield Finding(key, "to be given on the command line")
@@ -106,9 +110,43 @@ def _check_samples(recipe: Recipe) -> Iterator[Finding]:
             yield Finding(path, f"{_entries_with(path, recipe.tree, branches):,} entries with all branches")
 
 
+def _check_limits(recipe: Recipe) -> Iterator[Finding]:
+    limits = recipe.limits
+    if limits is None:
+        return
+    for sample in [*limits.signal, *limits.background, *([limits.data] if limits.data else [])]:
+        names = _names_of(limits, sample)
+        for path in _existing(recipe, sample.input or []):
+            if sample.histogram is not None:
+                read_histogram(path, sample.histogram)
+            else:
+                _check_branches(path, limits.tree or recipe.tree, names, morphed=sample.morphed)
+        yield Finding(f"limits, {sample.name}", f"uses {', '.join(sorted(names)) or 'a histogram or a curve'}")
+
+
+def _names_of(limits: LimitsSettings, sample: SampleSettings) -> set[str]:
+    """What the expressions of a sample need; nothing if it is a histogram or a curve."""
+    if sample.histogram is not None or not sample.input:
+        return set()
+    observable, region = sample.observable or limits.observable, sample.region or limits.region
+    for key, value in (("observable", observable), ("binning", limits.binning)):
+        if value is None:
+            raise ConfigError("limits", f"key {key!r} is missing", f"add `{key}:`, or a `histogram:` to each sample")
+    texts = {"observable": observable, "region": region}
+    return {name for key, text in texts.items() if text for name in parse(text, f"limits.{key}").names}
+
+
+def _check_branches(path: str, tree: str, names: set[str], *, morphed: bool) -> None:
+    known = describe(path, tree).branches
+    for name in sorted(names):
+        if name not in known and not (morphed and f"{name}_morphed" in known):
+            raise InputError(path, f"tree {tree!r} lacks {name!r}", one_of(name, known))
+
+
 def _existing(recipe: Recipe, inputs: Sequence[str]) -> list[str]:
     """The files of these inputs; those that an earlier step of the recipe writes need not exist yet."""
     made = [settings.output for settings in recipe.select] + ([recipe.toy.output] if recipe.toy else [])
+    made += [settings.output for settings in recipe.apply] + ([recipe.template] if recipe.template else [])
     return [path for given in inputs for path in _expanded(given, made)]
 
 
@@ -122,8 +160,5 @@ def _expanded(given: str, made: Sequence[Path]) -> list[str]:
 
 
 def _entries_with(path: str, tree: str, branches: Sequence[str]) -> int:
-    info = describe(path, tree)
-    for branch in branches:
-        if branch not in info.branches:
-            raise InputError(path, f"tree {tree!r} lacks {branch!r}", one_of(branch, info.branches))
-    return info.n_entries
+    _check_branches(path, tree, set(branches), morphed=False)
+    return describe(path, tree).n_entries

@@ -161,7 +161,7 @@ def read_inputs(recipe: Recipe, card: ModelCard | None) -> Inputs:
     """
     trained_on = card.region if card else recipe.region
     derived = {name: parse(text, f"evaluate.derived.{name}") for name, text in recipe.evaluate.derived.items()}
-    branches = _branches(recipe, trained_on, derived)
+    branches = branches_of(recipe, trained_on, derived)
     source, target = (_read(recipe, sample, branches, derived) for sample in ("source", "target"))
     check_samples(recipe.features, source.matrix(recipe.features), target.matrix(recipe.features))
     source = _with_seen(source, "source", recipe.tree, trained_on, card)
@@ -176,12 +176,12 @@ def read_inputs(recipe: Recipe, card: ModelCard | None) -> Inputs:
         target=target,
         status=status,
         trained_on=trained_on,
-        periodic=_periodic(recipe, card),
+        periodic=periodic_of(recipe, card),
         card=card,
     )
 
 
-def _periodic(recipe: Recipe, card: ModelCard | None) -> tuple[str, ...]:
+def periodic_of(recipe: Recipe, card: ModelCard | None) -> tuple[str, ...]:
     """The features that are angles: as the recipe says, else as the model treats them, else by their name."""
     given = recipe.evaluate.periodic
     if given is not None:
@@ -196,8 +196,12 @@ def _periodic(recipe: Recipe, card: ModelCard | None) -> tuple[str, ...]:
     return tuple(name for name in recipe.features if name in around)
 
 
-def _branches(recipe: Recipe, trained_on: str | None, derived: Mapping[str, Expression]) -> list[str]:
-    """The branches that are needed of source and target."""
+def branches_of(recipe: Recipe, trained_on: str | None, derived: Mapping[str, Expression]) -> list[str]:
+    """The branches that are needed of source and target.
+
+    Raises:
+        ConfigError: an expression is wrong, or a derived quantity has the name of a feature.
+    """
     regions = [parse(text, f"evaluate.regions.{name}") for name, text in recipe.evaluate.regions.items()]
     if trained_on:
         regions.append(parse(trained_on, "region"))
