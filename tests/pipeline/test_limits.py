@@ -228,3 +228,9 @@ def test_a_mistake_in_the_recipe_says_where(tmp_path: Path, text: str, message: 
     (tmp_path / "recipe.yaml").write_text(text + "\n")
     with pytest.raises(ConfigError, match=message):
         load_limits_recipe(tmp_path / "recipe.yaml")
+
+
+def test_data_without_an_event_where_many_are_expected_are_refused(samples: dict[str, str], tmp_path: Path) -> None:
+    mev = write(tmp_path / "mev.root", m_yy=np.full(100, 125_000.0), in_signal=np.ones(100, bool), weight=np.ones(100))
+    with pytest.raises(InputError, match=r"data: no event in any bin, and .* are expected; check their region"):
+        limits_of_recipe(recipe(samples, data={"input": mev}))
