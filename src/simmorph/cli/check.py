@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 def check_command(config: Path, overrides: tuple[str, ...], as_json: bool) -> None:
     """Check a recipe and its inputs without running anything.
 
-    Every key, method option and expression is checked; every input that exists is opened and its branches are looked
-    up. The first mistake ends with its exit code, as it would when the recipe runs.
+    Every key, method option and expression is checked, those of its selections too; every input that exists is opened
+    and its branches are looked up. The first mistake ends with its exit code, as it would when the recipe runs.
 
     \b
     Example:
