@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 @click.command("train")
 @recipe_options
 @click.option("--source", multiple=True, metavar="FILE", help="The sample to be morphed; instead of the recipe's.")
-@click.option("--target", multiple=True, metavar="FILE", help="The sample that it should look like; instead of the recipe's.")
+@click.option(
+    "--target", multiple=True, metavar="FILE", help="The sample that it should look like; instead of the recipe's."
+)
 @click.option("-o", "--output", "--model", type=click.Path(path_type=Path), help="The model folder to write.")
 @click.option(
     "--max-minutes", type=click.FloatRange(min=0, min_open=True), help="Save a checkpoint and exit with 85 after this."
