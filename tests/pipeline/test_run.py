@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from simmorph.config.recipe import load_recipe
+from simmorph.config.selection import shipped_selections
 from simmorph.errors import ConfigError
 from simmorph.pipeline.run import RunResult, run_chain
 
@@ -70,6 +71,18 @@ def test_an_output_that_was_touched_is_made_again(recipe_file: Path) -> None:
     template.write_bytes(before[:-100])
     assert done(run_chain(load_recipe(recipe_file), "chain")) == ["apply template.root"]
     assert len(template.read_bytes()) == len(before)
+
+
+def test_a_selection_that_was_edited_runs_again(recipe_file: Path) -> None:
+    shipped = shipped_selections()["diphoton-demo"].read_text()
+    mine = recipe_file.parent / "mine.yaml"
+    mine.write_text(shipped)
+    data, output = recipe_file.parent / "toy" / "data.root", recipe_file.parent / "mine.root"
+    override = f"select=[{{input: {data}, selection: {mine}, output: {output}}}]"
+    assert "select mine.root" in done(run_chain(load_recipe(recipe_file, [override]), "mine"))
+    assert done(run_chain(load_recipe(recipe_file, [override]), "mine")) == []
+    mine.write_text(shipped.replace("35 <= pt1", "36 <= pt1"))
+    assert done(run_chain(load_recipe(recipe_file, [override]), "mine")) == ["select mine.root"]
 
 
 def test_times_do_not_matter_and_force_runs_everything(recipe_file: Path) -> None:

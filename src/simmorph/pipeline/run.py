@@ -170,7 +170,7 @@ def _select_steps(recipe: Recipe) -> Iterator[Step]:
             return select_events(settings.input, settings.selection, settings.output, force=True)
 
         _, document = read_selection(settings.selection)
-        described = {"selection": document.content, **settings.model_dump(mode="json")}
+        described = {**settings.model_dump(mode="json"), "content": document.content}
         yield Step(f"select {settings.output.name}", described, settings.input, [settings.output], act)
 
 
