@@ -15,7 +15,8 @@ def main() -> None:
     """Print the table and keep it beside this file."""
     from benchmarks import flows, limits, reading
 
-    warnings.filterwarnings("ignore", "Inputs to the softmax are not scaled down", UserWarning)  # nflows, of our network
+    # nflows cannot know how wide our network is.
+    warnings.filterwarnings("ignore", "Inputs to the softmax are not scaled down", UserWarning)
     table = ["| what | peer | simmorph [CPU s] | peer [CPU s] | times faster |", "|---|---|---|---|---|"]
     for module in (flows, limits, reading):
         for row in module.rows():

@@ -73,16 +73,16 @@ def test_an_output_that_was_touched_is_made_again(recipe_file: Path) -> None:
     assert len(template.read_bytes()) == len(before)
 
 
-def test_a_selection_that_was_edited_runs_again(recipe_file: Path) -> None:
+def test_a_selection_that_was_edited_runs_again(recipe_file: Path, tmp_path: Path) -> None:
     shipped = shipped_selections()["diphoton-demo"].read_text()
-    mine = recipe_file.parent / "mine.yaml"
+    mine, output = tmp_path / "mine.yaml", tmp_path / "mine.root"
     mine.write_text(shipped)
-    data, output = recipe_file.parent / "toy" / "data.root", recipe_file.parent / "mine.root"
-    override = f"select=[{{input: {data}, selection: {mine}, output: {output}}}]"
-    assert "select mine.root" in done(run_chain(load_recipe(recipe_file, [override]), "mine"))
-    assert done(run_chain(load_recipe(recipe_file, [override]), "mine")) == []
+    select = f"select=[{{input: {recipe_file.parent}/toy/data.root, selection: {mine}, output: {output}}}]"
+    recipe = load_recipe(recipe_file, ["toy=null", select, "apply=[]", "template=null", f"model={tmp_path}/model"])
+    assert done(run_chain(recipe, "mine")) == ["select mine.root", "train"]
+    assert done(run_chain(recipe, "mine")) == []
     mine.write_text(shipped.replace("35 <= pt1", "36 <= pt1"))
-    assert done(run_chain(load_recipe(recipe_file, [override]), "mine")) == ["select mine.root"]
+    assert done(run_chain(recipe, "mine")) == ["select mine.root"]
 
 
 def test_times_do_not_matter_and_force_runs_everything(recipe_file: Path) -> None:
@@ -122,6 +122,15 @@ def test_check_finds_everything_in_order(simmorph: Callable[..., Any], recipe_fi
     outcome = simmorph("check", "--config", recipe_file)
     assert outcome.code == 0, outcome.stderr
     assert "mc.root: " in outcome.stdout
+
+
+def test_check_takes_a_recipe_of_limits_alone(simmorph: Callable[..., Any], recipe_file: Path) -> None:
+    path = recipe_file.parent / "limits.yaml"
+    samples = f"signal: {{input: {recipe_file.parent}/mc.root}}\n  background: {{input: {recipe_file.parent}/mc.root}}"
+    path.write_text(f"limits:\n  observable: m_yy\n  binning: {{range: [105, 160], bins: 5}}\n  {samples}\n")
+    outcome = simmorph("check", "--config", path)
+    assert outcome.code == 0, outcome.stderr
+    assert "limits, signal: uses m_yy" in outcome.stdout
 
 
 @pytest.mark.parametrize(

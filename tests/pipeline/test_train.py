@@ -160,13 +160,13 @@ def test_units_follow_from_names() -> None:
 
 
 def test_log_of_epochs_forgets_what_was_given_up(tmp_path: Path) -> None:
-    log = EpochLog(tmp_path / "log.jsonl", resume=False)
+    log = EpochLog(tmp_path / "log.jsonl", goes_on=tmp_path / "none.jsonl")
     for epoch in (1, 2, 3):
         log.add({"stage": "fit", "epoch": epoch})
-    resumed = EpochLog(tmp_path / "log.jsonl", resume=True)
+    resumed = EpochLog(tmp_path / "new.jsonl", goes_on=tmp_path / "log.jsonl")
     resumed.add({"stage": "fit", "epoch": 2})
     assert [record["epoch"] for record in resumed.records] == [1, 2]
-    assert EpochLog(tmp_path / "log.jsonl", resume=False).records == []
+    assert (tmp_path / "new.jsonl").read_text() == resumed.text()
 
 
 def _flow_recipe(write_recipe: Callable[..., Path]) -> Recipe:

@@ -25,8 +25,8 @@ def check_command(config: Path, overrides: tuple[str, ...], as_json: bool) -> No
     Example:
       simmorph check --config cli-examples/demo/hgg.yaml
     """
-    from simmorph.config.recipe import load_recipe
+    from simmorph.config.recipe import load_any_recipe
     from simmorph.pipeline.check import check_recipe
 
-    result = check_recipe(load_recipe(config, overrides))
+    result = check_recipe(load_any_recipe(config, overrides))
     answer(result.to_json(), result.to_text(), as_json=as_json)

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from simmorph.config.documents import Inputs, Name, Section, read_document, validate
 from simmorph.config.evaluation import EvaluateSettings
-from simmorph.config.limits import LimitsSettings
+from simmorph.config.limits import LimitsRecipe, LimitsSettings
 from simmorph.config.preprocessing import Steps
 from simmorph.config.training import TrainingSettings
 from simmorph.errors import ConfigError
@@ -129,6 +129,13 @@ def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         ConfigError: with file, line and the nearest valid name.
     """
     return validate(read_document(path).with_overrides(overrides), Recipe)
+
+
+def load_any_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe | LimitsRecipe:
+    """Read and check a recipe that may hold nothing but limits; see `load_recipe`."""
+    document = read_document(path).with_overrides(overrides)
+    is_limits_alone = "method" not in document.content and "limits" in document.content
+    return validate(document, LimitsRecipe) if is_limits_alone else validate(document, Recipe)
 
 
 def required(value: Any, key: str, option: str) -> Any:

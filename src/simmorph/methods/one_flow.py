@@ -66,7 +66,8 @@ class OneFlow(Method):
         marginal_bins: Annotated[int, Field(ge=2, le=1024)] = 32,
     ) -> None:
         super().__init__(n_features, n_context)
-        self.flow = ConditionalFlow(n_features, n_context + 1, FlowShape(layers, hidden, bins, tail_bound, marginal_bins))
+        shape = FlowShape(layers, hidden, bins, tail_bound, marginal_bins)
+        self.flow = ConditionalFlow(n_features, n_context + 1, shape)
 
     def fit(self, source: Events, target: Events, how: Training) -> dict[str, History]:
         """Train the flow on both samples at once; see Method."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from simmorph.config.limits import LimitsRecipe
 from simmorph.config.selection import read_selection
 from simmorph.data.expressions import parse
 from simmorph.data.ntuples import describe, expand_inputs, read_histogram
@@ -45,13 +46,15 @@ class CheckResult:
         return "\n".join(f"ok  {finding.subject}: {finding.finding}" for finding in self.findings)
 
 
-def check_recipe(recipe: Recipe) -> CheckResult:
+def check_recipe(recipe: Recipe | LimitsRecipe) -> CheckResult:
     """Check a recipe and every input of it that exists.
 
     Raises:
         ConfigError: the method, an option, an expression or a selection is wrong.
         InputError: an input is missing or lacks a branch.
     """
+    if isinstance(recipe, LimitsRecipe):
+        return CheckResult([*_check_limits(recipe)])
     return CheckResult(
         [
             *_check_method(recipe),
@@ -110,7 +113,7 @@ def _check_samples(recipe: Recipe) -> Iterator[Finding]:
             yield Finding(path, f"{_entries_with(path, recipe.tree, branches):,} entries with all branches")
 
 
-def _check_limits(recipe: Recipe) -> Iterator[Finding]:
+def _check_limits(recipe: Recipe | LimitsRecipe) -> Iterator[Finding]:
     limits = recipe.limits
     if limits is None:
         return
@@ -143,10 +146,12 @@ def _check_branches(path: str, tree: str, names: set[str], *, morphed: bool) -> 
             raise InputError(path, f"tree {tree!r} lacks {name!r}", one_of(name, known))
 
 
-def _existing(recipe: Recipe, inputs: Sequence[str]) -> list[str]:
+def _existing(recipe: Recipe | LimitsRecipe, inputs: Sequence[str]) -> list[str]:
     """The files of these inputs; those that an earlier step of the recipe writes need not exist yet."""
-    made = [settings.output for settings in recipe.select] + ([recipe.toy.output] if recipe.toy else [])
-    made += [settings.output for settings in recipe.apply] + ([recipe.template] if recipe.template else [])
+    made: list[Path] = []
+    if not isinstance(recipe, LimitsRecipe):
+        made += [selected.output for selected in recipe.select] + [applied.output for applied in recipe.apply]
+        made += [output for output in (recipe.toy and recipe.toy.output, recipe.template) if output]
     return [path for given in inputs for path in _expanded(given, made)]
 
 

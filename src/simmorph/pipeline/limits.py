@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from simmorph.config.documents import read_document, validate
-from simmorph.config.limits import LimitsRecipe, LimitsSettings
-from simmorph.config.recipe import Recipe, required
+from simmorph.config.recipe import Recipe, load_any_recipe, required
 from simmorph.data.ntuples import expand_inputs, is_url
 from simmorph.data.outputs import refuse_existing, sha256_of, whole_folder, write_provenance
 from simmorph.errors import ConfigError, InputError
@@ -24,6 +22,8 @@ from simmorph.limits.workspace import STDIN, Measurement, measurement_of, read_w
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
+
+    from simmorph.config.limits import LimitsRecipe, LimitsSettings
 
 
 MANY_EVENTS = 30.0
@@ -216,9 +216,7 @@ def load_limits_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe | Li
     Raises:
         ConfigError: with file, line and the nearest valid name.
     """
-    document = read_document(path).with_overrides(overrides)
-    alone = "method" not in document.content and "limits" in document.content
-    recipe = validate(document, LimitsRecipe) if alone else validate(document, Recipe)
+    recipe = load_any_recipe(path, overrides)
     if recipe.limits is None:
         raise ConfigError(path, "key 'limits' is missing", "add a `limits:` block, or give a WORKSPACE.json")
     return recipe

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from simmorph.config.recipe import Recipe
     from simmorph.data.events import FloatArray
 
+LOG_OF_CHECKPOINT = "training.jsonl"
+"""The epochs so far, in the checkpoint folder, so that they travel with it."""
+
 
 @dataclass(frozen=True)
 class TrainResult:
@@ -87,9 +90,9 @@ def train_model(
 ) -> TrainResult:
     """Train the recipe's method on its source and target, and write the model folder.
 
-    Beside the model stand, while it is trained, a log with one JSON line for each epoch (`<model>.log.jsonl`, kept in
-    the model afterwards) and, after SIGTERM or `max_minutes`, a checkpoint folder (`<model>.checkpoint`), from which
-    the same call goes on.
+    Beside the model stands, while it is trained, a log with one JSON line for each epoch (`<model>.log.jsonl`, kept in
+    the model afterwards). After SIGTERM or `max_minutes` it moves into a checkpoint folder (`<model>.checkpoint`), from
+    which the same call goes on.
 
     Args:
         recipe: with `source`, `target` and `model`.
@@ -107,7 +110,7 @@ def train_model(
     refuse_existing(folder, force=force, marker=CARD)
     minutes = max_minutes or recipe.training.max_minutes
     checkpoint = folder.with_name(folder.name + ".checkpoint")
-    log = EpochLog(folder.with_name(folder.name + ".log.jsonl"), resume=checkpoint.exists())
+    log = EpochLog(folder.with_name(folder.name + ".log.jsonl"), goes_on=checkpoint / LOG_OF_CHECKPOINT)
 
     def tell(record: Mapping[str, Any]) -> None:
         log.add(record)
@@ -126,13 +129,14 @@ def train_model(
 
 @contextlib.contextmanager
 def _log_kept_for(checkpoint: Path, log: EpochLog) -> Iterator[None]:
-    """When training does not come to its end, the log stays only beside a checkpoint that goes on with it."""
+    """When training does not come to its end, the log goes with the checkpoint, if there is one."""
     try:
         yield
     except BaseException:
         with contextlib.suppress(OSError):  # what went wrong is told by the exception on its way
-            if not checkpoint.exists():
-                log.path.unlink(missing_ok=True)
+            if checkpoint.exists():
+                shutil.copyfile(log.path, checkpoint / LOG_OF_CHECKPOINT)
+            log.path.unlink(missing_ok=True)
         raise
 
 
@@ -141,12 +145,13 @@ class EpochLog:
     """The log of training: one JSON line for each epoch, also over restarts."""
 
     path: Path
-    resume: bool
+    goes_on: Path
+    """The log of the start before this one, if there was one."""
     records: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        if self.resume and self.path.exists():
-            self.records = [json.loads(line) for line in self.path.read_text().splitlines() if line.endswith("}")]
+        if self.goes_on.exists():
+            self.records = [json.loads(line) for line in self.goes_on.read_text().splitlines() if line.endswith("}")]
 
     def add(self, record: Mapping[str, Any]) -> None:
         """Write down an epoch; later epochs of the same stage, from a run that was given up, go."""
