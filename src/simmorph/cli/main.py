@@ -81,7 +81,7 @@ def simmorph(context: click.Context) -> None:
       simmorph run --config cli-examples/demo/hgg.yaml
 
     Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 failure, 2 usage, 3 configuration,
-    4 input data, 5 nothing selected, 85 checkpointed, 130 interrupted.
+    4 input data, 5 nothing selected, 85 checkpointed, 130 interrupted, 143 terminated.
     """
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
