@@ -47,7 +47,7 @@ def test_text_is_a_short_table(recipe: Path, capsys: pytest.CaptureFixture[str])
     assert run(arguments(recipe, "-q")) == 0
     shown = capsys.readouterr()
     assert shown.err == ""
-    assert "auc" in shown.out
+    assert "AUC of the classifier" in shown.out
     assert "±" in shown.out
     assert str(recipe.parent / "report" / "report.html") in shown.out
 

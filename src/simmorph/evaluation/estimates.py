@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -28,6 +28,20 @@ class Estimate(NamedTuple):
     def to_text(self, digits: int = 4) -> str:
         """The estimate as people write it."""
         return f"{self.value:.{digits}f} ± {self.uncertainty:.{digits}f}"
+
+
+def mean_estimate(estimates: Sequence[Estimate]) -> Estimate:
+    """The mean of repeated estimates, such as those of random splits of one sample; a single one is returned as it is.
+
+    Its uncertainty is the standard deviation of one estimate over the square root of their number. A handful of
+    estimates knows that deviation poorly, so it is taken from the scatter or from the uncertainties that the estimates
+    state (their root mean square), whichever is larger.
+    """
+    values, stated = np.array(estimates, np.float64).reshape(-1, 2).T
+    deviation = float(np.sqrt(np.mean(stated**2)))
+    if len(values) > 1:
+        deviation = float(np.fmax(deviation, values.std(ddof=1)))
+    return Estimate(float(values.mean()), deviation / len(values) ** 0.5)
 
 
 Metric = Callable[[Events, Events, np.random.Generator], Estimate]

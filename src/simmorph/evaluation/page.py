@@ -7,6 +7,8 @@ import html
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from simmorph.evaluation.verdict import DIFFERS, IN_TENSION, TENSION, WITHIN_NOISE, chance_of_tension
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from simmorph.evaluation.tables import Table
 
 WIDE_PLOTS = ("correlations", "map")
+COLOURS = {WITHIN_NOISE: "within", IN_TENSION: "tension", DIFFERS: "beyond"}
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #1a1a1a; max-width: 1180px; margin: 2rem auto; padding: 0 1.5rem; }
@@ -21,7 +24,7 @@ h1 { font-size: 1.7rem; margin-bottom: .2rem; }
 h2 { font-size: 1.35rem; margin-top: 2.5rem; border-bottom: 2px solid #ddd; }
 h3 { font-size: 1.05rem; margin: 1.6rem 0 .4rem; }
 .verdict { border-left: 6px solid; padding: .7rem 1.1rem; margin: .8rem 0; background: #f6f7f9; }
-.within { border-color: #2b7a5b; } .beyond { border-color: #bd1f01; }
+.within { border-color: #2b7a5b; } .tension { border-color: #e8a33d; } .beyond { border-color: #bd1f01; }
 .verdict strong { text-transform: uppercase; letter-spacing: .04em; font-size: .85rem; display: block; }
 table { border-collapse: collapse; margin: .8rem 0 1.4rem; font-size: .92rem; font-variant-numeric: tabular-nums; }
 caption { text-align: left; color: #555; padding-bottom: .3rem; }
@@ -37,7 +40,10 @@ nav a { margin-right: 1.2rem; } .small { color: #555; font-size: .92rem; }
 HOW_TO_READ = """
 A classifier (gradient boosting; every event is judged by one that has not seen it) tries to tell each sample from the
 target. An AUC of 0.5 says that it cannot. The target against itself is the null: what pure noise gives at the same
-number of events. An AUC significantly below the null hints at a mistake, not at a better map. Distances and differences
+number of events, averaged over random splits of the target; its uncertainty is that of the average. The verdict is
+given by one metric only, the classifier that sees the derived quantities if there are any: below 2 standard deviations
+above the null the template agrees within noise, from 3 on it differs significantly, between them is tension. An AUC
+significantly below the null hints at a mistake, not at a better map. Distances and differences
 of correlations are positive by construction, so compare them to the null in the last column. In the plots, source and
 template are scaled to the target's sum of weights; bands and error bars are statistical. Derived quantities are
 recomputed from the features of each sample.
@@ -72,6 +78,7 @@ def page(regions: Sequence[RegionPage], report: Mapping[str, Any], experiment: s
         f"<h1>{title[0].upper()}{title[1:]}</h1>",
         f'<p class="small">{html.escape(report["held_out"]["remark"])}</p>',
         *(_verdict(shown.result) for shown in regions),
+        _tries(len(regions)),
         f'<nav>{links}<a href="#provenance">provenance</a></nav>',
         *(_region(number, shown) for number, shown in enumerate(regions)),
         _reading(),
@@ -86,16 +93,27 @@ def _name(shown: RegionPage) -> str:
 
 
 def _verdict(result: RegionResult) -> str:
-    is_within = result.is_within_noise
+    verdict = result.verdict
     where = f"region {result.name}" + (", where the map was learnt" if result.is_trained_on else "")
     undone = (
-        f" The map has undone {100 * result.undone:.0f} % of what gave the source away." if result.is_visible else ""
+        f" The map has undone {100 * verdict.undone:.0f} % of what gave the source away." if verdict.is_visible else ""
     )
-    sentence = result.verdict()
+    sentence = verdict.sentence()
     return (
-        f'<div class="verdict {"within" if is_within else "beyond"}"><strong>{html.escape(where)}: '
-        f"{'no significant difference' if is_within else 'significant difference'}</strong>"
-        f"{html.escape(sentence[0].upper() + sentence[1:])}.{undone}</div>"
+        f'<div class="verdict {COLOURS[verdict.conclusion]}"><strong>{html.escape(where)}: {verdict.conclusion}'
+        f"</strong>{html.escape(sentence[0].upper() + sentence[1:])}.{undone}</div>"
+    )
+
+
+def _tries(n_regions: int) -> str:
+    """How often noise alone would look like a difference."""
+    chance = 100 * chance_of_tension(n_regions)
+    regions = "One region is" if n_regions == 1 else f"{n_regions} regions are"
+    which = "it" if n_regions == 1 else "at least one of them"
+    return (
+        f'<p class="small">{regions} judged, each by one number and by itself: noise alone puts '
+        f"{which} beyond {TENSION:.0f} standard deviations in {chance:.1f} "
+        "% of the cases.</p>"
     )
 
 

@@ -10,26 +10,29 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
+from simmorph.evaluation.histograms import moved_counts
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from matplotlib.axes import Axes
 
     from simmorph.data.events import Events, FloatArray
-    from simmorph.evaluation.c2st import Judgement
+    from simmorph.evaluation.comparison import Curve
     from simmorph.evaluation.correlations import Correlations
+    from simmorph.evaluation.estimates import Estimate
     from simmorph.evaluation.histograms import Counts, Distribution
 
 TARGET, SOURCE, TEMPLATE, NULL = "#000000", "#3f90da", "#bd1f01", "#717581"
 """Colours that people with any colour vision can tell apart (M. Petroff 2021, arXiv 2107.02270)."""
 DASHED, SOLID, DOTTED = (0, (5, 2)), "-", ":"
-LOG_FROM = 100.0
-"""Ratio of the largest to the smallest bin from which on an axis is logarithmic."""
+ROOM_ABOVE = 0.6
+"""Room for the legend above a distribution, as a share of its height."""
 
 COMPARISON_STYLE = {
     "source_vs_target": ("source against target", SOURCE, DASHED),
     "template_vs_target": ("template against target", TEMPLATE, SOLID),
-    "target_vs_target": ("target against target", NULL, DOTTED),
+    "target_vs_target": ("target against target", TARGET, DOTTED),
 }
 
 
@@ -79,24 +82,20 @@ def label_of(name: str, given: Mapping[str, str]) -> str:
     return name
 
 
-def plot_distribution(shown: Distribution, label: str, experiment: str = "", region: str = "") -> Figure:
+def plot_distribution(
+    shown: Distribution, label: str, experiment: str = "", region: str = "", *, is_log: bool = False
+) -> Figure:
     """Target, source and template of one variable, and their ratio to the target with its statistical band."""
     figure = Figure(figsize=(6.2, 5.6))
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1.1], gridspec_kw={"hspace": 0.06})
     figure.subplots_adjust(left=0.15, right=0.97, top=0.94, bottom=0.12)
-    centres, half = (shown.edges[1:] + shown.edges[:-1]) / 2, np.diff(shown.edges) / 2
-    for counts, name, colour, line in _lines(shown):
-        above.stairs(counts.values, shown.edges, color=colour, linestyle=line, linewidth=1.6, label=name)
-        _band(above, shown.edges, counts.values, counts.uncertainty, colour)
-    above.errorbar(
-        centres, shown.target.values, shown.target.uncertainty, fmt="o", color=TARGET, markersize=3.5, label="target"
-    )
-    _scale_counts(above, shown)
+    _draw_counts(above, shown, is_log)
     above.set_ylabel(f"events / {_bin_width(shown.edges, label)}")
     above.legend(loc="upper right", title=region or None)
     _name(above, experiment)
-    _draw_ratios(below, shown, centres, half)
+    _draw_ratios(below, shown)
     below.set_xlabel(label)
+    below.set_xlim(shown.edges[0], shown.edges[-1])
     figure.align_ylabels([above, below])
     return figure
 
@@ -105,41 +104,63 @@ def _lines(shown: Distribution) -> list[tuple[Counts, str, str, Any]]:
     return [(shown.source, "source", SOURCE, DASHED), (shown.template, "template (morphed source)", TEMPLATE, SOLID)]
 
 
-def _draw_ratios(axes: Axes, shown: Distribution, centres: FloatArray, half: FloatArray) -> None:
-    expected = np.where(shown.target.values > 0, shown.target.values, np.nan)
-    error = shown.target.uncertainty / expected
+def _draw_counts(axes: Axes, shown: Distribution, is_log: bool) -> None:
+    """Counts for a bin of the usual width, with room for the legend above."""
+    density, centres = shown.density, _centres(shown)
+    for counts, name, colour, line in _lines(shown):
+        values = counts.values * density
+        axes.stairs(values, shown.edges, color=colour, linestyle=line, linewidth=1.6, label=name)
+        _band(axes, shown.edges, values, counts.uncertainty * density, colour)
+    target = shown.target.values * density
+    axes.errorbar(
+        centres, target, shown.target.uncertainty * density, fmt="o", color=TARGET, markersize=3.5, label="target"
+    )
+    top = float(max((counts.values * density).max() for counts in (shown.target, shown.source, shown.template)))
+    if is_log and top > 0:
+        positive = target[target > 0]
+        low = 0.5 * float(positive.min(initial=top))
+        axes.set_yscale("log")
+        axes.set_ylim(low, top * (top / low) ** ROOM_ABOVE)
+    else:
+        axes.set_ylim(min(0.0, float(target.min(initial=0))), (1 + ROOM_ABOVE) * max(top, 1e-9))
+
+
+def _centres(shown: Distribution) -> FloatArray:
+    return np.asarray((shown.edges[1:] + shown.edges[:-1]) / 2)
+
+
+def _draw_ratios(axes: Axes, shown: Distribution) -> None:
+    """Ratios to the target where it has enough events; arrows where one leaves the panel."""
+    expected = np.where(shown.has_ratio, shown.target.values, np.nan)
+    centres, ratios = _centres(shown), [counts.values / expected for counts, *_ in _lines(shown)]
     axes.axhline(1, color=NULL, linewidth=0.8)
-    for counts, _, colour, line in _lines(shown):
-        ratio = counts.values / expected
+    for (counts, _, colour, line), ratio in zip(_lines(shown), ratios, strict=True):
         axes.stairs(ratio, shown.edges, color=colour, linestyle=line, linewidth=1.6, baseline=None)
         _band(axes, shown.edges, ratio, counts.uncertainty / expected, colour)
-    axes.errorbar(
-        centres, np.where(np.isnan(expected), np.nan, 1.0), error, xerr=half * 0, fmt="o", color=TARGET, markersize=3
-    )
-    span = np.nanquantile(np.abs(np.concatenate([counts.values / expected - 1 for counts, *_ in _lines(shown)])), 0.9)
-    reach = float(np.clip(1.3 * span, 0.08, 0.95)) if np.isfinite(span) else 0.5
+    error = shown.target.uncertainty / expected
+    axes.errorbar(centres, np.where(shown.has_ratio, 1.0, np.nan), error, fmt="o", color=TARGET, markersize=3)
+    reach = _reach(np.abs(np.concatenate(ratios) - 1))
+    for (_, _, colour, _), ratio in zip(_lines(shown), ratios, strict=True):
+        for marker, is_outside, height in (("^", ratio > 1 + reach, 0.92), ("v", ratio < 1 - reach, 0.08)):
+            heights = np.full(int(is_outside.sum()), 1 + (2 * height - 1) * reach)
+            axes.plot(centres[is_outside], heights, marker, color=colour, markersize=5)
     axes.set_ylim(1 - reach, 1 + reach)
     axes.set_ylabel("ratio to target")
+
+
+def _reach(deviations: FloatArray) -> float:
+    """How far from 1 the ratios are shown: nearly all of them, a single wild one apart."""
+    known = deviations[np.isfinite(deviations)]
+    return float(np.clip(1.25 * np.quantile(known, 0.95), 0.1, 0.95)) if len(known) else 0.5
 
 
 def _band(axes: Axes, edges: FloatArray, values: FloatArray, uncertainty: FloatArray, colour: str) -> None:
     axes.stairs(values + uncertainty, edges, baseline=values - uncertainty, fill=True, color=colour, alpha=0.25)
 
 
-def _scale_counts(axes: Axes, shown: Distribution) -> None:
-    """A logarithmic axis for steep distributions, and room for the legend above."""
-    values = np.concatenate([shown.target.values, shown.source.values, shown.template.values])
-    positive, top = shown.target.values[shown.target.values > 0], float(values.max(initial=1))
-    if len(positive) and top / positive.min() > LOG_FROM:
-        axes.set_yscale("log")
-        axes.set_ylim(0.5 * positive.min(), top * (top / positive.min()) ** 0.35)
-    else:
-        axes.set_ylim(min(0.0, float(values.min(initial=0))), 1.6 * top)
-
-
 def _bin_width(edges: FloatArray, label: str) -> str:
     unit = re.search(r"\[(.+)\]", label)
-    return f"{edges[1] - edges[0]:.2g}" + (f" {unit.group(1)}" if unit else "")
+    return f"{np.median(np.diff(edges)):.2g}" + (f" {unit.group(1)}" if unit else "")
 
 
 def _name(axes: Axes, experiment: str) -> None:
@@ -147,22 +168,28 @@ def _name(axes: Axes, experiment: str) -> None:
         axes.set_title(experiment, loc="left", fontweight="bold")
 
 
-def plot_roc(judgements: Mapping[str, Judgement], experiment: str = "", region: str = "") -> Figure:
-    """The ROC curve of each comparison: how much of the target is kept with how much of the other sample."""
-    figure = Figure(figsize=(5.6, 5.4))
-    axes = figure.subplots()
-    figure.subplots_adjust(left=0.14, right=0.96, top=0.93, bottom=0.13)
-    axes.plot([0, 1], [0, 1], color="#cccccc", linewidth=1)
-    for name, judgement in judgements.items():
-        words, colour, line = COMPARISON_STYLE[name]
-        auc = judgement.auc()
-        axes.plot(*judgement.roc(), color=colour, linestyle=line, label=f"{words}\nAUC {auc.to_text()}")
-    axes.set_xlabel("target efficiency")
-    axes.set_ylabel("efficiency of the other sample")
-    axes.set_xlim(0, 1)
-    axes.set_ylim(0, 1)
-    axes.legend(loc="lower right", title=region or None)
-    _name(axes, experiment)
+def plot_roc(
+    rocs: Mapping[str, Curve], aucs: Mapping[str, Estimate], words: str, experiment: str = "", region: str = ""
+) -> Figure:
+    """The ROC curve of each comparison, and how far it is above the diagonal of samples that cannot be told apart."""
+    figure = Figure(figsize=(5.6, 6.6))
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1.1], gridspec_kw={"hspace": 0.06})
+    figure.subplots_adjust(left=0.16, right=0.95, top=0.94, bottom=0.1)
+    for name, (target_kept, other_kept) in rocs.items():
+        comparison, colour, line = COMPARISON_STYLE[name]
+        label = f"{comparison}: {aucs[name].to_text(3)}"
+        drawn: dict[str, Any] = {"color": colour, "linestyle": line, "zorder": 4 if line == DOTTED else 3}
+        above.plot(target_kept, other_kept, label=label, **drawn)
+        below.plot(target_kept, other_kept - target_kept, **drawn)
+    above.set_ylabel("efficiency of the other sample")
+    above.set_xlim(0, 1)
+    above.set_ylim(0, 1)
+    above.legend(loc="lower right", title="\n".join(word for word in (region, words) if word), fontsize=10)
+    below.set_xlabel("target efficiency")
+    below.set_ylabel("above diagonal")
+    below.margins(y=0.15)
+    figure.align_ylabels([above, below])
+    _name(above, experiment)
     return figure
 
 
@@ -176,10 +203,10 @@ def plot_correlations(
         "source - target": (found["source"].matrix - target, 0.3),
         "template - target": (found["template"].matrix - target, 0.3),
     }
-    size = 1.6 + 0.42 * len(labels)
-    figure = Figure(figsize=(3 * size + 1, size + 0.4))
+    size = 1.9 + 0.42 * len(labels)
+    figure = Figure(figsize=(3 * size + 1, size + 0.5), layout="constrained")
     short = [re.sub(r"\s*\[.*\]", "", label) for label in labels]
-    for axes, (title, (matrix, reach)) in zip(figure.subplots(1, 3), panels.items(), strict=True):
+    for axes, (title, (matrix, reach)) in zip(figure.subplots(1, 3, sharey=True), panels.items(), strict=True):
         image = axes.imshow(matrix, cmap="RdBu_r", vmin=-reach, vmax=reach)
         _annotate(axes, matrix, reach)
         axes.set_xticks(range(len(short)), short, rotation=60, ha="right", rotation_mode="anchor")
@@ -187,9 +214,8 @@ def plot_correlations(
         axes.tick_params(which="both", length=0)
         axes.set_title(title)
         figure.colorbar(image, ax=axes, fraction=0.046, pad=0.03)
-    head = " ".join(word for word in (experiment, f"({region})" if region else "") if word)
-    figure.suptitle(head, x=0.03, ha="left", fontweight="bold")
-    figure.subplots_adjust(left=0.07, right=0.97, top=0.88, bottom=0.18, wspace=0.35)
+    head = ", ".join(word for word in (experiment, region) if word)
+    figure.suptitle(head, x=0.01, ha="left", fontweight="bold")
     return figure
 
 
@@ -215,22 +241,18 @@ def plot_movement(
     """Where the map takes each feature: x against T(x), with the diagonal of events that stay."""
     n_columns = min(3, len(labels))
     n_rows = -(-len(labels) // n_columns)
-    figure = Figure(figsize=(4.1 * n_columns, 3.9 * n_rows + 0.3))
+    figure = Figure(figsize=(4.1 * n_columns, 3.9 * n_rows + 0.3), layout="constrained")
     panels = np.atleast_1d(figure.subplots(n_rows, n_columns)).ravel()
     for column, (axes, label) in enumerate(zip(panels, labels, strict=False)):
         before, after = source.features[:, column], moved.features[:, column]
-        low, high = np.quantile(np.concatenate([before, after]), [0.002, 0.998])
-        bins = np.linspace(low, high if high > low else low + 1, 81)
-        counts, _, _ = np.histogram2d(before, after, (bins, bins))
+        counts, bins = moved_counts(before, after)
         mesh = np.where(counts > 0, np.log10(np.maximum(counts, 1)), np.nan).T
         axes.pcolormesh(bins, bins, mesh, cmap="viridis", rasterized=True)
-        axes.plot([low, high], [low, high], color="black", linewidth=0.8, linestyle=DASHED)
+        axes.plot(bins[[0, -1]], bins[[0, -1]], color="black", linewidth=0.8, linestyle=DASHED)
         axes.set_xlabel(f"source {label}")
         axes.set_ylabel(f"morphed {label}")
     for axes in panels[len(labels) :]:
         axes.set_axis_off()
-    head = " ".join(word for word in (experiment, f"({region})" if region else "") if word)
-    margin = 0.75 / figure.get_figheight()
-    figure.suptitle(head, x=0.03, ha="left", fontweight="bold")
-    figure.subplots_adjust(left=0.09, right=0.98, top=1 - 0.6 * margin, bottom=margin, wspace=0.38, hspace=0.3)
+    head = ", ".join(word for word in (experiment, region) if word)
+    figure.suptitle(head, x=0.01, ha="left", fontweight="bold")
     return figure

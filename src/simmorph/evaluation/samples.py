@@ -12,6 +12,12 @@ COMPARISONS = ("source_vs_target", "template_vs_target", "target_vs_target")
 """What is compared: the simulation as it was, as it became, and the target with itself: the null."""
 
 
+N_SPLITS = 5
+"""Random splits of the target that the null is the mean of."""
+
+Pair = tuple[Events, Events]
+
+
 @dataclass(frozen=True, eq=False)
 class Samples:
     """What is compared in one region.
@@ -56,40 +62,45 @@ class EqualSamples:
         source: part of the source.
         template: part of the template.
         target: part of the target.
-        again: further events of the target.
+        splits: disjoint pairs of parts of the target; each pair is a random split of its own.
         null: where those came from, in words.
     """
 
     source: Events
     template: Events
     target: Events
-    again: Events
+    splits: tuple[Pair, ...]
     null: str
 
     def __len__(self) -> int:
         return len(self.target)
 
-    def pairs(self) -> dict[str, tuple[Events, Events]]:
-        """The two samples of each comparison."""
-        firsts = (self.source, self.template, self.again)
-        return {name: (first, self.target) for name, first in zip(COMPARISONS, firsts, strict=True)}
+    def pairs(self) -> dict[str, tuple[Pair, ...]]:
+        """The two samples of each comparison; the null has one pair for each split."""
+        one_each: list[tuple[Pair, ...]] = [((first, self.target),) for first in (self.source, self.template)]
+        return dict(zip(COMPARISONS, [*one_each, self.splits], strict=True))
 
 
 def equal_samples(samples: Samples, max_events: int, rng: np.random.Generator) -> EqualSamples:
-    """Equally large parts of source, template, target, and of the target again for the null.
+    """Equally large parts of source, template and target, and splits of the target for the null.
 
-    The null sets the target against further events of itself: those that training has seen, if they are drawn alike,
-    and the other half of the target if not.
+    Each split deals the whole target, and the events that training has seen if they are drawn alike, anew into two
+    disjoint sets. Given the events, the splits are independent, and none favours either side: the mean over them has
+    the noise of one divided by the root of their number. One split would add as much noise as the template itself.
     """
-    n_targets = len(samples.target) + len(samples.spare)
-    size = min(len(samples.source), len(samples.template), len(samples.target), n_targets // 2, max_events)
-    target = samples.target[rng.permutation(len(samples.target))]
-    rest = Events.concatenate([samples.spare, target[size:]])
-    null = f"{size} target events against {min(size, len(samples.spare))} that training has seen"
-    if len(samples.spare) < size:
-        null = f"two random, disjoint sets of {size} target events"
-    source, template = _part(samples.source, size, rng), _part(samples.template, size, rng)
-    return EqualSamples(source, template, target[:size], rest[:size], null)
+    pool = Events.concatenate([samples.target, samples.spare])
+    size = min(len(samples.source), len(samples.template), len(samples.target), len(pool) // 2, max_events)
+    source, template, target = (_part(it, size, rng) for it in (samples.source, samples.template, samples.target))
+    splits = tuple(_split(pool, size, rng) for _ in range(N_SPLITS))
+    null = f"the mean of {N_SPLITS} random splits of {len(pool):,} target events into two disjoint sets of {size:,}"
+    if len(samples.spare):
+        null += f" ({len(samples.spare):,} of them seen in training, which does not matter where no map is judged)"
+    return EqualSamples(source, template, target, splits, null)
+
+
+def _split(pool: Events, size: int, rng: np.random.Generator) -> Pair:
+    dealt = rng.permutation(len(pool))
+    return pool[dealt[:size]], pool[dealt[size : 2 * size]]
 
 
 def _part(events: Events, size: int, rng: np.random.Generator) -> Events:

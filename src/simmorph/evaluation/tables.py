@@ -13,6 +13,7 @@ import numpy as np
 from simmorph.evaluation.correlations import noise_floor
 from simmorph.evaluation.estimates import Estimate
 from simmorph.evaluation.samples import COMPARISONS
+from simmorph.evaluation.verdict import metric_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 CORRELATED = 0.1
 """Pairs with a larger correlation in the target are named in the table if the recipe names none."""
+LARGE = 1000
+"""Numbers from here on are written as whole numbers."""
 SAMPLES = ("target", "source", "template")
 Cell = str | Estimate | float
 
@@ -90,27 +93,40 @@ def _plain(cell: str | float) -> str:
 def _text(cell: Cell) -> str:
     if isinstance(cell, Estimate):
         return cell.to_text() if np.isfinite(cell.value) else "undefined"
-    return cell if isinstance(cell, str) else f"{cell:.4g}"
+    return cell if isinstance(cell, str) else _rounded(cell)
+
+
+def _rounded(number: float) -> str:
+    """Four digits, and thousands in groups: 0.1234, 14,957."""
+    return f"{number:,.0f}" if abs(number) >= LARGE else f"{number:.4g}"
 
 
 def _latex(cell: Cell) -> str:
     if isinstance(cell, Estimate):
         return rf"${cell.value:.4f} \pm {cell.uncertainty:.4f}$" if np.isfinite(cell.value) else "--"
-    return _escaped(cell) if isinstance(cell, str) else f"${cell:.3g}$"
+    return _escaped(cell) if isinstance(cell, str) else f"${_rounded(cell).replace(',', '{,}')}$"
 
 
 def _escaped(text: str) -> str:
-    special = {"\\": r"\textbackslash{}", "|": r"$|$", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    special = {
+        "\\": r"\textbackslash{}",
+        "|": r"$|$",
+        "<": "$<$",
+        ">": "$>$",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+    }
     return "".join(special.get(letter, "\\" + letter if letter in "_%&#${}" else letter) for letter in text)
 
 
 def metrics_table(result: RegionResult) -> Table:
     """Every metric of every comparison."""
     rows: list[list[Cell]] = [
-        [metric, *(compared[name] for name in COMPARISONS)] for metric, compared in result.metrics.items()
+        [metric_words(metric, result.derived), *(compared[name] for name in COMPARISONS)]
+        for metric, compared in result.metrics.items()
     ]
     return Table(
-        f"Metrics on {result.n_compared} events of each sample; the last column is the null: {result.null}.",
+        f"Metrics on {result.n_compared:,} events of each sample; the last column is the null: {result.null}.",
         ["metric", *(name.replace("_", " ") for name in COMPARISONS)],
         rows,
     )
@@ -175,7 +191,7 @@ def movement_table(result: RegionResult) -> Table:
 def events_table(result: RegionResult) -> Table:
     """The size of each sample."""
     rows: list[list[Cell]] = [
-        [name, f"{len(sample)}", float(sample.weights.sum()), sample.effective_size]
+        [name, float(len(sample)), float(sample.weights.sum()), sample.effective_size]
         for name, sample in result.samples.by_name().items()
     ]
     return Table(

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping, Sequence
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-from simmorph.evaluation.histograms import distribution
+import numpy as np
+
+from simmorph.evaluation.histograms import Distribution, distribution, moved_counts
 from simmorph.evaluation.page import RegionPage, page
 from simmorph.evaluation.plots import (
     label_of,
@@ -18,7 +22,7 @@ from simmorph.evaluation.plots import (
 from simmorph.evaluation.tables import tables_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
     from matplotlib.figure import Figure
@@ -26,7 +30,9 @@ if TYPE_CHECKING:
     from simmorph.config.evaluation import EvaluateSettings
     from simmorph.evaluation.comparison import RegionResult
 
-Rows = list[dict[str, float]]
+Rows = Sequence[Mapping[str, float | str]]
+NamedPlot = tuple[str, tuple["Figure", Rows]]
+"""A plot's file name, the plot, and the numbers behind it."""
 DOTS_PER_INCH = 110
 
 
@@ -42,11 +48,14 @@ def write_report(
         settings: labels, and the pairs to name.
     """
     pages = []
+    shown = {result.name: _distributions(result) for result in regions}
+    is_log = {name for found in shown.values() for name, one in found.items() if one.is_steep}
     with style():
         for result in regions:
             place = folder / _file_name(result.name)
             place.mkdir()
-            plots = {name: _saved(place / name, *drawn) for name, drawn in _drawn(result, settings)}
+            drawn = [*_variables(result, shown[result.name], is_log, settings), *_overviews(result, settings)]
+            plots = {name: _saved(place / name, *one) for name, one in drawn}
             tables = tables_of(result, settings.pairs)
             for name, table in tables.items():
                 (place / f"{name}.csv").write_text(table.to_csv())
@@ -55,27 +64,69 @@ def write_report(
     (folder / "report.html").write_text(page(pages, report, settings.label))
 
 
-def _drawn(result: RegionResult, settings: EvaluateSettings) -> Iterator[tuple[str, tuple[Figure, Rows]]]:
-    """Every plot by its file name, with the numbers behind it."""
-    samples, region = result.samples, f"region {result.name}"
+def _distributions(result: RegionResult) -> dict[str, Distribution]:
+    """Every variable by its name."""
+    return {name: distribution(result.samples, column) for column, name in enumerate(result.samples.names)}
+
+
+def _variables(
+    result: RegionResult, shown: Mapping[str, Distribution], is_log: Collection[str], settings: EvaluateSettings
+) -> Iterator[NamedPlot]:
+    """The plot of each variable; its axis is logarithmic in all regions or in none."""
+    for name, found in shown.items():
+        label, region = label_of(name, settings.labels), f"region {result.name}"
+        figure = plot_distribution(found, label, settings.label, region, is_log=name in is_log)
+        yield _file_name(name), (figure, found.rows())
+
+
+def _overviews(result: RegionResult, settings: EvaluateSettings) -> Iterator[NamedPlot]:
+    """The plots of all variables together, by their file names."""
+    samples, heads = result.samples, (settings.label, f"region {result.name}")
     labels = [label_of(name, settings.labels) for name in samples.names]
-    for column, name in enumerate(samples.names):
-        shown = distribution(samples, column)
-        figure = plot_distribution(shown, labels[column], settings.label, region)
-        yield _file_name(name), (figure, shown.rows())
-    yield "roc", (plot_roc(result.judgements, settings.label, region), _roc_rows(result))
-    yield "correlations", (plot_correlations(result.correlations, labels, settings.label, region), [])
+    verdict = result.verdict
+    roc = plot_roc(result.rocs, result.metrics[verdict.metric], verdict.words, *heads)
+    yield "roc", (roc, _roc_rows(result))
+    yield "correlations", (plot_correlations(result.correlations, labels, *heads), _correlation_rows(result))
     source, moved, _ = samples.rows()
-    yield "map", (plot_movement(source, moved, labels[: samples.n_features], settings.label, region), [])
+    yield "map", (plot_movement(source, moved, labels[: samples.n_features], *heads), _map_rows(result))
 
 
 def _roc_rows(result: RegionResult) -> Rows:
-    columns: dict[str, Any] = {}
-    for name, judgement in result.judgements.items():
-        columns["target_efficiency"], columns[name] = judgement.roc()
+    columns = {"target_efficiency": next(iter(result.rocs.values()))[0]}
+    columns |= {name: kept for name, (_, kept) in result.rocs.items()}
     return [
         dict(zip(columns, (float(value) for value in row), strict=True)) for row in zip(*columns.values(), strict=True)
     ]
+
+
+def _correlation_rows(result: RegionResult) -> Rows:
+    """One row for each pair of variables."""
+    rows: list[dict[str, float | str]] = []
+    for first, second in combinations(range(len(result.samples.names)), 2):
+        row: dict[str, float | str] = {"first": result.samples.names[first], "second": result.samples.names[second]}
+        for sample, found in result.correlations.items():
+            estimate = found.of(first, second)
+            row |= {sample: estimate.value, f"{sample}_uncertainty": estimate.uncertainty}
+        rows.append(row)
+    return rows
+
+
+def _map_rows(result: RegionResult) -> Rows:
+    """One row for each populated bin of each feature's map."""
+    source, moved, _ = result.samples.rows()
+    rows: list[dict[str, float | str]] = []
+    for name, before, after in zip(result.samples.names, source.features.T, moved.features.T, strict=False):
+        counts, edges = moved_counts(before, after)
+        for start, end in np.argwhere(counts > 0):
+            low, high = (
+                {
+                    f"{side}_{sample}": float(edges[place + offset])
+                    for sample, place in (("source", start), ("morphed", end))
+                }
+                for offset, side in enumerate(("low", "high"))
+            )
+            rows.append({"feature": name, **low, **high, "events": float(counts[start, end])})
+    return rows
 
 
 def _saved(path: Path, figure: Figure, rows: Rows) -> bytes:

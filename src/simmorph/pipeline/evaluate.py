@@ -13,6 +13,7 @@ from simmorph.config.recipe import required
 from simmorph.data.outputs import refuse_existing, whole_folder, write_json
 from simmorph.evaluation.comparison import RegionResult, compare
 from simmorph.evaluation.samples import COMPARISONS
+from simmorph.evaluation.verdict import metric_words
 from simmorph.evaluation.write import write_report
 from simmorph.model_folder import read_card
 from simmorph.pipeline.evaluate_inputs import Inputs, read_inputs
@@ -51,14 +52,16 @@ class EvaluateResult:
         """The key metrics of each region, for people."""
         lines = []
         for result in self.regions:
-            lines += [f"region {result.name}: {result.verdict()}", _table(result), ""]
+            lines += [f"region {result.name}: {result.verdict.sentence()}", _table(result), ""]
         return "\n".join([*lines, f"report: {self.folder / 'report.html'}"])
 
 
 def _table(result: RegionResult) -> str:
-    head = f"{'metric':<20}" + "".join(f"{name.replace('_', ' '):>22}" for name in COMPARISONS)
+    words = {metric: metric_words(metric, result.derived) for metric in result.metrics}
+    width = max(map(len, words.values()))
+    head = f"{'metric':<{width}}" + "".join(f"{name.replace('_', ' '):>22}" for name in COMPARISONS)
     rows = [
-        f"{metric:<20}" + "".join(f"{compared[name].to_text():>22}" for name in COMPARISONS)
+        f"{words[metric]:<{width}}" + "".join(f"{compared[name].to_text():>22}" for name in COMPARISONS)
         for metric, compared in result.metrics.items()
     ]
     return "\n".join([head, *rows])
@@ -156,7 +159,7 @@ def _held_out_remark(inputs: Inputs) -> str:
         return "Without the model it is not known which events training has seen: none are left out."
     used = inputs.counts()
     return (
-        f"Events that training or early stopping has seen are left out: {used['source']['used']} of "
-        f"{used['source']['read']} source events and {used['target']['used']} of {used['target']['read']} target "
+        f"Events that training or early stopping has seen are left out: {used['source']['used']:,} of "
+        f"{used['source']['read']:,} source events and {used['target']['used']:,} of {used['target']['read']:,} target "
         "events are used."
     )

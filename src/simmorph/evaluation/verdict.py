@@ -1,0 +1,136 @@
+"""Does the template look like the target? The answer, judged by one metric."""
+
+from __future__ import annotations
+
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from simmorph.evaluation.estimates import Estimate
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+TENSION, SIGNIFICANT = 2.0, 3.0
+"""Standard deviations above the null from which on one speaks of tension, and of a significant difference."""
+ONE_SIDED_95 = 1.645
+"""Standard deviations that 95 % of a normal distribution lie below."""
+WITHIN_NOISE, IN_TENSION, DIFFERS = "agrees within noise", "tension", "differs significantly"
+SENTENCES = {
+    WITHIN_NOISE: "the template agrees within noise with the target",
+    IN_TENSION: "the template is in tension with the target",
+    DIFFERS: "the template differs significantly from the target",
+}
+MOST_NAMES = 3
+
+METRIC_WORDS = {
+    "auc": "AUC of the classifier",
+    "pearson_worst": "largest deviation of a Pearson coefficient",
+    "pearson_mean": "mean deviation of the Pearson coefficients",
+    "wasserstein_worst": "largest Wasserstein distance of a variable [target sigma]",
+    "kolmogorov_worst": "largest Kolmogorov-Smirnov distance of a variable",
+}
+
+
+def metric_words(metric: str, derived: Sequence[str]) -> str:
+    """The name of a metric for people; that of a metric unknown here is the one it has in `report.json`."""
+    if metric == "auc_with_derived":
+        return f"AUC with {' and '.join(derived) if len(derived) < MOST_NAMES else 'the derived quantities'}"
+    return METRIC_WORDS.get(metric, metric.replace("_", " "))
+
+
+class Verdict(NamedTuple):
+    """The answer for one region, by the AUC that sees the most: derived quantities too where there are some.
+
+    One metric is chosen beforehand: the larger of two significances would exceed a threshold more often by chance.
+
+    Attributes:
+        metric: the metric's name in `report.json`.
+        words: its name for people.
+        source: source against target.
+        template: template against target.
+        null: target against target.
+    """
+
+    metric: str
+    words: str
+    source: Estimate
+    template: Estimate
+    null: Estimate
+
+    @property
+    def excess(self) -> Estimate:
+        """The template's AUC minus that of the null."""
+        return _difference(self.template, self.null)
+
+    @property
+    def significance(self) -> float:
+        """By how many standard deviations the template is easier to tell from the target than the target itself."""
+        return self.excess.value / self.excess.uncertainty
+
+    @property
+    def limit(self) -> float:
+        """The one-sided upper limit at 95 % confidence on how far the template's AUC is above the null's."""
+        return max(self.excess.value, 0.0) + ONE_SIDED_95 * self.excess.uncertainty
+
+    @property
+    def undone(self) -> float:
+        """The share of the source's AUC above the null that the map has removed."""
+        before = self.source.value - self.null.value
+        return 1 - self.excess.value / before if before else float("nan")
+
+    @property
+    def is_visible(self) -> bool:
+        """Whether there was a significant difference between source and target to begin with."""
+        before = _difference(self.source, self.null)
+        return before.value > SIGNIFICANT * before.uncertainty
+
+    @property
+    def conclusion(self) -> str:
+        """The answer in a word or three."""
+        if self.significance < TENSION:
+            return WITHIN_NOISE
+        return IN_TENSION if self.significance < SIGNIFICANT else DIFFERS
+
+    def sentence(self) -> str:
+        """The answer with its numbers."""
+        return (
+            f"{SENTENCES[self.conclusion]}: its {self.words} is {self.excess.value:+.4f} ± "
+            f"{self.excess.uncertainty:.4f} from the null ({self.significance:+.1f} standard deviations; the excess is "
+            f"below {self.limit:+.4f} at 95 % confidence). {self.words}: template {self.template.to_text()}, target "
+            f"against target {self.null.to_text()}, unmorphed source {self.source.to_text()}"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The numbers as JSON values."""
+        return {
+            "verdict": self.sentence(),
+            "conclusion": self.conclusion,
+            "judged_by": self.metric,
+            "significance": _number(self.significance),
+            "excess": self.excess.to_json(),
+            "excess_limit_95": _number(self.limit),
+            "undone": _number(self.undone),
+        }
+
+
+def verdict_on(metrics: Mapping[str, Mapping[str, Estimate]], derived: Sequence[str]) -> Verdict:
+    """The verdict of one region's metrics, by metric and comparison."""
+    metric = "auc_with_derived" if "auc_with_derived" in metrics else "auc"
+    compared = metrics[metric]
+    names = ("source_vs_target", "template_vs_target", "target_vs_target")
+    return Verdict(metric, metric_words(metric, derived), *(compared[name] for name in names))
+
+
+def chance_of_tension(n_regions: int) -> float:
+    """The probability that noise alone puts at least one of several independent regions in tension."""
+    return 1.0 - NormalDist().cdf(TENSION) ** n_regions
+
+
+def _difference(first: Estimate, second: Estimate) -> Estimate:
+    return Estimate(first.value - second.value, float(np.hypot(first.uncertainty, second.uncertainty)))
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
