@@ -226,3 +226,41 @@ def test_target_alone_does_not_need_to_have_regions(folder: Path, tmp_path: Path
     assert (
         "5 random splits of 3,000 target events into two disjoint sets of 500" in found.report["regions"]["all"]["null"]
     )
+
+
+@pytest.mark.parametrize("template", ["template.root", "friend.root"])
+def test_one_feature_with_context_makes_a_whole_report(folder: Path, tmp_path: Path, template: str) -> None:
+    settings = {"report": tmp_path / "r", "max_events": 400}
+    recipe = recipe_of(
+        folder, template=folder / template, features=["x"], context=["phi"], region=None, evaluate=settings
+    )
+    found = evaluate(recipe)
+    assert found.report["regions"]["all"]["judged_by"] == "auc"
+    with (tmp_path / "r" / "all" / "map.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {row["feature"] for row in rows} == {"x"}
+    assert (tmp_path / "r" / "all" / "correlations.png").exists()
+
+
+def test_reweighter_moves_no_event_and_still_changes_the_template(folder: Path, tmp_path: Path) -> None:
+    source = read_inputs(recipe_of(folder), None).source
+    ratio = np.exp(SHIFT**2 / 2 - SHIFT * source.columns["x"])
+    columns = {"x_morphed": source.columns["x"], "phi_morphed": source.columns["phi"]}
+    with create_ntuple(tmp_path / "weights.root", "events") as ntuple:
+        ntuple.extend(
+            {**columns, "weight_morphed": source.weights * ratio, "morph_status": np.zeros(N_EVENTS, np.int32)}
+        )
+    settings = {"report": tmp_path / "r"}
+    found = evaluate(recipe_of(folder, template=tmp_path / "weights.root", region=None, evaluate=settings))
+    auc = found.report["metrics"]["auc"]
+    assert found.report["regions"]["all"]["movement"]["largest"] == 0
+    assert auc["template_vs_target"]["value"] < auc["source_vs_target"]["value"] - 0.05
+
+
+def test_correlations_and_map_have_their_numbers_beside_them(result: EvaluateResult) -> None:
+    with (result.folder / "control" / "correlations.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["first"], row["second"]) for row in rows] == [("x", "phi"), ("x", "radius"), ("phi", "radius")]
+    with (result.folder / "control" / "map.csv").open() as file:
+        moved = [row for row in csv.DictReader(file) if row["feature"] == "x"]
+    assert sum(float(row["events"]) for row in moved) == pytest.approx(len(result.regions[0].samples.moved), rel=0.01)

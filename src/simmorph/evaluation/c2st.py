@@ -142,7 +142,7 @@ def _deal(n_events: int, rng: np.random.Generator) -> IntArray:
 def _scores(inputs: FloatArray, labels: BoolArray, weights: FloatArray, left_out: BoolArray, seed: int) -> FloatArray:
     """The scores of the events left out, by a classifier trained on all others."""
     from sklearn.ensemble import HistGradientBoostingClassifier  # noqa: PLC0415
-    from threadpoolctl import threadpool_limits  # noqa: PLC0415
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # noqa: PLC0415
 
     shown = ~left_out & (weights > 0)
     classifier = HistGradientBoostingClassifier(
