@@ -9,7 +9,7 @@ from simmorph.data.events import Events
 from simmorph.evaluation.correlations import correlations
 from simmorph.evaluation.estimates import Estimate
 from simmorph.evaluation.histograms import distribution
-from simmorph.evaluation.plots import plot_correlations
+from simmorph.evaluation.plots import plot_correlations, style
 from simmorph.evaluation.samples import Samples
 from simmorph.evaluation.tables import Table
 
@@ -44,8 +44,9 @@ def test_whole_numbers_have_bins_around_them() -> None:
 def test_long_labels_of_correlations_stay_on_the_page_and_apart() -> None:
     labels = [f"ECAL isolation {number} [GeV]" for number in range(8)]
     found = correlations(Events.of(np.random.default_rng(1).normal(size=(500, 8))))
-    figure = plot_correlations(dict.fromkeys(("target", "source", "template"), found), labels, "Experiment", "region x")
-    figure.draw_without_rendering()
+    with style():
+        figure = plot_correlations(dict.fromkeys(("target", "source", "template"), found), labels, "Label", "region x")
+        figure.draw_without_rendering()
     page = figure.bbox
     for axes in figure.axes[:3]:
         ticks = axes.get_xticklabels() + (axes.get_yticklabels() if axes is figure.axes[0] else [])

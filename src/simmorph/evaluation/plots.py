@@ -203,19 +203,24 @@ def plot_correlations(
         "source - target": (found["source"].matrix - target, 0.3),
         "template - target": (found["template"].matrix - target, 0.3),
     }
-    size = 1.9 + 0.42 * len(labels)
-    figure = Figure(figsize=(3 * size + 1, size + 0.5), layout="constrained")
     short = [re.sub(r"\s*\[.*\]", "", label) for label in labels]
+    # The layout leaves too little room for turned labels below axes of a fixed aspect: some more is kept free by hand.
+    # Letters of a formula are mostly its markup.
+    longest = max(len(label) if "$" not in label else 0 for label in short)
+    size = 1.9 + 0.42 * len(labels) + 0.07 * longest
+    figure = Figure(figsize=(3 * size + 1, size + 0.5), layout="constrained")
     for axes, (title, (matrix, reach)) in zip(figure.subplots(1, 3, sharey=True), panels.items(), strict=True):
         image = axes.imshow(matrix, cmap="RdBu_r", vmin=-reach, vmax=reach)
         _annotate(axes, matrix, reach)
-        axes.set_xticks(range(len(short)), short, rotation=60, ha="right", rotation_mode="anchor")
+        axes.set_xticks(range(len(short)), short, rotation=90)
         axes.set_yticks(range(len(short)), short)
         axes.tick_params(which="both", length=0)
         axes.set_title(title)
         figure.colorbar(image, ax=axes, fraction=0.046, pad=0.03)
     head = ", ".join(word for word in (experiment, region) if word)
     figure.suptitle(head, x=0.01, ha="left", fontweight="bold")
+    free = 0.35 / figure.get_figheight()
+    figure.set_layout_engine("constrained", rect=(0, free, 1, 1 - free))
     return figure
 
 
