@@ -32,21 +32,22 @@ def draw_variable(top: Axes, bottom: Axes, name: str, label: str) -> None:
     """Source, template and target, and their ratios to the target."""
     table = columns(name)
     edges = np.append(table["low"], table["high"][-1])
-    centres = (edges[1:] + edges[:-1]) / 2
-    target, error = table["target"], table["target_uncertainty"]
+    centres, widths = (edges[1:] + edges[:-1]) / 2, np.diff(edges)
+    target, error = np.where(table["target"] > 0, table["target"], np.nan), table["target_uncertainty"]
     for sample, style in (("source", SOURCE), ("template", TEMPLATE)):
-        top.stairs(table[sample], edges, lw=1.6, **style)
+        top.stairs(table[sample] / widths, edges, lw=1.6, **style)
         bottom.stairs(table[sample] / target, edges, baseline=None, lw=1.6, **style)
-    top.errorbar(centres, target, error, fmt="k.", ms=5)
+    top.errorbar(centres, target / widths, error / widths, fmt="k.", ms=5)
     bottom.errorbar(centres, np.ones_like(centres), error / target, fmt="k.", ms=5)
     bottom.set(xlabel=label, ylabel="ratio to data", ylim=(0.4, 1.6))
-    top.set(ylabel="events", ylim=(0, 1.35 * target.max()), xticklabels=[])
+    top.set(ylabel="events per unit", ylim=(0, 1.35 * np.nanmax(target / widths)), xticklabels=[])
 
 
 def draw_roc(axes: Axes) -> None:
     """How well a classifier tells each sample from the data, on events it has not seen."""
     table = columns("roc")
-    auc = json.loads((REPORT / "report.json").read_text())["regions"][REGION]["metrics"]["auc"]
+    region = json.loads((REPORT / "report.json").read_text())["regions"][REGION]
+    auc = region["metrics"][region["judged_by"]]
     lines = {"source_vs_target": SOURCE, "template_vs_target": TEMPLATE, "target_vs_target": {"color": "k", "ls": ":"}}
     words = ("simulation", "morphed simulation", "data against data")
     for (comparison, style), word in zip(lines.items(), words, strict=True):
@@ -70,6 +71,8 @@ def main() -> None:
     axes["mass"].plot([], [], lw=1.6, label="simulation", **SOURCE)
     axes["mass"].plot([], [], lw=1.6, label="morphed simulation", **TEMPLATE)
     axes["mass"].legend(frameon=False)
+    for panel in ("mass", "mass ratio"):
+        axes[panel].set_xlim(40, 300)
     draw_roc(axes["roc"])
     figure.savefig(HERE / "picture.png", dpi=110)
 
