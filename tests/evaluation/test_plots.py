@@ -36,6 +36,16 @@ def test_tail_is_merged_until_a_ratio_makes_sense_and_falls_on_a_logarithmic_axi
     assert shown.is_steep
 
 
+def test_exact_zeros_beside_a_gap_are_in_a_bin_of_usual_width() -> None:
+    rng = np.random.default_rng(5)
+    tail = 0.5 + rng.exponential(size=20_000)
+    found = distribution(samples_of(np.concatenate([np.zeros(10_000), tail])), 0)
+    widths = np.diff(found.edges)
+    assert np.all(np.isfinite(found.density))
+    assert widths.min() > 0.1 * np.median(widths)
+    assert found.target.values[0] >= 10_000
+
+
 def test_whole_numbers_have_bins_around_them() -> None:
     shown = distribution(samples_of(np.repeat([0.0, 1.0, 2.0, 3.0], 100)), 0)
     assert shown.edges.tolist() == [-0.5, 0.5, 1.5, 2.5, 3.5]

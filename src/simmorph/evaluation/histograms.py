@@ -125,7 +125,8 @@ def _edges(values: FloatArray) -> FloatArray:
     low, high = np.quantile(values, [TAIL, 1 - TAIL])
     width = (high - low) / N_BINS
     inside = np.sort(values[(values >= low) & (values <= high)])
-    borders = np.concatenate([[low], *_gaps(inside, NARROWEST_GAP * width), [high]])
+    narrowest = NARROWEST_GAP * width
+    borders = np.concatenate([[low], *_between_stretches(_gaps(inside, narrowest), low, high, narrowest), [high]])
     parts = []
     for number, (start, end) in enumerate(pairwise(borders)):
         is_gap = number % 2 == 1
@@ -144,6 +145,16 @@ def _gaps(ordered: FloatArray, narrowest: float) -> list[FloatArray]:
             # A bin includes its lower edge: the last event before the gap must not fall into it.
             found.append(np.array([np.nextafter(ordered[place], np.inf), ordered[place + 1]]))
     return found if len(found) <= MOST_GAPS else []
+
+
+def _between_stretches(gaps: list[FloatArray], low: float, high: float, narrowest: float) -> list[FloatArray]:
+    """The gaps with a stretch of events on either side; what lies beside a single value, such as 0, is none."""
+    kept, end = [], low
+    for gap in gaps:
+        if gap[0] - end >= narrowest and high - gap[1] >= narrowest:
+            kept.append(gap)
+            end = gap[1]
+    return kept
 
 
 def _merged(target: Events, column: int, edges: FloatArray) -> FloatArray:
