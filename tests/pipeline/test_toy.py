@@ -13,7 +13,7 @@ from simmorph.data.ntuples import describe, iterate, read_metadata
 from simmorph.data.outputs import OutputError, provenance_path
 from simmorph.data.toys import TOYS
 from simmorph.errors import UsageError
-from simmorph.pipeline.toy import ToyResult, write_toy
+from simmorph.pipeline.toy import ToyFile, ToyResult, write_toy
 
 SCHEMA = Path(__file__).parents[1] / "data" / "files" / "schema_2020_GamGam_mini_tree.csv"
 FILES = ["data.root", "mc_gamgam.root", "mc_ggH125_gamgam.root"]
@@ -123,3 +123,8 @@ def test_a_toy_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Mon
 def test_an_unknown_toy_is_told_with_those_there_are(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="'hgg'"):
         write_toy("hg", tmp_path / "toy")
+
+
+def test_a_toy_without_luminosity_is_listed_without_expected_events() -> None:
+    plain = ToyFile("toy/source.root", "events", 1200, {"toy": "gaussian"})
+    assert ToyResult("gaussian", 1, (plain,)).to_text().split() == ["entries", "file", "1,200", "toy/source.root"]

@@ -26,7 +26,7 @@ class ToyFile:
         path: where it is.
         tree: the name of its tree.
         n_events: its number of entries.
-        metadata: luminosity, cross-section, expected yield, as in the file itself.
+        metadata: as in the file itself; a toy at a luminosity has `luminosity_fb` and `expected_events`.
     """
 
     path: str
@@ -54,10 +54,12 @@ class ToyResult:
         return {"toy": self.toy, "seed": self.seed, "files": [asdict(file) for file in self.files]}
 
     def to_text(self) -> str:
-        """A line for each file."""
+        """A line for each file, with the expected yield where the toy is scaled to a luminosity."""
+        luminosity = self.files[0].metadata.get("luminosity_fb")
+        if luminosity is None:
+            return "\n".join([f"{'entries':>10}  file", *(f"{it.n_events:>10,}  {it.path}" for it in self.files)])
         header = f"{'entries':>10}  {'expected':>10}  file"
         lines = [f"{it.n_events:>10,}  {it.metadata['expected_events']:>10,.1f}  {it.path}" for it in self.files]
-        luminosity = self.files[0].metadata["luminosity_fb"]
         return "\n".join([header, *lines, f"expected: sum of weights at a luminosity of {luminosity}/fb"])
 
 
