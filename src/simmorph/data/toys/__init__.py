@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from simmorph.data.toys import hgg
+from simmorph.data.toys import hgg, reweighting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from simmorph.data.toys.samples import Sample
 
-TOYS: dict[str, Callable[[int, int], list[Sample]]] = {"hgg": hgg.samples}
+TOYS: dict[str, Callable[[int, int], list[Sample]]] = {
+    "hgg": hgg.samples,
+    "reweighting": reweighting.samples,
+}
