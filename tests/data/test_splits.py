@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from simmorph.data.splits import _GOLDEN, HOLDOUT, TRAIN, VALIDATION, _mixed, part_of, uniform_of
+from simmorph.data.splits import _GOLDEN, HOLDOUT, TRAIN, VALIDATION, _mixed, normal_of, part_of, reseeded, uniform_of
 
 N_EVENTS = 100_000
 
@@ -60,3 +60,17 @@ def test_neighbouring_events_are_independent() -> None:
 
 def test_negative_ids_have_numbers_too() -> None:
     assert np.all(np.isfinite(uniform_of(np.array([-1, -(2**62)]), 0, 0)))
+
+
+def test_normal_numbers_of_events_are_normal_and_independent() -> None:
+    drawn = normal_of(np.arange(100_000), 3, 2)
+    np.testing.assert_allclose(np.cov(drawn.T), np.eye(2), atol=0.02)
+    np.testing.assert_allclose(drawn.mean(axis=0), 0, atol=0.02)
+    assert (drawn != normal_of(np.arange(100_000), 3, 2, stream=1)).all()
+    np.testing.assert_array_equal(drawn[500:600], normal_of(np.arange(500, 600), 3, 2))
+
+
+def test_reseeded_ids_are_other_ids_one_for_each_event() -> None:
+    ids = np.arange(10_000)
+    assert len(np.unique(reseeded(ids, 7))) == len(ids)
+    assert not np.isin(reseeded(ids, 7), reseeded(ids, 8)).any()

@@ -15,7 +15,7 @@ from simmorph.errors import Checkpointed, ConfigError, InputError, SimmorphError
 from simmorph.neural.checkpoint import digest
 from simmorph.neural.networks import Perceptron, initialise
 from simmorph.neural.samples import Parts, Sample, deal
-from simmorph.neural.training import History, Training, minimize
+from simmorph.neural.training import History, Training, Turn, minimize
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -248,3 +248,79 @@ def test_every_event_is_dealt_before_one_is_dealt_again() -> None:
     dealt = rows.flatten()
     assert sorted(dealt[:10].tolist()) == sorted(dealt[10:20].tolist()) == list(range(10))
     assert sorted(deal(3, 2, 8, torch.Generator()).tolist()[1]) == [0, 1, 2]
+
+
+class Saddle(nn.Module):
+    """The game min over x, max over y of x y + x^2 / 2 - (y - 1)^2 / 2, which ends at x = -1/2, y = 1/2."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.x, self.y = nn.Parameter(torch.tensor(2.0)), nn.Parameter(torch.tensor(-2.0))
+
+    def value(self, batch: Sample) -> torch.Tensor:
+        return (batch.weights * (self.x * self.y + self.x**2 / 2 - (self.y - 1) ** 2 / 2)).mean()
+
+    def turns(self, every: int) -> list[Turn]:
+        return [Turn(lambda batch: -self.value(batch), [self.y]), Turn(self.value, [self.x], every)]
+
+
+def play(how: Training, every: int = 2) -> tuple[Saddle, History]:
+    module = Saddle()
+    return module, minimize(module, module.turns(every), how.parts(sample(500, 1)), how, keep_best=False)
+
+
+GAME = SETTINGS.model_copy(update={"epochs": 150, "learning_rate": 3e-2, "final_learning_rate": 1e-3})
+
+
+def test_players_of_a_game_move_only_their_own_parameters_and_find_the_saddle() -> None:
+    module, history = play(Training(GAME))
+    assert module.x.item() == pytest.approx(-0.5, abs=0.03)
+    assert module.y.item() == pytest.approx(0.5, abs=0.03)
+    assert history.best_epoch == GAME.epochs
+
+
+@pytest.mark.parametrize("n_steps", [3, 42])
+def test_a_game_resumes_with_the_same_bits(tmp_path: Path, n_steps: int) -> None:
+    settings = GAME.model_copy(update={"epochs": 20, "optimizer": "rmsprop", "schedule": "square_root"})
+    straight, history = play(Training(settings))
+    with pytest.raises(Checkpointed):
+        play(Training(settings, tmp_path / "checkpoint", stop_requested=stop_after(n_steps)))
+    resumed, again = play(Training(settings, tmp_path / "checkpoint"))
+    assert tensors_sha256(resumed) == tensors_sha256(straight)
+    assert again.losses == history.losses
+
+
+def test_a_score_decides_on_the_best_weights_and_stays_in_the_history() -> None:
+    module, scores = Noisy(), iter([0.6, 0.5, 0.7, 0.5])
+    snapshots: list[str] = []
+
+    def score() -> float:
+        snapshots.append(tensors_sha256(module))
+        return next(scores)
+
+    data = Training(SETTINGS).parts(sample(500, 1), sample(200, 2))
+    history = minimize(module, module.loss, data, Training(SETTINGS), score=score, observe=lambda: {"lambda": 2.0})
+    assert history.best_epoch == 2
+    assert tensors_sha256(module) == snapshots[1]
+    assert history.observed == {"lambda": (2.0,) * 4, "held_out_auc": (0.6, 0.5, 0.7, 0.5)}
+
+
+@pytest.mark.parametrize(
+    ("schedule", "halfway"), [("cosine", 0.55), ("square_root", 0.1 + 0.9 * 0.5**0.5), ("constant", 1.0)]
+)
+def test_the_learning_rate_follows_its_schedule(schedule: str, halfway: float) -> None:
+    change = {"schedule": schedule, "learning_rate": 1.0, "final_learning_rate": 0.1, "epochs": 2, "batch_size": 512}
+    rates: list[float] = []
+    how = Training(SETTINGS.model_copy(update=change), on_epoch=lambda record: rates.append(record["learning_rate"]))
+    module = Saddle()
+    minimize(module, lambda batch: (batch.weights * module.x).mean(), how.parts(sample(500, 1)), how)
+    assert rates[0] == pytest.approx(halfway)
+
+
+def test_members_of_an_ensemble_begin_differently_and_share_the_deal_of_events() -> None:
+    first, second = Training(SETTINGS), Training(SETTINGS, member=1)
+    assert first.seed == SETTINGS.seed != second.seed
+    events = sample(500, 1)
+    np.testing.assert_array_equal(first.split(events)[0].ids, second.split(events)[0].ids)
+    _, history = play(second)
+    assert history.stage == "member2-fit"

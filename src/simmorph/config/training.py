@@ -27,13 +27,24 @@ class TrainingSettings(Section):
     batch_size: PositiveInt = 4096
     """Events of each sample in one step; some 500 steps in all are the least that a flow needs."""
     learning_rate: PositiveFloat = 1e-3
-    """Step size of the optimizer (Adam) at the start; it falls as a cosine to zero over all epochs."""
+    """Step size of the optimizer at the start."""
+    final_learning_rate: Annotated[float, Field(ge=0)] = 0.0
+    """Step size at the end."""
+    schedule: Literal["cosine", "square_root", "constant"] = "cosine"
+    """How the step size falls over all epochs."""
+    optimizer: Literal["adamw", "rmsprop"] = "adamw"
+    """Adam with decoupled weight decay, or RMSProp."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     """Decoupled weight decay of the optimizer."""
     clip_gradient: PositiveFloat | None = 5.0
     """Largest norm of the gradient of one step; null for no limit."""
     patience: PositiveInt | None = 10
     """Epochs without a better validation loss after which training stops; null trains all epochs."""
+    select_on: Literal["loss", "auc"] = "loss"
+    """What decides which epoch's weights are kept: the validation loss, or how well gradient boosting tells template
+    from target on the validation part. The loss of a flow can stand still while the AUC still falls."""
+    seeds: PositiveInt = 1
+    """Size of an ensemble: as many methods, each from other random numbers, whose maps are averaged."""
     seed: Annotated[int, Field(ge=0)] = 1
     """Start of every random number."""
     device: Literal["auto", "cpu", "cuda"] = "auto"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.special import ndtri
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 TRAIN, VALIDATION, HOLDOUT = 0, 1, 2
 
 _PARTS_STREAM = 0x5052_4454
+_NORMAL_STREAM = 0x4E4F_524D_0000_0000
 _GOLDEN = 0x9E37_79B9_7F4A_7C15
 _WORD = 0xFFFF_FFFF_FFFF_FFFF
 
@@ -53,6 +55,26 @@ def uniform_of(ids: IntArray, seed: int, stream: int) -> FloatArray:
     # 52 bits and a half step: neither 0 nor 1 can come out.
     uniform: FloatArray = ((_mixed(_mixed(state)) >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52
     return uniform
+
+
+def normal_of(ids: IntArray, seed: int, n_columns: int, stream: int = 0) -> FloatArray:
+    """(n_events, n_columns), standard normal random numbers of each event.
+
+    Args:
+        ids: (n_events,), any integers.
+        seed: start of all random numbers.
+        n_columns: how many numbers of each event.
+        stream: different streams are independent, as long as there are fewer than a million columns.
+    """
+    first = _NORMAL_STREAM + 1_000_000 * stream
+    columns = [ndtri(uniform_of(ids, seed, first + column)) for column in range(n_columns)]
+    return np.column_stack(columns) if columns else np.empty((len(ids), 0))
+
+
+def reseeded(ids: IntArray, seed: int) -> IntArray:
+    """Other ids for the same events, so that all their random numbers are drawn anew."""
+    mixed = _mixed(np.asarray(ids, np.int64).astype(np.uint64) ^ np.uint64(_mixed_integer(seed & _WORD)))
+    return mixed.view(np.int64)
 
 
 def _mixed(words: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -63,7 +63,7 @@ class Classifier(Method):
 
     def fit(self, source: Events, target: Events, how: Training) -> dict[str, History]:
         """Train the classifier of events, then that of contexts if there are any; see Method."""
-        initialise(self, how.settings.seed)
+        initialise(self, how.seed)
         self.to(how.device)
         data = how.parts(source, target)
         history = {"fit": minimize(self.of_events, _loss(self.of_events, _everything), data, how)}

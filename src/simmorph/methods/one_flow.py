@@ -71,9 +71,10 @@ class OneFlow(Method):
 
     def fit(self, source: Events, target: Events, how: Training) -> dict[str, History]:
         """Train the flow on both samples at once; see Method."""
-        initialise(self, how.settings.seed)
+        initialise(self, how.seed)
         self.to(how.device)
-        history = minimize(self, self._loss, how.parts(source, target), how)
+        score = how.score(self.transform, source, target)
+        history = minimize(self, self._loss, how.parts(source, target), how, score=score)
         self.cpu()
         return {"fit": history}
 

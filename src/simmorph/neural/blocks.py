@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,7 +33,7 @@ def in_blocks(function: Callable[[Tensor], Tensor], rows: FloatArray, module: nn
         module: whose device to use; it is put into evaluation mode.
     """
     module.eval()
-    device = next(module.parameters()).device
+    device = next(itertools.chain(module.parameters(), module.buffers())).device
     outputs = []
     with _one_thread():
         for start in range(0, max(len(rows), 1), BLOCK):

@@ -1,0 +1,325 @@
+"""One run of the training loop: the state that a checkpoint must hold, and what moves it."""
+
+from __future__ import annotations
+
+import math
+import time
+import zlib
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
+
+import torch
+
+from simmorph.errors import Checkpointed, SimmorphError
+from simmorph.neural.checkpoint import digest, read_checkpoint, write_checkpoint
+from simmorph.neural.history import History
+from simmorph.neural.samples import Parts, deal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from torch import Tensor, nn
+
+    from simmorph.neural.samples import Sample
+    from simmorph.neural.training import Training
+
+    Loss = Callable[..., Tensor]
+    """Takes one Sample for each sample trained on, each a batch; returns the mean loss of the batch."""
+
+RMSPROP_DECAY = 0.9
+"""Of the running mean of squared gradients, as in the papers' Keras; torch's own default is 0.99."""
+
+
+class Turn(NamedTuple):
+    """One player's move in an alternating game, such as a critic's or a generator's.
+
+    Attributes:
+        loss: what this player makes small.
+        parameters: what it moves; nobody else's gradients are computed.
+        every: it moves in each step of an epoch whose number, counted from 1, this divides; at least once an epoch.
+    """
+
+    loss: Loss
+    parameters: Sequence[nn.Parameter]
+    every: int = 1
+
+
+class Watch(NamedTuple):
+    """What is looked at after each epoch beside the loss.
+
+    Attributes:
+        score: decides which weights are best in place of the validation loss; smaller is better.
+        observe: numbers to keep in the history.
+        keep_best: end with the best weights, or else with the last.
+    """
+
+    score: Callable[[], float] | None = None
+    observe: Callable[[], Mapping[str, float]] | None = None
+    keep_best: bool = True
+
+
+def seed_of(seed: int, stage: str) -> int:
+    """The seed of a stage's own random numbers."""
+    return seed * 1_000_003 + zlib.crc32(stage.encode())
+
+
+@dataclass
+class _Progress:
+    """Where a stage stands; everything that is not a tensor."""
+
+    epoch: int = 0
+    step: int = 0
+    seconds: float = 0.0
+    losses: list[float] = field(default_factory=list)
+    validation_losses: list[float] = field(default_factory=list)
+    observed: dict[str, list[float]] = field(default_factory=dict)
+    best_score: float | None = None
+    best_epoch: int = 0
+    finished: bool = False
+
+
+class Stage:
+    """One call of `minimize`; see there."""
+
+    def __init__(  # noqa: PLR0913, PLR0917 - what minimize is given
+        self, module: nn.Module, turns: Sequence[Turn], data: Sequence[Parts], how: Training, name: str, watch: Watch
+    ) -> None:
+        self.module, self.how, self.name, self.watch = module, how, name, watch
+        self.training, self.validation = [parts.training for parts in data], [parts.validation for parts in data]
+        self.optimizers = [_optimizer(turn.parameters, how) for turn in turns]
+        self.generator = torch.Generator().manual_seed(seed_of(how.seed, name))
+        batch_size = how.settings.batch_size
+        self.n_steps = max(math.ceil(sample.n_events / batch_size) for sample in self.training)
+        self.turns = [turn._replace(every=min(turn.every, self.n_steps)) for turn in turns]
+        self.work = self._work()
+        self.progress = _Progress()
+        self.best: dict[str, Tensor] = {}
+        # Summed where the loss is computed: to fetch each value would make a GPU wait in every step.
+        self.loss_sum = torch.zeros((), dtype=torch.float64, device=how.device)
+        self.epoch_start = self.generator.get_state()
+
+    def run(self) -> History:
+        """Train from the start or from the checkpoint until done."""
+        self._restore()
+        while not self.progress.finished:
+            self._epoch()
+        self.module.eval()
+        progress = self.progress
+        return History(
+            self.name,
+            tuple(progress.losses),
+            tuple(progress.validation_losses),
+            progress.best_epoch,
+            progress.seconds,
+            {name: tuple(values) for name, values in progress.observed.items()},
+        )
+
+    def _epoch(self) -> None:
+        progress, started = self.progress, time.monotonic()
+        self.epoch_start = self.generator.get_state()
+        self.module.train()
+        for batches in self._batches():
+            self._step(batches)
+            if progress.step < self.n_steps and self.how.should_stop():
+                progress.seconds += time.monotonic() - started
+                self._stop()
+        rate = self._learning_rate()
+        progress.losses.append(self._finite(self.loss_sum.item() / (self.n_steps // self.turns[-1].every)))
+        progress.epoch, progress.step = progress.epoch + 1, 0
+        self.loss_sum.zero_()
+        self._look()
+        progress.seconds += time.monotonic() - started
+        self._report(rate)
+        self.epoch_start = self.generator.get_state()
+        if progress.epoch == self.how.settings.epochs or self._has_stalled():
+            self._finish()
+        elif self.how.should_stop():
+            self._stop()
+
+    def _batches(self) -> Iterator[list[Sample]]:
+        """The batches of this epoch that are still to come."""
+        size = self.how.settings.batch_size
+        orders = [
+            deal(sample.n_events, self.n_steps, size, self.generator).to(self.how.device) for sample in self.training
+        ]
+        for step in range(self.progress.step, self.n_steps):
+            yield [sample.rows(order[step]) for sample, order in zip(self.training, orders, strict=True)]
+
+    def _step(self, batches: Sequence[Sample]) -> None:
+        progress, rate = self.progress, self._learning_rate()
+        progress.step += 1
+        for turn, optimizer in zip(self.turns, self.optimizers, strict=True):
+            if progress.step % turn.every == 0:
+                loss = self._move(turn, optimizer, batches, rate)
+                if turn is self.turns[-1]:
+                    self.loss_sum += loss.detach()
+
+    def _move(self, turn: Turn, optimizer: torch.optim.Optimizer, batches: Sequence[Sample], rate: float) -> Tensor:
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        optimizer.zero_grad()
+        loss = turn.loss(*batches)
+        loss.backward(inputs=list(turn.parameters))  # type: ignore[no-untyped-call]
+        if self.how.settings.clip_gradient is not None:
+            torch.nn.utils.clip_grad_norm_(turn.parameters, self.how.settings.clip_gradient)
+        optimizer.step()
+        return loss
+
+    def _finite(self, value: float) -> float:
+        if math.isfinite(value):
+            return value
+        raise SimmorphError(
+            f"training stage {self.name!r}, epoch {max(self.progress.epoch, len(self.progress.losses) + 1)}",
+            "the loss is not finite any more",
+            "lower training.learning_rate, or look for extreme values in the features",
+        )
+
+    def _learning_rate(self) -> float:
+        """The rate of the next step, by the schedule over all steps of all epochs."""
+        settings = self.how.settings
+        done = (self.progress.epoch * self.n_steps + self.progress.step) / (settings.epochs * self.n_steps)
+        left = {"cosine": 0.5 * (1 + math.cos(math.pi * done)), "square_root": math.sqrt(1 - done), "constant": 1.0}
+        last = min(settings.final_learning_rate, settings.learning_rate)
+        return last + (settings.learning_rate - last) * left[settings.schedule]
+
+    def _look(self) -> None:
+        """Note the validation loss and what else is observed, and keep the weights if they are the best so far."""
+        self.module.eval()
+        score = math.nan
+        if all(sample.n_events for sample in self.validation):
+            with torch.no_grad():
+                score = self._finite(self._validation_loss())
+            self.progress.validation_losses.append(score)
+        if self.watch.observe is not None:
+            self._note(self.watch.observe())
+        if self.watch.score is not None:
+            score = self.watch.score()
+            self._note({"held_out_auc": score})
+        self._keep(score)
+
+    def _keep(self, score: float) -> None:
+        """Keep the weights if there is a score and it is the best so far."""
+        best = self.progress.best_score
+        if self.watch.keep_best and (score < best if best is not None else not math.isnan(score)):
+            self.progress.best_score, self.progress.best_epoch = score, self.progress.epoch
+            self.best = {name: values.detach().clone() for name, values in self.module.state_dict().items()}
+
+    def _note(self, numbers: Mapping[str, float]) -> None:
+        for name, value in numbers.items():
+            self.progress.observed.setdefault(name, []).append(float(value))
+
+    def _validation_loss(self) -> float:
+        """The loss of the last turn."""
+        loss = self.turns[-1].loss
+        sizes = [sample.n_events for sample in self.validation]
+        n_chunks = min(*sizes, math.ceil(max(sizes) / self.how.settings.batch_size))
+        chunks = [sample.chunks(n_chunks) for sample in self.validation]
+        losses = [loss(*batches).item() for batches in zip(*chunks, strict=True)]
+        return sum(losses) / len(losses)
+
+    def _has_stalled(self) -> bool:
+        patience, progress = self.how.settings.patience, self.progress
+        return patience is not None and bool(self.best) and progress.epoch - progress.best_epoch >= patience
+
+    def _report(self, learning_rate: float) -> None:
+        progress = self.progress
+        self.how.on_epoch(
+            {
+                "stage": self.name,
+                "epoch": progress.epoch,
+                "epochs": self.how.settings.epochs,
+                "loss": progress.losses[-1],
+                "validation_loss": progress.validation_losses[-1] if progress.validation_losses else None,
+                "learning_rate": learning_rate,
+                "seconds": round(progress.seconds, 3),
+                **{name: values[-1] for name, values in progress.observed.items()},
+            }
+        )
+
+    def _finish(self) -> None:
+        """Take the best weights, and remember that this stage is done."""
+        if self.best:
+            self.module.load_state_dict(self.best)
+        else:
+            self.progress.best_epoch = self.progress.epoch
+        self.progress.finished = True
+        self._save()
+
+    def _stop(self) -> NoReturn:
+        self._finite(self.loss_sum.item())
+        place = f"stopped in epoch {self.progress.epoch + 1} of {self.how.settings.epochs}"
+        if self.how.checkpoint is None:
+            raise SimmorphError(f"training stage {self.name!r}", place, "nothing was saved")
+        self._save()
+        raise Checkpointed(self.how.checkpoint, f"{place} and saved", "run the same command again to go on")
+
+    @property
+    def _file(self) -> Path | None:
+        return self.how.checkpoint and self.how.checkpoint / f"{self.name}.safetensors"
+
+    def _work(self) -> str:
+        """What a checkpoint belongs to: the same start, data, settings and device give the same digest."""
+        tensors = {f"module.{name}": values for name, values in self.module.state_dict().items()}
+        for number, sample in enumerate([*self.training, *self.validation]):
+            tensors |= {f"{number}.{name}": values for name, values in sample._asdict().items()}
+        settings = self.how.settings.model_dump_json(exclude={"max_minutes", "device"})
+        return digest(tensors, f"{self.name} {self.how.member} {self.how.device.type} {settings}")
+
+    def _save(self) -> None:
+        if self._file is not None:
+            record = {"work": self.work, "progress": asdict(self.progress)}
+            write_checkpoint(self._file, self._tensors(), record)
+
+    def _tensors(self) -> dict[str, Tensor]:
+        """Everything that decides how training goes on."""
+        tensors = {f"module.{name}": values for name, values in self.module.state_dict().items()}
+        tensors |= {f"best.{name}": values for name, values in self.best.items()}
+        for number, optimizer in enumerate(self.optimizers):
+            for index, state in optimizer.state_dict()["state"].items():
+                tensors |= {f"optimizer.{number}.{index}.{name}": torch.as_tensor(it) for name, it in state.items()}
+        tensors["loss_sum"] = self.loss_sum
+        tensors["generator.shuffling"] = self.epoch_start
+        tensors["generator.torch"] = torch.get_rng_state()
+        if self.how.device.type == "cuda":
+            tensors["generator.cuda"] = torch.cuda.get_rng_state(self.how.device)
+        return tensors
+
+    def _restore(self) -> None:
+        """Go on from the checkpoint, if it is one of the same work."""
+        if self._file is None or not self._file.exists():
+            return
+        tensors, record = read_checkpoint(self._file)
+        if record.get("work") != self.work:
+            return
+        self.progress = _Progress(**record["progress"])
+        self.module.load_state_dict(_under("module.", tensors))
+        self.best = {name: values.to(self.how.device) for name, values in _under("best.", tensors).items()}
+        for number, optimizer in enumerate(self.optimizers):
+            state = _optimizer_state(_under(f"optimizer.{number}.", tensors))
+            optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+        self.loss_sum = tensors["loss_sum"].to(self.how.device)
+        self.generator.set_state(tensors["generator.shuffling"])
+        torch.set_rng_state(tensors["generator.torch"])
+        if self.how.device.type == "cuda":
+            torch.cuda.set_rng_state(tensors["generator.cuda"], self.how.device)
+
+
+def _optimizer(parameters: Sequence[nn.Parameter], how: Training) -> torch.optim.Optimizer:
+    settings = how.settings
+    rate, decay = settings.learning_rate, settings.weight_decay
+    if settings.optimizer == "rmsprop":
+        return torch.optim.RMSprop(parameters, lr=rate, alpha=RMSPROP_DECAY, weight_decay=decay)
+    return torch.optim.AdamW(parameters, lr=rate, weight_decay=decay, fused=True)
+
+
+def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): values for name, values in tensors.items() if name.startswith(prefix)}
+
+
+def _optimizer_state(tensors: Mapping[str, Tensor]) -> dict[int, dict[str, Tensor]]:
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, values in tensors.items():
+        index, key = name.split(".")
+        state.setdefault(int(index), {})[key] = values
+    return state
