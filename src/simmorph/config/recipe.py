@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -65,8 +65,8 @@ class ApplySettings(Section):
     """The ntuple to write."""
 
 
-class Recipe(Section):
-    """One analysis: what is morphed to look like what, by which method, and what is done with it.
+class Samples(Section):
+    """What is made to look like what: the part that a recipe and a comparison of methods share.
 
     Paths are relative to the folder in which the command runs.
     """
@@ -87,27 +87,13 @@ class Recipe(Section):
     """Cut on source and target for training, as an expression of branches."""
     preprocessing: dict[str, Steps] = Field(default_factory=dict)
     """Steps for each feature or context variable; what is left out is proposed from the data."""
-    method: MethodSettings
-    """What is learnt."""
-    training: TrainingSettings = TrainingSettings()
-    """How it is learnt."""
-    model: Path | None = None
-    """The model folder."""
-    template: Path | None = None
-    """The morphed source."""
     toy: ToySettings | None = None
-    """The simulated input that `run` starts from."""
+    """The simulated input that the chain starts from."""
     select: list[SelectSettings] = Field(default_factory=list)
-    """The selections that `run` makes first."""
-    apply: list[ApplySettings] = Field(default_factory=list)
-    """Further ntuples that `run` morphs."""
-    evaluate: EvaluateSettings = EvaluateSettings()
-    """How the map is judged."""
-    limits: LimitsSettings | None = None
-    """How it becomes physics."""
+    """The selections that are made first."""
 
     @model_validator(mode="after")
-    def _name_each_variable_once(self) -> Recipe:
+    def _name_each_variable_once(self) -> Self:
         names = self.features + self.context
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
@@ -116,6 +102,28 @@ class Recipe(Section):
         if stray:
             raise ValueError(f"preprocessing names {stray[0]!r}, which is neither a feature nor context")
         return self
+
+
+class Recipe(Samples):
+    """One analysis: what is morphed to look like what, by which method, and what is done with it.
+
+    Paths are relative to the folder in which the command runs.
+    """
+
+    method: MethodSettings
+    """What is learnt."""
+    training: TrainingSettings = TrainingSettings()
+    """How it is learnt."""
+    model: Path | None = None
+    """The model folder."""
+    template: Path | None = None
+    """The morphed source."""
+    apply: list[ApplySettings] = Field(default_factory=list)
+    """Further ntuples that `run` morphs."""
+    evaluate: EvaluateSettings = EvaluateSettings()
+    """How the map is judged."""
+    limits: LimitsSettings | None = None
+    """How it becomes physics."""
 
 
 def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:

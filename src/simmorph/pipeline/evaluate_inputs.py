@@ -162,7 +162,7 @@ def read_inputs(recipe: Recipe, card: ModelCard | None) -> Inputs:
     trained_on = card.region if card else recipe.region
     derived = {name: parse(text, f"evaluate.derived.{name}") for name, text in recipe.evaluate.derived.items()}
     branches = branches_of(recipe, trained_on, derived)
-    source, target = (_read(recipe, sample, branches, derived) for sample in ("source", "target"))
+    source, target = (read_table(recipe, sample, branches, derived) for sample in ("source", "target"))
     check_samples(recipe.features, source.matrix(recipe.features), target.matrix(recipe.features))
     source = _with_seen(source, "source", recipe.tree, trained_on, card)
     target = _with_seen(target, "target", recipe.tree, trained_on, card)
@@ -213,7 +213,7 @@ def branches_of(recipe: Recipe, trained_on: str | None, derived: Mapping[str, Ex
     return list(dict.fromkeys([*recipe.features, *recipe.context, *weight, *sorted(needed)]))
 
 
-def _read(recipe: Recipe, sample: str, branches: Sequence[str], derived: Mapping[str, Expression]) -> Table:
+def read_table(recipe: Recipe, sample: str, branches: Sequence[str], derived: Mapping[str, Expression]) -> Table:
     """Source or target, as if training had seen nothing of it."""
     paths = expand_inputs(required(getattr(recipe, sample), sample, f"--{sample}"))
     columns = read_columns(paths, recipe.tree, branches)
@@ -222,7 +222,7 @@ def _read(recipe: Recipe, sample: str, branches: Sequence[str], derived: Mapping
     n_bad = int(np.count_nonzero(~np.isfinite(weights)))
     if n_bad:
         raise InputError(sample, f"{n_bad} of {len(ids)} weights are not finite", "repair them in the ntuple")
-    return Table(_with_derived(columns, derived), weights, ids, np.zeros(len(ids), np.bool_), _hashes(paths))
+    return Table(with_derived(columns, derived), weights, ids, np.zeros(len(ids), np.bool_), _hashes(paths))
 
 
 def _hashes(paths: Sequence[str]) -> dict[str, str]:
@@ -245,7 +245,7 @@ def _with_seen(
     return replace(table, seen=np.concatenate(parts))
 
 
-def _with_derived(columns: Mapping[str, Any], derived: Mapping[str, Expression]) -> dict[str, Any]:
+def with_derived(columns: Mapping[str, Any], derived: Mapping[str, Expression]) -> dict[str, Any]:
     """The columns and what is computed from them, in the order of the recipe."""
     known = dict(columns)
     for name, expression in derived.items():
@@ -279,7 +279,7 @@ def _read_template(recipe: Recipe, source: Table, derived: Mapping[str, Expressi
     replaced = {**source.columns, **{name: columns[branch] for name, branch in morphed.items()}}
     table = replace(
         source,
-        columns=_with_derived({name: replaced[name] for name in replaced if name not in derived}, derived),
+        columns=with_derived({name: replaced[name] for name in replaced if name not in derived}, derived),
         weights=np.asarray(columns["weight_morphed"], np.float64),
         files=_hashes(paths),
     )
