@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,7 +13,7 @@ from simmorph import __version__
 from simmorph.card import FileRecord, ModelCard, Probe, SampleRecord, Variable
 from simmorph.data.events import Events
 from simmorph.data.preprocessing.chain import Preprocessing
-from simmorph.data.splits import HOLDOUT, part_of
+from simmorph.data.splits import HOLDOUT, part_of, reseeded
 from simmorph.errors import InputError
 from simmorph.methods import build_method
 from simmorph.methods.base import refuse_negative_weights
@@ -102,7 +102,7 @@ class Model:
         samples = {"source": _without_holdout(source, how), "target": _without_holdout(target, how)}
         for name, events in samples.items():
             _check_sample(events, name, [*recipe.features, *recipe.context])
-        method = build_method(recipe.method, len(recipe.features), len(recipe.context))
+        method = build_method(recipe.method, len(recipe.features), len(recipe.context), recipe.training.seeds)
         features, context = _fit_preprocessing(recipe, list(samples.values()), how)
         prepared = {name: _prepared(events, features, context) for name, events in samples.items()}
         history = method.fit(prepared["source"], prepared["target"], how)
@@ -137,7 +137,7 @@ class Model:
         with explained(folder):
             features = _preprocessing_of(card, "features", card.features)
             context = _preprocessing_of(card, "context", card.context)
-            method = build_method(card.method, len(card.features), len(card.context))
+            method = build_method(card.method, len(card.features), len(card.context), card.training.seeds)
             method.load_state_dict(tensors)
         method.eval()
         model = cls(card, method, features, context)
@@ -151,7 +151,7 @@ class Model:
         is morphed and gets OUT_OF_RANGE.
 
         Args:
-            events: in physical units; their ids draw the noise of atoms.
+            events: in physical units; their ids draw the noise of atoms, and that of methods that draw.
             seed: of this noise; the model's own by default.
         """
         finite = np.asarray(np.isfinite(np.hstack([events.features, events.context])).all(axis=1))
@@ -160,7 +160,7 @@ class Model:
             return Morphed(events, status)
         known = events[finite]
         prepared = _prepared(known, self.features, self.context, seed)
-        changed = self.method.transform(prepared)
+        changed = self.method.transform(prepared if seed is None else replace(prepared, ids=reseeded(known.ids, seed)))
         restored = self._restored(known, prepared, changed)
         worked = np.isfinite(restored).all(axis=1) & (np.isfinite(changed.weights) | ~np.isfinite(known.weights))
         features, weights = events.features.copy(), events.weights.copy()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "one_flow": {"layers": 2, "hidden": [8], "bins": 4},
     "classifier": {"hidden": [8]},
     "quantile": {},
+    "copula": {"points": 20},
 }
 """Options that make a method quick to train."""
 SETTINGS = TrainingSettings(epochs=3, batch_size=256, learning_rate=1e-2, device="cpu", holdout=0)
@@ -68,7 +70,23 @@ def test_a_method_changes_what_its_kind_says(name: str) -> None:
     method = fitted(name)
     template = method.transform(events)
     assert np.array_equal(template.features, events.features) == (method.kind == "reweight")
-    assert np.array_equal(template.weights, events.weights) == (method.kind == "morph")
+    assert np.array_equal(template.weights, events.weights) == (method.kind != "reweight")
+
+
+def test_only_random_methods_depend_on_the_ids_of_events(name: str) -> None:
+    events = sample(500, 0.0)
+    method = fitted(name)
+    again = method.transform(replace(events, ids=events.ids + 1000))
+    assert np.array_equal(again.features, method.transform(events).features) != method.is_random
+
+
+def test_only_a_generator_does_without_a_source(name: str) -> None:
+    method, events = a_method(name), sample(800, 0.0)
+    source = events[:0] if method.kind == "generate" else events
+    method.fit(source, sample(800, 0.5), Training(SETTINGS))
+    unknown = events.with_features(np.full_like(events.features, np.nan))
+    features, of_unknown = method.transform(events).features, method.transform(unknown).features
+    assert np.array_equal(features, of_unknown) == (method.kind == "generate")
 
 
 def test_the_template_comes_nearer_to_the_target(name: str) -> None:
@@ -151,6 +169,11 @@ def test_what_is_not_finite_does_not_spread(name: str) -> None:
     bad = np.isin(events.ids, [3, 5, 8])
     assert_same(template[~bad], whole[~bad])
     if method.kind == "morph":
+        assert np.isnan(template.features[bad]).all()
+    if method.kind == "generate":
+        unchanged = np.isin(events.ids, [3, 5])  # a generator looks at the context alone
+        assert_same(template[unchanged], whole[unchanged].with_weights(events.weights[unchanged]))
+        bad = np.isin(events.ids, [8])
         assert np.isnan(template.features[bad]).all()
     np.testing.assert_array_equal(template.weights[bad], events.weights[bad])
 

@@ -49,6 +49,8 @@ class Method(nn.Module, ABC):
     """
 
     kind: ClassVar[Kind]
+    is_random: ClassVar[bool] = False
+    """Whether `transform` draws random numbers, which are the event's own: see `data.splits.normal_of`."""
 
     def __init__(self, n_features: int, n_context: int) -> None:
         super().__init__()

@@ -11,6 +11,8 @@ from pydantic import create_model
 from simmorph.config.documents import Document, Section, validate
 from simmorph.errors import ConfigError, one_of
 from simmorph.methods.classifier import Classifier
+from simmorph.methods.ensemble import ensemble_of
+from simmorph.methods.copula import Copula
 from simmorph.methods.one_flow import OneFlow
 from simmorph.methods.quantile import QuantileMap
 
@@ -20,14 +22,15 @@ if TYPE_CHECKING:
 
 METHODS: dict[str, type[Method]] = {
     "quantile": QuantileMap,
+    "copula": Copula,
     "one_flow": OneFlow,
     "classifier": Classifier,
 }
 """What `method: {name: ...}` may say."""
 
 
-def build_method(settings: MethodSettings, n_features: int, n_context: int) -> Method:
-    """The method that a recipe asks for, untrained.
+def build_method(settings: MethodSettings, n_features: int, n_context: int, n_members: int = 1) -> Method:
+    """The method that a recipe asks for, untrained; with several members an ensemble of them.
 
     Raises:
         ConfigError: there is no such method, it has no such option, or the option is of the wrong type.
@@ -37,7 +40,7 @@ def build_method(settings: MethodSettings, n_features: int, n_context: int) -> M
     chosen = {name: getattr(options, name) for name in type(options).model_fields}
     # Layers draw their first weights on construction; nobody else's random numbers shall depend on that.
     with torch.random.fork_rng(devices=[]):
-        return method(n_features, n_context, **chosen)
+        return ensemble_of([method(n_features, n_context, **chosen) for _ in range(n_members)])
 
 
 def find_method(name: str) -> type[Method]:

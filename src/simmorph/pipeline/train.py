@@ -20,6 +20,7 @@ from simmorph.data.expressions import parse
 from simmorph.data.ntuples import describe, entry_numbers, expand_inputs, is_url, read_columns, read_metadata
 from simmorph.data.outputs import OutputError, refuse_existing, sha256_of
 from simmorph.errors import ConfigError, EmptySelectionError
+from simmorph.evaluation.c2st import auc
 from simmorph.model import Model, Origin
 from simmorph.model_folder import CARD
 from simmorph.neural.training import Training
@@ -35,6 +36,10 @@ if TYPE_CHECKING:
 
 LOG_OF_CHECKPOINT = "training.jsonl"
 """The epochs so far, in the checkpoint folder, so that they travel with it."""
+MAX_JUDGED = 20_000
+"""Events of each sample that `select_on: auc` looks at after each epoch: more cost more time than they tell."""
+JUDGE_SEED = 1
+"""The same folds for each epoch, so that epochs are compared on the same terms."""
 
 
 @dataclass(frozen=True)
@@ -119,12 +124,17 @@ def train_model(
     with stop_on_sigterm() as stop_requested, _log_kept_for(checkpoint, log):
         samples = read_samples(recipe)
         deadline = None if minutes is None else start + 60 * minutes
-        how = Training(recipe.training, checkpoint, deadline, stop_requested, tell)
+        how = Training(recipe.training, checkpoint, deadline, stop_requested, tell, judge=held_out_auc)
         model = Model.fit(recipe, samples.source, samples.target, how, samples.origin)
         model.save(folder, force=force, log=log.text())
     log.path.unlink(missing_ok=True)
     shutil.rmtree(checkpoint, ignore_errors=True)
     return TrainResult(folder, model.card, time.monotonic() - start)
+
+
+def held_out_auc(template: Events, target: Events) -> float:
+    """How well gradient boosting tells template from target, on as many of the first events as are quick to judge."""
+    return auc(template[:MAX_JUDGED], target[:MAX_JUDGED], np.random.default_rng(JUDGE_SEED)).value
 
 
 @contextlib.contextmanager

@@ -1,0 +1,125 @@
+"""Several methods of one kind that began with other random numbers, as one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+import torch
+from torch import nn
+
+from simmorph.data.splits import uniform_of
+from simmorph.methods.base import Kind, Method, Notes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from simmorph.data.events import Events
+    from simmorph.neural.training import History, Training
+
+MEMBER_STREAM = 0x454E_5345
+
+
+class Ensemble(Method):
+    """Methods that differ in their random start alone, trained one after the other on the same events.
+
+    What a single training leaves to chance, such as where a flow stopped, averages out.
+
+    Args:
+        members: at least two, of the same kind and shape.
+    """
+
+    def __init__(self, members: Sequence[Method]) -> None:
+        super().__init__(members[0].n_features, members[0].n_context)
+        self.members = nn.ModuleList(members)
+
+    def fit(self, source: Events, target: Events, how: Training) -> dict[str, History]:
+        """Train each member; see Method."""
+        history: dict[str, History] = {}
+        for number, member in enumerate(self.methods):
+            trained = member.fit(source, target, replace(how, member=number))
+            history |= {record.stage: record for record in trained.values()}
+        return history
+
+    def notes(self, source: Events, template: Events) -> Notes:
+        """What the members say, averaged, and how far they disagree; see Method."""
+        templates = [member.transform(source) for member in self.methods]
+        said = [member.notes(source, its) for member, its in zip(self.methods, templates, strict=True)]
+        numbers = {name: float(np.mean([it.numbers[name] for it in said])) for name in said[0].numbers}
+        numbers |= super().notes(source, template).numbers
+        if not self.is_random:
+            features = np.stack([its.features for its in templates])
+            numbers["members_spread"] = float(np.sqrt(np.mean(features.var(axis=0, ddof=1)))) if len(source) else 0.0
+        return Notes(numbers, list(dict.fromkeys(warning for it in said for warning in it.warnings)))
+
+    @property
+    def methods(self) -> list[Method]:
+        """The members."""
+        return [member for member in self.members if isinstance(member, Method)]
+
+
+class MeanMap(Ensemble):
+    """Moves an event to the mean of where its members move it."""
+
+    kind: ClassVar[Kind] = "morph"
+
+    def transform(self, events: Events) -> Events:
+        """The events at the mean of their images; see Method."""
+        return events.with_features(np.mean([member.transform(events).features for member in self.methods], axis=0))
+
+
+class MeanWeight(Ensemble):
+    """Gives an event the mean of the weights of its members."""
+
+    kind: ClassVar[Kind] = "reweight"
+
+    def transform(self, events: Events) -> Events:
+        """The events with their mean weights; see Method."""
+        return events.with_weights(np.mean([member.transform(events).weights for member in self.methods], axis=0))
+
+
+class RandomMapMixture(Ensemble):
+    """Leaves each event to one of its members, drawn by the event's id: means of random draws would be too narrow."""
+
+    kind: ClassVar[Kind] = "morph"
+    is_random: ClassVar[bool] = True
+    noise_seed: Tensor
+
+    def __init__(self, members: Sequence[Method]) -> None:
+        super().__init__(members)
+        self.register_buffer("noise_seed", torch.zeros((), dtype=torch.int64))
+
+    def fit(self, source: Events, target: Events, how: Training) -> dict[str, History]:
+        """Train each member; see Method."""
+        self.noise_seed.fill_(how.seed)
+        return super().fit(source, target, how)
+
+    def transform(self, events: Events) -> Events:
+        """Each event as its member makes it; see Method."""
+        drawn = uniform_of(events.ids, int(self.noise_seed), MEMBER_STREAM)
+        chosen = np.minimum((drawn * len(self.members)).astype(np.int64), len(self.members) - 1)
+        features = events.features.copy()
+        for number, member in enumerate(self.methods):
+            features[chosen == number] = member.transform(events[chosen == number]).features
+        return events.with_features(features)
+
+
+class GeneratorMixture(RandomMapMixture):
+    """Draws each event from one of its members."""
+
+    kind: ClassVar[Kind] = "generate"
+
+
+def ensemble_of(members: Sequence[Method]) -> Method:
+    """The members as one method; a single one as it is."""
+    if len(members) == 1:
+        return members[0]
+    kind, is_random = members[0].kind, members[0].is_random
+    if kind == "generate":
+        return GeneratorMixture(members)
+    if kind == "reweight":
+        return MeanWeight(members)
+    return RandomMapMixture(members) if is_random else MeanMap(members)
