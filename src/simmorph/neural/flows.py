@@ -32,7 +32,7 @@ class FlowShape(NamedTuple):
         hidden: hidden layers of the network in each of them.
         bins: bins of each spline.
         tail_bound: the splines act within [-tail_bound, tail_bound]; outside they are the identity.
-        marginal_bins: bins of the splines of the first layer, which shapes each feature on its own.
+        marginal_bins: bins of the splines of the first layer, which shapes each feature alone; 0 for none.
     """
 
     layers: int
@@ -103,7 +103,44 @@ def coupling_masks(n_features: int, n_layers: int) -> list[list[int]]:
     return masks
 
 
-class ConditionalFlow(nn.Module):
+class FlowOverNormal(nn.Module):
+    """The density of features given a context: transforms that lead to a standard normal distribution.
+
+    Args:
+        n_features: number of features.
+        n_context: number of context variables; 0 for a plain density.
+        layers: transforms, the one next to the features first.
+    """
+
+    def __init__(self, n_features: int, n_context: int, layers: Sequence[Transform]) -> None:
+        super().__init__()
+        self.n_features, self.n_context = n_features, n_context
+        self.transform = CompositeTransform(layers)
+        self.density = Flow(self.transform, StandardNormal([n_features]))
+
+    def log_density(self, features: Tensor, context: Tensor) -> Tensor:
+        """The logarithm of the density of each event, (n_events,)."""
+        return self.density.log_prob(features, context=self._seen(context))  # type: ignore[no-any-return]
+
+    def to_base(self, features: Tensor, context: Tensor) -> Tensor:
+        """The features as draws of the base distribution, (n_events, n_features)."""
+        return self.transform(features, self._seen(context))[0]  # type: ignore[no-any-return]
+
+    def from_base(self, noise: Tensor, context: Tensor) -> Tensor:
+        """The inverse of `to_base`."""
+        return self.transform.inverse(noise, self._seen(context))[0]  # type: ignore[no-any-return]
+
+    def _seen(self, context: Tensor) -> Tensor | None:
+        return context if self.n_context else None
+
+
+def marginal_layers(n_features: int, n_context: int, shape: FlowShape) -> list[SplineCoupling]:
+    """The layer that moves every feature by a spline that depends on the context alone, if the shape asks for it."""
+    fine = shape._replace(bins=shape.marginal_bins)
+    return [SplineCoupling(n_features, range(n_features), n_context, fine)] if shape.marginal_bins else []
+
+
+class ConditionalFlow(FlowOverNormal):
     """The density of features given a context: coupling splines over a standard normal distribution.
 
     The first layer moves every feature by a spline that depends on the context alone, so that each feature answers to
@@ -120,24 +157,6 @@ class ConditionalFlow(nn.Module):
     """
 
     def __init__(self, n_features: int, n_context: int, shape: FlowShape) -> None:
-        super().__init__()
-        self.n_context = n_context
-        fine = shape._replace(bins=shape.marginal_bins)
-        marginal = SplineCoupling(n_features, range(n_features), n_context, fine)
-        couplings = [
-            SplineCoupling(n_features, moved, n_context, shape) for moved in coupling_masks(n_features, shape.layers)
-        ]
-        self.transform = CompositeTransform([marginal, *couplings])
-        self.density = Flow(self.transform, StandardNormal([n_features]))
-
-    def log_density(self, features: Tensor, context: Tensor) -> Tensor:
-        """The logarithm of the density of each event, (n_events,)."""
-        return self.density.log_prob(features, context=context)  # type: ignore[no-any-return]
-
-    def to_base(self, features: Tensor, context: Tensor) -> Tensor:
-        """The features as draws of the base distribution, (n_events, n_features)."""
-        return self.transform(features, context)[0]  # type: ignore[no-any-return]
-
-    def from_base(self, noise: Tensor, context: Tensor) -> Tensor:
-        """The inverse of `to_base`."""
-        return self.transform.inverse(noise, context)[0]  # type: ignore[no-any-return]
+        masks = coupling_masks(n_features, shape.layers)
+        couplings = [SplineCoupling(n_features, moved, n_context, shape) for moved in masks]
+        super().__init__(n_features, n_context, [*marginal_layers(n_features, n_context, shape), *couplings])
