@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from simmorph import __version__
-from simmorph.config.recipe import ApplySettings, Recipe, SelectSettings, required
+from simmorph.config.recipe import ApplySettings, Recipe, Samples, SelectSettings, required
 from simmorph.config.selection import read_selection
 from simmorph.data.ntuples import expand_inputs, is_url
 from simmorph.data.outputs import sha256_of, whole_file, write_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from simmorph.config.limits import LimitsSettings
 
@@ -116,9 +116,23 @@ def run_chain(
     """
     model: Path = required(recipe.model, "model", "--set model=PATH")
     state_file = model.parent / f"{name}.run.json"
+    return run_steps(chain(recipe, on_epoch), state_file, force=force, announce=announce)
+
+
+def run_steps(
+    steps: Iterable[Step], state_file: Path, *, force: bool = False, announce: Callable[[str], None] = lambda _: None
+) -> RunResult:
+    """Run the steps that are not up to date.
+
+    Args:
+        steps: in order, each made when those before it are done.
+        state_file: where it is written down what the steps were made from.
+        force: run every step, up to date or not.
+        announce: told the name of each step before it starts.
+    """
     state = _read_state(state_file)
     outcomes = []
-    for step in chain(recipe, on_epoch):
+    for step in steps:
         key = _key(step)
         known = state.get(step.name, {})
         start = time.perf_counter()
@@ -138,8 +152,7 @@ def run_chain(
 
 def chain(recipe: Recipe, on_epoch: Callable[[Mapping[str, Any]], None]) -> Iterator[Step]:
     """The steps that a recipe asks for, in order, each made when those before it are done."""
-    yield from _toy_steps(recipe)
-    yield from _select_steps(recipe)
+    yield from input_steps(recipe)
     yield _train_step(recipe, on_epoch)
     yield from _apply_steps(recipe)
     if recipe.evaluate.report is not None:
@@ -148,7 +161,13 @@ def chain(recipe: Recipe, on_epoch: Callable[[Mapping[str, Any]], None]) -> Iter
         yield _limits_step(recipe, recipe.limits)
 
 
-def _toy_steps(recipe: Recipe) -> Iterator[Step]:
+def input_steps(recipe: Samples) -> Iterator[Step]:
+    """The steps that make the samples of a recipe: its toy and its selections."""
+    yield from _toy_steps(recipe)
+    yield from _select_steps(recipe)
+
+
+def _toy_steps(recipe: Samples) -> Iterator[Step]:
     toy = recipe.toy
     if toy is None:
         return
@@ -161,7 +180,7 @@ def _toy_steps(recipe: Recipe) -> Iterator[Step]:
     yield Step("toy", toy.model_dump(mode="json"), [], [toy.output], act)
 
 
-def _select_steps(recipe: Recipe) -> Iterator[Step]:
+def _select_steps(recipe: Samples) -> Iterator[Step]:
     for settings in recipe.select:
 
         def act(settings: SelectSettings = settings) -> Result:
