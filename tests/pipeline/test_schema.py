@@ -5,19 +5,30 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import pytest
 
+from simmorph.config.compare import load_compare_recipe
 from simmorph.config.documents import read_document, validate
 from simmorph.config.recipe import Recipe, load_recipe
 from simmorph.config.selection import read_selection
 from simmorph.pipeline.limits import load_limits_recipe
 from simmorph.pipeline.schema import SCHEMAS, json_schema
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 ROOT = Path(__file__).parents[2]
 SELECTIONS = sorted((ROOT / "selections").glob("*.yaml"))
 RECIPES = sorted((ROOT / "cli-examples").glob("*/*.yaml"))
+READERS: dict[str, Callable[[Path], Any]] = {
+    "methods": load_compare_recipe,
+    "method": load_recipe,
+    "limits": load_limits_recipe,
+}
+"""What reads a recipe, by the key that only it has."""
 
 
 @pytest.mark.parametrize("document", SCHEMAS)
@@ -38,7 +49,8 @@ def test_a_shipped_file_says_what_it_is_and_agrees_with_its_schema(path: Path) -
     if path in SELECTIONS:
         assert read_selection(str(path))[0].variables
     else:
-        assert (load_recipe(path) if "method" in content else load_limits_recipe(path)).features is not None
+        read = next(reader for key, reader in READERS.items() if key in content)
+        assert read(path).features is not None
 
 
 def test_the_schema_knows_the_options_of_each_method() -> None:

@@ -23,6 +23,7 @@ COMMANDS = {
     "train": "Learn a map that makes the source look like the target.",
     "apply": "Write the morphed branches back to ROOT.",
     "evaluate": "Prove how good the map is.",
+    "compare": "Put many methods into one table.",
     "limits": "Turn the result into upper limits.",
     "run": "Run the whole chain, skipping what is up to date.",
     "inspect": "Show what is in a model.",

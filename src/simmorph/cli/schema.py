@@ -8,10 +8,10 @@ from simmorph.cli.options import answer, json_option
 
 
 @click.command("schema")
-@click.argument("document", type=click.Choice(["recipe", "selection", "limits"]), default="recipe")
+@click.argument("document", type=click.Choice(["recipe", "selection", "compare", "limits"]), default="recipe")
 @json_option
 def schema_command(document: str, as_json: bool) -> None:
-    """Print the JSON schema of a recipe (default), a selection, or a recipe of limits alone.
+    """Print the JSON schema of a recipe (default), a selection, a comparison, or a recipe of limits alone.
 
     Editors complete and check YAML with it; shipped files name it in their second line. The schema is JSON with or
     without --json.

@@ -62,7 +62,7 @@ class Table(NamedTuple):
             rf"% {self.caption}",
             r"\begin{tabular}{l" + "r" * (len(self.head) - 1) + "}",
             r"\toprule",
-            " & ".join(_escaped(name) for name in self.head) + r" \\",
+            " & ".join(latex_escaped(name) for name in self.head) + r" \\",
             r"\midrule",
             *(" & ".join(_latex(cell) for cell in row) + r" \\" for row in self.rows),
             r"\bottomrule",
@@ -104,10 +104,11 @@ def _rounded(number: float) -> str:
 def _latex(cell: Cell) -> str:
     if isinstance(cell, Estimate):
         return rf"${cell.value:.4f} \pm {cell.uncertainty:.4f}$" if np.isfinite(cell.value) else "--"
-    return _escaped(cell) if isinstance(cell, str) else f"${_rounded(cell).replace(',', '{,}')}$"
+    return latex_escaped(cell) if isinstance(cell, str) else f"${_rounded(cell).replace(',', '{,}')}$"
 
 
-def _escaped(text: str) -> str:
+def latex_escaped(text: str) -> str:
+    """Text with what LaTeX takes for its own made plain."""
     special = {
         "\\": r"\textbackslash{}",
         "|": r"$|$",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from simmorph.config.compare import ComparedMethod, CompareRecipe
 from simmorph.config.limits import LimitsRecipe
 from simmorph.config.recipe import MethodSettings, Recipe
 from simmorph.config.selection import Selection
@@ -11,37 +12,58 @@ from simmorph.config.selection import Selection
 if TYPE_CHECKING:
     from simmorph.config.documents import Section
 
-SCHEMAS: dict[str, type[Section]] = {"recipe": Recipe, "selection": Selection, "limits": LimitsRecipe}
+SCHEMAS: dict[str, type[Section]] = {
+    "recipe": Recipe,
+    "selection": Selection,
+    "compare": CompareRecipe,
+    "limits": LimitsRecipe,
+}
 """What has a schema."""
 
 
 def json_schema(document: str) -> dict[str, Any]:
-    """The JSON schema of a recipe, a selection, or a recipe of limits alone.
+    """The JSON schema of a recipe, a selection, a comparison, or a recipe of limits alone.
 
     Args:
         document: a name in SCHEMAS.
     """
     schema = SCHEMAS[document].model_json_schema()
-    if document == "recipe":
-        schema["$defs"][MethodSettings.__name__] = _method_schema()
+    for block in (MethodSettings, ComparedMethod):
+        if block.__name__ in schema.get("$defs", {}):
+            schema["$defs"] |= {block.__name__: _method_schema(block), **_blocks_of_methods()}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": f"simmorph {document}"}
 
 
-def _method_schema() -> dict[str, Any]:
-    """Each method with the keywords of its constructor, types and defaults included."""
+def _method_schema(block: type[MethodSettings]) -> dict[str, Any]:
+    """Each method with the keywords of its constructor, types and defaults included, beside the block's own keys."""
     from simmorph.methods.registry import METHODS, options_of
 
-    schemas = {name: options_of(method).model_json_schema() for name, method in METHODS.items()}
+    own = block.model_json_schema()["properties"]
+    schemas = {name: _without_blocks(options_of(method).model_json_schema()) for name, method in METHODS.items()}
     return {
-        "description": MethodSettings.__doc__,
+        "description": block.__doc__,
         "oneOf": [
             {
                 **schema,
                 "title": name,
                 "description": schema.get("description", "").split("\n", 1)[0],
-                "properties": {"name": {"const": name}, **schema.get("properties", {})},
+                "properties": {**own, "name": {"const": name}, **schema.get("properties", {})},
                 "required": ["name"],
             }
             for name, schema in schemas.items()
         ],
     }
+
+
+def _blocks_of_methods() -> dict[str, Any]:
+    """The blocks of keys that the options of methods are made of; references look for them at the top."""
+    from simmorph.methods.registry import METHODS, options_of
+
+    blocks: dict[str, Any] = {}
+    for method in METHODS.values():
+        blocks |= options_of(method).model_json_schema().get("$defs", {})
+    return blocks
+
+
+def _without_blocks(schema: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in schema.items() if key != "$defs"}

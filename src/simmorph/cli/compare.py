@@ -1,0 +1,55 @@
+"""`simmorph compare`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from simmorph.cli.options import answer, json_option, note, output_option, quiet_option, recipe_options
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@click.command("compare")
+@recipe_options
+@click.option("--methods", default="", metavar="A,B", help="Labels of the methods to compare; all by default.")
+@click.option("--source", multiple=True, metavar="FILE", help="The sample to be morphed; instead of the recipe's.")
+@click.option(
+    "--target", multiple=True, metavar="FILE", help="The sample that it should look like; instead of the recipe's."
+)
+@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Processes that train at the same time.")
+@output_option("Folder for the table, plot and page.")
+@click.option("--force", is_flag=True, help="Train and judge again what is up to date.")
+@quiet_option
+@json_option
+def compare_command(
+    config: Path, overrides: tuple[str, ...], methods: str, *, force: bool, quiet: bool, as_json: bool, **options: Any
+) -> None:
+    """Train many methods on the same events, judge them by others, and put them into one table.
+
+    The null (target against target), the unmorphed source and the baselines `quantile` and `copula` are always rows.
+    What is up to date is not trained again, so that the same command goes on after Ctrl-C or with one more method. The
+    folder has report.html (one file, opens anywhere), compare.json, table.csv and table.tex, and the plot of closeness
+    against movement. The exit code is 1 if a method failed; the others are in the table.
+
+    \b
+    Examples:
+      simmorph compare --config cli-examples/compare/zee.yaml
+      simmorph compare -c compare.yaml --methods one_flow,classifier --set seeds=5 --jobs 4
+    """
+    from simmorph.config.compare import load_compare_recipe
+    from simmorph.errors import SimmorphError
+    from simmorph.pipeline.compare.run import compare
+
+    recipe = load_compare_recipe(config, overrides)
+    given = {name: options[name] for name in ("jobs", "output")}
+    given |= {name: list(options[name]) for name in ("source", "target")}
+    recipe = recipe.model_copy(update={name: value for name, value in given.items() if value})
+    only = [title.strip() for title in methods.split(",") if title.strip()]
+    result = compare(recipe, only=only, force=force, announce=lambda text: note(text, quiet=quiet))
+    answer(result.to_json(), result.to_text(), as_json=as_json)
+    if result.failures:
+        title, reasons = next(iter(result.failures.items()))
+        raise SimmorphError(title, f"failed: {reasons[0]}", "the other methods are in the table")

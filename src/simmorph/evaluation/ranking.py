@@ -1,0 +1,191 @@
+"""The table of compared methods: which numbers it shows, and how it is written as text, CSV, LaTeX and HTML."""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from simmorph.evaluation.tables import latex_escaped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from simmorph.evaluation.scores import Ranked, Repeated
+
+MISSING = "--"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One number of each row.
+
+    Attributes:
+        name: its heading in CSV, a word for programs.
+        head: its heading for people.
+        measure: takes it from a row; None where it has none.
+        digits: behind the point.
+        better: which end is the good one, if there is one.
+    """
+
+    name: str
+    head: str
+    measure: Callable[[Ranked], Repeated | None]
+    digits: int = 3
+    better: Literal["low", "high"] | None = None
+
+    def text(self, row: Ranked) -> str:
+        """The number for people: mean ± spread over the repeats (statistical uncertainty of one)."""
+        found = self.measure(row)
+        if found is None:
+            return MISSING
+        shown = f"{found.mean:,.{self.digits}f}"
+        if np.isfinite(found.spread):
+            shown += f" ± {found.spread:,.{self.digits}f}"
+        return shown + (f" ({found.uncertainty:.{self.digits}f})" if np.isfinite(found.uncertainty) else "")
+
+
+@dataclass(frozen=True)
+class RankingTable:
+    """The table.
+
+    Attributes:
+        caption: what it shows, in a sentence.
+        columns: the numbers.
+        rows: the methods, the null first.
+    """
+
+    caption: str
+    columns: Sequence[Column]
+    rows: Sequence[Ranked]
+
+    def to_text(self) -> str:
+        """Aligned columns, then why something failed."""
+        shown = [["method", *(column.head for column in self._columns_with_numbers())]]
+        shown += [[row.title, *(column.text(row) for column in self._columns_with_numbers())] for row in self.rows]
+        widths = [max(map(len, cells)) for cells in zip(*shown, strict=True)]
+        lines = [
+            "  ".join(
+                [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+            )
+            for row in shown
+        ]
+        failures = [f"{row.title}: failed: {failure}" for row in self.rows for failure in row.failures]
+        return "\n".join([*lines, "", self.caption, *failures])
+
+    def to_csv(self) -> str:
+        """Numbers in full: mean, spread over the repeats and statistical uncertainty of each."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        parts = ("", " spread", " uncertainty")
+        head = [f"{column.name}{part}" for column in self.columns for part in parts]
+        writer.writerow(["method", "kind", "repeats", "failures", *head])
+        for row in self.rows:
+            cells = [cell for column in self.columns for cell in _cells(column.measure(row))]
+            writer.writerow([row.title, row.kind, len(row.scores), " | ".join(row.failures), *cells])
+        return text.getvalue()
+
+    def to_latex(self) -> str:
+        """A booktabs table."""
+        columns = self._columns_with_numbers()
+        lines = [
+            *(f"% {line}" for line in self.caption.splitlines()),
+            r"\begin{tabular}{l" + "r" * len(columns) + "}",
+            r"\toprule",
+            " & ".join(["method", *(latex_escaped(column.head) for column in columns)]) + r" \\",
+            r"\midrule",
+            *(
+                " & ".join([latex_escaped(row.title), *(_latex(column.text(row)) for column in columns)]) + r" \\"
+                for row in self.rows
+            ),
+            r"\bottomrule",
+            r"\end{tabular}",
+        ]
+        return "\n".join(lines) + "\n"
+
+    def to_html(self) -> str:
+        """A table of a page, the best and the worst of each column marked."""
+        columns = self._columns_with_numbers()
+        head = "".join(f"<th>{html.escape(name)}</th>" for name in ["method", *(column.head for column in columns)])
+        marks = [self._marks(column) for column in columns]
+        body = ""
+        for row in self.rows:
+            cells = "".join(
+                f'<td class="{mark.get(row.title, "")}">{html.escape(column.text(row))}</td>'
+                for column, mark in zip(columns, marks, strict=True)
+            )
+            body += f'<tr class="{row.kind}"><td>{html.escape(row.title)}</td>{cells}</tr>'
+        caption = f"<caption>{html.escape(self.caption)}</caption>"
+        return f'<table class="ranking">{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+
+    def _columns_with_numbers(self) -> list[Column]:
+        return [column for column in self.columns if any(column.measure(row) is not None for row in self.rows)]
+
+    def _marks(self, column: Column) -> dict[str, str]:
+        """The best and the worst of a column, among the methods."""
+        if column.better is None:
+            return {}
+        found = {row.title: column.measure(row) for row in self.rows if row.kind not in {"null", "unmorphed"}}
+        means = {title: number.mean for title, number in found.items() if number is not None}
+        if len(set(means.values())) < 2:
+            return {}
+        order = sorted(means, key=means.__getitem__, reverse=column.better == "high")
+        return {order[0]: "best", order[-1]: "worst"}
+
+
+def _cells(found: Repeated | None) -> list[str]:
+    if found is None:
+        return ["", "", ""]
+    return [f"{value:.8g}" if np.isfinite(value) else "" for value in (found.mean, found.spread, found.uncertainty)]
+
+
+def _latex(text: str) -> str:
+    number = text.replace(" ± ", r" \pm ").replace(",", "{,}")
+    return text if text == MISSING else f"${number}$"
+
+
+def ranking_table(rows: Sequence[Ranked], regions: Sequence[str], main: str) -> RankingTable:
+    """The table of all rows.
+
+    Args:
+        rows: the null first.
+        regions: the names of all regions, each of which has an AUC.
+        main: the region that everything else is measured in.
+    """
+    done = [score for row in rows for score in row.scores]
+    inputs = list(done[0].regions[main].auc) if done else []
+    columns = [_auc(region, name, len(regions) > 1, len(inputs) > 1) for name in inputs for region in regions]
+    repeats = max((len(row.scores) for row in rows), default=0)
+    what = (
+        f"mean ± standard deviation of {repeats} repeats (statistical uncertainty of one)"
+        if repeats > 1
+        else "value (statistical uncertainty)"
+    )
+    where = f" in region {main}" if len(regions) > 1 else ""
+    caption = f"AUC of a classifier against the target; correlations, movement, retention and ESS{where}: {what}."
+    return RankingTable(caption, [*columns, *_others(main)], rows)
+
+
+def _auc(region: str, inputs: str, many_regions: bool, many_inputs: bool) -> Column:
+    words = [word for word, is_shown in ((region, many_regions), (inputs, many_inputs)) if is_shown]
+    head = " ".join(["AUC", *words])
+    return Column(f"auc {region} {inputs}", head, lambda row: row.auc(region, inputs), 4, "low")
+
+
+def _others(main: str) -> list[Column]:
+    """Every number but the AUC."""
+    return [
+        Column("pearson_worst", "worst |dr|", lambda row: row.value(main, "pearson_worst"), 4, "low"),
+        Column("pearson_others", "mean |r| of others", lambda row: row.value(main, "pearson_others"), 4, "low"),
+        Column("noise_floor", "noise floor", lambda row: row.number(main, lambda found: found.noise_floor), 4),
+        Column("movement", "movement [sigma]", lambda row: row.moved(main, lambda moved: moved.mean), 3, "low"),
+        Column("retention", "retention", lambda row: row.moved(main, lambda moved: moved.lowest_retention), 3, "high"),
+        Column("ess_fraction", "ESS", lambda row: row.number(main, lambda found: found.ess_fraction), 3, "high"),
+        Column("train_seconds", "train [s]", lambda row: row.cost("train_seconds"), 1, "low"),
+        Column("apply_events_per_second", "apply [1/s]", lambda row: row.cost("apply_events_per_second"), 0, "high"),
+        Column("peak_memory_mb", "memory [MB]", lambda row: row.cost("peak_memory_mb"), 0, "low"),
+    ]  # fmt: skip

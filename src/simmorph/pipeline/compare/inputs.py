@@ -1,0 +1,181 @@
+"""What all methods are trained and judged on: source and target, read once, and dealt anew for every repeat."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from simmorph.config.evaluation import EvaluateSettings
+from simmorph.data.expressions import parse
+from simmorph.data.splits import HOLDOUT, part_of
+from simmorph.errors import EmptySelectionError
+from simmorph.evaluation.judging import Judge
+from simmorph.pipeline.evaluate_inputs import Inputs, Table, branches_of, periodic_of, read_table, with_derived
+from simmorph.pipeline.units import check_samples
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from simmorph.config.compare import CompareRecipe
+    from simmorph.config.recipe import Recipe
+    from simmorph.config.training import TrainingSettings
+    from simmorph.data.events import BoolArray, Events, IntArray
+    from simmorph.data.expressions import Expression
+    from simmorph.evaluation.samples import Samples
+    from simmorph.model import Morphed
+
+ALL_EVENTS, TRAINING = "all", "training"
+"""Names of the region that is judged if the recipe names none."""
+NULL_SPLITS = 5
+"""Random splits of the target that the null is the mean of, over all repeats together."""
+
+
+@dataclass(frozen=True, eq=False)
+class CompareInputs:
+    """Source and target with every column that is trained on or judged by.
+
+    Attributes:
+        recipe: of the comparison.
+        names: features, derived quantities, context, and further branches that the judge sees.
+        derived: the derived quantities.
+        source: all events, none of them marked as seen.
+        target: the same.
+    """
+
+    recipe: CompareRecipe
+    names: tuple[str, ...]
+    derived: Mapping[str, Expression]
+    source: Table
+    target: Table
+
+    def training_samples(self) -> tuple[Events, Events]:
+        """Source and target in the region of training, as `simmorph train` reads them.
+
+        Raises:
+            EmptySelectionError: the region is empty.
+        """
+        return self._trained_on(self.source, "source"), self._trained_on(self.target, "target")
+
+    def _trained_on(self, table: Table, name: str) -> Events:
+        rows = self._in_region(table)
+        if not rows.any():
+            what = f"none of {len(table)} events is in the region {self.recipe.region!r}"
+            raise EmptySelectionError(name, what)
+        return table.events(self.recipe.features, self.recipe.context, rows)
+
+    def _in_region(self, table: Table) -> BoolArray:
+        return table.passes(parse(self.recipe.region, "region") if self.recipe.region else None)
+
+    def dealt(self, settings: TrainingSettings) -> CompareInputs:
+        """The same with the events marked that a training with these settings looks at."""
+        return replace(
+            self, source=self._with_seen(self.source, settings), target=self._with_seen(self.target, settings)
+        )
+
+    def _with_seen(self, table: Table, settings: TrainingSettings) -> Table:
+        part = part_of(table.ids, settings.seed, settings.validation, settings.holdout)
+        return replace(table, seen=self._in_region(table) & (part != HOLDOUT))
+
+    def unseen_source(self) -> Events:
+        """The source events that training has not looked at."""
+        return self.source.events(self.recipe.features, self.recipe.context, ~self.source.seen)
+
+    def judged(self, morphed: Morphed | None = None) -> dict[str, Samples]:
+        """Source, template and target of each region.
+
+        Args:
+            morphed: what a method made of `unseen_source`; without it the template is the source.
+        """
+        template, status = (self.source, np.zeros(len(self.source), np.int64))
+        if morphed is not None:
+            template, status = self._template(morphed)
+        inputs = Inputs(
+            names=self.names,
+            features=tuple(self.recipe.features),
+            context=(),  # context is among the names, so that the judge can be shown it or not
+            source=self.source,
+            template=template,
+            target=self.target,
+            status=status,
+            trained_on=self.recipe.region,
+            periodic=(),
+            card=None,
+        )
+        return {name: inputs.samples(cut) for name, cut in regions_of(self.recipe).items()}
+
+    def _template(self, morphed: Morphed) -> tuple[Table, IntArray]:
+        """The source with the morphed features, weights and status of the events that training has not seen."""
+        rows = ~self.source.seen
+        columns = {name: column for name, column in self.source.columns.items() if name not in self.derived}
+        for at, name in enumerate(self.recipe.features):
+            columns[name] = np.array(columns[name], np.float64)
+            columns[name][rows] = morphed.events.features[:, at]
+        weights, status = self.source.weights.copy(), np.zeros(len(self.source), np.int64)
+        weights[rows], status[rows] = morphed.events.weights, morphed.status
+        return replace(self.source, columns=with_derived(columns, self.derived), weights=weights), status
+
+    def judge(self) -> Judge:
+        """What measures every method."""
+        settings = self.recipe.judge
+        changeable = len(self.recipe.features) + len(self.derived)
+        correlated = changeable + len(self.recipe.context)
+        shown = settings.inputs or {"all": [*self.recipe.features, *self.recipe.context]}
+        place = {name: column for column, name in enumerate(self.names)}
+        return Judge(
+            names=self.names,
+            changeable=changeable,
+            correlated=correlated,
+            inputs={name: [place[column] for column in columns] for name, columns in shown.items()},
+            pairs=[(place[first], place[second]) for first, second in settings.pairs],
+            periodic=[self.recipe.features.index(name) for name in periodic_of(_evaluated(self.recipe), None)],
+            max_events=settings.max_events,
+            n_splits=-(-NULL_SPLITS // self.recipe.seeds),
+        )
+
+
+def regions_of(recipe: CompareRecipe) -> dict[str, str]:
+    """The cut of each region that is judged, by name."""
+    if recipe.judge.regions:
+        return dict(recipe.judge.regions)
+    return {TRAINING: recipe.region} if recipe.region else {ALL_EVENTS: ""}
+
+
+def main_region(recipe: CompareRecipe) -> str:
+    """The region whose numbers stand for the method where there is room for one: that of training, or the first."""
+    regions, trained_on = regions_of(recipe), (recipe.region or "").strip()
+    return next((name for name, cut in regions.items() if cut.strip() == trained_on), next(iter(regions)))
+
+
+def _evaluated(recipe: CompareRecipe) -> Recipe:
+    """The recipe of one method with what is judged where `simmorph evaluate` has it."""
+    judge = recipe.judge
+    settings = EvaluateSettings(derived=judge.derived, regions=judge.regions, periodic=judge.periodic)
+    return recipe.recipe_of(recipe.methods[0]).model_copy(update={"evaluate": settings})
+
+
+def read_inputs(recipe: CompareRecipe) -> CompareInputs:
+    """Read source and target.
+
+    Raises:
+        ConfigError: the recipe lacks an input, or an expression is wrong.
+        InputError: an input is missing or lacks a branch, or the samples are in different units.
+    """
+    alone = _evaluated(recipe)
+    derived = {name: parse(text, f"judge.derived.{name}") for name, text in recipe.judge.derived.items()}
+    for name, text in recipe.judge.regions.items():
+        parse(text, f"judge.regions.{name}")
+    names = _names(recipe)
+    branches = [*branches_of(alone, recipe.region, derived), *names]
+    branches = [name for name in dict.fromkeys(branches) if name not in derived]
+    source, target = (read_table(alone, sample, branches, derived) for sample in ("source", "target"))
+    check_samples(recipe.features, source.matrix(recipe.features), target.matrix(recipe.features))
+    return CompareInputs(recipe, names, derived, source, target)
+
+
+def _names(recipe: CompareRecipe) -> tuple[str, ...]:
+    """Every column that is judged by, those first that a method can change."""
+    shown = [name for columns in recipe.judge.inputs.values() for name in columns]
+    paired = [name for pair in recipe.judge.pairs for name in pair]
+    return tuple(dict.fromkeys([*recipe.features, *recipe.judge.derived, *recipe.context, *shown, *paired]))

@@ -1,0 +1,145 @@
+"""Train and judge every method in every repeat, and write the table, the plot and the page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from simmorph.config.recipe import required
+from simmorph.data.outputs import refuse_existing
+from simmorph.errors import ConfigError, UsageError, one_of
+from simmorph.evaluation.ranking import ranking_table
+from simmorph.evaluation.scores import Ranked, Score, ranked
+from simmorph.pipeline.compare.inputs import main_region, read_inputs, regions_of
+from simmorph.pipeline.compare.shards import FOLDER, Shards
+from simmorph.pipeline.compare.tasks import Task, rows_of
+from simmorph.pipeline.compare.workers import results
+from simmorph.pipeline.compare.write import RESULT, report_of, write_comparison
+from simmorph.pipeline.run import input_steps, run_steps
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from simmorph.config.compare import CompareRecipe
+
+
+@dataclass(frozen=True)
+class CompareResult:
+    """What `simmorph compare` found.
+
+    Attributes:
+        folder: what was written.
+        recipe: of the comparison.
+        rows: one for each method.
+        report: the content of `compare.json`.
+    """
+
+    folder: Path
+    recipe: CompareRecipe
+    rows: list[Ranked]
+    report: dict[str, Any]
+
+    @property
+    def failures(self) -> dict[str, tuple[str, ...]]:
+        """The methods that failed, and why."""
+        return {row.title: row.failures for row in self.rows if row.failures}
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of `compare.json`."""
+        return self.report
+
+    def to_text(self) -> str:
+        """The table, for people."""
+        table = ranking_table(self.rows, list(regions_of(self.recipe)), main_region(self.recipe))
+        return f"{table.to_text()}\n\nreport: {self.folder / 'report.html'}"
+
+
+def compare(
+    recipe: CompareRecipe,
+    *,
+    only: Sequence[str] = (),
+    force: bool = False,
+    announce: Callable[[str], None] = lambda _: None,
+) -> CompareResult:
+    """Train every method on the same events, judge it by others, and write the results.
+
+    A score that is there already, made from the same events and settings, is not made again.
+
+    Args:
+        recipe: with `source`, `target` and `output`.
+        only: labels of the methods to compare; all of them by default.
+        force: make every score again.
+        announce: told of every score.
+
+    Raises:
+        ConfigError: the recipe lacks something, or a method does not take its options.
+        InputError: an input is missing or not what it should be.
+    """
+    folder: Path = required(recipe.output, "output", "-o OUTPUT")
+    _refuse_other_content(folder)
+    recipe = recipe.model_copy(update={"methods": _chosen(recipe, only)})
+    _check_methods(recipe)
+    _make_samples(recipe, announce)
+    inputs = read_inputs(recipe)
+    shards = Shards(folder, inputs)
+    tasks = [Task(title, repeat, method) for repeat in range(recipe.seeds) for title, method in rows_of(recipe).items()]
+    scores = {} if force else {task.row: found for task in tasks if (found := shards.read(task)) is not None}
+    if scores:
+        announce(f"{len(scores)} of {len(tasks)} scores are up to date")
+    missing = [task for task in tasks if task.row not in scores]
+    for number, (task, found) in enumerate(results(inputs, missing), 1):
+        shards.write(task, found)
+        scores[task.row] = found
+        announce(f"{_told(found, recipe)} ({number} of {len(missing)})")
+    rows = ranked([scores[task.row] for task in tasks])
+    report = report_of(recipe, inputs, rows)
+    write_comparison(folder, recipe, rows, report)
+    return CompareResult(folder, recipe, rows, report)
+
+
+def _refuse_other_content(folder: Path) -> None:
+    """Whatever is in the folder must be ours, since the results there are replaced."""
+    if folder.exists() and not (folder / FOLDER).is_dir():
+        refuse_existing(folder, force=True, marker=RESULT)
+
+
+def _chosen(recipe: CompareRecipe, only: Sequence[str]) -> list[Any]:
+    titles = [method.title for method in recipe.methods]
+    for title in only:
+        if title not in titles:
+            raise UsageError("--methods", f"the recipe has no method {title!r}", one_of(title, titles))
+    return [method for method in recipe.methods if not only or method.title in only]
+
+
+def _check_methods(recipe: CompareRecipe) -> None:
+    """Every method takes its options, before hours are spent on the first.
+
+    Raises:
+        ConfigError: one does not.
+    """
+    from simmorph.methods import build_method
+
+    for method in recipe.methods:
+        try:
+            build_method(method.method, len(recipe.features), len(recipe.context))
+        except ConfigError as error:
+            raise ConfigError(f"methods, {method.title}", f"{error.where}: {error.what}", error.mend) from error
+
+
+def _make_samples(recipe: CompareRecipe, announce: Callable[[str], None]) -> None:
+    """Run the recipe's toy and selections, where they are not up to date."""
+    steps = list(input_steps(recipe))
+    if steps:
+        first = steps[0].outputs[0]
+        run_steps(steps, first.with_name(f"{first.name}.inputs.json"), announce=announce)
+
+
+def _told(score: Score, recipe: CompareRecipe) -> str:
+    """One line on a score."""
+    name = f"{score.title}, repeat {score.repeat + 1} of {recipe.seeds}"
+    if score.failure is not None:
+        return f"{name}: failed: {score.failure}"
+    aucs = score.regions[main_region(recipe)].auc.items()
+    shown = ", ".join(f"AUC {auc.value:.4f} by {inputs}" for inputs, auc in aucs if auc.value is not None)
+    return f"{name}: {shown}" + (f", trained in {score.cost.train_seconds:.1f} s" if score.cost else "")
