@@ -23,6 +23,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "quantile": {},
     "copula": {"points": 20},
 }
+SMALL_BASE = {"layers": 2, "hidden": [8], "bins": 4, "marginal_bins": 4}
+SMALL |= {name: {"base": SMALL_BASE} for name in ("double_base", "base_to_data", "identity_init", "movement_penalty")}
 """Options that make a method quick to train."""
 SETTINGS = TrainingSettings(epochs=3, batch_size=256, learning_rate=1e-2, device="cpu", holdout=0)
 

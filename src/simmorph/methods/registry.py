@@ -10,9 +10,13 @@ from pydantic import create_model
 
 from simmorph.config.documents import Document, Section, validate
 from simmorph.errors import ConfigError, one_of
+from simmorph.methods.base_to_data import BaseToData
 from simmorph.methods.classifier import Classifier
 from simmorph.methods.ensemble import ensemble_of
 from simmorph.methods.copula import Copula
+from simmorph.methods.double_base import DoubleBase
+from simmorph.methods.identity_init import IdentityInit
+from simmorph.methods.movement_penalty import MovementPenalty
 from simmorph.methods.one_flow import OneFlow
 from simmorph.methods.quantile import QuantileMap
 
@@ -24,6 +28,10 @@ METHODS: dict[str, type[Method]] = {
     "quantile": QuantileMap,
     "copula": Copula,
     "one_flow": OneFlow,
+    "double_base": DoubleBase,
+    "base_to_data": BaseToData,
+    "identity_init": IdentityInit,
+    "movement_penalty": MovementPenalty,
     "classifier": Classifier,
 }
 """What `method: {name: ...}` may say."""
