@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from scipy.special import ndtr, ndtri
+from scipy.special import log_ndtr, ndtr, ndtri
 from torch import Tensor, nn
 
 from simmorph.data.cells import equal_cells
@@ -16,12 +17,14 @@ if TYPE_CHECKING:
     from simmorph.data.events import Events, FloatArray, IntArray
     from simmorph.neural.smooth import SmoothBasis
 
-EVENTS_IN_CELL, MAX_HALVINGS = 24, 12
-"""The regression sees events in cells of the context: at least so many in each, and so often halved at most."""
+FEW_EVENTS, MORE_EVENTS, MAX_HALVINGS = 4, 32, 14
+"""The regression sees events in cells of the context: it begins with large ones, and ends with small ones."""
 EVENTS_BEYOND = 100
 """Events beyond the last point of a distribution whose dependence on the context is learnt."""
 MAX_SCORE = 6.0
-N_SCORING_STEPS = 12
+N_SCORING_STEPS, SMALLEST_STEP = 40, 1e-3
+SMALLEST_GAIN = 0.1
+"""Steps that gain less log-likelihood than this end the regression; one standard deviation is worth 0.5."""
 
 
 class ConditionalScores(nn.Module):
@@ -56,12 +59,14 @@ class ConditionalScores(nn.Module):
         """Learn the distributions of a sample of positive weights."""
         size = max(events.effective_size, 2.0)
         weights = events.weights * (size / np.sum(events.weights))
-        in_cells = _Cells.of(events.context, weights, basis.values(events.context))
+        functions = basis.values(events.context)
+        small, large = (_Cells.of(events.context, weights, functions, n) for n in (FEW_EVENTS, MORE_EVENTS))
         levels = _levels(size, self.n_points, self.n_tail)
         for feature, values in enumerate(events.features.T):
             points = _increasing(weighted_quantiles(values, weights, ndtr(levels)))
-            below = in_cells.below(values, points[self.n_tail : self.n_points - self.n_tail])
-            bulk = _probit(below, in_cells, basis.stiffness)
+            asked = points[self.n_tail : self.n_points - self.n_tail]
+            fine, coarse = (_Probit(cells, values, asked, basis.stiffness) for cells in (small, large))
+            bulk = _climbed(_climbed(coarse.start(), coarse, coarse), fine, coarse)
             self.points[feature] = torch.from_numpy(points)
             self.coefficients[feature] = torch.from_numpy(_with_tails(bulk, levels, self.n_tail))
 
@@ -83,6 +88,7 @@ class ConditionalScores(nn.Module):
         return table.view(-1, n_features, n_points).sort(dim=2).values
 
 
+@dataclass(frozen=True, eq=False)
 class _Cells:
     """Events gathered in cells of the context, in which a regression sees them.
 
@@ -93,29 +99,30 @@ class _Cells:
         functions: (n_cells, n_functions), weighted means of the functions of the context.
     """
 
-    def __init__(self, labels: IntArray, weights: FloatArray, functions: FloatArray) -> None:
-        self.labels, self.weights = labels, weights
-        self.n_cells = int(labels.max()) + 1
-        self.totals = np.maximum(np.bincount(labels, weights, self.n_cells), 1e-300)
-        sums = [np.bincount(labels, weights * column, self.n_cells) for column in functions.T]
-        self.functions = np.stack(sums, axis=1) / self.totals[:, None]
+    labels: IntArray
+    weights: FloatArray
+    totals: FloatArray
+    functions: FloatArray
 
     @classmethod
-    def of(cls, context: FloatArray, weights: FloatArray, functions: FloatArray) -> _Cells:
-        """As many cells as there are events for."""
-        n_halvings = int(np.clip(np.log2(max(len(weights), 1) / EVENTS_IN_CELL), 0, MAX_HALVINGS))
+    def of(cls, context: FloatArray, weights: FloatArray, functions: FloatArray, n_events: int) -> _Cells:
+        """Cells with about `n_events` events each."""
+        n_halvings = int(np.clip(np.log2(max(len(weights), 1) / n_events), 0, MAX_HALVINGS))
         spread = context.std(axis=0)
-        labels = equal_cells(context / np.where(spread > 0, spread, 1.0), weights, n_halvings)
-        return cls(np.unique(labels, return_inverse=True)[1].astype(np.int64), weights, functions)
+        found = equal_cells(context / np.where(spread > 0, spread, 1.0), weights, n_halvings)
+        labels = np.unique(found, return_inverse=True)[1].astype(np.int64)
+        totals = np.maximum(np.bincount(labels, weights), 1e-300)
+        sums = [np.bincount(labels, weights * column) for column in functions.T]
+        return cls(labels, weights, totals, np.stack(sums, axis=1) / totals[:, None])
 
     def below(self, values: FloatArray, points: FloatArray) -> FloatArray:
         """(n_cells, n_points), the weight of each cell below each point; an event on it counts half."""
-        edges = len(points) + 1
+        edges, n_cells = len(points) + 1, len(self.totals)
         counts = [
-            np.bincount(self.labels * edges + np.searchsorted(points, values, side), self.weights, self.n_cells * edges)
+            np.bincount(self.labels * edges + np.searchsorted(points, values, side), self.weights, n_cells * edges)
             for side in ("left", "right")
         ]
-        return np.cumsum(0.5 * (counts[0] + counts[1]).reshape(self.n_cells, edges), axis=1)[:, :-1]
+        return np.cumsum(0.5 * (counts[0] + counts[1]).reshape(n_cells, edges), axis=1)[:, :-1]
 
 
 def _levels(size: float, n_points: int, n_tail: int) -> FloatArray:
@@ -137,29 +144,68 @@ def _increasing(points: FloatArray) -> FloatArray:
     return np.asarray(np.maximum.accumulate(points - rising) + rising)
 
 
-def _probit(below: FloatArray, cells: _Cells, stiffness: FloatArray) -> FloatArray:
-    """(n_points, n_functions), coefficients of the score of each point, by Fisher scoring with a ridge."""
-    share = np.clip(below.sum(axis=0) / cells.totals.sum(), 1e-6, 1 - 1e-6)
-    coefficients = np.zeros((below.shape[1], cells.functions.shape[1]))
-    coefficients[:, 0] = ndtri(share)
-    if coefficients.shape[1] == 1:
+class _Probit:
+    """Probit regressions of the weight below each point on functions of the context, with a ridge."""
+
+    def __init__(self, cells: _Cells, values: FloatArray, points: FloatArray, stiffness: FloatArray) -> None:
+        self.functions, self.totals, self.stiffness = cells.functions, cells.totals[:, None], stiffness
+        self.below = cells.below(values, points)
+
+    def start(self) -> FloatArray:
+        """(n_points, n_functions), the same distribution at every context."""
+        coefficients = np.zeros((self.below.shape[1], self.functions.shape[1]))
+        coefficients[:, 0] = ndtri(np.clip(self.below.sum(axis=0) / self.totals.sum(), 1e-6, 1 - 1e-6))
         return coefficients
+
+    def loss(self, coefficients: FloatArray) -> FloatArray:
+        """(n_points,), minus the logarithm of the likelihood, and the ridge."""
+        scores = self.functions @ coefficients.T
+        likelihood = self.below * log_ndtr(scores) + (self.totals - self.below) * log_ndtr(-scores)
+        return np.asarray(0.5 * coefficients**2 @ self.stiffness - likelihood.sum(axis=0))
+
+    def gradient(self, coefficients: FloatArray) -> FloatArray:
+        """(n_points, n_functions), minus that of the loss."""
+        scores, slope, _ = self._expected(coefficients)
+        pull = (self.below - self.totals * ndtr(scores)) * slope
+        return np.asarray(pull.T @ self.functions - self.stiffness * coefficients)
+
+    def information(self, coefficients: FloatArray) -> list[FloatArray]:
+        """For each point the expected second derivatives of the loss, (n_functions, n_functions)."""
+        _, slope, density = self._expected(coefficients)
+        ridge = np.diag(self.stiffness + 1e-9)
+        weights = (self.totals * slope * density).T
+        return [(self.functions * of_point[:, None]).T @ self.functions + ridge for of_point in weights]
+
+    def _expected(self, coefficients: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        scores = np.clip(self.functions @ coefficients.T, -MAX_SCORE, MAX_SCORE)
+        density = np.exp(-0.5 * scores**2) / np.sqrt(2 * np.pi)
+        return scores, density / (ndtr(scores) * ndtr(-scores)), density
+
+
+def _climbed(coefficients: FloatArray, probit: _Probit, coarse: _Probit) -> FloatArray:
+    """The most likely coefficients, by Fisher scoring of all points at once.
+
+    A step that makes a point less likely is halved, so that it cannot run away.
+
+    Args:
+        coefficients: (n_points, n_functions), where to begin.
+        probit: what is to be likely.
+        coarse: what tells the curvature; it may see fewer cells, since the curvature decides on the steps alone.
+    """
+    loss, size = probit.loss(coefficients), np.ones(len(coefficients))
     for _ in range(N_SCORING_STEPS):
-        scores = np.clip(cells.functions @ coefficients.T, -MAX_SCORE, MAX_SCORE)
-        expected, density = ndtr(scores), np.exp(-0.5 * scores**2) / np.sqrt(2 * np.pi)
-        slope = density / (expected * (1 - expected))
-        gradient = ((below - cells.totals[:, None] * expected) * slope).T @ cells.functions - stiffness * coefficients
-        information = cells.totals[:, None] * density * slope
-        change = np.stack([_solved(cells, *pair, stiffness) for pair in zip(information.T, gradient, strict=True)])
-        coefficients += change
-        if np.max(np.abs(change)) < 1e-6:
+        information = coarse.information(coefficients)
+        change = np.linalg.solve(information, probit.gradient(coefficients)[..., None])[..., 0]
+        size = np.minimum(2 * size, 1.0)
+        tried = coefficients + size[:, None] * change
+        loss_tried = probit.loss(tried)
+        better = loss_tried < loss
+        gain = np.max(np.where(better, loss - loss_tried, 0.0))
+        coefficients, loss = np.where(better[:, None], tried, coefficients), np.where(better, loss_tried, loss)
+        size[~better] *= 0.25
+        if gain < SMALLEST_GAIN and np.all(better | (size < SMALLEST_STEP)):
             break
     return coefficients
-
-
-def _solved(cells: _Cells, information: FloatArray, gradient: FloatArray, stiffness: FloatArray) -> FloatArray:
-    matrix = (cells.functions * information[:, None]).T @ cells.functions + np.diag(stiffness + 1e-9)
-    return np.asarray(np.linalg.solve(matrix, gradient))
 
 
 def _with_tails(bulk: FloatArray, levels: FloatArray, n_tail: int) -> FloatArray:
