@@ -10,7 +10,16 @@ import numpy as np
 import pyhf
 import pytest
 
-from simmorph.limits.inference import AsymptoticCls, Limits, NoLimitError, fitted_strength, signed_copy, upper_limits
+from simmorph.limits.inference import (
+    AsymptoticCls,
+    Limits,
+    NoLimitError,
+    discovery,
+    fitted_strength,
+    signed_copy,
+    upper_limits,
+)
+from simmorph.limits.likelihood import Fit, PyhfLikelihood
 from simmorph.limits.workspace import Measurement, measurement_of
 
 if TYPE_CHECKING:
@@ -234,3 +243,36 @@ def random_workspace(rng: np.random.Generator) -> Workspace:
         observations.append({"name": name, "data": rng.poisson((first + second) * rng.uniform(0.7, 1.4)).tolist()})
     measurement = {"name": "limit", "config": {"poi": "mu", "parameters": []}}
     return {"version": "1.0.0", "channels": channels, "observations": observations, "measurements": [measurement]}
+
+
+def test_the_significance_of_one_bin_has_the_closed_form(make_workspace: Make) -> None:
+    signal, background, observed = 10.0, 50.0, 65.0
+    ready = measurement_of(make_workspace([signal], [background], [observed]))
+    test = AsymptoticCls(ready.likelihood, ready.data)
+    found = discovery(test, ready.data)
+
+    def significance(n: float) -> float:
+        return math.sqrt(2 * (n * math.log(n / background) - (n - background)))
+
+    assert found.observed == pytest.approx(significance(observed), rel=1e-6)
+    assert found.expected == pytest.approx(significance(signal + background), rel=1e-6)
+
+
+def test_the_engine_of_pyhf_gives_the_same_limits(reference: Workspace) -> None:
+    ready = measurement_of(reference)
+    slow = PyhfLikelihood(ready.likelihood.model, ready.likelihood.batched)
+    of_pyhf = upper_limits(AsymptoticCls(slow, ready.data))
+    ours = upper_limits(AsymptoticCls(ready.likelihood, ready.data))
+    np.testing.assert_allclose([ours.observed, *ours.expected], [of_pyhf.observed, *of_pyhf.expected], rtol=1e-4)
+    assert slow.tally.fits > 10
+    assert ready.likelihood.tally.unvouched == ready.likelihood.tally.fallbacks == 0
+
+
+def test_only_a_minimum_is_vouched_for(reference: Workspace) -> None:
+    ready = measurement_of(reference)
+    likelihood = ready.likelihood
+    best = likelihood.fit(ready.data)
+    off = best.parameters + 0.3 * np.sqrt(np.diag(likelihood.covariance(ready.data, best.parameters)))
+    elsewhere = Fit(likelihood.deviance(off, ready.data), off)
+    assert likelihood._rises_around(best, ready.data, likelihood.free)
+    assert not likelihood._rises_around(elsewhere, ready.data, likelihood.free)

@@ -17,6 +17,13 @@ from simmorph.errors import UsageError
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key: --set limits.cl=0.9.")
 @click.option("--cl", "level", type=click.FloatRange(0.5, 0.9999), help="Confidence level.  [default: 0.95]")
 @click.option("--measurement", metavar="NAME", help="Which measurement of the workspace; the first by default.")
+@click.option(
+    "--engine",
+    type=click.Choice(["newton", "pyhf"]),
+    default="newton",
+    show_default=True,
+    help="How minima are found: our own fit, which falls back to Minuit where nothing vouches for it, or pyhf's.",
+)
 @output_option("Folder for workspace, numbers and plots.")
 @json_option
 @force_option
@@ -28,6 +35,7 @@ def limits_command(
     overrides: tuple[str, ...],
     level: float | None,
     measurement: str | None,
+    engine: str,
     output: Path | None,
     as_json: bool,
     force: bool,
@@ -52,7 +60,7 @@ def limits_command(
         raise UsageError("--measurement", "a recipe has one measurement", "leave it out")
     from simmorph.pipeline.limits import How, limits_of_recipe, limits_of_workspace, load_limits_recipe
 
-    how = How(level, output, force, partial(note, quiet=quiet))
+    how = How(level, output, force, partial(note, quiet=quiet), engine)
     if config is not None:
         result = limits_of_recipe(load_limits_recipe(config, overrides), how)
     else:

@@ -64,6 +64,22 @@ class FittedStrength(NamedTuple):
     fit: Fit
 
 
+class Significance(NamedTuple):
+    """By how many standard deviations data disagree with the absence of a signal.
+
+    Attributes:
+        observed: the root of the statistic q0; 0 where the best fit has no positive signal.
+        expected: the same for the data expected with a signal of strength 1.
+    """
+
+    observed: float
+    expected: float
+
+    def to_text(self) -> str:
+        """Both numbers for people."""
+        return f"{self.observed:.3g} ({self.expected:.3g})"
+
+
 class AsymptoticCls:
     """CLs as a function of the parameter of interest; every fit is made once.
 
@@ -181,6 +197,20 @@ def _root(test: AsymptoticCls, function: Callable[[float], float], guess: float)
         raise test.no_limit(f"CLs does not cross the level ({error})") from error
 
 
+def discovery(test: AsymptoticCls, data: Data) -> Significance:
+    """The local significance of the signal, by the statistic q0 of Cowan et al., section 4.1.
+
+    The expected one has the nuisance parameters that the data prefer at a strength of 1. Where a mass or another
+    property of the signal was searched for, the look-elsewhere effect is not in it.
+    """
+    likelihood = test.likelihood
+    observed = test.background_only.deviance - test.best.deviance if test.best_value > 0 else 0.0
+    with_signal = likelihood.fit(data, poi=1.0, start=test.best.parameters)
+    asimov = likelihood.expected(with_signal.parameters)
+    expected = likelihood.fit(asimov, poi=0.0, start=test.background_only.parameters).deviance
+    return Significance(math.sqrt(max(observed, 0.0)), math.sqrt(max(expected, 0.0)))
+
+
 def fitted_strength(likelihood: Likelihood, data: Data) -> FittedStrength:
     """The parameter of interest that describes the data best, negative or not, with its uncertainties."""
     signed = signed_copy(likelihood)
@@ -194,7 +224,7 @@ def fitted_strength(likelihood: Likelihood, data: Data) -> FittedStrength:
 
 def signed_copy(likelihood: Likelihood) -> Likelihood:
     """The same likelihood with a parameter that may be negative, as far as every bin stays well positive."""
-    signed = type(likelihood)(likelihood.model, likelihood.batched, likelihood.name)
+    signed = type(likelihood)(likelihood.model, likelihood.batched, likelihood.name, likelihood.tally)
     signed.lower[signed.poi] = -lowest_strength(likelihood)
     return signed
 

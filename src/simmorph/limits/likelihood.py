@@ -6,8 +6,12 @@ also gives the derivatives. The fit itself is here, because a limit needs a hund
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import logging
+import time
 import warnings
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -17,6 +21,8 @@ from scipy.special import xlogy
 from simmorph.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from simmorph.data.events import BoolArray, FloatArray
 
 STEP = 1e-5
@@ -24,6 +30,8 @@ STEP = 1e-5
 TOLERANCE = 1e-10
 """Expected further decrease of -2 ln L at which a fit has converged; limits need some 1e-5."""
 MAX_ITERATIONS = 200
+PROBE = 0.1
+"""Standard deviations that a minimum is probed at: the deviance should rise by this squared."""
 
 
 class Data(NamedTuple):
@@ -44,10 +52,34 @@ class Fit(NamedTuple):
     Attributes:
         deviance: -2 ln (L / L_saturated) there.
         parameters: (n_parameters,), in the model's order.
+        vouched: whether it is known to be a minimum: Newton's method ended where the deviance rises along both senses
+            of every principal direction, or Minuit calls its minimum valid.
     """
 
     deviance: float
     parameters: FloatArray
+    vouched: bool = True
+
+
+@dataclass
+class FitTally:
+    """What fitting has cost so far.
+
+    Attributes:
+        fits: minima looked for.
+        fallbacks: of these, how many were handed to Minuit.
+        unvouched: how many minima nobody vouches for.
+        seconds: time spent in fits.
+    """
+
+    fits: int = 0
+    fallbacks: int = 0
+    unvouched: int = 0
+    seconds: float = 0.0
+
+    def to_json(self) -> dict[str, float]:
+        """The numbers by name."""
+        return {"fits": self.fits, "fallbacks": self.fallbacks, "unvouched": self.unvouched}
 
 
 class Parabola(NamedTuple):
@@ -64,10 +96,14 @@ class Likelihood:
         model: a `pyhf.pdf.Model` with a parameter of interest.
         batched: the same model for `2 n_parameters + 1` points at a time.
         name: of the workspace, for messages.
+        tally: where to count the fits; one of its own if None.
     """
 
-    def __init__(self, model: Any, batched: Any, name: str = "workspace") -> None:
+    engine = "newton"
+
+    def __init__(self, model: Any, batched: Any, name: str = "workspace", tally: FitTally | None = None) -> None:
         self.model, self.batched, self.name = model, batched, name
+        self.tally = tally or FitTally()
         config = model.config
         self.poi: int = config.poi_index
         self.start = np.array(config.suggested_init(), np.float64)
@@ -107,6 +143,17 @@ class Likelihood:
         counts = _poisson_deviance(auxiliary[counted], data.auxiliary[counted])
         pulls = (auxiliary - data.auxiliary)[self.gaussian] / self.widths[self.gaussian]
         return bins + counts + float(np.sum(pulls**2))
+
+    def deviances(self, points: FloatArray, data: Data) -> FloatArray:
+        """The deviance at each of (2 n_parameters + 1, n_parameters) points, in one call of pyhf."""
+        with np.errstate(all="ignore"):
+            main = np.asarray(self.batched.main_model.expected_data(points), np.float64)
+        auxiliary = points[:, self.constrained] * self.scales
+        counted = ~self.gaussian
+        bins = [_poisson_deviance(row, data.main) for row in main]
+        counts = [_poisson_deviance(row, data.auxiliary[counted]) for row in auxiliary[:, counted]]
+        pulls = ((auxiliary - data.auxiliary)[:, self.gaussian] / self.widths[self.gaussian]) ** 2
+        return np.asarray(np.array(bins) + np.array(counts) + pulls.sum(axis=1), np.float64)
 
     def deviance_at(self, poi: float, parameters: FloatArray, data: Data) -> float:
         """The deviance with the parameter of interest moved, and the others as they are."""
@@ -179,11 +226,42 @@ class Likelihood:
         if poi is not None:
             parameters[self.poi] = poi
         parameters = np.clip(parameters, self.lower, self.upper)
-        found = self._newton(data, parameters, free) or self._minuit(data, parameters, free)
+        begin = time.perf_counter()
+        found = self._minimum(data, parameters, free)
+        self.tally.seconds += time.perf_counter() - begin
+        self.tally.fits += 1
+        self.tally.unvouched += not found.vouched
         if not (np.isfinite(found.deviance) and np.all(np.isfinite(found.parameters))):
             at = "" if poi is None else f" at {self.model.config.poi_name} = {poi:.4g}"
             raise InputError(self.name, f"the fit{at} has no finite minimum", "look for empty bins or huge variations")
         return found
+
+    def _minimum(self, data: Data, parameters: FloatArray, free: BoolArray) -> Fit:
+        """By Newton's method, and by Minuit where nothing vouches for what that found."""
+        found = self._newton(data, parameters, free)
+        if found is not None and self._rises_around(found, data, free):
+            return found
+        self.tally.fallbacks += 1
+        slow = self._minuit(data, parameters if found is None else found.parameters, free)
+        if found is not None and found.deviance < slow.deviance:
+            return found._replace(vouched=slow.vouched and slow.deviance - found.deviance < 1e-6)
+        return slow
+
+    def _rises_around(self, found: Fit, data: Data, free: BoolArray) -> bool:
+        """Whether the deviance rises along both senses of every principal direction of its curvature."""
+        inside = free & (found.parameters > self.lower) & (found.parameters < self.upper)
+        curvature = self.parabola(found.parameters, data).curvature[np.ix_(inside, inside)]
+        scale = np.sqrt(np.maximum(np.diag(curvature), 1e-30))
+        rates, directions = np.linalg.eigh(curvature / np.outer(scale, scale))
+        # A direction in which nothing depends on the parameters has no minimum to be vouched for.
+        steered = rates > 1e-9
+        steps = (PROBE * np.sqrt(2 / rates[steered]))[:, None] * directions.T[steered] / scale
+        points = np.tile(found.parameters, (2 * len(found.parameters) + 1, 1))
+        for sense, rows in ((1, slice(0, len(steps))), (-1, slice(len(steps), 2 * len(steps)))):
+            points[rows, inside] += sense * steps
+        points = np.clip(points, self.lower, self.upper)
+        rises = self.deviances(points, data)[: 2 * len(steps)] - found.deviance
+        return bool(np.all(rises > -1e-9 * max(1.0, found.deviance)))
 
     def _newton(self, data: Data, parameters: FloatArray, free: BoolArray) -> Fit | None:
         """Newton steps with backtracking; None if they stall."""
@@ -200,7 +278,7 @@ class Likelihood:
             if better is None:
                 # Rounding: the parabola promises less than the deviance can resolve.
                 return Fit(value, parameters) if gain < 1e-6 else None
-            value, parameters = better
+            value, parameters, _ = better
         return None
 
     def _step(self, parabola: Parabola, parameters: FloatArray, free: BoolArray) -> FloatArray:
@@ -237,7 +315,7 @@ class Likelihood:
             minuit.migrad(ncall=100_000)
             if minuit.valid:
                 break
-        return Fit(float(minuit.fval), np.array(minuit.values, np.float64))
+        return Fit(float(minuit.fval), np.array(minuit.values, np.float64), bool(minuit.valid))
 
     def minuit(self, data: Data, parameters: FloatArray, free: BoolArray) -> Minuit:
         """An `iminuit.Minuit` of this likelihood, with its gradient."""
@@ -273,3 +351,49 @@ def _solve(curvature: FloatArray, pull: FloatArray) -> FloatArray:
         except np.linalg.LinAlgError:
             step = np.linalg.lstsq(normalised, pull / scale)[0]
     return np.asarray(step / scale, np.float64)
+
+
+class PyhfLikelihood(Likelihood):
+    """The same likelihood, with every minimum found by pyhf and Minuit: slow, and the reference."""
+
+    engine = "pyhf"
+
+    def _minimum(self, data: Data, parameters: FloatArray, free: BoolArray) -> Fit:
+        """By pyhf's own fit, from these parameters."""
+        import pyhf  # noqa: PLC0415 - takes a second, and only this engine needs it
+
+        optimizer = pyhf.optimize.minuit_optimizer(errordef=1, tolerance=1e-3)
+        before, optimizer_before = pyhf.get_backend()
+        pyhf.set_backend(before, optimizer)
+        counts = np.concatenate([data.main, data.auxiliary])
+        options = {
+            "init_pars": parameters.tolist(),
+            "par_bounds": [
+                (low, high if np.isfinite(high) else 1e10) for low, high in zip(self.lower, self.upper, strict=True)
+            ],
+            "fixed_params": (~free).tolist(),
+        }
+        try:
+            with _without_log("pyhf.optimize.mixins"):  # pages of a failed fit, which is told in the tally
+                fitted = pyhf.infer.mle.fit(counts, self.model, **options)
+        except pyhf.exceptions.FailedMinimization:
+            self.tally.fallbacks += 1
+            return self._minuit(data, parameters, free)
+        finally:
+            pyhf.set_backend(before, optimizer_before)
+        values = np.clip(np.asarray(fitted, np.float64), self.lower, self.upper)
+        return Fit(self.deviance(values, data), values)
+
+
+@contextlib.contextmanager
+def _without_log(name: str) -> Iterator[None]:
+    logger = logging.getLogger(name)
+    before, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = before
+
+
+ENGINES: dict[str, type[Likelihood]] = {"newton": Likelihood, "pyhf": PyhfLikelihood}
+"""How minima are found: ours is fast, pyhf's is the reference."""

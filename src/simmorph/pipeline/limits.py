@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -12,7 +12,16 @@ from simmorph.data.ntuples import expand_inputs, is_url
 from simmorph.data.outputs import refuse_existing, sha256_of, whole_folder, write_provenance
 from simmorph.errors import ConfigError, InputError
 from simmorph.limits.building import with_bounds, workspace_of
-from simmorph.limits.inference import AsymptoticCls, FittedStrength, Limits, fitted_strength, upper_limits
+from simmorph.limits.inference import (
+    AsymptoticCls,
+    FittedStrength,
+    Limits,
+    Significance,
+    discovery,
+    fitted_strength,
+    upper_limits,
+)
+from simmorph.limits.likelihood import ENGINES, FitTally
 from simmorph.limits.plots import Spectrum, scan_of
 from simmorph.limits.postfit import FittedYields, fitted_yields
 from simmorph.limits.report import WORKSPACE, Report
@@ -26,8 +35,22 @@ if TYPE_CHECKING:
     from simmorph.config.limits import LimitsRecipe, LimitsSettings
 
 
+NO_SIGNIFICANCE = Significance(0.0, 0.0)
 MANY_EVENTS = 30.0
 """So many are expected that finding none cannot happen (a probability of 1e-13)."""
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """How the fits were made.
+
+    Attributes:
+        engine: one of ENGINES.
+        tally: how many, how many were handed over or stayed unvouched, and how long they took.
+    """
+
+    engine: str = "newton"
+    tally: FitTally = field(default_factory=FitTally)
 
 
 class SidebandQuality(NamedTuple):
@@ -53,6 +76,8 @@ class LimitsResult:
         measurement: which of its measurements.
         is_asimov: whether the data are not observed but expected ones.
         sidebands: quality of the fit to the sidebands, if there was one.
+        fitting: which engine made the fits, how many, and how long they took.
+        significance: of the signal.
     """
 
     limits: Limits
@@ -62,6 +87,8 @@ class LimitsResult:
     measurement: str
     is_asimov: bool = False
     sidebands: SidebandQuality | None = None
+    fitting: Fitting = field(default_factory=Fitting)
+    significance: Significance = NO_SIGNIFICANCE
 
     def to_json(self) -> dict[str, Any]:
         """The numbers, ready for `json.dumps`."""
@@ -74,6 +101,11 @@ class LimitsResult:
             "mu_hat_uncertainty": self.strength.uncertainty,
             "mu_hat_minos": [self.strength.down, self.strength.up],
             "cls_at_1": self.cls_at_1,
+            "significance": self.significance.observed,
+            "significance_expected": self.significance.expected,
+            "engine": self.fitting.engine,
+            "fit_seconds": round(self.fitting.tally.seconds, 4),
+            "minima": self.fitting.tally.to_json(),
             "data": "asimov" if self.is_asimov else "observed",
             "workspace": self.workspace,
             "measurement": self.measurement,
@@ -90,7 +122,11 @@ class LimitsResult:
             ("expected, 95 % of experiments", f"{expected[0]:.5g} to {expected[4]:.5g}"),
             (f"fitted {name}", f"{self.strength.value:.5g} +- {self.strength.uncertainty:.3g}"),
             (f"CLs at {name} = 1", f"{self.cls_at_1:.4g}"),
+            (f"significance (expected at {name} = 1)", self.significance.to_text()),
         ]
+        if self.fitting.tally.unvouched:
+            tally = self.fitting.tally
+            rows.append(("fits that nothing vouches for", f"{tally.unvouched} of {tally.fits}: try --engine pyhf"))
         if self.sidebands is not None:
             rows.append(("sidebands, chi2 / degrees", f"{self.sidebands.chi2:.1f} / {self.sidebands.n_degrees}"))
             rows.append(("data above the curve in the window", f"{self.sidebands.excess:.1f}"))
@@ -109,6 +145,8 @@ class How(NamedTuple):
     """Replace the folder if it exists."""
     note: Callable[[str], None] = lambda _: None
     """Is told what is being done."""
+    engine: str = "newton"
+    """How minima are found: one of ENGINES."""
 
 
 AS_USUAL = How()
@@ -122,6 +160,12 @@ class _Inference(NamedTuple):
     test: AsymptoticCls
     limits: Limits
     strength: FittedStrength
+    significance: Significance
+
+    @property
+    def fitting(self) -> Fitting:
+        """How the fits were made."""
+        return Fitting(self.ready.likelihood.engine, self.ready.likelihood.tally)
 
 
 def limits_of_workspace(path: str, how: How = AS_USUAL, *, measurement: str | None = None) -> LimitsResult:
@@ -140,7 +184,11 @@ def limits_of_workspace(path: str, how: How = AS_USUAL, *, measurement: str | No
     where = "stdin" if path == STDIN else path
     spec = read_workspace(path)
     found = _infer(measurement_of(spec, where, measurement), how.level or 0.95, how)
-    result = LimitsResult(found.limits, found.strength, found.test.cls(1.0), where, found.ready.name)
+    result = LimitsResult(
+        *(found.limits, found.strength, found.test.cls(1.0), where, found.ready.name),
+        fitting=found.fitting,
+        significance=found.significance,
+    )
     if how.output is not None:
         report = Report(spec, result.to_json(), found.limits, scan_of(found.test, found.limits), None)
         _write(report, how.output, [] if path == STDIN else [path], force=how.force)
@@ -171,6 +219,8 @@ def limits_of_recipe(recipe: Recipe | LimitsRecipe, how: How = AS_USUAL) -> Limi
         *(found.limits, found.strength, found.test.cls(1.0), where, found.ready.name),
         is_asimov=templates.is_asimov,
         sidebands=_quality(templates),
+        fitting=found.fitting,
+        significance=found.significance,
     )
     if how.output is not None:
         spectrum, scan = _spectrum(templates, found, settings), scan_of(found.test, found.limits)
@@ -192,9 +242,13 @@ def _refuse_missing_data(templates: Templates) -> None:
 
 
 def _infer(ready: Measurement, level: float, how: How) -> _Inference:
-    test = AsymptoticCls(ready.likelihood, ready.data)
+    given = ready.likelihood
+    likelihood = ENGINES[how.engine](given.model, given.batched, given.name)
+    ready = ready._replace(likelihood=likelihood)
+    test = AsymptoticCls(likelihood, ready.data)
     limits = upper_limits(test, level, how.note)
-    return _Inference(ready, test, limits, fitted_strength(ready.likelihood, ready.data))
+    strength = fitted_strength(likelihood, ready.data)
+    return _Inference(ready, test, limits, strength, discovery(test, ready.data))
 
 
 def _refuse_existing(how: How) -> None:
