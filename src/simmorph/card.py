@@ -50,9 +50,9 @@ class Variable(Section):
     unit: str
     """Its unit; empty if it has none or it is not known."""
     low: float
-    """Smallest value in the source that the model was trained on."""
+    """Smallest value in the source that the model was trained on; of a generator, in the target."""
     high: float
-    """Largest value in the source that the model was trained on."""
+    """Largest value in the source that the model was trained on; of a generator, in the target."""
 
 
 class Probe(Section):
@@ -98,7 +98,7 @@ class ModelCard(Section):
     preprocessing: dict[str, Any]
     """The fitted steps of features and context."""
     source: SampleRecord
-    """The sample that is morphed."""
+    """The sample that is morphed; a generator has none."""
     target: SampleRecord
     """The sample that it should look like."""
     history: dict[str, Any]
@@ -128,6 +128,14 @@ class ModelCard(Section):
             return np.zeros(len(ids), np.bool_)
         parts = part_of(ids, self.training.seed, self.training.validation, self.training.holdout)
         return np.asarray((parts != HOLDOUT) & in_region, np.bool_)
+
+    def float_types(self) -> list[type[np.floating[Any]]]:
+        """Of features and context: single precision where the events kept in the probe have no more."""
+        rows = [[*row, *its] for row, its in zip(self.probe.features, self.probe.context, strict=True)]
+        known = np.array(rows, np.float64).reshape(len(rows), len(self.features) + len(self.context))
+        with np.errstate(over="ignore"):
+            is_single = (known.astype(np.float32) == known).all(axis=0)
+        return [np.float32 if single else np.float64 for single in is_single]
 
     def to_text(self) -> str:
         """What a person wants to know, in a screen."""
@@ -176,6 +184,8 @@ class ModelCard(Section):
 
 
 def _sample_text(record: SampleRecord) -> str:
+    if not record.n_events:
+        return "none"
     files = ", ".join(file.path for file in record.files) or "arrays"
     return f"{record.n_events} events, sum of weights {record.sum_of_weights:.6g}, from {files}"
 

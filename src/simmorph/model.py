@@ -17,6 +17,8 @@ from simmorph.data.splits import HOLDOUT, part_of, reseeded
 from simmorph.errors import InputError
 from simmorph.methods import build_method
 from simmorph.methods.base import refuse_negative_weights
+from simmorph.methods.ensemble import GeneratorMixture
+from simmorph.methods.generator import Generator
 from simmorph.model_folder import explained, read_card, read_tensors, sha256_of_tensors, write_folder
 
 if TYPE_CHECKING:
@@ -90,7 +92,7 @@ class Model:
 
         Args:
             recipe: features, context, preprocessing and method.
-            source: the sample to be morphed, in physical units.
+            source: the sample to be morphed, in physical units; a generator does not look at it, and it may be empty.
             target: the sample it should look like.
             how: settings of the training.
             origin: where the samples came from.
@@ -99,13 +101,15 @@ class Model:
             InputError: too few events, or values or weights that cannot be trained on.
             ConfigError: the method or a step of preprocessing does not take its options.
         """
-        samples = {"source": _without_holdout(source, how), "target": _without_holdout(target, how)}
+        method = build_method(recipe.method, len(recipe.features), len(recipe.context), recipe.training.seeds)
+        samples = {"target": _without_holdout(target, how)}
+        if method.kind != "generate":
+            samples = {"source": _without_holdout(source, how), **samples}
         for name, events in samples.items():
             _check_sample(events, name, [*recipe.features, *recipe.context])
-        method = build_method(recipe.method, len(recipe.features), len(recipe.context), recipe.training.seeds)
         features, context = _fit_preprocessing(recipe, list(samples.values()), how)
         prepared = {name: _prepared(events, features, context) for name, events in samples.items()}
-        history = method.fit(prepared["source"], prepared["target"], how)
+        history = method.fit(prepared.get("source", prepared["target"][:0]), prepared["target"], how)
         method.eval()
         card = _new_card(
             recipe,
@@ -116,9 +120,10 @@ class Model:
             history=history,
             origin=origin or Origin(),
         )
-        card = _with_notes(card, method, prepared["source"][:N_NOTES])
+        first = next(iter(samples))
+        card = _with_notes(card, method, prepared[first][:N_NOTES])
         model = cls(card, method, features, context)
-        probe = model.new_probe(samples["source"][:N_PROBE])
+        probe = model.new_probe(samples[first][:N_PROBE])
         return cls(card.model_copy(update={"probe": probe}), method, features, context)
 
     def save(self, folder: Path, *, force: bool = False, log: str = "") -> None:
@@ -148,12 +153,14 @@ class Model:
 
         An event with a feature or context that is not finite, or for which the map gives no finite number, keeps its
         features and weight and gets the status NON_FINITE. One that lies outside of what the source had in training
-        is morphed and gets OUT_OF_RANGE.
+        is morphed and gets OUT_OF_RANGE. A generator looks at the context alone, and draws new features at it.
 
         Args:
             events: in physical units; their ids draw the noise of atoms, and that of methods that draw.
             seed: of this noise; the model's own by default.
         """
+        if self.draws_anew:
+            return self._drawn(events, seed)
         finite = np.asarray(np.isfinite(np.hstack([events.features, events.context])).all(axis=1))
         status = np.where(finite, 0, NON_FINITE).astype(np.int64)
         if not finite.any():
@@ -169,6 +176,44 @@ class Model:
         status[finite] = np.where(worked, 0, NON_FINITE) | np.where(self._outside(known), OUT_OF_RANGE, 0)
         return Morphed(events.with_features(features).with_weights(weights), status)
 
+    @property
+    def draws_anew(self) -> bool:
+        """Whether the features of an event are not changed, but drawn anew: the model is a generator."""
+        return self.method.kind == "generate"
+
+    def generate(self, context: FloatArray, ids: IntArray, seed: int | None = None) -> FloatArray:
+        """(n_events, n_features), new features in physical units, from a generator.
+
+        Args:
+            context: (n_events, n_context), in physical units.
+            ids: (n_events,), the numbers that the events are drawn from; equal ones give equal draws.
+            seed: another seed draws other events; the model's own by default.
+        """
+        context_seed = None if seed is None else seed + 1
+        at = self.context.forward(context, ids, context_seed)
+        blank = np.zeros((len(ids), len(self.card.features)))
+        drawn = self.method.transform(Events.of(blank, at, None, ids if seed is None else reseeded(ids, seed)))
+        return self.features.inverse(drawn.features)
+
+    def _drawn(self, events: Events, seed: int | None) -> Morphed:
+        """The events with new features at their contexts."""
+        features = self.generate(events.context, events.ids, seed)
+        worked = np.asarray(np.isfinite(features).all(axis=1))
+        outside = _beyond(events.context, self.card.context) | self.context.excludes(events.context)
+        status = (np.where(worked, 0, NON_FINITE) | np.where(outside, OUT_OF_RANGE, 0)).astype(np.int64)
+        return Morphed(events.with_features(np.where(worked[:, None], features, events.features)), status)
+
+    def log_density(self, events: Events) -> FloatArray | None:
+        """(n_events,), the logarithm of the density of the features at the context, in physical units.
+
+        The density is per unit of each feature; of a value that many events share it is instead its probability,
+        estimated from one random number of the event. None if the method has no density.
+        """
+        if not isinstance(self.method, (Generator, GeneratorMixture)):
+            return None
+        found = self.method.log_density(_prepared(events, self.features, self.context))
+        return None if found is None else found + self.features.log_slope(events.features, events.ids)
+
     def _restored(self, events: Events, prepared: Events, changed: Events) -> FloatArray:
         """Features in physical units; one that the method left alone comes back to the bit."""
         untouched = changed.features == prepared.features
@@ -176,11 +221,7 @@ class Model:
 
     def _outside(self, events: Events) -> BoolArray:
         """(n_events,), whether a variable lies beyond the training range or in a gap of it."""
-        values = np.hstack([events.features, events.context])
-        variables = [*self.card.features, *self.card.context]
-        low = np.array([variable.low for variable in variables])
-        high = np.array([variable.high for variable in variables])
-        outside = ((values < low) | (values > high)).any(axis=1)
+        outside = _beyond(events.features, self.card.features) | _beyond(events.context, self.card.context)
         return np.asarray(outside | self.features.excludes(events.features) | self.context.excludes(events.context))
 
     def new_probe(self, events: Events) -> Probe:
@@ -212,6 +253,13 @@ class Model:
             what = f"the model does not repeat its probe, it is off by {max(moved, reweighted):.2g}"
             raise InputError(folder, what, f"train it anew here; it was written by {writers}")
         return np.array_equal(after.features, expected.features) and np.array_equal(after.weights, expected.weights)
+
+
+def _beyond(values: FloatArray, variables: Sequence[Variable]) -> BoolArray:
+    """(n_events,), whether a value lies beyond the training range of its variable."""
+    low = np.array([variable.low for variable in variables])
+    high = np.array([variable.high for variable in variables])
+    return np.asarray(((values < low) | (values > high)).any(axis=1))
 
 
 def _probe_events(card: ModelCard) -> tuple[Events, Events]:
@@ -290,7 +338,8 @@ def _new_card(  # noqa: PLR0913 - a card tells everything
     history: Mapping[str, History],
     origin: Origin,
 ) -> ModelCard:
-    training_part, _ = how.split(samples["source"])
+    training_part, _ = how.split(next(iter(samples.values())))
+    nothing = SampleRecord(n_events=0, sum_of_weights=0.0)
     return ModelCard(
         versions=_versions(),
         recipe=recipe.model_dump(mode="json"),
@@ -301,7 +350,7 @@ def _new_card(  # noqa: PLR0913 - a card tells everything
         features=_variables(recipe.features, training_part.features, origin.units),
         context=_variables(recipe.context, training_part.context, origin.units),
         preprocessing={"features": preprocessing[0].to_json(), "context": preprocessing[1].to_json()},
-        source=_sample_record(samples["source"], origin.source),
+        source=_sample_record(samples["source"], origin.source) if "source" in samples else nothing,
         target=_sample_record(samples["target"], origin.target),
         history={stage: record.to_json() for stage, record in history.items()},
         numbers={},

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from simmorph.cli.options import answer, force_option, json_option, note, output_option, quiet_option
+from simmorph.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from simmorph.pipeline.apply import ApplyResult
+    from simmorph.pipeline.generate import GenerateResult
 
 
 @click.command("apply")
-@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@click.argument("inputs", nargs=-1, metavar="[INPUT...]")
 @click.option("--model", required=True, type=click.Path(path_type=Path), help="The model folder.")
 @output_option("The ntuple to write.", required=True)
 @click.option(
@@ -19,30 +26,60 @@ from simmorph.cli.options import answer, force_option, json_option, note, output
 )
 @click.option("--friend", is_flag=True, help="Write only the new branches, entry by entry, as tree `morphed`.")
 @click.option("--tree", help="Read this tree instead of the recipe's.")
-@click.option("--seed", type=click.IntRange(min=0), help="Of the noise that spreads repeated values such as zeros.")
+@click.option("--seed", type=click.IntRange(min=0), help="Of all random numbers; the model's own by default.")
+@click.option("--n-events", type=click.IntRange(min=1), help="Draw so many new events from a generator.")
 @force_option
 @quiet_option
 @json_option
-def apply_command(
-    inputs: tuple[str, ...], model: Path, output: Path, as_json: bool, quiet: bool, **options: Any
+def apply_command(  # noqa: PLR0917 - click passes by name
+    inputs: tuple[str, ...],
+    model: Path,
+    output: Path,
+    n_events: int | None,
+    as_json: bool,
+    quiet: bool,
+    **options: Any,
 ) -> None:
-    """Write what a model makes of events back to ROOT.
+    """Write what a model makes of events back to ROOT, or new events that it draws.
 
     INPUT is a flat ntuple, a glob, a folder (its *.root), a URL, or - for a list on stdin; with --selection the
     original ntuples that were selected from. All branches are copied, and <feature>_morphed, weight_morphed and
     morph_status are added. The bits of morph_status are 1 not selected, 2 not finite, 4 outside of the training range.
 
+    With --n-events a generator writes events of its own: its features and context, and their weight, which is 1. The
+    contexts are drawn from those of INPUT, or else from the events that it was trained with.
+
     \b
     Examples:
       simmorph apply build/mc_gamgam.root --model build/model -o build/template.root
       simmorph apply build/toy/mc_gamgam.root --model build/model --selection diphoton-demo -o build/friend.root
+      simmorph apply --n-events 1000000 --model build/flow -o build/background.root
     """
-    from simmorph.pipeline.apply import apply_model
 
     def progress(line: str) -> None:
         note(line, quiet=quiet)
 
-    result = apply_model(inputs, model, output, progress=progress, **options)
+    result: ApplyResult | GenerateResult
+    if n_events is None:
+        from simmorph.pipeline.apply import apply_model
+
+        result = apply_model(inputs, model, output, progress=progress, **options)
+    else:
+        from simmorph.pipeline.generate import generate_events
+
+        result = generate_events(model, output, n_events, inputs=inputs, progress=progress, **_of_drawing(options))
     for warning in result.warnings():
         progress(f"warning: {warning}")
     answer(result.to_json(), result.to_text(), as_json=as_json)
+
+
+def _of_drawing(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options, without those that mean nothing for new events.
+
+    Raises:
+        UsageError: one of these was given.
+    """
+    for name in ("selection", "friend"):
+        if options[name]:
+            raise UsageError("--n-events", f"writes new events, and --{name} is about those of INPUT", "leave one out")
+    return {name: value for name, value in options.items() if name not in {"selection", "friend"}}

@@ -11,13 +11,14 @@ from torch import nn
 
 from simmorph.data.splits import uniform_of
 from simmorph.methods.base import Kind, Method, Notes
+from simmorph.methods.generator import Generator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor
 
-    from simmorph.data.events import Events
+    from simmorph.data.events import Events, FloatArray
     from simmorph.neural.training import History, Training
 
 MEMBER_STREAM = 0x454E_5345
@@ -111,6 +112,12 @@ class GeneratorMixture(RandomMapMixture):
     """Draws each event from one of its members."""
 
     kind: ClassVar[Kind] = "generate"
+
+    def log_density(self, events: Events) -> FloatArray | None:
+        """(n_events,), the logarithm of the mean density of the members; None if they have none."""
+        found = [member.log_density(events) for member in self.methods if isinstance(member, Generator)]
+        known = [density for density in found if density is not None]
+        return np.logaddexp.reduce(known, axis=0) - np.log(len(known)) if known else None
 
 
 def ensemble_of(members: Sequence[Method]) -> Method:

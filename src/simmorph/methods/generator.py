@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import copy
 from abc import abstractmethod
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 import torch
 
 from simmorph.data.splits import normal_of
 from simmorph.methods.base import Kind, Method
+from simmorph.neural.blocks import in_blocks
+from simmorph.neural.networks import initialise
+from simmorph.neural.training import minimize
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import Tensor
 
     from simmorph.data.events import Events, FloatArray
+    from simmorph.neural.samples import Sample
     from simmorph.neural.training import History, Training
 
 
@@ -25,22 +32,41 @@ class Generator(Method):
     look at the source, which may be empty.
 
     Implementing a generator:
-        Write `learn` and `draw`; set `n_noise` to the standard normal numbers that one event takes. Where the density
-        can be evaluated, override `log_density`.
+        Write `learn`, which trains on the target, and `draw`, which turns standard normal numbers into features. Where
+        the density can be evaluated, derive from DensityGenerator, which trains by the likelihood.
+
+    Args:
+        n_features: number of features.
+        n_context: number of context variables.
+        n_noise: standard normal numbers that one event takes.
     """
 
     kind: ClassVar[Kind] = "generate"
     is_random: ClassVar[bool] = True
     noise_seed: Tensor
 
-    def __init__(self, n_features: int, n_context: int) -> None:
+    def __init__(self, n_features: int, n_context: int, n_noise: int) -> None:
         super().__init__(n_features, n_context)
-        self.n_noise = n_features
+        self.n_noise = n_noise
         self.register_buffer("noise_seed", torch.zeros((), dtype=torch.int64))
+
+    @abstractmethod
+    def learn(self, target: Events, how: Training) -> dict[str, History]:
+        """Train on the target; the module is on the device of `how`, with the weights that it begins with."""
+
+    @abstractmethod
+    def draw(self, noise: Tensor, context: Tensor) -> Tensor:
+        """(n_events, n_features), one event for each row.
+
+        Args:
+            noise: (n_events, n_noise), standard normal.
+            context: (n_events, n_context).
+        """
 
     def fit(self, source: Events, target: Events, how: Training) -> dict[str, History]:  # noqa: ARG002 - a contract
         """Learn the target's density; see Method."""
         self.noise_seed.fill_(how.seed)
+        initialise(self, how.seed)
         self.to(how.device)
         history = self.learn(target, how)
         self.cpu()
@@ -49,23 +75,46 @@ class Generator(Method):
     def transform(self, events: Events) -> Events:
         """New features at each event's context, drawn with the event's own random numbers; see Method."""
         noise = normal_of(events.ids, int(self.noise_seed), self.n_noise)
-        drawn = self.draw(noise, events.context)
+        drawn = self._each_event(type(self).draw, noise, events.context)
         drawn[~np.isfinite(np.hstack([drawn, events.context])).all(axis=1)] = np.nan
         return events.with_features(drawn)
 
-    def log_density(self, events: Events) -> FloatArray | None:  # noqa: ARG002 - for subclasses
+    def log_density(self, events: Events) -> FloatArray | None:  # noqa: ARG002 - for those that have one
         """(n_events,), the logarithm of the density of each event's features; None if the method has none."""
         return None
 
+    def _each_event(
+        self, function: Callable[[Self, Tensor, Tensor], Tensor], values: FloatArray, context: FloatArray
+    ) -> FloatArray:
+        """A function of a twin in double precision, which is exact enough for any inverse, of values and contexts."""
+        twin, n_values = copy.deepcopy(self).double(), values.shape[1]
+
+        def of_rows(rows: Tensor) -> Tensor:
+            return function(twin, *rows.tensor_split([n_values], dim=1))
+
+        return in_blocks(of_rows, np.hstack([values, context]), self)
+
+
+class DensityGenerator(Generator):
+    """A generator whose density can be evaluated, and is learnt by the weighted likelihood of the target."""
+
     @abstractmethod
+    def log_density_of(self, features: Tensor, context: Tensor) -> Tensor:
+        """(n_events,), the logarithm of the density of the features at the context."""
+
     def learn(self, target: Events, how: Training) -> dict[str, History]:
-        """Train on the target; the module is on the device of `how`, and comes back from it afterwards."""
+        """Maximise the likelihood of the target; see Generator."""
+        score = how.score(self.transform, target, target)
+        return {"fit": minimize(self, self._loss, how.parts(target), how, score=score)}
 
-    @abstractmethod
-    def draw(self, noise: FloatArray, context: FloatArray) -> FloatArray:
-        """(n_events, n_features), one event for each row.
+    def log_density(self, events: Events) -> FloatArray | None:
+        """(n_events,), the logarithm of the density of each event's features; see Generator."""
+        return self._each_event(_density_column, events.features, events.context)[:, 0]
 
-        Args:
-            noise: (n_events, n_noise), standard normal.
-            context: (n_events, n_context).
-        """
+    def _loss(self, target: Sample) -> Tensor:
+        """The mean negative log-likelihood."""
+        return -(target.weights * self.log_density_of(target.features, target.context)).mean()
+
+
+def _density_column(generator: DensityGenerator, features: Tensor, context: Tensor) -> Tensor:
+    return generator.log_density_of(features, context)[:, None]

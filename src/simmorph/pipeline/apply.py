@@ -141,8 +141,9 @@ class Job:
 
     @property
     def variables(self) -> list[str]:
-        """The features and context of the model."""
-        return [variable.name for variable in [*self.model.card.features, *self.model.card.context]]
+        """What the model looks at: features and context, or the context alone if it draws its features."""
+        card = self.model.card
+        return [variable.name for variable in ([] if self.model.draws_anew else card.features) + card.context]
 
     @property
     def weight(self) -> str | None:
@@ -162,37 +163,49 @@ class Job:
             yield columns
 
     def _flat_chunks(self, path: str) -> Iterator[dict[str, Column]]:
-        names = dict.fromkeys([*self.copied, *self.variables, *([self.weight] if self.weight else [])])
+        needed, first = [*self.variables, *([self.weight] if self.weight else [])], self._first_id()
+        # Some branch tells how many entries there are.
+        names = dict.fromkeys([*self.copied, *needed]) or describe(path, self.tree).branches
         for start, columns in iterate(path, self.tree, list(names), self.step):
-            _check_flat(path, self.tree, columns, [*self.variables, *([self.weight] if self.weight else [])])
-            n_rows = len(columns[self.variables[0]])
-            before = self._events(columns, np.arange(start, start + n_rows))
+            _check_flat(path, self.tree, columns, needed)
+            n_rows = len(next(iter(columns.values())))
+            before = self._events(columns, first + np.arange(start, start + n_rows))
             if start == 0:
                 check_units(self.model.card, before, path)
             new = self._morphed(columns, before)
             yield {**{name: columns[name] for name in self.copied}, **new}
 
     def _selected_chunks(self, path: str, selector: Selector) -> Iterator[dict[str, Column]]:
-        sample = selector.sample_of(describe(path, self.tree).branches)
+        sample, first = selector.sample_of(describe(path, self.tree).branches), self._first_id()
         for start, columns in iterate(path, self.tree, selector.branches(sample), self.step):
             chosen = selector.run(columns, sample, check_unit=start == 0)
-            new = self._morphed(chosen.columns, self._events(chosen.columns, chosen.rows + start))
+            new = self._morphed(chosen.columns, self._events(chosen.columns, first + chosen.rows + start))
             yield _spread(new, chosen.rows, len(next(iter(columns.values()))))
 
+    def _first_id(self) -> int:
+        """What the first event of the next file is seeded by.
+
+        A map starts anew with each file, so that a file gives the same alone and among others. A generator counts on:
+        equal contexts in two files must not give equal draws.
+        """
+        return self.tally.n_events if self.model.draws_anew else 0
+
     def _events(self, columns: Mapping[str, Column], ids: IntArray) -> Events:
-        """What the model needs of some events."""
+        """What the model needs of some events; NaN for features that it draws and the input does not have."""
         features = [variable.name for variable in self.model.card.features]
         context = [variable.name for variable in self.model.card.context]
+        known = {name: columns.get(name, np.full(len(ids), np.nan)) for name in features}
         weights = np.asarray(columns[self.weight], np.float64) if self.weight else np.ones(len(ids))
-        return Events(_matrix(columns, features, len(ids)), _matrix(columns, context, len(ids)), weights, ids)
+        return Events(_matrix(known, features, len(ids)), _matrix(columns, context, len(ids)), weights, ids)
 
     def _morphed(self, columns: Mapping[str, Column], before: Events) -> dict[str, NDArray[Any]]:
         """The new branches of some events."""
-        names = [variable.name for variable in self.model.card.features]
         after, status = self.model.transform(before, self.seed)
-        new: dict[str, NDArray[Any]] = {
-            f"{name}_morphed": after.features[:, at].astype(_float_type(columns[name])) for at, name in enumerate(names)
-        }
+        types = self.model.card.float_types()
+        new: dict[str, NDArray[Any]] = {}
+        for variable, values, usual in zip(self.model.card.features, after.features.T, types, strict=False):
+            kind = _float_type(columns[variable.name]) if variable.name in columns else usual
+            new[f"{variable.name}_morphed"] = values.astype(kind)
         return {**new, WEIGHT: after.weights, STATUS: status.astype(np.int32)}
 
 
@@ -251,7 +264,7 @@ def apply_model(  # noqa: PLR0913 - one keyword for each option of the command
         selection: makes events of original ntuples; a friend tree with one row for each of their entries is written.
         friend: write only the new branches, not a copy of the input.
         tree: the tree to read; the one of the recipe or selection by default.
-        seed: of the noise that spreads repeated values; the model's own by default.
+        seed: of all random numbers, such as the noise that spreads repeated values; the model's own by default.
         force: replace an existing output.
         step: entries read at once; no result depends on it.
         progress: called with a line for each file.
@@ -262,6 +275,8 @@ def apply_model(  # noqa: PLR0913 - one keyword for each option of the command
     """
     begin = time.monotonic()
     refuse_existing(output, force=force)
+    if not inputs:
+        raise UsageError("INPUT", "is missing", "name ntuples, or add --n-events to draw from a generator")
     paths = expand_inputs(inputs)
     if Path(output).resolve() in {Path(path).resolve() for path in paths if not is_url(path)}:
         raise UsageError(output, "is also an input", "choose another output")

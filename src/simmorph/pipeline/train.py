@@ -21,6 +21,7 @@ from simmorph.data.ntuples import describe, entry_numbers, expand_inputs, is_url
 from simmorph.data.outputs import OutputError, refuse_existing, sha256_of
 from simmorph.errors import ConfigError, EmptySelectionError
 from simmorph.evaluation.c2st import auc
+from simmorph.methods.registry import find_method
 from simmorph.model import Model, Origin
 from simmorph.model_folder import CARD
 from simmorph.neural.training import Training
@@ -74,9 +75,10 @@ class TrainResult:
     def to_text(self) -> str:
         """What a person wants to know."""
         card = self.card
+        source = f"source {card.source.n_events}, " if card.source.n_events else ""
         lines = [
             f"model   {self.model} ({card.method.name}), {self.seconds:.1f} s",
-            f"events  source {card.source.n_events}, target {card.target.n_events} (without the hold-out part)",
+            f"events  {source}target {card.target.n_events} (without the hold-out part)",
         ]
         for stage, record in card.history.items():
             best = record["best_epoch"]
@@ -203,24 +205,26 @@ class Samples:
 
 
 def read_samples(recipe: Recipe) -> Samples:
-    """Source and target of a recipe.
+    """Source and target of a recipe; the source is empty for a generator, which does not look at it.
 
     Raises:
         ConfigError: the recipe names no source or target, or its region is not a cut.
         InputError: a file, tree or branch is missing, or the two samples are in different units.
         EmptySelectionError: the region is empty.
     """
-    paths = {
-        "source": expand_inputs(required(recipe.source, "source", "--source FILE")),
-        "target": expand_inputs(required(recipe.target, "target", "--target FILE")),
-    }
-    source, target = (_read_sample(recipe, its_paths, name) for name, its_paths in paths.items())
+    paths = {"source": [], "target": expand_inputs(required(recipe.target, "target", "--target FILE"))}
+    target = _read_sample(recipe, paths["target"], "target")
+    source = target[:0]
+    if find_method(recipe.method.name).kind != "generate":
+        paths["source"] = expand_inputs(required(recipe.source, "source", "--source FILE"))
+        source = _read_sample(recipe, paths["source"], "source")
     values = [np.hstack([events.features, events.context]) for events in (source, target)]
     check_samples([*recipe.features, *recipe.context], *values)
+    described = (paths["source"] or paths["target"])[0]
     origin = Origin(
         tuple(_file_record(path, recipe.tree) for path in paths["source"]),
         tuple(_file_record(path, recipe.tree) for path in paths["target"]),
-        units_of([*recipe.features, *recipe.context], str(read_metadata(paths["source"][0]).get("units", ""))),
+        units_of([*recipe.features, *recipe.context], str(read_metadata(described).get("units", ""))),
     )
     return Samples(source, target, origin)
 

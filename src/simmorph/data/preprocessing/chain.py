@@ -72,6 +72,14 @@ class Chain:
             values = step.inverse(values)
         return values
 
+    def log_slope(self, values: FloatArray, ids: IntArray, seed: int, stream: int) -> FloatArray:
+        """The logarithm of the derivative of `forward`; see `Step.log_slope` for values that many events share."""
+        noise, total = partial(uniform_of, ids, seed, stream), np.zeros(len(values))
+        for step in self.steps:
+            total += step.log_slope(values)
+            values = step.forward(values, noise)
+        return total
+
     def excludes(self, values: FloatArray) -> BoolArray:
         """(n_events,), whether a value lies where there were none: in a gap that the first step closes."""
         first = self.steps[0] if self.steps else None
@@ -151,6 +159,14 @@ class Preprocessing:
         """(n_events, n_variables) back to physical units."""
         columns = [chain.inverse(values[:, at]) for at, chain in enumerate(self.chains)]
         return _relative(np.stack(columns, axis=1), self.names, self._references, sign=+1) if columns else values
+
+    def log_slope(self, values: FloatArray, ids: IntArray) -> FloatArray:
+        """(n_events,), the logarithm of the Jacobian determinant of `forward`: what turns a density into another."""
+        shown = _relative(values, self.names, self._references, sign=-1)
+        slopes = [
+            chain.log_slope(shown[:, at], ids, self.seed, NOISE_STREAM + at) for at, chain in enumerate(self.chains)
+        ]
+        return np.sum(slopes, axis=0)  # type: ignore[no-any-return]
 
     def excludes(self, values: FloatArray) -> BoolArray:
         """(n_events,), whether any variable lies in a gap; angles relative to others have none."""

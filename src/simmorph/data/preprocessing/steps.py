@@ -36,7 +36,7 @@ if TYPE_CHECKING:
         StandardiseSettings,
         StepSettings,
     )
-    from simmorph.data.events import BoolArray, FloatArray
+    from simmorph.data.events import BoolArray, FloatArray, IntArray
 
 Noise = Callable[[], "FloatArray"]
 """Draws one number in (0, 1) for each event."""
@@ -54,6 +54,9 @@ class Step(Protocol):
 
     def inverse(self, values: FloatArray) -> FloatArray:
         """Back to physical units."""
+
+    def log_slope(self, values: FloatArray) -> FloatArray:
+        """The logarithm of the derivative of `forward`; for an atom, that of the width of its interval."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,10 @@ class Standardise:
     def inverse(self, values: FloatArray) -> FloatArray:
         """Back to physical units."""
         return values * self.scale + self.mean
+
+    def log_slope(self, values: FloatArray) -> FloatArray:
+        """The logarithm of the derivative of `forward`."""
+        return np.full(values.shape, -math.log(self.scale))
 
 
 @dataclass(frozen=True)
@@ -106,6 +113,10 @@ class Log:
         with np.errstate(over="ignore"):
             return np.exp(np.maximum(values, math.log(self.floor))) + tangent - self.shift
 
+    def log_slope(self, values: FloatArray) -> FloatArray:
+        """The logarithm of the derivative of `forward`."""
+        return -np.log(np.maximum(values + self.shift, self.floor))
+
 
 @dataclass(frozen=True)
 class Logit:
@@ -129,6 +140,12 @@ class Logit:
     def inverse(self, values: FloatArray) -> FloatArray:
         """Back to physical units."""
         return self.low + (self.high - self.low) * _outside_inverse(_logistic, _logit(MARGIN), values)
+
+    def log_slope(self, values: FloatArray) -> FloatArray:
+        """The logarithm of the derivative of `forward`."""
+        width = self.high - self.low
+        inside = np.clip((values - self.low) / width, MARGIN, 1 - MARGIN)
+        return -np.log(inside) - np.log1p(-inside) - math.log(width)
 
 
 @dataclass(frozen=True)
@@ -157,6 +174,11 @@ class Quantile:
         """Back to physical units."""
         return interpolate(values, self.normal, self.values)
 
+    def log_slope(self, values: FloatArray) -> FloatArray:
+        """The logarithm of the derivative of `forward`."""
+        slopes = np.log(np.diff(self.normal)) - np.log(np.diff(self.values))
+        return np.asarray(slopes[_segments(values, self.values)])
+
 
 @dataclass(frozen=True)
 class Periodic:
@@ -183,6 +205,10 @@ class Periodic:
     def inverse(self, values: FloatArray) -> FloatArray:
         """Back to an angle in (-pi, pi]."""
         return wrapped(self.seam + 2 * np.pi * ndtr(values))
+
+    def log_slope(self, values: FloatArray) -> FloatArray:
+        """The logarithm of the derivative of `forward`."""
+        return 0.5 * self.forward(values, _no_noise) ** 2 - 0.5 * math.log(2 * math.pi)
 
 
 @dataclass(frozen=True)
@@ -223,6 +249,13 @@ class Dequantise:
         inside = (passed > 0) & (values <= self.atoms[atom] + self._moves[passed])
         return np.where(inside, self.atoms[atom], values - self._moves[passed])
 
+    def log_slope(self, values: FloatArray) -> FloatArray:
+        """0, and for an atom the logarithm of the width of its interval."""
+        slopes = np.zeros(values.shape)
+        for atom, width in zip(self.atoms, self.widths, strict=True):
+            slopes[values == atom] = math.log(width)
+        return slopes
+
     @property
     def _moves(self) -> FloatArray:
         """How far a value moves up that has 0, 1, ... atoms below it."""
@@ -262,6 +295,10 @@ class Gaps:
             nearest = np.where(opened - low < high - opened, low, high)
             opened = np.where((opened > low) & (opened < high), nearest, opened)
         return opened
+
+    def log_slope(self, values: FloatArray) -> FloatArray:
+        """0; minus infinity in a gap, where no event can be."""
+        return np.where(self.inside(values), -np.inf, 0.0)
 
     @property
     def _moves(self) -> FloatArray:
@@ -319,10 +356,19 @@ def wrapped(angles: FloatArray) -> FloatArray:
 
 def interpolate(values: FloatArray, knots: FloatArray, images: FloatArray) -> FloatArray:
     """Straight lines between the knots, the first and the last one continued; strictly increasing if the knots are."""
-    segment = np.clip(np.searchsorted(knots, values) - 1, 0, len(knots) - 2)
+    segment = _segments(values, knots)
     slopes = np.diff(images) / np.diff(knots)
     # From the nearer knot, so that a knot itself and its neighbourhood lose no digits.
     return images[segment] + (values - knots[segment]) * slopes[segment]
+
+
+def _segments(values: FloatArray, knots: FloatArray) -> IntArray:
+    """Between which knots each value lies; beyond the last ones, the segment at that end."""
+    return np.clip(np.searchsorted(knots, values) - 1, 0, len(knots) - 2)
+
+
+def _no_noise() -> FloatArray:
+    return np.zeros(1)
 
 
 def _logit(fractions: Any) -> Any:

@@ -1,0 +1,228 @@
+"""Draw new events from a generator into a ROOT file."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from simmorph.data.expressions import parse
+from simmorph.data.ntuples import STEP, create_ntuple, expand_inputs, is_url, read_columns
+from simmorph.data.outputs import refuse_existing, sha256_of
+from simmorph.data.splits import uniform_of
+from simmorph.errors import EmptySelectionError, InputError, UsageError
+from simmorph.model import Model
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from simmorph.card import ModelCard
+    from simmorph.data.events import BoolArray, FloatArray, IntArray
+
+WEIGHT = "weight"
+CONTEXT_STREAM = 0x434F_4E54
+"""The stream of random numbers that chooses contexts."""
+
+
+@dataclass(frozen=True)
+class GenerateResult:
+    """What was written.
+
+    Attributes:
+        output: the file.
+        tree: its tree.
+        model: the model folder.
+        n_events: events drawn.
+        n_non_finite: events of which a feature is not a finite number.
+        contexts_from: files whose contexts they have.
+        seconds: how long it took.
+    """
+
+    output: str
+    tree: str
+    model: str
+    n_events: int
+    n_non_finite: int
+    contexts_from: list[str]
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as plain JSON."""
+        return asdict(self)
+
+    def to_text(self) -> str:
+        """What a person wants to know."""
+        rate = self.n_events / self.seconds if self.seconds > 0 else 0.0
+        time_taken = f"{self.seconds:.1f} s ({rate:,.0f} per second)"
+        lines = [f"{self.output}: tree {self.tree!r}, {self.n_events} events drawn in {time_taken}"]
+        if self.contexts_from:
+            lines.append(f"contexts drawn from {', '.join(self.contexts_from)}")
+        return "\n".join(lines)
+
+    def warnings(self) -> list[str]:
+        """What the user should look at."""
+        if not self.n_non_finite:
+            return []
+        return [f"{self.n_non_finite} of the events are not finite: the model was not trained well"]
+
+
+def generate_events(  # noqa: PLR0913 - one keyword for each option of the command
+    model: Path,
+    output: Path,
+    n_events: int,
+    *,
+    inputs: Sequence[str] = (),
+    tree: str | None = None,
+    seed: int | None = None,
+    force: bool = False,
+    step: int = STEP,
+    progress: Callable[[str], None] = lambda _: None,
+) -> GenerateResult:
+    """Draw events from a generator and write a branch for each feature and context variable, and their weight.
+
+    Event k is the same in a file of any length, whatever else is drawn. A model with context takes the contexts of
+    real events, drawn in proportion to their weights; where these are negative, so is the weight of the event drawn.
+    All other weights are 1.
+
+    Args:
+        model: the model folder.
+        output: the file to write.
+        n_events: how many events.
+        inputs: flat ntuples whose contexts are used; for a model with context those that it was trained with by
+            default, in its region.
+        tree: the tree to read from the inputs; the recipe's by default.
+        seed: another seed draws other events.
+        force: replace an existing output.
+        step: events drawn at once; no result depends on it.
+        progress: called with a line now and then.
+
+    Raises:
+        InputError: the model or an input cannot be used.
+        UsageError: the output exists, the model draws nothing, or nothing says which contexts to draw at.
+    """
+    begin = time.monotonic()
+    refuse_existing(output, force=force)
+    drawn = _Draw.of(Model.load(model), inputs, tree, seed)
+    made_from = drawn.made_from(model, n_events)
+    metadata = {**made_from, "units": _energy_unit(drawn.model.card)}
+    name = drawn.model.card.recipe["tree"]
+    n_non_finite = 0
+    with create_ntuple(Path(output), name, force=force, metadata=metadata, made_from=made_from) as ntuple:
+        for start in range(0, n_events, step):
+            columns, is_finite = drawn.events(np.arange(start, min(start + step, n_events)))
+            n_non_finite += int(np.count_nonzero(~is_finite))
+            ntuple.extend(columns)
+            progress(f"{min(start + step, n_events):,} of {n_events:,} events")
+    seconds = time.monotonic() - begin
+    return GenerateResult(str(output), name, str(model), n_events, n_non_finite, drawn.contexts.paths, seconds)
+
+
+@dataclass(frozen=True)
+class _Draw:
+    """What is drawn from.
+
+    Attributes:
+        model: the generator.
+        contexts: of the events.
+        seed: of the random numbers, None for the model's own.
+    """
+
+    model: Model
+    contexts: Contexts
+    seed: int | None
+
+    @classmethod
+    def of(cls, model: Model, inputs: Sequence[str], tree: str | None, seed: int | None) -> Self:
+        """Ready to draw.
+
+        Raises:
+            UsageError: the model is no generator, or nothing says which contexts to draw at.
+        """
+        card = model.card
+        if not model.draws_anew:
+            what = f"method {card.method.name!r} changes events and draws none"
+            raise UsageError("--n-events", what, "leave it out, or train a generator such as `flow`")
+        if not card.context:
+            return cls(model, Contexts(np.empty((1, 0)), np.ones(1)), seed)
+        return cls(model, _read_contexts(card, inputs, tree), seed)
+
+    def events(self, ids: IntArray) -> tuple[dict[str, NDArray[Any]], BoolArray]:
+        """The branches of the events of these numbers, and whether each event is finite."""
+        card = self.model.card
+        context, weights = self.contexts.drawn(ids, card.training.seed if self.seed is None else self.seed)
+        features = self.model.generate(context, ids, self.seed)
+        variables, types = [*card.features, *card.context], card.float_types()
+        columns: dict[str, NDArray[Any]] = {
+            variable.name: values.astype(its_type)
+            for variable, values, its_type in zip(variables, np.hstack([features, context]).T, types, strict=True)
+        }
+        is_finite = np.asarray(np.isfinite(features).all(axis=1))
+        return {**columns, card.recipe.get("weight") or WEIGHT: weights}, is_finite
+
+    def made_from(self, folder: Path, n_events: int) -> dict[str, Any]:
+        """What the provenance says."""
+        card = self.model.card
+        paths = self.contexts.paths
+        return {
+            "generated": n_events,
+            "contexts_from": [{"path": path, "sha256": "" if is_url(path) else sha256_of(path)} for path in paths],
+            "model": {"path": str(folder), "tensors_sha256": card.tensors_sha256},
+            "method": card.method.model_dump(mode="json"),
+            "seed": self.seed,
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Contexts:
+    """Contexts to draw from, in proportion to the size of their weights.
+
+    Attributes:
+        values: (n_rows, n_context).
+        weights: (n_rows,), of either sign.
+        paths: what they were read from.
+    """
+
+    values: FloatArray
+    weights: FloatArray
+    paths: list[str] = field(default_factory=list)
+
+    def drawn(self, ids: IntArray, seed: int) -> tuple[FloatArray, FloatArray]:
+        """The context and the weight, 1 or -1, of the events of these numbers."""
+        upper = np.cumsum(np.abs(self.weights))
+        chosen = np.searchsorted(upper, uniform_of(ids, seed, CONTEXT_STREAM) * upper[-1], side="right")
+        rows = np.minimum(chosen, len(upper) - 1)
+        return self.values[rows], np.sign(self.weights[rows])
+
+
+def _read_contexts(card: ModelCard, inputs: Sequence[str], tree: str | None) -> Contexts:
+    """The contexts of the inputs, or of the events that the model was trained with."""
+    names, recipe = [variable.name for variable in card.context], card.recipe
+    given = list(inputs) or recipe.get("source") or recipe.get("target") or []
+    if not given:
+        what = f"the model is conditioned on {', '.join(map(repr, names))}"
+        raise UsageError("--n-events", what, "name an INPUT whose contexts are drawn from")
+    paths = expand_inputs(given)
+    region = None if inputs or not recipe.get("region") else parse(recipe["region"], "recipe: region")
+    weight = recipe.get("weight")
+    branches = {*names, *([weight] if weight else []), *(region.names if region else [])}
+    columns = read_columns(paths, tree or recipe["tree"], sorted(branches))
+    values = np.column_stack([np.asarray(columns[name], np.float64) for name in names])
+    weights = np.asarray(columns[weight], np.float64) if weight else np.ones(len(values))
+    known = np.isfinite(values).all(axis=1) & (weights != 0)
+    known &= region.evaluate(columns) if region else True
+    if not known.any():
+        raise EmptySelectionError(", ".join(paths), "there is no finite context to draw events at")
+    if not np.isfinite(weights[known]).all():
+        raise InputError(", ".join(paths), "some weights are not finite", "repair them in the ntuple")
+    return Contexts(values[known], weights[known], paths)
+
+
+def _energy_unit(card: ModelCard) -> str:
+    """The unit of momenta and masses, if there is one."""
+    units = {variable.unit for variable in [*card.features, *card.context]} - {"", "rad"}
+    return units.pop() if len(units) == 1 else ""
