@@ -1,7 +1,7 @@
 """Autoregressive flows: each feature moves as the features before it and the context say.
 
-Everything here keeps the events in the last dimension, so that each operation runs along contiguous memory, and the
-hidden units sorted by what they may see, so that the inverse needs each of them only once.
+Features and what is computed for them have the events in the last dimension, so that each operation runs along
+contiguous memory. Hidden units are sorted by what they may see, so that the inverse needs each of them only once.
 
 References:
     Germain, Gregor, Murray, Larochelle, "MADE: Masked Autoencoder for Distribution Estimation", 2015, arXiv 1502.03509.
@@ -32,7 +32,7 @@ LOG_SCALE_BOUND = 3.0
 
 
 class MaskedLinear(nn.Linear):
-    """A linear layer of which some weights are zero for ever; it acts on events in the last dimension.
+    """A linear layer of which some weights are zero for ever.
 
     Args:
         mask: (n_outputs, n_inputs), true where a weight may be.
@@ -54,11 +54,15 @@ class MaskedLinear(nn.Linear):
             nn.init.zeros_(self.bias)
 
     def forward(self, values: Tensor) -> Tensor:
-        """(n_inputs, n_events) to (n_outputs, n_events)."""
-        return torch.addmm(self.bias[:, None], self.weight * self.mask, values)
+        """(n_events, n_inputs) to (n_events, n_outputs)."""
+        return torch.addmm(self.bias, values, (self.weight * self.mask).T)
+
+    def transposed(self, values: Tensor) -> Tensor:
+        """(n_events, n_inputs) to (n_outputs, n_events), contiguous and without a copy."""
+        return torch.addmm(self.bias[:, None], self.weight * self.mask, values.T)
 
     def some(self, rows: slice, values: Tensor) -> Tensor:
-        """Outputs of these rows, from the first inputs alone: those that the rows may see."""
+        """Outputs of these rows from the first inputs, all that they may see: (n, n_events) to (n_rows, n_events)."""
         return torch.addmm(self.bias[rows, None], self.weight[rows, : len(values)], values)
 
 
@@ -102,11 +106,11 @@ class MaskedNetwork(nn.Module):
             features: (n_features, n_events).
             context: (n_context, n_events).
         """
-        values = features if context is None else torch.cat([context, features])
+        # Matrix products of many events with few units are fastest with the events first.
+        values = (features if context is None else torch.cat([context, features])).T
         for layer in self.hidden:
             values = layer(values).relu_()
-        outputs: Tensor = self.output(values)
-        return outputs.view(self.n_outputs, self.n_features, -1)
+        return self.output.transposed(values).view(self.n_outputs, self.n_features, -1)
 
     def feature_by_feature(self, choose: Callable[[int, Tensor], Tensor], known: Tensor) -> Tensor:
         """Features that are chosen one after the other, each from the outputs for it; (n_features, n_events).
