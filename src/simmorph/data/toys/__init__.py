@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from simmorph.data.toys import hgg, reweighting
+from simmorph.data.toys import hgg, one_flow, reweighting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -13,5 +13,6 @@ if TYPE_CHECKING:
 
 TOYS: dict[str, Callable[[int, int], list[Sample]]] = {
     "hgg": hgg.samples,
+    "one-flow": one_flow.samples,
     "reweighting": reweighting.samples,
 }
