@@ -50,6 +50,8 @@ def compare_command(
     only = [title.strip() for title in methods.split(",") if title.strip()]
     result = compare(recipe, only=only, force=force, announce=lambda text: note(text, quiet=quiet))
     answer(result.to_json(), result.to_text(), as_json=as_json)
+    if result.bugs:
+        raise RuntimeError(f"a method has a bug; its traceback:\n{result.bugs[0]}")
     if result.failures:
         title, reasons = next(iter(result.failures.items()))
         raise SimmorphError(title, f"failed: {reasons[0]}", "the other methods are in the table")

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 PositiveInt = Annotated[int, Field(gt=0)]
 UNMORPHED, TARGET = "unmorphed", "target"
 """Labels of the rows that are always there: the source as it is, and the target against itself."""
+THE_DEAL = ("seed", "validation", "holdout")
+"""Keys of `training:` that deal the events, the same for all methods."""
 
 
 class ComparedMethod(MethodSettings):
@@ -89,6 +91,9 @@ class CompareRecipe(Samples):
         return self
 
     def _check_training(self, number: int, method: ComparedMethod) -> None:
+        unfair = next((key for key in THE_DEAL if key in method.training), None)
+        if unfair:
+            raise ValueError(f"methods.{number}.training: {unfair!r} deals the events, the same for all methods")
         stray = sorted(set(method.training) - set(TrainingSettings.model_fields))
         if stray:
             mend = one_of(stray[0], TrainingSettings.model_fields)

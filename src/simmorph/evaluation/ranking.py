@@ -30,6 +30,7 @@ class Column:
         measure: takes it from a row; None where it has none.
         digits: behind the point.
         better: which end is the good one, if there is one.
+        is_exact: whether its uncertainties are not worth the room.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Column:
     measure: Callable[[Ranked], Repeated | None]
     digits: int = 3
     better: Literal["low", "high"] | None = None
+    is_exact: bool = False
 
     def text(self, row: Ranked) -> str:
         """The number for people: mean ± spread over the repeats (statistical uncertainty of one)."""
@@ -44,6 +46,8 @@ class Column:
         if found is None:
             return MISSING
         shown = f"{found.mean:,.{self.digits}f}"
+        if self.is_exact:
+            return shown
         if np.isfinite(found.spread):
             shown += f" ± {found.spread:,.{self.digits}f}"
         return shown + (f" ({found.uncertainty:.{self.digits}f})" if np.isfinite(found.uncertainty) else "")
@@ -180,12 +184,12 @@ def _others(main: str) -> list[Column]:
     """Every number but the AUC."""
     return [
         Column("pearson_worst", "worst |dr|", lambda row: row.value(main, "pearson_worst"), 4, "low"),
-        Column("pearson_others", "mean |r| of others", lambda row: row.value(main, "pearson_others"), 4, "low"),
-        Column("noise_floor", "noise floor", lambda row: row.number(main, lambda found: found.noise_floor), 4),
-        Column("movement", "movement [sigma]", lambda row: row.moved(main, lambda moved: moved.mean), 3, "low"),
-        Column("retention", "retention", lambda row: row.moved(main, lambda moved: moved.lowest_retention), 3, "high"),
-        Column("ess_fraction", "ESS", lambda row: row.number(main, lambda found: found.ess_fraction), 3, "high"),
-        Column("train_seconds", "train [s]", lambda row: row.cost("train_seconds"), 1, "low"),
-        Column("apply_events_per_second", "apply [1/s]", lambda row: row.cost("apply_events_per_second"), 0, "high"),
-        Column("peak_memory_mb", "memory [MB]", lambda row: row.cost("peak_memory_mb"), 0, "low"),
+        Column("pearson_others", "mean |r| of others", lambda row: row.value(main, "pearson_others"), 4, "low", True),
+        Column("noise_floor", "noise floor", lambda row: row.number(main, lambda it: it.noise_floor), 4, None, True),
+        Column("movement", "movement [sigma]", lambda row: row.moved(main, lambda it: it.mean), 3, "low"),
+        Column("retention", "retention", lambda row: row.moved(main, lambda it: it.lowest_retention), 3, "high", True),
+        Column("ess_fraction", "ESS", lambda row: row.number(main, lambda it: it.ess_fraction), 3, "high", True),
+        Column("train_seconds", "train [s]", lambda row: row.cost("train_seconds"), 1, "low", True),
+        Column("apply_events_per_second", "apply [1/s]", lambda row: row.cost("apply_events_per_second"), 0, "high", True),
+        Column("peak_memory_mb", "memory [MB]", lambda row: row.cost("peak_memory_mb"), 0, "low", True),
     ]  # fmt: skip

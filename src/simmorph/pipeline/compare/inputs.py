@@ -40,7 +40,7 @@ class CompareInputs:
         recipe: of the comparison.
         names: features, derived quantities, context, and further branches that the judge sees.
         derived: the derived quantities.
-        source: all events, none of them marked as seen.
+        source: all events, none of them marked as seen; the target's, if the recipe has no source.
         target: the same.
     """
 
@@ -51,12 +51,13 @@ class CompareInputs:
     target: Table
 
     def training_samples(self) -> tuple[Events, Events]:
-        """Source and target in the region of training, as `simmorph train` reads them.
+        """Source and target in the region of training, as `simmorph train` reads them; without a source it is empty.
 
         Raises:
             EmptySelectionError: the region is empty.
         """
-        return self._trained_on(self.source, "source"), self._trained_on(self.target, "target")
+        target = self._trained_on(self.target, "target")
+        return (self._trained_on(self.source, "source") if self.recipe.source else target[:0]), target
 
     def _trained_on(self, table: Table, name: str) -> Events:
         rows = self._in_region(table)
@@ -69,10 +70,15 @@ class CompareInputs:
         return table.passes(parse(self.recipe.region, "region") if self.recipe.region else None)
 
     def dealt(self, settings: TrainingSettings) -> CompareInputs:
-        """The same with the events marked that a training with these settings looks at."""
-        return replace(
-            self, source=self._with_seen(self.source, settings), target=self._with_seen(self.target, settings)
-        )
+        """The same with the events marked that a training with these settings looks at.
+
+        Without a source, the events that a generator is to be compared with are marked in its stand-in.
+        """
+        target = self._with_seen(self.target, settings)
+        if self.recipe.source:
+            return replace(self, source=self._with_seen(self.source, settings), target=target)
+        # Generators draw at the contexts of target events that are not among those they are judged by.
+        return replace(self, source=replace(target, seen=~target.seen), target=target)
 
     def _with_seen(self, table: Table, settings: TrainingSettings) -> Table:
         part = part_of(table.ids, settings.seed, settings.validation, settings.holdout)
@@ -169,7 +175,8 @@ def read_inputs(recipe: CompareRecipe) -> CompareInputs:
     names = _names(recipe)
     branches = [*branches_of(alone, recipe.region, derived), *names]
     branches = [name for name in dict.fromkeys(branches) if name not in derived]
-    source, target = (read_table(alone, sample, branches, derived) for sample in ("source", "target"))
+    target = read_table(alone, "target", branches, derived)
+    source = read_table(alone, "source", branches, derived) if recipe.source else target
     check_samples(recipe.features, source.matrix(recipe.features), target.matrix(recipe.features))
     return CompareInputs(recipe, names, derived, source, target)
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from simmorph.config.recipe import required
-from simmorph.data.outputs import refuse_existing
 from simmorph.errors import ConfigError, UsageError, one_of
 from simmorph.evaluation.ranking import ranking_table
 from simmorph.evaluation.scores import Ranked, Score, ranked
 from simmorph.pipeline.compare.inputs import main_region, read_inputs, regions_of
-from simmorph.pipeline.compare.shards import FOLDER, Shards
-from simmorph.pipeline.compare.tasks import Task, rows_of
+from simmorph.pipeline.compare.shards import Shards, refuse_other_content
+from simmorph.pipeline.compare.tasks import rows_of
 from simmorph.pipeline.compare.workers import results
-from simmorph.pipeline.compare.write import RESULT, report_of, write_comparison
+from simmorph.pipeline.compare.write import report_of, write_comparison
 from simmorph.pipeline.run import input_steps, run_steps
 
 if TYPE_CHECKING:
@@ -33,12 +33,14 @@ class CompareResult:
         recipe: of the comparison.
         rows: one for each method.
         report: the content of `compare.json`.
+        bugs: tracebacks of methods that failed by a fault of ours.
     """
 
     folder: Path
     recipe: CompareRecipe
     rows: list[Ranked]
     report: dict[str, Any]
+    bugs: tuple[str, ...] = ()
 
     @property
     def failures(self) -> dict[str, tuple[str, ...]]:
@@ -77,31 +79,31 @@ def compare(
         InputError: an input is missing or not what it should be.
     """
     folder: Path = required(recipe.output, "output", "-o OUTPUT")
-    _refuse_other_content(folder)
+    refuse_other_content(folder)
     recipe = recipe.model_copy(update={"methods": _chosen(recipe, only)})
     _check_methods(recipe)
     _make_samples(recipe, announce)
     inputs = read_inputs(recipe)
     shards = Shards(folder, inputs)
-    tasks = [Task(title, repeat, method) for repeat in range(recipe.seeds) for title, method in rows_of(recipe).items()]
-    scores = {} if force else {task.row: found for task in tasks if (found := shards.read(task)) is not None}
+    rows_wanted = rows_of(recipe).items()
+    tasks = [shards.task(title, repeat, method) for repeat in range(recipe.seeds) for title, method in rows_wanted]
+    if force:
+        for task in tasks:
+            shards.forget(task)
+    scores, bugs = {task.row: found for task in tasks if (found := shards.read(task)) is not None}, []
     if scores:
         announce(f"{len(scores)} of {len(tasks)} scores are up to date")
     missing = [task for task in tasks if task.row not in scores]
-    for number, (task, found) in enumerate(results(inputs, missing), 1):
-        shards.write(task, found)
-        scores[task.row] = found
-        announce(f"{_told(found, recipe)} ({number} of {len(missing)})")
+    with contextlib.closing(results(inputs, missing, recipe.jobs)) as outcomes:
+        for number, outcome in enumerate(outcomes, 1):
+            shards.write(outcome.task, outcome.score)
+            scores[outcome.task.row] = outcome.score
+            bugs += [outcome.bug] if outcome.bug else []
+            announce(f"{_told(outcome.score, recipe)} ({number} of {len(missing)})")
     rows = ranked([scores[task.row] for task in tasks])
     report = report_of(recipe, inputs, rows)
     write_comparison(folder, recipe, rows, report)
-    return CompareResult(folder, recipe, rows, report)
-
-
-def _refuse_other_content(folder: Path) -> None:
-    """Whatever is in the folder must be ours, since the results there are replaced."""
-    if folder.exists() and not (folder / FOLDER).is_dir():
-        refuse_existing(folder, force=True, marker=RESULT)
+    return CompareResult(folder, recipe, rows, report, tuple(bugs))
 
 
 def _chosen(recipe: CompareRecipe, only: Sequence[str]) -> list[Any]:
@@ -122,9 +124,11 @@ def _check_methods(recipe: CompareRecipe) -> None:
 
     for method in recipe.methods:
         try:
-            build_method(method.method, len(recipe.features), len(recipe.context))
+            built = build_method(method.method, len(recipe.features), len(recipe.context))
         except ConfigError as error:
             raise ConfigError(f"methods, {method.title}", f"{error.where}: {error.what}", error.mend) from error
+        if built.kind != "generate":
+            required(recipe.source, "source", "--source FILE")
 
 
 def _make_samples(recipe: CompareRecipe, announce: Callable[[str], None]) -> None:

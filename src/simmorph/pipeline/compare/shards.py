@@ -1,89 +1,124 @@
-"""One JSON file for each method and repeat, named after the content that it was made from."""
+"""One score and one model for each method and repeat, named after the content that they were made from."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import ValidationError
 
 from simmorph import __version__
-from simmorph.data.outputs import whole_file
+from simmorph.config.compare import THE_DEAL
+from simmorph.data.outputs import refuse_existing, whole_file
 from simmorph.evaluation.scores import Score
+from simmorph.pipeline.compare.tasks import Task
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from simmorph.config.compare import ComparedMethod
     from simmorph.pipeline.compare.inputs import CompareInputs
-    from simmorph.pipeline.compare.tasks import Task
-    from simmorph.pipeline.evaluate_inputs import Table
 
-FOLDER = "shards"
+FOLDER, MODELS = "shards", "models"
 N_DIGITS = 12
-SHARED = {"features", "context", "region", "preprocessing"}
-"""Keys of the recipe that decide every score, beside the events themselves."""
+LEARNT_FROM = {"features", "context", "region", "preprocessing"}
+"""Keys of the recipe that decide what is learnt, beside the events themselves."""
 
 
 class Shards:
-    """The scores that are already there, in a folder.
+    """What is already there, in the output folder: scores, and the models that they are of.
 
     Attributes:
-        folder: where they are.
-        inputs: what every score is made from; its events are hashed once.
+        folder: the output folder.
+        inputs: what everything is made from; its events are hashed once.
     """
 
     def __init__(self, folder: Path, inputs: CompareInputs) -> None:
-        self.folder, self.inputs = folder / FOLDER, inputs
-        self._events = {name: _digest_of(getattr(inputs, name)) for name in ("source", "target")}
+        self.folder, self.inputs = folder, inputs
+        samples = inputs.training_samples()
+        self._learnt_from = [_digest_of(it.features, it.context, it.weights, it.ids) for it in samples]
+        self._judged_by = [_digest_of(it.weights, it.ids, **it.columns) for it in (inputs.source, inputs.target)]
+
+    def task(self, title: str, repeat: int, method: ComparedMethod | None) -> Task:
+        """A task that knows where its model belongs."""
+        if method is None:
+            return Task(title, repeat, None)
+        name = f"{_slug(title)}-{repeat}-{_hash(self._training(repeat, method))}"
+        return Task(title, repeat, method, self.folder / MODELS / name)
 
     def path_of(self, task: Task) -> Path:
         """Where the score of a task belongs."""
-        name = "".join(letter if letter.isalnum() else "_" for letter in task.title)
-        return self.folder / f"{name}-{task.repeat}-{self._key(task)}.json"
+        return self.folder / FOLDER / f"{_slug(task.title)}-{task.repeat}-{_hash(self._measuring(task))}.json"
 
     def read(self, task: Task) -> Score | None:
-        """The score of a task; None if there is none of this content, or if it failed."""
+        """The score of a task; None if there is none of this content."""
         try:
-            found = Score.model_validate_json(self.path_of(task).read_text())
+            return Score.model_validate_json(self.path_of(task).read_text())
         except (OSError, ValidationError):  # none yet, or one of another version: it is made again
             return None
-        return found if found.failure is None else None
 
     def write(self, task: Task, score: Score) -> None:
-        """Keep a score."""
-        with whole_file(self.path_of(task), force=True) as temporary:
-            temporary.write_text(score.model_dump_json(indent=2) + "\n")
+        """Keep a score, unless the task failed."""
+        if score.failure is None:
+            with whole_file(self.path_of(task), force=True) as temporary:
+                temporary.write_text(score.model_dump_json(indent=2) + "\n")
 
-    def _key(self, task: Task) -> str:
-        """A hash of everything that the score depends on."""
+    def forget(self, task: Task) -> None:
+        """Make the score and its model again."""
+        self.path_of(task).unlink(missing_ok=True)
+        if task.model is not None:
+            shutil.rmtree(task.model, ignore_errors=True)
+
+    def _training(self, repeat: int, method: ComparedMethod) -> dict[str, Any]:
+        """Everything that a model depends on."""
         recipe = self.inputs.recipe
-        method = task.method or recipe.methods[0]
-        content: dict[str, Any] = {
+        return {
             "simmorph": __version__,
-            "events": self._events,
-            "recipe": recipe.model_dump(mode="json", include=SHARED),
-            "judge": recipe.judge.model_dump(mode="json", exclude={"label"}),
-            "method": None if task.method is None else method.method.model_dump(mode="json"),
-            "training": _what_matters(task, recipe.training_of(method, task.repeat).model_dump(mode="json")),
-            "splits_of_the_null": self.inputs.judge().n_splits if task.method is None else None,
+            "events": self._learnt_from,
+            "recipe": recipe.model_dump(mode="json", include=LEARNT_FROM),
+            "method": method.method.model_dump(mode="json"),
+            "training": recipe.training_of(method, repeat).model_dump(mode="json"),
         }
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:N_DIGITS]
+
+    def _measuring(self, task: Task) -> dict[str, Any]:
+        """Everything that a score depends on."""
+        recipe = self.inputs.recipe
+        return {
+            "simmorph": __version__,
+            "events": self._judged_by,
+            "region": recipe.region,
+            "model": task.model and task.model.name,
+            "judge": recipe.judge.model_dump(mode="json", exclude={"label"}),
+            "deal": {name: getattr(recipe.training, name) for name in THE_DEAL},
+            "splits_of_the_null": None if task.method else self.inputs.judge().n_splits,
+        }
 
 
-def _what_matters(task: Task, training: dict[str, Any]) -> dict[str, Any]:
-    """The settings that a score depends on: where nothing is trained, only those that deal the events."""
-    if task.method is not None:
-        return training
-    return {name: training[name] for name in ("seed", "validation", "holdout")}
+def refuse_other_content(folder: Path) -> None:
+    """What is in an output folder must be ours, since the results there are replaced.
+
+    Raises:
+        UsageError: it is something else.
+    """
+    if folder.exists() and not (folder / FOLDER).is_dir():
+        refuse_existing(folder, force=True, marker=FOLDER)
 
 
-def _digest_of(table: Table) -> str:
+def _slug(title: str) -> str:
+    return "".join(letter if letter.isalnum() else "_" for letter in title)
+
+
+def _hash(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:N_DIGITS]
+
+
+def _digest_of(*arrays: Any, **columns: Any) -> str:
     """A hash of the events themselves, so that a file written anew with the same content is the same."""
     digest = hashlib.sha256()
-    for name, column in sorted({**table.columns, "(weights)": table.weights, "(ids)": table.ids}.items()):
-        values = np.ascontiguousarray(column)
+    for name, values in [*enumerate(arrays), *sorted(columns.items())]:
         digest.update(f"{name} {values.dtype} {values.shape}".encode())
-        digest.update(values.tobytes())
+        digest.update(np.ascontiguousarray(values).tobytes())
     return digest.hexdigest()

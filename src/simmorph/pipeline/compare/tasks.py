@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import resource
 import sys
 import time
@@ -9,15 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from pydantic import ValidationError
 
 from simmorph.config.compare import TARGET, UNMORPHED, ComparedMethod, CompareRecipe
+from simmorph.data.outputs import whole_file, write_json
 from simmorph.errors import SimmorphError
 from simmorph.evaluation.scores import Cost, Score
 from simmorph.model import Model
 from simmorph.neural.training import Training
+from simmorph.pipeline.train import held_out_auc
 
 if TYPE_CHECKING:
-    from simmorph.evaluation.judging import Judge
+    from simmorph.config.recipe import Recipe
     from simmorph.evaluation.scores import RegionScore, RowKind
     from simmorph.model import Morphed
     from simmorph.pipeline.compare.inputs import CompareInputs
@@ -33,11 +37,13 @@ class Task(NamedTuple):
         title: of the row.
         repeat: number of the repeat, from 0.
         method: what is trained; None for the null and the unmorphed source.
+        model: where the trained model is or will be; None where nothing is trained.
     """
 
     title: str
     repeat: int
     method: ComparedMethod | None
+    model: Path | None = None
 
     @property
     def row(self) -> tuple[str, int]:
@@ -46,9 +52,14 @@ class Task(NamedTuple):
 
 
 def rows_of(recipe: CompareRecipe) -> dict[str, ComparedMethod | None]:
-    """Every row of the table: the null and the baselines, then what the recipe lists."""
+    """Every row of the table: the null and the baselines, then what the recipe lists.
+
+    Without a source there is nothing to morph, and the baselines are left out.
+    """
     from simmorph.methods import METHODS
 
+    if not recipe.source:
+        return {TARGET: None, **{method.title: method for method in recipe.methods}}
     rows: dict[str, ComparedMethod | None] = {TARGET: None, UNMORPHED: None}
     listed = {method.name for method in recipe.methods} | {method.title for method in recipe.methods}
     rows |= {name: ComparedMethod(name=name) for name in BASELINES if name in METHODS and name not in listed}
@@ -64,50 +75,74 @@ def kind_of(task: Task) -> RowKind:
     return find_method(task.method.name).kind
 
 
-def score(inputs: CompareInputs, task: Task) -> Score:
-    """Do the task; a failure that a user can mend is part of the score."""
-    empty = Score(
+def failed(task: Task, why: str) -> Score:
+    """The score of a task that did not come to its end."""
+    return _empty(task).model_copy(update={"failure": why})
+
+
+def _empty(task: Task) -> Score:
+    return Score(
         title=task.title, method=task.method.name if task.method else "", kind=kind_of(task), repeat=task.repeat
     )
+
+
+def score(inputs: CompareInputs, task: Task) -> Score:
+    """Do the task; a failure that a user can mend is part of the score."""
+    recipe = inputs.recipe
+    settings = recipe.training_of(task.method or recipe.methods[0], task.repeat)
+    dealt = inputs.dealt(settings)
     try:
-        return _scored(inputs, task, empty)
+        if task.method is None:
+            return _empty(task).model_copy(update={"regions": _judged(dealt, task)})
+        model, cost = _trained(dealt, task, task.method)
+        regions = _judged(dealt, task, model.transform(dealt.unseen_source()))
     except SimmorphError as error:
-        return empty.model_copy(update={"failure": str(error)})
+        return failed(task, str(error))
+    return _empty(task).model_copy(update={"regions": regions, "cost": cost, "notes": model.card.warnings})
 
 
-def _scored(inputs: CompareInputs, task: Task, empty: Score) -> Score:
-    recipe, judge = inputs.recipe, inputs.judge()
-    method = task.method or recipe.methods[0]
-    inputs = inputs.dealt(recipe.training_of(method, task.repeat))
-    if task.method is None:
-        return empty.model_copy(update={"regions": _judged(inputs, judge, empty)})
+def _trained(inputs: CompareInputs, task: Task, method: ComparedMethod) -> tuple[Model, Cost]:
+    """The model of a task and what it took, from the last time if it is still there."""
+    if task.model is None:
+        raise ValueError("a task that trains has a place for its model")
+    beside = task.model.with_name(f"{task.model.name}.json")
+    with contextlib.suppress(OSError, ValidationError, SimmorphError):  # not there, or not whole: it is trained again
+        return Model.load(task.model), Cost.model_validate_json(beside.read_text())
+    model, cost = _fitted(inputs, inputs.recipe.recipe_of(method, task.repeat))
+    model.save(task.model, force=True)
+    with whole_file(beside, force=True) as temporary:
+        write_json(temporary, cost.model_dump())
+    return model, cost
+
+
+def _fitted(inputs: CompareInputs, recipe: Recipe) -> tuple[Model, Cost]:
+    """Train, and measure what that takes and how fast the map is."""
     reset_peak_memory()
     begin, begin_cpu = time.perf_counter(), time.process_time()
-    one = recipe.recipe_of(method, task.repeat)
-    model = Model.fit(one, *inputs.training_samples(), Training(one.training))
-    trained, trained_cpu = time.perf_counter(), time.process_time()
+    model = Model.fit(recipe, *inputs.training_samples(), Training(recipe.training, judge=held_out_auc))
+    seconds, cpu_seconds = time.perf_counter() - begin, time.process_time() - begin_cpu
     unseen = inputs.unseen_source()
-    morphed = model.transform(unseen)
-    seconds = time.perf_counter() - trained
+    begin = time.perf_counter()
+    model.transform(unseen)
+    rate = len(unseen) / max(time.perf_counter() - begin, 1e-9)
     cost = Cost(
-        train_seconds=trained - begin,
-        train_cpu_seconds=trained_cpu - begin_cpu,
-        apply_events_per_second=len(unseen) / max(seconds, 1e-9),
+        train_seconds=seconds,
+        train_cpu_seconds=cpu_seconds,
+        apply_events_per_second=rate,
         peak_memory_mb=peak_memory_mb(),
     )
-    regions = _judged(inputs, judge, empty, morphed)
-    return empty.model_copy(update={"regions": regions, "cost": cost, "notes": model.card.warnings})
+    return model, cost
 
 
-def _judged(inputs: CompareInputs, judge: Judge, row: Score, morphed: Morphed | None = None) -> dict[str, RegionScore]:
+def _judged(inputs: CompareInputs, task: Task, morphed: Morphed | None = None) -> dict[str, RegionScore]:
     """What is measured in each region, with the same random numbers for every method."""
-    found = {}
+    found, judge, kind = {}, inputs.judge(), kind_of(task)
     for name, samples in inputs.judged(morphed).items():
-        rng = np.random.default_rng([inputs.recipe.training.seed + row.repeat, *name.encode()])
-        if row.kind == "null":
+        rng = np.random.default_rng([inputs.recipe.training.seed + task.repeat, *name.encode()])
+        if kind == "null":
             found[name] = judge.null(samples, rng)
         else:
-            found[name] = judge.score(samples, rng, is_moved=row.kind in {"morph", "unmorphed"})
+            found[name] = judge.score(samples, rng, is_moved=kind in {"morph", "unmorphed"})
     return found
 
 
