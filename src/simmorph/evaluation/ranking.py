@@ -190,6 +190,6 @@ def _others(main: str) -> list[Column]:
         Column("retention", "retention", lambda row: row.moved(main, lambda it: it.lowest_retention), 3, "high", True),
         Column("ess_fraction", "ESS", lambda row: row.number(main, lambda it: it.ess_fraction), 3, "high", True),
         Column("train_seconds", "train [s]", lambda row: row.cost("train_seconds"), 1, "low", True),
-        Column("apply_events_per_second", "apply [1/s]", lambda row: row.cost("apply_events_per_second"), 0, "high", True),
+        Column("apply_rate", "apply [1/s]", lambda row: row.cost("apply_rate"), 0, "high", True),
         Column("peak_memory_mb", "memory [MB]", lambda row: row.cost("peak_memory_mb"), 0, "low", True),
     ]  # fmt: skip

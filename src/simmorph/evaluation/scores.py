@@ -92,13 +92,13 @@ class Cost(Record):
     Attributes:
         train_seconds: of training, preprocessing included, on the clock.
         train_cpu_seconds: the same in time of the processor.
-        apply_events_per_second: events that the map takes in a second.
+        apply_rate: events that the map takes in a second.
         peak_memory_mb: largest memory of the process that trained and applied it, libraries and input included.
     """
 
     train_seconds: float
     train_cpu_seconds: float
-    apply_events_per_second: float
+    apply_rate: float
     peak_memory_mb: float
 
 

@@ -128,7 +128,7 @@ def _fitted(inputs: CompareInputs, recipe: Recipe) -> tuple[Model, Cost]:
     cost = Cost(
         train_seconds=seconds,
         train_cpu_seconds=cpu_seconds,
-        apply_events_per_second=rate,
+        apply_rate=rate,
         peak_memory_mb=peak_memory_mb(),
     )
     return model, cost
