@@ -46,7 +46,7 @@ class RegionResult:
         metrics: by metric and comparison.
         distances: by variable, kind of distance and comparison.
         correlations: by sample.
-        movement: of source to template.
+        movement: of source to template; None without a source.
     """
 
     name: str
@@ -59,12 +59,17 @@ class RegionResult:
     metrics: Mapping[str, Compared]
     distances: Mapping[str, Mapping[str, Compared]]
     correlations: Mapping[str, Correlations]
-    movement: Movement
+    movement: Movement | None
 
     @property
     def derived(self) -> tuple[str, ...]:
         """The names of the quantities that are derived from the features."""
         return self.samples.names[self.samples.n_features :]
+
+    @property
+    def comparisons(self) -> tuple[str, ...]:
+        """What was compared, in order."""
+        return tuple(self.metrics["auc"])
 
     @property
     def verdict(self) -> Verdict:
@@ -86,9 +91,9 @@ class RegionResult:
             "pearson": self._pearson_json(),
         }
 
-    def _movement_json(self) -> dict[str, Any]:
+    def _movement_json(self) -> dict[str, Any] | None:
         total = self.movement
-        return {
+        return total and {
             "unit": "standard deviations of the target",
             "mean": _number(total.mean),
             "quantile_95": _number(total.quantile_95),
@@ -144,7 +149,7 @@ def compare(  # noqa: PLR0913 - what a region is, and how it is measured
         name, cut, is_trained_on, samples, len(parts), parts.null, rocs, metrics,
         _distances(samples, parts),
         {key: correlations(sample) for key, sample in samples.by_name().items()},
-        movement(*samples.rows(), periodic),
+        movement(*samples.rows(), periodic) if samples.has_source else None,
     )  # fmt: skip
 
 
@@ -152,7 +157,7 @@ def _check(name: str, parts: EqualSamples) -> None:
     if len(parts) < FEWEST_EVENTS:
         what = f"only {len(parts)} events of each sample are left to compare, {FEWEST_EVENTS} are needed"
         raise InputError(f"region {name!r}", what, "give more events, hold out more, or widen the region")
-    for sample in (parts.source, parts.template, parts.target, *(half for split in parts.splits for half in split)):
+    for sample in (sample for pairs in parts.pairs().values() for pair in pairs for sample in pair):
         if not np.sum(sample.weights) > 0:
             raise InputError(f"region {name!r}", "the weights of a sample do not sum to a positive number")
 

@@ -49,21 +49,21 @@ class Counts(NamedTuple):
 
 
 class Distribution(NamedTuple):
-    """One variable of all samples; source and template have the sum of the target.
+    """One variable of all samples; template and source have the sum of the target.
 
     Attributes:
         name: of the variable.
         edges: (n_bins + 1,), of the bins.
         target: the target.
-        source: the source.
         template: the template.
+        source: the source, if there is one.
     """
 
     name: str
     edges: FloatArray
     target: Counts
-    source: Counts
     template: Counts
+    source: Counts | None = None
 
     @property
     def density(self) -> FloatArray:
@@ -85,11 +85,15 @@ class Distribution(NamedTuple):
         falls = int(np.argmax(values)) < len(values) / 2 and 0 < values[-1] < values[0]
         return bool(self.edges[0] > 0 and falls and values.max() > STEEP * values[-1])
 
+    def shown(self) -> dict[str, Counts]:
+        """The samples by their names."""
+        source = {"source": self.source} if self.source else {}
+        return {"target": self.target, **source, "template": self.template}
+
     def rows(self) -> list[dict[str, float]]:
         """One row a bin, for a table."""
         columns: dict[str, FloatArray] = {"low": self.edges[:-1], "high": self.edges[1:]}
-        for sample in ("target", "source", "template"):
-            counts: Counts = getattr(self, sample)
+        for sample, counts in self.shown().items():
             columns |= {sample: counts.values, f"{sample}_uncertainty": counts.uncertainty}
         return [
             {key: float(column[bin_number]) for key, column in columns.items()}
@@ -104,17 +108,12 @@ def distribution(samples: Samples, column: int) -> Distribution:
     own, so that no bin is half empty; and bins are merged at the ends until they hold enough events for a ratio.
     """
     edges = _merged(samples.target, column, _edges(samples.target.features[:, column]))
-    target, source, template = (
-        _counts(sample, column, edges) for sample in (samples.target, samples.source, samples.template)
-    )
     total = samples.target.weights.sum()
-    return Distribution(
-        samples.names[column],
-        edges,
-        target,
-        source.scaled(float(total / samples.source.weights.sum())),
-        template.scaled(float(total / samples.template.weights.sum())),
-    )
+    found = {
+        name: _counts(sample, column, edges).scaled(float(total / sample.weights.sum()))
+        for name, sample in samples.by_name().items()
+    }
+    return Distribution(samples.names[column], edges, **found)
 
 
 def _edges(values: FloatArray) -> FloatArray:

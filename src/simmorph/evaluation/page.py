@@ -128,7 +128,7 @@ def _region(number: int, shown: RegionPage) -> str:
             f'<div class="plots">{_image(shown, "roc")}<div>{tables["events"].to_html()}</div></div>',
             f'<h3>Variables</h3><div class="plots">{"".join(_image(shown, name) for name in narrow)}</div>',
             f"<h3>Correlations</h3>{_image(shown, 'correlations')}{tables['pearson'].to_html()}",
-            f"<h3>The map</h3>{tables['movement'].to_html()}{_image(shown, 'map')}",
+            f"<h3>The map</h3>{tables['movement'].to_html()}{_image(shown, 'map')}" if "movement" in tables else "",
             "<h3>Distances, variable by variable</h3>",
             tables["wasserstein"].to_html(),
             tables["kolmogorov"].to_html(),

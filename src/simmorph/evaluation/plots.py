@@ -101,6 +101,8 @@ def plot_distribution(
 
 
 def _lines(shown: Distribution) -> list[tuple[Counts, str, str, Any]]:
+    if shown.source is None:
+        return [(shown.template, "template", TEMPLATE, SOLID)]
     return [(shown.source, "source", SOURCE, DASHED), (shown.template, "template (morphed source)", TEMPLATE, SOLID)]
 
 
@@ -115,7 +117,7 @@ def _draw_counts(axes: Axes, shown: Distribution, is_log: bool) -> None:
     axes.errorbar(
         centres, target, shown.target.uncertainty * density, fmt="o", color=TARGET, markersize=3.5, label="target"
     )
-    top = float(max((counts.values * density).max() for counts in (shown.target, shown.source, shown.template)))
+    top = float(max((counts.values * density).max() for counts in shown.shown().values()))
     if is_log and top > 0:
         positive = target[target > 0]
         low = 0.5 * float(positive.min(initial=top))
@@ -198,18 +200,16 @@ def plot_correlations(
 ) -> Figure:
     """Heat maps of the target's correlations, and of what source and template differ from them by."""
     target = found["target"].matrix
-    panels = {
-        "target": (target, 1.0),
-        "source - target": (found["source"].matrix - target, 0.3),
-        "template - target": (found["template"].matrix - target, 0.3),
-    }
+    others = [name for name in ("source", "template") if name in found]
+    panels = {"target": (target, 1.0)} | {f"{name} - target": (found[name].matrix - target, 0.3) for name in others}
     short = [re.sub(r"\s*\[.*\]", "", label) for label in labels]
     # The layout leaves too little room for turned labels below axes of a fixed aspect: some more is kept free by hand.
     # Letters of a formula are mostly its markup.
     longest = max(len(label) if "$" not in label else 0 for label in short)
     size = 1.9 + 0.42 * len(labels) + 0.07 * longest
-    figure = Figure(figsize=(3 * size + 1, size + 0.5), layout="constrained")
-    for axes, (title, (matrix, reach)) in zip(figure.subplots(1, 3, sharey=True), panels.items(), strict=True):
+    figure = Figure(figsize=(len(panels) * size + 1, size + 0.5), layout="constrained")
+    places = figure.subplots(1, len(panels), sharey=True)
+    for axes, (title, (matrix, reach)) in zip(places, panels.items(), strict=True):
         image = axes.imshow(matrix, cmap="RdBu_r", vmin=-reach, vmax=reach)
         _annotate(axes, matrix, reach)
         axes.set_xticks(range(len(short)), short, rotation=90)

@@ -25,8 +25,8 @@ class Samples:
     Attributes:
         names: of the columns: the features, then the derived quantities.
         n_features: how many of the columns are features.
-        source: events that training has not seen.
-        template: the morphed source in this region.
+        source: events that training has not seen; none if a generator drew the template from nothing.
+        template: the morphed source in this region, or what a generator drew.
         moved: the source's events, row by row, after the map; the same as `template` if the map moves none across the
             region's border.
         target: events that training has not seen.
@@ -42,9 +42,15 @@ class Samples:
     target: Events
     spare: Events
 
+    @property
+    def has_source(self) -> bool:
+        """Whether there is something that the template was made of."""
+        return len(self.source) > 0
+
     def by_name(self) -> dict[str, Events]:
-        """The three samples that are shown."""
-        return {"source": self.source, "template": self.template, "target": self.target}
+        """The samples that are shown: three, or two without a source."""
+        source = {"source": self.source} if self.has_source else {}
+        return {**source, "template": self.template, "target": self.target}
 
     def rows(self) -> tuple[Events, Events, Events]:
         """Source, the same events after the map, and target: without the derived quantities."""
@@ -59,7 +65,7 @@ class EqualSamples:
     """Parts of the samples with the same number of events, so that comparison and null are equally sensitive.
 
     Attributes:
-        source: part of the source.
+        source: part of the source; empty if there is none.
         template: part of the template.
         target: part of the target.
         splits: disjoint pairs of parts of the target; each pair is a random split of its own.
@@ -78,7 +84,8 @@ class EqualSamples:
     def pairs(self) -> dict[str, tuple[Pair, ...]]:
         """The two samples of each comparison; the null has one pair for each split."""
         one_each: list[tuple[Pair, ...]] = [((first, self.target),) for first in (self.source, self.template)]
-        return dict(zip(COMPARISONS, [*one_each, self.splits], strict=True))
+        found = dict(zip(COMPARISONS, [*one_each, self.splits], strict=True))
+        return {name: pairs for name, pairs in found.items() if len(pairs[0][0])}
 
 
 def equal_samples(samples: Samples, max_events: int, rng: np.random.Generator) -> EqualSamples:
@@ -89,7 +96,7 @@ def equal_samples(samples: Samples, max_events: int, rng: np.random.Generator) -
     the noise of one divided by the root of their number. One split would add as much noise as the template itself.
     """
     pool = Events.concatenate([samples.target, samples.spare])
-    size = min(len(samples.source), len(samples.template), len(samples.target), len(pool) // 2, max_events)
+    size = min(*map(len, samples.by_name().values()), len(pool) // 2, max_events)
     source, template, target = (_part(it, size, rng) for it in (samples.source, samples.template, samples.target))
     splits = tuple(_split(pool, size, rng) for _ in range(N_SPLITS))
     null = f"the mean of {N_SPLITS} random splits of {len(pool):,} target events into two disjoint sets of {size:,}"

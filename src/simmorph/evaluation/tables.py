@@ -12,13 +12,13 @@ import numpy as np
 
 from simmorph.evaluation.correlations import noise_floor
 from simmorph.evaluation.estimates import Estimate
-from simmorph.evaluation.samples import COMPARISONS
 from simmorph.evaluation.verdict import metric_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from simmorph.evaluation.comparison import RegionResult
+    from simmorph.evaluation.movement import Movement
 
 CORRELATED = 0.1
 """Pairs with a larger correlation in the target are named in the table if the recipe names none."""
@@ -123,12 +123,12 @@ def latex_escaped(text: str) -> str:
 def metrics_table(result: RegionResult) -> Table:
     """Every metric of every comparison."""
     rows: list[list[Cell]] = [
-        [metric_words(metric, result.derived), *(compared[name] for name in COMPARISONS)]
+        [metric_words(metric, result.derived), *(compared[name] for name in result.comparisons)]
         for metric, compared in result.metrics.items()
     ]
     return Table(
         f"Metrics on {result.n_compared:,} events of each sample; the last column is the null: {result.null}.",
-        ["metric", *(name.replace("_", " ") for name in COMPARISONS)],
+        ["metric", *(name.replace("_", " ") for name in result.comparisons)],
         rows,
     )
 
@@ -138,9 +138,9 @@ def distances_table(result: RegionResult, kind: str) -> Table:
     units = {"wasserstein": "Wasserstein distance in standard deviations of the target",
              "kolmogorov": "Kolmogorov-Smirnov distance"}  # fmt: skip
     rows: list[list[Cell]] = [
-        [variable, *(kinds[kind][name] for name in COMPARISONS)] for variable, kinds in result.distances.items()
+        [variable, *(kinds[kind][name] for name in result.comparisons)] for variable, kinds in result.distances.items()
     ]
-    return Table(f"{units[kind]}.", ["variable", *(name.replace("_", " ") for name in COMPARISONS)], rows)
+    return Table(f"{units[kind]}.", ["variable", *(name.replace("_", " ") for name in result.comparisons)], rows)
 
 
 def pearson_table(result: RegionResult, pairs: Sequence[Sequence[str]]) -> Table:
@@ -151,19 +151,19 @@ def pearson_table(result: RegionResult, pairs: Sequence[Sequence[str]]) -> Table
         pairs: which pairs to name; without them, those that the target correlates.
     """
     names, found = result.samples.names, result.correlations
-    target = found["target"].matrix
+    target, shown = found["target"].matrix, [sample for sample in SAMPLES if sample in found]
     every = list(combinations(range(len(names)), 2))
     wanted = {tuple(sorted(names.index(name) for name in pair)) for pair in pairs}
     named = [pair for pair in every if (pair in wanted if wanted else abs(target[pair]) > CORRELATED)]
     others = [pair for pair in every if pair not in named]
     rows: list[list[Cell]] = [
-        [f"{names[pair[0]]}, {names[pair[1]]}", *(found[sample].of(*pair) for sample in SAMPLES)] for pair in named
+        [f"{names[pair[0]]}, {names[pair[1]]}", *(found[sample].of(*pair) for sample in shown)] for pair in named
     ]
     if others:
-        rows.append(["mean |others|", *(_mean_of(result, sample, others) for sample in SAMPLES)])
+        rows.append(["mean |others|", *(_mean_of(result, sample, others) for sample in shown)])
         floors = {name: noise_floor(sample) for name, sample in result.samples.by_name().items()}
-        rows.append(["mean |others| of pure noise", *(round(floors[name], 6) for name in SAMPLES)])
-    return Table("Pearson correlations with their statistical errors.", ["pair", *SAMPLES], rows)
+        rows.append(["mean |others| of pure noise", *(round(floors[name], 6) for name in shown)])
+    return Table("Pearson correlations with their statistical errors.", ["pair", *shown], rows)
 
 
 def _mean_of(result: RegionResult, sample: str, pairs: Sequence[tuple[int, ...]]) -> Estimate:
@@ -173,9 +173,8 @@ def _mean_of(result: RegionResult, sample: str, pairs: Sequence[tuple[int, ...]]
     return Estimate(sum(abs(estimate.value) for estimate in known) / len(known), spread / len(known))
 
 
-def movement_table(result: RegionResult) -> Table:
+def movement_table(result: RegionResult, moved: Movement) -> Table:
     """Retention and movement of each feature and of all together."""
-    moved = result.movement
     rows: list[list[Cell]] = [
         [name, feature.retention, feature.mean, feature.quantile_95]
         for name, feature in zip(result.samples.names, moved.features, strict=False)
@@ -201,12 +200,13 @@ def events_table(result: RegionResult) -> Table:
 
 
 def tables_of(result: RegionResult, pairs: Sequence[Sequence[str]]) -> Mapping[str, Table]:
-    """Every table of a region by its name."""
+    """Every table of a region by its name; without a source there is no movement."""
+    movement = {"movement": movement_table(result, result.movement)} if result.movement else {}
     return {
         "metrics": metrics_table(result),
         "pearson": pearson_table(result, pairs),
         "wasserstein": distances_table(result, "wasserstein"),
         "kolmogorov": distances_table(result, "kolmogorov"),
-        "movement": movement_table(result),
+        **movement,
         "events": events_table(result),
     }

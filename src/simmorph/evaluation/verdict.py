@@ -48,14 +48,14 @@ class Verdict(NamedTuple):
     Attributes:
         metric: the metric's name in `report.json`.
         words: its name for people.
-        source: source against target.
+        source: source against target; None without a source.
         template: template against target.
         null: target against target.
     """
 
     metric: str
     words: str
-    source: Estimate
+    source: Estimate | None
     template: Estimate
     null: Estimate
 
@@ -76,13 +76,15 @@ class Verdict(NamedTuple):
 
     @property
     def undone(self) -> float:
-        """The share of the source's AUC above the null that the map has removed."""
-        before = self.source.value - self.null.value
+        """The share of the source's AUC above the null that the map has removed; NaN if there was nothing."""
+        before = self.source.value - self.null.value if self.source else 0.0
         return 1 - self.excess.value / before if before else float("nan")
 
     @property
     def is_visible(self) -> bool:
         """Whether there was a significant difference between source and target to begin with."""
+        if self.source is None:
+            return False
         before = _difference(self.source, self.null)
         return before.value > SIGNIFICANT * before.uncertainty
 
@@ -95,11 +97,12 @@ class Verdict(NamedTuple):
 
     def sentence(self) -> str:
         """The answer with its numbers."""
+        source = f", unmorphed source {self.source.to_text()}" if self.source else ""
         return (
             f"{SENTENCES[self.conclusion]}: its {self.words} is {self.excess.value:+.4f} ± "
             f"{self.excess.uncertainty:.4f} from the null ({self.significance:+.1f} standard deviations; the excess is "
             f"below {self.limit:+.4f} at 95 % confidence). {self.words}: template {self.template.to_text()}, target "
-            f"against target {self.null.to_text()}, unmorphed source {self.source.to_text()}"
+            f"against target {self.null.to_text()}{source}"
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -119,8 +122,8 @@ def verdict_on(metrics: Mapping[str, Mapping[str, Estimate]], derived: Sequence[
     """The verdict of one region's metrics, by metric and comparison."""
     metric = "auc_with_derived" if "auc_with_derived" in metrics else "auc"
     compared = metrics[metric]
-    names = ("source_vs_target", "template_vs_target", "target_vs_target")
-    return Verdict(metric, metric_words(metric, derived), *(compared[name] for name in names))
+    words, source = metric_words(metric, derived), compared.get("source_vs_target")
+    return Verdict(metric, words, source, compared["template_vs_target"], compared["target_vs_target"])
 
 
 def chance_of_tension(n_regions: int) -> float:

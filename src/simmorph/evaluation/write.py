@@ -87,6 +87,8 @@ def _overviews(result: RegionResult, settings: EvaluateSettings) -> Iterator[Nam
     roc = plot_roc(result.rocs, result.metrics[verdict.metric], verdict.words, *heads)
     yield "roc", (roc, _roc_rows(result))
     yield "correlations", (plot_correlations(result.correlations, labels, *heads), _correlation_rows(result))
+    if not samples.has_source:
+        return
     source, moved, _ = samples.rows()
     yield "map", (plot_movement(source, moved, labels[: samples.n_features], *heads), _map_rows(result))
 

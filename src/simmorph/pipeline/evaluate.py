@@ -12,7 +12,6 @@ from simmorph import __version__
 from simmorph.config.recipe import required
 from simmorph.data.outputs import refuse_existing, whole_folder, write_json
 from simmorph.evaluation.comparison import RegionResult, compare
-from simmorph.evaluation.samples import COMPARISONS
 from simmorph.evaluation.verdict import metric_words
 from simmorph.evaluation.write import write_report
 from simmorph.model_folder import read_card
@@ -59,9 +58,9 @@ class EvaluateResult:
 def _table(result: RegionResult) -> str:
     words = {metric: metric_words(metric, result.derived) for metric in result.metrics}
     width = max(map(len, words.values()))
-    head = f"{'metric':<{width}}" + "".join(f"{name.replace('_', ' '):>22}" for name in COMPARISONS)
+    head = f"{'metric':<{width}}" + "".join(f"{name.replace('_', ' '):>22}" for name in result.comparisons)
     rows = [
-        f"{words[metric]:<{width}}" + "".join(f"{compared[name].to_text():>22}" for name in COMPARISONS)
+        f"{words[metric]:<{width}}" + "".join(f"{compared[name].to_text():>22}" for name in result.comparisons)
         for metric, compared in result.metrics.items()
     ]
     return "\n".join([head, *rows])
@@ -142,7 +141,7 @@ def _report(recipe: Recipe, inputs: Inputs, regions: list[RegionResult]) -> dict
         "provenance": {
             "simmorph": __version__,
             "files": {
-                "source": inputs.source.files,
+                **({"source": inputs.source.files} if inputs.has_source else {}),
                 "template": inputs.template.files,
                 "target": inputs.target.files,
             },
@@ -157,9 +156,5 @@ def _report(recipe: Recipe, inputs: Inputs, regions: list[RegionResult]) -> dict
 def _held_out_remark(inputs: Inputs) -> str:
     if inputs.card is None:
         return "Without the model it is not known which events training has seen: none are left out."
-    used = inputs.counts()
-    return (
-        f"Events that training or early stopping has seen are left out: {used['source']['used']:,} of "
-        f"{used['source']['read']:,} source events and {used['target']['used']:,} of {used['target']['read']:,} target "
-        "events are used."
-    )
+    used = [f"{count['used']:,} of {count['read']:,} {name} events" for name, count in inputs.counts().items()]
+    return f"Events that training or early stopping has seen are left out: {' and '.join(used)} are used."

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 FRIEND_TREE = "morphed"
 """The tree that `simmorph apply --friend` writes."""
+DRAWN_WEIGHT = "weight"
+"""The branch of the weights that `simmorph apply --n-events` writes, unless the recipe names one."""
 LOST = 1 | 2
 """Bits of `morph_status`: the event was not selected, or is not finite."""
 
@@ -79,13 +81,14 @@ class Inputs:
         names: features, then derived quantities.
         features: what is morphed.
         context: what the map is conditioned on.
-        source: before the map.
+        source: before the map; the template itself if a generator drew that from nothing.
         template: after it, row by row.
         target: what it should look like.
         status: (n_events,), the template's `morph_status`.
         trained_on: the region of training, if there is one.
         periodic: the features that are angles.
         card: of the model, if there is one.
+        has_source: whether the template was made of the source.
     """
 
     names: tuple[str, ...]
@@ -98,6 +101,7 @@ class Inputs:
     trained_on: str | None
     periodic: tuple[str, ...]
     card: ModelCard | None
+    has_source: bool = True
 
     def samples(self, cut: str) -> Samples:
         """The held-out events of one region; an empty cut takes all.
@@ -107,7 +111,8 @@ class Inputs:
         """
         expression = parse(cut, "evaluate.regions") if cut else None
         usable = self._usable_rows()
-        source, template = (usable & table.passes(expression) for table in (self.source, self.template))
+        template = usable & self._in_region(cut, expression)
+        source = usable & self.source.passes(expression) if self.has_source else np.zeros(len(usable), np.bool_)
         target = self.target.is_finite([*self.names, *self.context]) & self.target.passes(expression)
         return Samples(
             self.names,
@@ -119,19 +124,35 @@ class Inputs:
             self.target.events(self.names, self.context, self._spare(target)),
         )
 
+    def _in_region(self, cut: str, expression: Expression | None) -> BoolArray:
+        """(n_events,), which rows of the template lie in a region.
+
+        What a generator drew is all in the region of training, whatever that is a cut on.
+
+        Raises:
+            ConfigError: the region is cut on a branch that a generator did not draw.
+        """
+        lacking = sorted(expression.names - self.template.columns.keys()) if expression else []
+        if lacking and cut.strip() != (self.trained_on or "").strip():
+            what = f"cuts on {lacking[0]!r}, which events from a generator do not have"
+            raise ConfigError(f"evaluate.regions: {cut!r}", what, "cut on features, context or derived quantities")
+        return self.template.passes(None if lacking else expression)
+
     def counts(self) -> dict[str, dict[str, int]]:
         """How many rows there are and how many are left out, and why."""
         variables = [*self.names, *self.context]
         finite = self.source.is_finite(variables) & self.template.is_finite(variables)
+        made = {
+            "read": len(self.source),
+            "seen_in_training": int(self.source.seen.sum()),
+            "not_morphed": int(((self.status & LOST) > 0).sum()),
+            "outside_training_range_but_kept": int(((self.status & 4) > 0).sum()),
+            "not_finite": int((~finite & ((self.status & LOST) == 0)).sum()),
+            "used": int(self._usable_rows().sum()),
+        }
+        drawn = {key: made[key] for key in ("read", "not_finite", "used")}
         return {
-            "source": {
-                "read": len(self.source),
-                "seen_in_training": int(self.source.seen.sum()),
-                "not_morphed": int(((self.status & LOST) > 0).sum()),
-                "outside_training_range_but_kept": int(((self.status & 4) > 0).sum()),
-                "not_finite": int((~finite & ((self.status & LOST) == 0)).sum()),
-                "used": int(self._usable_rows().sum()),
-            },
+            **({"source": made} if self.has_source else {"template": drawn}),
             "target": {
                 "read": len(self.target),
                 "seen_in_training": int(self.target.seen.sum()),
@@ -162,11 +183,17 @@ def read_inputs(recipe: Recipe, card: ModelCard | None) -> Inputs:
     trained_on = card.region if card else recipe.region
     derived = {name: parse(text, f"evaluate.derived.{name}") for name, text in recipe.evaluate.derived.items()}
     branches = branches_of(recipe, trained_on, derived)
-    source, target = (read_table(recipe, sample, branches, derived) for sample in ("source", "target"))
-    check_samples(recipe.features, source.matrix(recipe.features), target.matrix(recipe.features))
-    source = _with_seen(source, "source", recipe.tree, trained_on, card)
+    target = read_table(recipe, "target", branches, derived)
+    has_source = recipe.source is not None or (card is not None and card.kind != "generate")
+    if has_source:
+        source = read_table(recipe, "source", branches, derived)
+        check_samples(recipe.features, source.matrix(recipe.features), target.matrix(recipe.features))
+        source = _with_seen(source, "source", recipe.tree, trained_on, card)
+        template, status = _read_template(recipe, source, derived)
+    else:
+        source = template = _read_drawn(recipe, derived)
+        status = np.zeros(len(template), np.int64)
     target = _with_seen(target, "target", recipe.tree, trained_on, card)
-    template, status = _read_template(recipe, source, derived)
     return Inputs(
         names=(*recipe.features, *derived),
         features=tuple(recipe.features),
@@ -178,6 +205,7 @@ def read_inputs(recipe: Recipe, card: ModelCard | None) -> Inputs:
         trained_on=trained_on,
         periodic=periodic_of(recipe, card),
         card=card,
+        has_source=has_source,
     )
 
 
@@ -213,9 +241,22 @@ def branches_of(recipe: Recipe, trained_on: str | None, derived: Mapping[str, Ex
     return list(dict.fromkeys([*recipe.features, *recipe.context, *weight, *sorted(needed)]))
 
 
+def _read_drawn(recipe: Recipe, derived: Mapping[str, Expression]) -> Table:
+    """What `simmorph apply --n-events` drew, with the branches of the regions as far as it has them."""
+    drawn = recipe.model_copy(update={"weight": recipe.weight or DRAWN_WEIGHT})
+    path = str(required(recipe.template, "template", "--template"))
+    known = describe(path, recipe.tree).branches
+    if f"{recipe.features[0]}_morphed" in known:
+        what = "was made of a source, and the recipe names none"
+        raise InputError(path, what, "add `source:` or give --source FILE")
+    branches = [name for name in branches_of(drawn, None, derived) if name in known]
+    return read_table(drawn, "template", list(dict.fromkeys([*recipe.features, *recipe.context, *branches])), derived)
+
+
 def read_table(recipe: Recipe, sample: str, branches: Sequence[str], derived: Mapping[str, Expression]) -> Table:
-    """Source or target, as if training had seen nothing of it."""
-    paths = expand_inputs(required(getattr(recipe, sample), sample, f"--{sample}"))
+    """Source, target or a template that was drawn, as if training had seen nothing of it."""
+    given = required(getattr(recipe, sample), sample, f"--{sample}")
+    paths = expand_inputs(given if isinstance(given, list) else [str(given)])
     columns = read_columns(paths, recipe.tree, branches)
     ids = entry_numbers(paths, recipe.tree)
     weights = np.asarray(columns[recipe.weight], np.float64) if recipe.weight else np.ones(len(ids))

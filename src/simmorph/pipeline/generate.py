@@ -15,6 +15,7 @@ from simmorph.data.outputs import refuse_existing, sha256_of
 from simmorph.data.splits import uniform_of
 from simmorph.errors import EmptySelectionError, InputError, UsageError
 from simmorph.model import Model
+from simmorph.pipeline.evaluate_inputs import DRAWN_WEIGHT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from simmorph.card import ModelCard
     from simmorph.data.events import BoolArray, FloatArray, IntArray
 
-WEIGHT = "weight"
 CONTEXT_STREAM = 0x434F_4E54
 """The stream of random numbers that chooses contexts."""
 
@@ -162,7 +162,7 @@ class _Draw:
             for variable, values, its_type in zip(variables, np.hstack([features, context]).T, types, strict=True)
         }
         is_finite = np.asarray(np.isfinite(features).all(axis=1))
-        return {**columns, card.recipe.get("weight") or WEIGHT: weights}, is_finite
+        return {**columns, card.recipe.get("weight") or DRAWN_WEIGHT: weights}, is_finite
 
     def made_from(self, folder: Path, n_events: int) -> dict[str, Any]:
         """What the provenance says."""
