@@ -32,6 +32,15 @@ class MethodSettings(Section):
         return dict(self.model_extra or {})
 
 
+class ReweightSettings(MethodSettings):
+    """What makes the context of source and target agree before anything is learnt: a method that changes weights."""
+
+    name: Name = "histogram"
+    """A reweighting in METHODS; its options stand beside it."""
+    variables: list[Name] | None = None
+    """The context variables that are to agree; all of them by default."""
+
+
 class ToySettings(Section):
     """A simulated input: `simmorph toy NAME`."""
 
@@ -59,10 +68,20 @@ class SelectSettings(Section):
 class ApplySettings(Section):
     """One run of `simmorph apply` beside the one from `source` to `template`."""
 
-    input: Inputs
-    """Flat ntuples."""
+    input: Inputs | None = None
+    """Flat ntuples; for new events, those whose contexts they take."""
+    n_events: Annotated[int, Field(gt=0)] | None = None
+    """Draw so many new events from a generator, in place of those of the input."""
+    seed: Annotated[int, Field(ge=0)] | None = None
+    """Start of all random numbers; the model's own by default."""
     output: Path
     """The ntuple to write."""
+
+    @model_validator(mode="after")
+    def _write_something(self) -> Self:
+        if self.input is None and self.n_events is None:
+            raise ValueError("give `input`, or how many events a generator draws: `n_events`")
+        return self
 
 
 class Samples(Section):
@@ -87,6 +106,8 @@ class Samples(Section):
     """Cut on source and target for training, as an expression of branches."""
     preprocessing: dict[str, Steps] = Field(default_factory=dict)
     """Steps for each feature or context variable; what is left out is proposed from the data."""
+    reweight: ReweightSettings | None = None
+    """Reweight the source to the target's spectrum of contexts first; the factors go into `weight_morphed`."""
     toy: ToySettings | None = None
     """The simulated input that the chain starts from."""
     select: list[SelectSettings] = Field(default_factory=list)
@@ -103,6 +124,16 @@ class Samples(Section):
             raise ValueError(f"preprocessing names {stray[0]!r}, which is neither a feature nor context")
         return self
 
+    @model_validator(mode="after")
+    def _reweight_context(self) -> Self:
+        wanted = self.reweight and (self.reweight.variables or self.context)
+        if wanted == []:
+            raise ValueError("reweight makes the context agree, and there is no context")
+        stray = sorted(set(wanted or ()) - set(self.context))
+        if stray:
+            raise ValueError(f"reweight.variables names {stray[0]!r}, which is not in context")
+        return self
+
 
 class Recipe(Samples):
     """One analysis: what is morphed to look like what, by which method, and what is done with it.
@@ -117,7 +148,9 @@ class Recipe(Samples):
     model: Path | None = None
     """The model folder."""
     template: Path | None = None
-    """The morphed source."""
+    """The morphed source, or what a generator draws without one."""
+    n_events: Annotated[int, Field(gt=0)] | None = None
+    """How many events a generator without a source draws into the template; as many as the target has by default."""
     apply: list[ApplySettings] = Field(default_factory=list)
     """Further ntuples that `run` morphs."""
     evaluate: EvaluateSettings = EvaluateSettings()

@@ -69,8 +69,10 @@ def check_recipe(recipe: Recipe | LimitsRecipe) -> CheckResult:
 
 def _check_method(recipe: Recipe) -> Iterator[Finding]:
     from simmorph.methods import build_method
+    from simmorph.methods.reweighted import with_reweighting
 
     method = build_method(recipe.method, len(recipe.features), len(recipe.context))
+    method = with_reweighting(method, recipe.reweight, recipe.context)
     n_parameters = sum(parameter.numel() for parameter in method.parameters())
     yield Finding("method", f"{recipe.method.name}, {n_parameters:,} parameters")
 
@@ -103,11 +105,14 @@ def _check_selections(recipe: Recipe) -> Iterator[Finding]:
 
 
 def _check_samples(recipe: Recipe) -> Iterator[Finding]:
+    from simmorph.methods.registry import find_method
+
     derived = {name: parse(text, f"evaluate.derived.{name}") for name, text in recipe.evaluate.derived.items()}
     branches = branches_of(recipe, recipe.region, derived)
     for key, inputs in (("source", recipe.source), ("target", recipe.target)):
         if inputs is None:
-            yield Finding(key, "to be given on the command line")
+            is_drawn = key == "source" and find_method(recipe.method.name).kind == "generate"
+            yield Finding(key, "none: events are drawn" if is_drawn else "to be given on the command line")
             continue
         for path in _existing(recipe, inputs):
             yield Finding(path, f"{_entries_with(path, recipe.tree, branches):,} entries with all branches")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from simmorph import __version__
 from simmorph.config.recipe import ApplySettings, Recipe, Samples, SelectSettings, required
 from simmorph.config.selection import read_selection
-from simmorph.data.ntuples import expand_inputs, is_url
+from simmorph.data.ntuples import describe, expand_inputs, is_url
 from simmorph.data.outputs import sha256_of, whole_file, write_json
 
 if TYPE_CHECKING:
@@ -221,17 +221,36 @@ def _apply_steps(recipe: Recipe) -> Iterator[Step]:
     model: Path = required(recipe.model, "model", "--set model=PATH")
     runs = list(recipe.apply)
     if recipe.template is not None:
-        runs.insert(0, ApplySettings(input=required(recipe.source, "source", "--source"), output=recipe.template))
+        runs.insert(0, _template_run(recipe, recipe.template))
     for settings in runs:
 
         def act(settings: ApplySettings = settings) -> Result:
             from simmorph.pipeline.apply import apply_model
+            from simmorph.pipeline.generate import generate_events
 
-            return apply_model(settings.input, model, settings.output, tree=recipe.tree, force=True)
+            how: dict[str, Any] = {"tree": recipe.tree, "seed": settings.seed, "force": True}
+            given = settings.input or []
+            if settings.n_events is None:
+                return apply_model(given, model, settings.output, **how)
+            return generate_events(model, settings.output, settings.n_events, inputs=given, **how)
 
         described = {"tree": recipe.tree, **settings.model_dump(mode="json")}
-        inputs = [str(model), *settings.input]
+        inputs = [str(model), *(settings.input or [])]
         yield Step(f"apply {settings.output.name}", described, inputs, [settings.output], act)
+
+
+def _template_run(recipe: Recipe, template: Path) -> ApplySettings:
+    """What writes the template: a map of the source, or a generator without one."""
+    from simmorph.methods.registry import find_method
+
+    if recipe.source is None and find_method(recipe.method.name).kind == "generate":
+        return ApplySettings(n_events=recipe.n_events or _n_target(recipe), output=template)
+    return ApplySettings(input=required(recipe.source, "source", "--source"), output=template)
+
+
+def _n_target(recipe: Recipe) -> int:
+    paths = expand_inputs(required(recipe.target, "target", "--target"))
+    return sum(describe(path, recipe.tree).n_entries for path in paths)
 
 
 def _evaluate_step(recipe: Recipe, report: Path) -> Step:
