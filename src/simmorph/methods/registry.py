@@ -14,7 +14,9 @@ from simmorph.methods.base_to_data import BaseToData
 from simmorph.methods.classifier import Classifier
 from simmorph.methods.ensemble import ensemble_of
 from simmorph.methods.copula import Copula
+from simmorph.methods.flow import FlowGenerator
 from simmorph.methods.double_base import DoubleBase
+from simmorph.methods.histogram import Histogram
 from simmorph.methods.identity_init import IdentityInit
 from simmorph.methods.movement_penalty import MovementPenalty
 from simmorph.methods.one_flow import OneFlow
@@ -33,6 +35,8 @@ METHODS: dict[str, type[Method]] = {
     "identity_init": IdentityInit,
     "movement_penalty": MovementPenalty,
     "classifier": Classifier,
+    "histogram": Histogram,
+    "flow": FlowGenerator,
 }
 """What `method: {name: ...}` may say."""
 
