@@ -21,6 +21,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "one_flow": {"layers": 2, "hidden": [8], "bins": 4},
     "classifier": {"hidden": [8]},
     "quantile": {},
+    "histogram": {"bins": 8},
+    "flow": {"layers": 2, "hidden": [16], "bins": 4, "marginal_bins": 8},
     "copula": {"points": 20},
 }
 SMALL_BASE = {"layers": 2, "hidden": [8], "bins": 4, "marginal_bins": 4}
