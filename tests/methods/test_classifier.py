@@ -45,7 +45,7 @@ def test_context_keeps_its_spectrum() -> None:
     method = Classifier(1, 1, hidden=(16,))
     histories = method.fit(source, target, Training(SETTINGS))
     weights = method.transform(source).weights
-    assert list(histories) == ["fit", "context"]
+    assert list(histories) == [f"{stage}_fold{number}" for stage in ("fit", "context") for number in (1, 2, 3)]
     assert np.average(mass[:, 0], weights=weights) == pytest.approx(0, abs=0.1)
     assert np.average((source.features - mass)[:, 0], weights=weights) == pytest.approx(0.5, abs=0.1)
 

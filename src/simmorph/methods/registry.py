@@ -11,6 +11,7 @@ from pydantic import create_model
 from simmorph.config.documents import Document, Section, validate
 from simmorph.errors import ConfigError, one_of
 from simmorph.methods.base_to_data import BaseToData
+from simmorph.methods.bdt import BoostedTrees
 from simmorph.methods.classifier import Classifier
 from simmorph.methods.ensemble import ensemble_of
 from simmorph.methods.copula import Copula
@@ -35,6 +36,7 @@ METHODS: dict[str, type[Method]] = {
     "identity_init": IdentityInit,
     "movement_penalty": MovementPenalty,
     "classifier": Classifier,
+    "bdt": BoostedTrees,
     "histogram": Histogram,
     "flow": FlowGenerator,
 }
