@@ -51,11 +51,6 @@ class Point(NamedTuple):
         """How far the AUC is above a half."""
         return self.auc.mean - 0.5
 
-    @property
-    def uncertainty(self) -> float:
-        """The spread of the repeats or the statistical uncertainty, whichever is larger."""
-        return float(np.nanmax([self.auc.uncertainty, self.auc.spread, 0.0]))
-
 
 def points_of(rows: Sequence[Ranked], region: str, inputs: str) -> list[Point]:
     """Every row that has an AUC, but the null."""
@@ -127,8 +122,7 @@ def _draw_null(axes: Axes, null: Repeated | None, *, is_named: bool) -> None:
     """A band for the target against itself, named once."""
     if null is None:
         return
-    width = float(np.nanmax([null.uncertainty, null.spread, 0.0]))
-    middle = null.mean - 0.5
+    width, middle = null.width, null.mean - 0.5
     axes.axhspan(middle - width, middle + width, color=NULL, alpha=0.25, linewidth=0)
     axes.axhline(middle, color=NULL, linewidth=1.0)
     if not is_named:
@@ -167,10 +161,10 @@ def _mark(axes: Axes, point: Point, place: float) -> _Label:
     """Draw a point with its error bars."""
     spread = point.movement.spread if point.movement is not None and np.isfinite(point.movement.spread) else 0.0
     axes.errorbar(
-        [place], [point.excess], [point.uncertainty], [spread],
+        [place], [point.excess], [point.auc.width], [spread],
         fmt="o", color=point.colour, ecolor=(point.colour, 0.45), markersize=6, linewidth=1.0,
     )  # fmt: skip
-    return _Label(axes, point.title, (place, point.excess), (spread, point.uncertainty), point.colour)
+    return _Label(axes, point.title, (place, point.excess), (spread, point.auc.width), point.colour)
 
 
 def _finish(panels: Sequence[Axes], points: Sequence[Point], n_others: int) -> None:
@@ -178,8 +172,8 @@ def _finish(panels: Sequence[Axes], points: Sequence[Point], n_others: int) -> N
     first = panels[0]
     first.set_yscale("symlog", linthresh=LINEAR_BELOW, linscale=1.0)
     shown = [point for point in points if point.title != UNMORPHED]
-    lowest = min([point.excess - point.uncertainty for point in shown] + [-LINEAR_BELOW / 2])
-    highest = max([point.excess + point.uncertainty for point in shown] + [2 * LINEAR_BELOW])
+    lowest = min([point.excess - point.auc.width for point in shown] + [-LINEAR_BELOW / 2])
+    highest = max([point.excess + point.auc.width for point in shown] + [2 * LINEAR_BELOW])
     first.set_ylim(1.3 * lowest, 1.4 * highest)
     ticks = [0.0, *(sign * step * 10.0**power for sign in (1, -1) for power in (-2, -1) for step in (1, 2, 5))]
     first.set_yticks([0.005, *(tick for tick in ticks if 1.3 * lowest < tick < 1.4 * highest)])

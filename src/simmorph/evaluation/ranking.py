@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import html
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -126,19 +126,36 @@ class RankingTable:
         caption = f"<caption>{html.escape(self.caption)}</caption>"
         return f'<table class="ranking">{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
 
+    def of(self, prefix: str) -> RankingTable:
+        """The columns whose names begin so."""
+        return replace(self, columns=[column for column in self.columns if column.name.startswith(prefix)])
+
+    def but(self, prefix: str) -> RankingTable:
+        """The columns whose names do not begin so."""
+        return replace(self, columns=[column for column in self.columns if not column.name.startswith(prefix)])
+
+    def closest(self) -> list[Ranked]:
+        """The methods that the first column cannot tell from the best one, this first."""
+        marks = self._marks(self.columns[0]) if self.columns else {}
+        order = {"best": 0, "near": 1}
+        chosen = [row for row in self.rows if marks.get(row.title) in order]
+        return sorted(chosen, key=lambda row: order[marks[row.title]])
+
     def _columns_with_numbers(self) -> list[Column]:
         return [column for column in self.columns if any(column.measure(row) is not None for row in self.rows)]
 
     def _marks(self, column: Column) -> dict[str, str]:
-        """The best and the worst of a column, among the methods."""
+        """The best of a column among the methods, those within its uncertainty, and the worst."""
         if column.better is None:
             return {}
         found = {row.title: column.measure(row) for row in self.rows if row.kind not in {"null", "unmorphed"}}
-        means = {title: number.mean for title, number in found.items() if number is not None}
-        if len(set(means.values())) < 2:
+        known = {title: number for title, number in found.items() if number is not None}
+        if len({number.mean for number in known.values()}) < 2:
             return {}
-        order = sorted(means, key=means.__getitem__, reverse=column.better == "high")
-        return {order[0]: "best", order[-1]: "worst"}
+        order = sorted(known, key=lambda title: known[title].mean, reverse=column.better == "high")
+        best = known[order[0]]
+        marks = {title: "near" for title in order if abs(known[title].mean - best.mean) <= best.width}
+        return {order[-1]: "worst", **marks, order[0]: "best"}
 
 
 def _cells(found: Repeated | None) -> list[str]:

@@ -142,6 +142,11 @@ class Repeated(NamedTuple):
     uncertainty: float
     values: tuple[float, ...]
 
+    @property
+    def width(self) -> float:
+        """The spread of the repeats or the statistical uncertainty, whichever is larger; 0 if there is neither."""
+        return float(np.nanmax([self.spread, self.uncertainty, 0.0]))
+
     def to_json(self) -> dict[str, object]:
         """As JSON values."""
         numbers = {"mean": self.mean, "spread": self.spread, "uncertainty": self.uncertainty}

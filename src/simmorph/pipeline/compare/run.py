@@ -101,7 +101,8 @@ def compare(
             bugs += [outcome.bug] if outcome.bug else []
             announce(f"{_told(outcome.score, recipe)} ({number} of {len(missing)})")
     rows = ranked([scores[task.row] for task in tasks])
-    report = report_of(recipe, inputs, rows)
+    models = {row.title: [str(task.model) for task in tasks if task.title == row.title and task.model] for row in rows}
+    report = report_of(recipe, inputs, rows, models)
     write_comparison(folder, recipe, rows, report)
     return CompareResult(folder, recipe, rows, report, tuple(bugs))
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 FOLDER, MODELS = "shards", "models"
 N_DIGITS = 12
-LEARNT_FROM = {"features", "context", "region", "preprocessing"}
+LEARNT_FROM = {"features", "context", "region", "preprocessing", "reweight"}
 """Keys of the recipe that decide what is learnt, beside the events themselves."""
 
 

@@ -2,34 +2,46 @@
 
 from __future__ import annotations
 
+import io
+import json
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from simmorph import __version__
-from simmorph.data.outputs import whole_file, write_json
+from simmorph.data.outputs import whole_file
+from simmorph.evaluation.frontier import plot_frontier, points_of
+from simmorph.evaluation.plots import style
 from simmorph.evaluation.ranking import ranking_table
+from simmorph.evaluation.ranking_page import RankingPage
 from simmorph.pipeline.compare.inputs import main_region, regions_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from matplotlib.figure import Figure
 
     from simmorph.config.compare import CompareRecipe
     from simmorph.evaluation.ranking import RankingTable
-    from simmorph.evaluation.scores import Ranked
+    from simmorph.evaluation.scores import Ranked, RegionScore
     from simmorph.pipeline.compare.inputs import CompareInputs
 
 RESULT = "compare.json"
+DOTS_PER_INCH = 110
 
 
-def report_of(recipe: CompareRecipe, inputs: CompareInputs, rows: Sequence[Ranked]) -> dict[str, Any]:
+def report_of(
+    recipe: CompareRecipe, inputs: CompareInputs, rows: Sequence[Ranked], models: Mapping[str, Sequence[str]]
+) -> dict[str, Any]:
     """The content of `compare.json`."""
     table = table_of(recipe, rows)
     return {
         "region": main_region(recipe),
-        "methods": {row.title: _row(row, table) for row in rows},
+        "methods": {row.title: {**_row(row, table), "models": list(models[row.title])} for row in rows},
         "provenance": {
             "simmorph": __version__,
-            "files": {"source": inputs.source.files, "target": inputs.target.files},
+            "files": {"source": inputs.source.files if recipe.source else {}, "target": inputs.target.files},
             "recipe": recipe.model_dump(mode="json"),
         },
     }
@@ -52,10 +64,56 @@ def _row(row: Ranked, table: RankingTable) -> dict[str, Any]:
 
 
 def write_comparison(folder: Path, recipe: CompareRecipe, rows: Sequence[Ranked], report: dict[str, Any]) -> None:
-    """Write the tables and `compare.json`, this last."""
-    table = table_of(recipe, rows)
-    for name, text in {"table.csv": table.to_csv(), "table.tex": table.to_latex()}.items():
+    """Write tables, plot and page, and `compare.json` last."""
+    table, region = table_of(recipe, rows), main_region(recipe)
+    contents = {"table.csv": table.to_csv().encode(), "table.tex": table.to_latex().encode()}
+    shown = [score.regions[region] for row in rows for score in row.scores]
+    if shown:
+        name = next(iter(shown[0].auc))
+        with style():
+            figure = plot_frontier(rows, region, name, recipe.judge.label)
+            contents |= {f"frontier.{kind}": _drawn(figure, kind) for kind in ("png", "pdf")}
+        contents["frontier.csv"] = _frontier_csv(rows, region, name).encode()
+        models = {title: row["models"] for title, row in report["methods"].items()}
+        page = RankingPage(
+            recipe.judge.label,
+            _what(recipe, shown),
+            table,
+            region,
+            contents["frontier.png"],
+            models,
+            report["provenance"],
+        )
+        contents["report.html"] = page.to_html().encode()
+    contents[RESULT] = (json.dumps(report, indent=2, allow_nan=False) + "\n").encode()
+    for name, content in contents.items():
         with whole_file(folder / name, force=True) as temporary:
-            temporary.write_text(text)
-    with whole_file(folder / RESULT, force=True) as temporary:
-        write_json(temporary, report)
+            temporary.write_bytes(content)
+
+
+def _drawn(figure: Figure, kind: str) -> bytes:
+    file = io.BytesIO()
+    figure.savefig(file, format=kind, dpi=DOTS_PER_INCH, metadata={"CreationDate": None} if kind == "pdf" else None)
+    return file.getvalue()
+
+
+def _frontier_csv(rows: Sequence[Ranked], region: str, inputs: str) -> str:
+    """The numbers behind the plot."""
+    lines = ["method,movement,movement spread,auc,auc spread,auc uncertainty"]
+    for point in points_of(rows, region, inputs):
+        moved = [point.movement.mean, point.movement.spread] if point.movement else [float("nan")] * 2
+        numbers = [*moved, point.auc.mean, point.auc.spread, point.auc.uncertainty]
+        name = '"' + point.title.replace('"', '""') + '"'
+        lines.append(",".join([name, *(f"{number:.8g}" if np.isfinite(number) else "" for number in numbers)]))
+    return "\n".join(lines) + "\n"
+
+
+def _what(recipe: CompareRecipe, shown: Sequence[RegionScore]) -> str:
+    """What was compared, in a sentence or two."""
+    repeats = "once" if recipe.seeds == 1 else f"{recipe.seeds} times, each with another seed"
+    region = f" in the region {recipe.region}" if recipe.region else ""
+    return (
+        f"Every method was trained{region} and judged {repeats}, on held-out events only: the classifier compares "
+        f"{max(score.events for score in shown):,} events of each sample, the correlations are those of "
+        f"{max(score.correlated_events for score in shown):,}."
+    )
