@@ -123,8 +123,7 @@ class RankingTable:
                 for column, mark in zip(columns, marks, strict=True)
             )
             body += f'<tr class="{row.kind}"><td>{html.escape(row.title)}</td>{cells}</tr>'
-        caption = f"<caption>{html.escape(self.caption)}</caption>"
-        return f'<table class="ranking">{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+        return f'<table class="ranking"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
 
     def of(self, prefix: str) -> RankingTable:
         """The columns whose names begin so."""
@@ -201,7 +200,7 @@ def _others(main: str) -> list[Column]:
     """Every number but the AUC."""
     return [
         Column("pearson_worst", "worst |dr|", lambda row: row.value(main, "pearson_worst"), 4, "low"),
-        Column("pearson_others", "mean |r| of others", lambda row: row.value(main, "pearson_others"), 4, "low", True),
+        Column("pearson_others", "mean |r| of others", lambda row: row.value(main, "pearson_others"), 4, None, True),
         Column("noise_floor", "noise floor", lambda row: row.number(main, lambda it: it.noise_floor), 4, None, True),
         Column("movement", "movement [sigma]", lambda row: row.moved(main, lambda it: it.mean), 3, "low"),
         Column("retention", "retention", lambda row: row.moved(main, lambda it: it.lowest_retention), 3, "high", True),

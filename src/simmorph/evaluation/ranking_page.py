@@ -25,6 +25,9 @@ td.best { background: #cfe8dc; font-weight: 600; } td.near { background: #e9f5ef
 .key .worst { background: #f7dcd5; } .frontier { width: 900px; } .failed { color: #bd1f01; }
 """
 
+KEY = """<p class="key small"><span class="best">best</span><span class="near">within the uncertainty of the best</span>
+<span class="worst">worst</span></p>"""
+
 HOW_TO_READ = """
 <p><b>AUC.</b> A classifier (gradient boosting; every event is judged by one that has not seen it) tries to tell the
 template, which is what a method made of the source, from the target. 0.5 says that it cannot. The first row is the
@@ -70,17 +73,14 @@ class RankingPage(NamedTuple):
         """The whole page."""
         title = html.escape(f"{self.experiment}: which method?".removeprefix(": "))
         title = title[0].upper() + title[1:]
-        picture = base64.b64encode(self.plot).decode()
         body = [
             f"<h1>{title}</h1>",
             f'<p class="small">{html.escape(self.what)}</p>',
             self._advice(),
             self._failures(),
-            '<h2>Closeness</h2><p class="key small"><span class="best">best</span><span class="near">within its '
-            'uncertainty of the best</span><span class="worst">worst</span></p>',
+            f'<h2>Closeness</h2><p class="small">{html.escape(self.table.caption)}</p>{KEY}',
             f'<div class="scroll">{self.table.of("auc").to_html()}</div>',
-            "<h2>Closeness against movement</h2>",
-            f'<figure class="frontier"><img alt="AUC against mean distance" src="data:image/png;base64,{picture}"></figure>',
+            f'<h2>Closeness against movement</h2><figure class="frontier">{_image(self.plot)}</figure>',
             "<h2>Correlations, movement, statistics and cost</h2>",
             f'<div class="scroll">{self.table.but("auc").to_html()}</div>',
             self._retention(),
@@ -124,12 +124,8 @@ class RankingPage(NamedTuple):
         return self.table.columns[0].measure(rows[0]) if rows else None
 
     def _failures(self) -> str:
-        items = [
-            f"<li><b>{html.escape(row.title)}</b>: {html.escape(failure)}</li>"
-            for row in self.table.rows
-            for failure in row.failures
-        ]
-        return f'<h2 class="failed">Failed</h2><ul class="failed">{"".join(items)}</ul>' if items else ""
+        items = "".join(_item(row.title, html.escape(why)) for row in self.table.rows for why in row.failures)
+        return f'<h2 class="failed">Failed</h2><ul class="failed">{items}</ul>' if items else ""
 
     def _retention(self) -> str:
         """The retention of each feature."""
@@ -139,12 +135,8 @@ class RankingPage(NamedTuple):
         if len(names) < 2:
             return ""
         head = "".join(f"<th>{html.escape(name)}</th>" for name in ["method", *names])
-        body = "".join(
-            f"<tr><td>{html.escape(row.title)}</td>"
-            + "".join(f"<td>{self._kept(row, name)}</td>" for name in names)
-            + "</tr>"
-            for row in rows
-        )
+        cells = {row.title: "".join(f"<td>{self._kept(row, name)}</td>" for name in names) for row in rows}
+        body = "".join(f"<tr><td>{html.escape(title)}</td>{kept}</tr>" for title, kept in cells.items())
         caption = "<caption>Retention: the rank correlation of x and T(x), feature by feature.</caption>"
         return f'<div class="scroll"><table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
@@ -155,22 +147,28 @@ class RankingPage(NamedTuple):
     def _notes(self) -> str:
         """What the methods say of themselves."""
         notes = {(row.title, note): None for row in self.table.rows for score in row.scores for note in score.notes}
-        items = "".join(f"<li><b>{html.escape(title)}</b>: {html.escape(note)}</li>" for title, note in notes)
+        items = "".join(_item(title, html.escape(note)) for title, note in notes)
         return f"<h3>Remarks of the methods</h3><ul>{items}</ul>" if items else ""
 
     def _models(self) -> str:
         """Where the trained models are, for `simmorph apply --model`."""
-        items = "".join(
-            f"<li><b>{html.escape(title)}</b>: "
-            + ", ".join(f"<code>{html.escape(path)}</code>" for path in paths)
-            + "</li>"
+        shown = {
+            title: ", ".join(f"<code>{html.escape(path)}</code>" for path in paths)
             for title, paths in self.models.items()
             if paths
-        )
-        intro = (
-            "<p>Each is a folder for <code>simmorph apply --model</code>; the first is that of the first repeat.</p>"
-        )
+        }
+        items = "".join(_item(title, paths) for title, paths in shown.items())
+        intro = "<p>Folders for <code>simmorph apply --model</code>, that of the first repeat first.</p>"
         return f"<h2>The trained models</h2>{intro}<ul class='small'>{items}</ul>"
+
+
+def _image(png: bytes) -> str:
+    data = base64.b64encode(png).decode()
+    return f'<img alt="AUC against mean distance moved" src="data:image/png;base64,{data}">'
+
+
+def _item(title: str, text: str) -> str:
+    return f"<li><b>{html.escape(title)}</b>: {text}</li>"
 
 
 def _told(found: Repeated | None) -> str:

@@ -80,7 +80,7 @@ class Shards:
             "events": self._learnt_from,
             "recipe": recipe.model_dump(mode="json", include=LEARNT_FROM),
             "method": method.method.model_dump(mode="json"),
-            "training": recipe.training_of(method, repeat).model_dump(mode="json"),
+            "training": recipe.training_of(method, repeat).model_dump(mode="json", exclude_defaults=True),
         }
 
     def _measuring(self, task: Task) -> dict[str, Any]:
@@ -91,7 +91,7 @@ class Shards:
             "events": self._judged_by,
             "region": recipe.region,
             "model": task.model and task.model.name,
-            "judge": recipe.judge.model_dump(mode="json", exclude={"label"}),
+            "judge": recipe.judge.model_dump(mode="json", exclude={"label"}, exclude_defaults=True),
             "deal": {name: getattr(recipe.training, name) for name in THE_DEAL},
             "splits_of_the_null": None if task.method else self.inputs.judge().n_splits,
         }

@@ -75,15 +75,8 @@ def write_comparison(folder: Path, recipe: CompareRecipe, rows: Sequence[Ranked]
             contents |= {f"frontier.{kind}": _drawn(figure, kind) for kind in ("png", "pdf")}
         contents["frontier.csv"] = _frontier_csv(rows, region, name).encode()
         models = {title: row["models"] for title, row in report["methods"].items()}
-        page = RankingPage(
-            recipe.judge.label,
-            _what(recipe, shown),
-            table,
-            region,
-            contents["frontier.png"],
-            models,
-            report["provenance"],
-        )
+        what, plot, provenance = _what(recipe, shown), contents["frontier.png"], report["provenance"]
+        page = RankingPage(recipe.judge.label, what, table, region, plot, models, provenance)
         contents["report.html"] = page.to_html().encode()
     contents[RESULT] = (json.dumps(report, indent=2, allow_nan=False) + "\n").encode()
     for name, content in contents.items():
