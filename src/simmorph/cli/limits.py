@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from simmorph.cli.options import answer, force_option, json_option, note, output_option, quiet_option
 from simmorph.errors import UsageError
+
+if TYPE_CHECKING:
+    from simmorph.config.limits import LimitsRecipe
+    from simmorph.config.recipe import Recipe
+    from simmorph.pipeline.coverage import CoverageResult
 
 
 @click.command("limits", short_help="Turn the result into upper limits.")
@@ -17,6 +23,22 @@ from simmorph.errors import UsageError
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key: --set limits.cl=0.9.")
 @click.option("--cl", "level", type=click.FloatRange(0.5, 0.9999), help="Confidence level.  [default: 0.95]")
 @click.option("--measurement", metavar="NAME", help="Which measurement of the workspace; the first by default.")
+@click.option(
+    "--amplification",
+    type=click.Choice(["auto", "replicas", "training", "naive"]),
+    help="What the uncertainty of a generated background comes from; the recipe's by default.",
+)
+@click.option(
+    "--coverage",
+    "n_toys",
+    type=click.IntRange(2),
+    metavar="N_TOYS",
+    help="Make this many pseudo-experiments instead, and tell how often intervals and limits hold the truth.",
+)
+@click.option(
+    "--strength", type=click.FloatRange(0), default=1.0, show_default=True, help="True strength, for --coverage."
+)
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of the pseudo-experiments.")
 @click.option(
     "--engine",
     type=click.Choice(["newton", "pyhf"]),
@@ -35,6 +57,10 @@ def limits_command(
     overrides: tuple[str, ...],
     level: float | None,
     measurement: str | None,
+    amplification: str | None,
+    n_toys: int | None,
+    strength: float,
+    seed: int,
     engine: str,
     output: Path | None,
     as_json: bool,
@@ -49,20 +75,47 @@ def limits_command(
     Examples:
       simmorph limits --config cli-examples/atlas-hgg/hgg.yaml -o build/limits
       simmorph limits workspace.json --json | jq .observed
+      simmorph limits workspace.json --coverage 500
       pyhf prune --sample ttbar workspace.json | simmorph limits -
     """
     if (workspace is None) == (config is None):
         raise UsageError("limits", "there is nothing to do" if config is None else "there are a workspace and a recipe",
                          "give either WORKSPACE.json or --config RECIPE.yaml")  # fmt: skip
+    if amplification is not None:
+        overrides = (*overrides, f"limits.amplification={amplification}")
     if workspace is not None and overrides:
         raise UsageError("--set", "a workspace has no recipe whose keys could be set", "use --cl or --measurement")
     if config is not None and measurement is not None:
         raise UsageError("--measurement", "a recipe has one measurement", "leave it out")
     from simmorph.pipeline.limits import How, limits_of_recipe, limits_of_workspace, load_limits_recipe
 
-    how = How(level, output, force, partial(note, quiet=quiet), engine)
-    if config is not None:
-        result = limits_of_recipe(load_limits_recipe(config, overrides), how)
-    else:
-        result = limits_of_workspace(str(workspace), how, measurement=measurement)
+    tell = partial(note, quiet=quiet)
+    recipe = None if config is None else load_limits_recipe(config, overrides)
+    if n_toys is not None:
+        found = _coverage(
+            str(workspace), recipe, n_toys, measurement, level=level, strength=strength, seed=seed, note=tell
+        )
+        answer(found.to_json(), found.to_text(), as_json=as_json)
+        return
+    how = How(level, output, force, tell, engine)
+    result = (
+        limits_of_workspace(str(workspace), how, measurement=measurement)
+        if recipe is None
+        else limits_of_recipe(recipe, how)
+    )
     answer(result.to_json(), result.to_text(), as_json=as_json)
+
+
+def _coverage(
+    workspace: str, recipe: Recipe | LimitsRecipe | None, n_toys: int, measurement: str | None, **how: Any
+) -> CoverageResult:
+    from simmorph.limits.coverage import Toys
+    from simmorph.pipeline.coverage import coverage_of_recipe, coverage_of_workspace
+
+    level = how.pop("level") or (recipe.limits.cl if recipe is not None and recipe.limits is not None else 0.95)
+    toys = Toys(n_toys, level=level, **how)
+    return (
+        coverage_of_workspace(workspace, toys, measurement=measurement)
+        if recipe is None
+        else coverage_of_recipe(recipe, toys)
+    )

@@ -11,6 +11,8 @@ from simmorph.config.documents import Inputs, Name, Section, as_list
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+Amplification = Literal["auto", "replicas", "training", "naive"]
+"""What the uncertainty of a generated background comes from."""
 
 
 class Binning(Section):
@@ -81,6 +83,13 @@ class BackgroundSettings(SampleSettings):
     """Fit exp(polynomial of the observable) to the data's sidebands; only the window between them sets the limit."""
     order: Annotated[int, Field(ge=1, le=8)] = 3
     """Order of the polynomial."""
+    replicas: Inputs | None = None
+    """The same events from replicas of the method, one file each (`simmorph apply --replicas`)."""
+    training_events: Positive | None = None
+    """How many events the method that generated this background learnt from, before any cut."""
+    closure: Inputs | None = None
+    """Simulated events of this background that the method never saw, to test its shape against: the spurious signal,
+    and `--coverage`."""
     normalise: Literal["weights", "sidebands", "free"] = "weights"
     """Keep the sum of weights, scale it to the data's sidebands (only the window sets the limit), or leave it free."""
 
@@ -90,7 +99,17 @@ class BackgroundSettings(SampleSettings):
             raise ValueError("background: give either input or fit")
         if self.fit and self.normalise != "weights":
             raise ValueError("background: a fitted curve is normalised by the fit; remove normalise")
+        if self.fit and (self.replicas or self.training_events):
+            raise ValueError("background: a fitted curve is not generated; remove replicas and training_events")
         return self
+
+    def amplified(self, amplification: Amplification) -> Amplification:
+        """What the uncertainty of this background comes from; an ordinary one has nothing but its own events."""
+        if self.replicas and amplification in {"auto", "replicas"}:
+            return "replicas"
+        if self.training_events and amplification in {"auto", "training"}:
+            return "training"
+        return "naive"
 
 
 class Variation(Section):
@@ -165,11 +184,18 @@ class LimitsSettings(Section):
     """Strength of the signal in the Asimov data."""
     systematics: list[Variation] = Field(default_factory=list)
     """Systematic uncertainties."""
+    amplification: Amplification = "auto"
+    """What limits a generated background: the spread of its replicas, the number of its training events, or (naive) the
+    number of events drawn alone; auto takes the first of these that is given."""
     statistics: bool = True
     """Whether the finite simulated samples are an uncertainty, from the sum of squared weights (Barlow-Beeston)."""
 
     @model_validator(mode="after")
     def _fit_together(self) -> LimitsSettings:
+        treatments = {background.amplified(self.amplification) for background in self.background}
+        if self.amplification not in treatments | {"auto"}:
+            key = {"replicas": "replicas", "training": "training_events"}[self.amplification]
+            raise ValueError(f"amplification: {self.amplification} needs a background with `{key}:`")
         needs_sidebands = any(each.fit or each.normalise == "sidebands" for each in self.background)
         if needs_sidebands and (self.exclude is None or self.data is None):
             raise ValueError("sidebands need data, and `exclude: [low, high]` around the signal")

@@ -211,11 +211,19 @@ def discovery(test: AsymptoticCls, data: Data) -> Significance:
     return Significance(math.sqrt(max(observed, 0.0)), math.sqrt(max(expected, 0.0)))
 
 
-def fitted_strength(likelihood: Likelihood, data: Data) -> FittedStrength:
-    """The parameter of interest that describes the data best, negative or not, with its uncertainties."""
+def fitted_strength(likelihood: Likelihood, data: Data, *, sides: bool = True) -> FittedStrength:
+    """The parameter of interest that describes the data best, negative or not, with its uncertainties.
+
+    Args:
+        likelihood: of the model.
+        data: what is fitted.
+        sides: look for the uncertainties to both sides too, which takes a dozen fits more.
+    """
     signed = signed_copy(likelihood)
     fit = signed.fit(data)
     value, uncertainty = float(fit.parameters[signed.poi]), signed.uncertainty(data, fit.parameters)
+    if not sides and uncertainty:
+        return FittedStrength(value, uncertainty, None, None, fit)
     guess = uncertainty or abs(value) or 1.0
     down, up = (_rise(signed, data, fit, side, guess) for side in (-1, 1))
     # At the edge of what it can be, a parameter has no curvature: what is left is how far up it can go.

@@ -10,6 +10,7 @@ import numpy as np
 from simmorph.data.expressions import parse
 from simmorph.data.ntuples import describe, expand_inputs, iterate, read_histogram
 from simmorph.errors import ConfigError, InputError, one_of
+from simmorph.limits.amplification import FEW_REPLICAS, eigen_variations, with_training_statistics
 from simmorph.limits.histograms import Histogram, in_window, summed
 from simmorph.limits.sideband import SidebandFit, fit_sidebands
 
@@ -49,6 +50,8 @@ class Sample:
         uncorrelated: relative size of the uncertainties that move every bin on its own, by name.
         statistics: whether its variances are an uncertainty.
         free: whether its normalisation is fitted.
+        replicas: (n_bins,) yields of each replica of the method that generated it.
+        truth: (n_bins,), what the template is tested against, with the same sum; None if nothing is known.
     """
 
     histogram: Histogram
@@ -58,11 +61,31 @@ class Sample:
     uncorrelated: Mapping[str, float] | None = None
     statistics: bool = True
     free: bool = False
+    replicas: tuple[FloatArray, ...] = ()
+    truth: FloatArray | None = None
 
     def part(self, bins: BoolArray) -> Sample:
         """The bins that are marked."""
         shapes = tuple(Shape(shape.name, shape.up[bins], shape.down[bins]) for shape in self.shapes)
-        return replace(self, histogram=self.histogram.part(bins), shapes=shapes)
+        replicas = tuple(values[bins] for values in self.replicas)
+        truth = None if self.truth is None else self.truth[bins]
+        return replace(self, histogram=self.histogram.part(bins), shapes=shapes, replicas=replicas, truth=truth)
+
+    def scaled(self, factor: float) -> Sample:
+        """With all yields times a factor."""
+        return replace(
+            self,
+            histogram=self.histogram.scaled(factor),
+            shapes=tuple(Shape(shape.name, shape.up * factor, shape.down * factor) for shape in self.shapes),
+            replicas=tuple(values * factor for values in self.replicas),
+            truth=None if self.truth is None else self.truth * factor,
+        )
+
+    def moved_to(self, values: FloatArray) -> Sample:
+        """With other yields and the same uncertainties, shifts of shapes included."""
+        shift = values - self.histogram.values
+        shapes = tuple(Shape(shape.name, shape.up + shift, shape.down + shift) for shape in self.shapes)
+        return replace(self, histogram=replace(self.histogram, values=values), shapes=shapes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +148,7 @@ def read_templates(settings: LimitsSettings, defaults: Defaults, note: Callable[
             used = ~fit.sidebands
             backgrounds.append(_curve(background, fit, settings.systematics))
             continue
-        sample = reader.sample(background, is_signal=False)
+        sample = reader.generated(background)
         if background.normalise == "sidebands" and data and settings.exclude:
             used = in_window(data.edges, settings.exclude)
             sample = _scaled_to_sidebands(sample, data, ~used, note)
@@ -165,9 +188,8 @@ def _scaled_to_sidebands(sample: Sample, data: Histogram, bins: BoolArray, note:
     of_data = float(data.variances[bins].sum()) / observed**2
     of_sample = float(histogram.variances[bins].sum()) / expected**2 if sample.statistics else 0.0
     note(f"{name}: scaled by {scale:.5g} to the {observed:g} events in the sidebands")
-    shapes = tuple(Shape(shape.name, shape.up * scale, shape.down * scale) for shape in sample.shapes)
     scalings = {**(sample.scalings or {}), f"{name}_sidebands": float(np.sqrt(of_data + of_sample))}
-    return replace(sample, histogram=histogram.scaled(scale), shapes=shapes, scalings=scalings)
+    return replace(sample.scaled(scale), scalings=scalings)
 
 
 def _sizes(name: str, systematics: Sequence[Variation]) -> tuple[dict[str, float], dict[str, float]]:
@@ -194,6 +216,45 @@ class _Reader:
             if variation.type == "histosys" and settings.name in variation.samples
         )
         return Sample(histogram, is_signal, shapes, scalings, uncorrelated, self.settings.statistics)
+
+    def generated(self, settings: BackgroundSettings) -> Sample:
+        """A background, with what its training leaves uncertain."""
+        sample = self.sample(settings, is_signal=False)
+        treatment = settings.amplified(self.settings.amplification)
+        if treatment == "training" and settings.training_events:
+            paths = expand_inputs(settings.input or [])
+            n_generated = sum(describe(path, self.defaults.tree).n_entries for path in paths)
+            histogram = with_training_statistics(sample.histogram, n_generated, settings.training_events)
+            self.note(f"{settings.name}: {n_generated} events, no better known than {settings.training_events:g}")
+            sample = replace(sample, histogram=histogram)
+        replicas = self._replicas(settings)
+        if treatment == "replicas":
+            sample = replace(sample, shapes=(*sample.shapes, *self._spread(settings, sample.histogram, replicas)))
+        truth = self._truth(settings, sample.histogram)
+        return replace(sample, replicas=tuple(it.values for it in replicas), truth=truth)
+
+    def _replicas(self, settings: BackgroundSettings) -> list[Histogram]:
+        paths = expand_inputs(settings.replicas) if settings.replicas else []
+        if len(paths) == 1:
+            raise InputError(paths[0], "one replica is too few for a spread", "give two at least")
+        return [self.histogram(settings.model_copy(update={"input": [path]}), self.defaults) for path in paths]
+
+    def _spread(self, settings: BackgroundSettings, nominal: Histogram, replicas: Sequence[Histogram]) -> list[Shape]:
+        shifts = eigen_variations(nominal, replicas, shape_only=settings.normalise != "weights")
+        words = f"; fewer than {FEW_REPLICAS} tell little of their spread" if len(replicas) < FEW_REPLICAS else ""
+        self.note(f"{settings.name}: {len(shifts)} variations from {len(replicas)} replicas{words}")
+        return [
+            Shape(f"{settings.name}_training_{i + 1}", nominal.values + shift, nominal.values - shift)
+            for i, shift in enumerate(shifts)
+        ]
+
+    def _truth(self, settings: BackgroundSettings, nominal: Histogram) -> FloatArray | None:
+        if settings.closure is None:
+            return None
+        found = self.histogram(
+            settings.model_copy(update={"input": settings.closure, "name": "closure"}), self.defaults
+        )
+        return np.asarray(found.usable().values * (nominal.values.sum() / found.values.sum()), np.float64)
 
     def checked(self, settings: SampleSettings) -> Histogram:
         """A histogram of expected yields."""

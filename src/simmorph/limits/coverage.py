@@ -1,0 +1,188 @@
+"""Coverage: how often intervals and limits hold the true strength, in pseudo-experiments.
+
+Valid for the asymptotic intervals that `inference` gives. A result on n pseudo-experiments has a binomial uncertainty,
+which is given beside it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from simmorph.data.estimates import Estimate
+from simmorph.errors import InputError, SimmorphError
+from simmorph.limits.inference import AsymptoticCls, fitted_strength
+from simmorph.limits.likelihood import Data
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from simmorph.data.events import FloatArray
+    from simmorph.limits.workspace import Measurement
+
+
+class PseudoExperiment(NamedTuple):
+    """What one experiment measures, and the model that it is fitted with."""
+
+    measurement: Measurement
+    data: Data
+
+
+@dataclass(frozen=True)
+class Toys:
+    """How pseudo-experiments are made.
+
+    Attributes:
+        number: how many.
+        strength: the true strength of the signal.
+        level: the confidence level of the upper limit.
+        seed: of all random numbers; each experiment has its own, so that more of them begin with the same ones.
+        note: is told of every tenth.
+    """
+
+    number: int
+    strength: float = 1.0
+    level: float = 0.95
+    seed: int = 1
+    note: Callable[[str], None] = lambda _: None
+
+
+class Coverage(NamedTuple):
+    """What pseudo-experiments say about intervals.
+
+    Attributes:
+        strength: the true strength of the signal.
+        n_toys: pseudo-experiments whose fit worked.
+        n_failed: those whose fit found no minimum.
+        bias: mean of the fitted strength less the true one.
+        quoted: mean of the uncertainty that the fits quote.
+        pull_mean: of (fitted - true) / quoted uncertainty; 0 is right.
+        pull_width: root mean square of the pulls; 1 is right, more says that the uncertainty is too small.
+        interval: share of the experiments whose 68 % interval holds the true strength.
+        limit: share whose upper limit lies above the true strength; at a strength of 0 it is 1 by construction.
+        level: what `limit` should be at least.
+    """
+
+    strength: float
+    n_toys: int
+    n_failed: int
+    bias: Estimate
+    quoted: float
+    pull_mean: Estimate
+    pull_width: Estimate
+    interval: Estimate
+    limit: Estimate
+    level: float
+
+    def to_json(self) -> dict[str, Any]:
+        """The numbers by name."""
+        plain = {
+            name: value.to_json() if isinstance(value, Estimate) else value for name, value in self._asdict().items()
+        }
+        return {**plain, "interval_should_be": 0.6827}
+
+    def to_text(self) -> str:
+        """A table for people."""
+        rows = {
+            "pseudo-experiments": f"{self.n_toys} at a true strength of {self.strength:g} ({self.n_failed} failed)",
+            "fitted less true strength": self.bias.to_text(),
+            "uncertainty quoted, mean": f"{self.quoted:.3g}",
+            "pull, mean (0 is right)": self.pull_mean.to_text(),
+            "pull, width (1 is right)": self.pull_width.to_text(),
+            "68 % interval holds the truth (0.683)": self.interval.to_text(),
+            f"upper limit is above the truth ({self.level:g})": self.limit.to_text(),
+        }
+        width = max(map(len, rows))
+        return "\n".join(f"{name:<{width}}  {value}" for name, value in rows.items())
+
+
+def coverage(experiments: Sequence[Callable[[np.random.Generator], PseudoExperiment]], toys: Toys) -> Coverage:
+    """Make and fit pseudo-experiments.
+
+    Args:
+        experiments: each makes one; they are taken in turn.
+        toys: how many, and at which strength.
+
+    Raises:
+        SimmorphError: hardly any fit worked.
+    """
+    strength, n_toys = toys.strength, toys.number
+    outcomes: list[tuple[float, float, bool]] = []
+    n_failed = 0
+    for number in range(n_toys):
+        toy = experiments[number % len(experiments)](np.random.default_rng([toys.seed, number]))
+        try:
+            outcomes.append(_outcome(toy, strength, toys.level))
+        except (ArithmeticError, InputError):
+            n_failed += 1
+        if 10 * (number + 1) // n_toys > 10 * number // n_toys:
+            toys.note(f"{number + 1} of {n_toys} pseudo-experiments")
+    if len(outcomes) < 2:
+        raise SimmorphError("coverage", f"{n_failed} of {n_toys} pseudo-experiments failed", "look for empty bins")
+    fitted, quoted, covered = (np.array(column, np.float64) for column in zip(*outcomes, strict=True))
+    pulls = (fitted - strength) / quoted
+    return Coverage(
+        strength, len(outcomes), n_failed,
+        _mean(fitted - strength), float(quoted.mean()), _mean(pulls), _width(pulls),
+        _share(np.abs(pulls) < 1), _share(covered > 0), toys.level,
+    )  # fmt: skip
+
+
+def _outcome(toy: PseudoExperiment, strength: float, level: float) -> tuple[float, float, bool]:
+    """Fitted strength, quoted uncertainty, and whether the upper limit is above the true strength."""
+    likelihood = toy.measurement.likelihood
+    found = fitted_strength(likelihood, toy.data, sides=False)
+    covered = strength <= 0 or AsymptoticCls(likelihood, toy.data).cls(strength) >= 1 - level
+    if not (math.isfinite(found.value) and found.uncertainty > 0):
+        raise ArithmeticError("no uncertainty")
+    return found.value, found.uncertainty, covered
+
+
+def from_model(measurement: Measurement, strength: float) -> Callable[[np.random.Generator], PseudoExperiment]:
+    """Experiments in which the model is right: counts and auxiliary measurements fluctuate about its nominal values."""
+    likelihood = measurement.likelihood
+    nominal = likelihood.start.copy()
+    nominal[likelihood.poi] = strength
+    expected = likelihood.expected(nominal)
+
+    def make(rng: np.random.Generator) -> PseudoExperiment:
+        auxiliary = np.where(
+            likelihood.gaussian,
+            rng.normal(expected.auxiliary, np.where(likelihood.gaussian, likelihood.widths, 1.0)),
+            rng.poisson(np.where(likelihood.gaussian, 0.0, expected.auxiliary)),
+        )
+        return PseudoExperiment(measurement, Data(rng.poisson(expected.main).astype(np.float64), auxiliary))
+
+    return make
+
+
+def from_truth(measurement: Measurement, expected: FloatArray) -> Callable[[np.random.Generator], PseudoExperiment]:
+    """Experiments whose counts fluctuate about what is true, fitted with a model that may be wrong.
+
+    The auxiliary measurements stay: what is wrong with the model is in its templates.
+
+    Args:
+        measurement: the model.
+        expected: (n_bins,), the true yields, signal included.
+    """
+    auxiliary = np.array(measurement.likelihood.model.config.auxdata, np.float64)
+    return lambda rng: PseudoExperiment(measurement, Data(rng.poisson(expected).astype(np.float64), auxiliary))
+
+
+def _mean(values: FloatArray) -> Estimate:
+    return Estimate(float(values.mean()), float(values.std(ddof=1) / math.sqrt(len(values))))
+
+
+def _width(pulls: FloatArray) -> Estimate:
+    width = float(np.sqrt(np.mean(pulls**2)))
+    return Estimate(width, width / math.sqrt(2 * len(pulls)))
+
+
+def _share(held: Any) -> Estimate:
+    share, n = float(np.mean(held)), len(held)
+    # Agresti-Coull: a share of 0 or 1 has an uncertainty too.
+    adjusted = (share * n + 2) / (n + 4)
+    return Estimate(share, math.sqrt(adjusted * (1 - adjusted) / (n + 4)))
