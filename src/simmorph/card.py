@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from simmorph.config.documents import Section
-from simmorph.config.recipe import MethodSettings
+from simmorph.config.recipe import MethodSettings, ReweightSettings
 from simmorph.config.training import TrainingSettings
 from simmorph.data.splits import HOLDOUT, part_of
 
@@ -85,6 +85,8 @@ class ModelCard(Section):
     """The whole recipe, defaults included."""
     method: MethodSettings
     """What was learnt."""
+    reweight: ReweightSettings | None = None
+    """What made the contexts of source and target agree before."""
     kind: Literal["morph", "reweight", "generate"]
     """What the method changes."""
     training: TrainingSettings

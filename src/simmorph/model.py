@@ -19,6 +19,7 @@ from simmorph.methods import build_method
 from simmorph.methods.base import refuse_negative_weights
 from simmorph.methods.ensemble import GeneratorMixture
 from simmorph.methods.generator import Generator
+from simmorph.methods.reweighted import with_reweighting
 from simmorph.model_folder import explained, read_card, read_tensors, sha256_of_tensors, write_folder
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ class Model:
             ConfigError: the method or a step of preprocessing does not take its options.
         """
         method = build_method(recipe.method, len(recipe.features), len(recipe.context), recipe.training.seeds)
+        method = with_reweighting(method, recipe.reweight, recipe.context)
         samples = {"target": _without_holdout(target, how)}
         if method.kind != "generate":
             samples = {"source": _without_holdout(source, how), **samples}
@@ -143,6 +145,7 @@ class Model:
             features = _preprocessing_of(card, "features", card.features)
             context = _preprocessing_of(card, "context", card.context)
             method = build_method(card.method, len(card.features), len(card.context), card.training.seeds)
+            method = with_reweighting(method, card.reweight, [variable.name for variable in card.context])
             method.load_state_dict(tensors)
         method.eval()
         model = cls(card, method, features, context)
@@ -344,6 +347,7 @@ def _new_card(  # noqa: PLR0913 - a card tells everything
         versions=_versions(),
         recipe=recipe.model_dump(mode="json"),
         method=recipe.method,
+        reweight=recipe.reweight,
         kind=method.kind,
         training=how.settings,
         region=recipe.region,
