@@ -24,11 +24,16 @@ SMALL: dict[str, dict[str, Any]] = {
     "quantile": {},
     "histogram": {"bins": 8},
     "flow": {"layers": 2, "hidden": [16], "bins": 4, "marginal_bins": 8},
+    "mademog": {"components": 3, "hidden": [16]},
+    "gan": {"hidden": [16]},
+    "vae": {"hidden": [16]},
     "copula": {"points": 20},
 }
 SMALL_BASE = {"layers": 2, "hidden": [8], "bins": 4, "marginal_bins": 4}
 SMALL |= {name: {"base": SMALL_BASE} for name in ("double_base", "base_to_data", "identity_init", "movement_penalty")}
 """Options that make a method quick to train."""
+NOISY = {"gan", "vae"}
+"""Methods that are trained with random numbers beside those that deal the batches."""
 SETTINGS = TrainingSettings(epochs=3, batch_size=256, learning_rate=1e-2, device="cpu", holdout=0)
 
 pytestmark = pytest.mark.parametrize("name", METHODS)
@@ -200,8 +205,10 @@ def test_an_event_of_weight_two_counts_as_two_events(name: str) -> None:
         method = a_method(name)
         method.fit(source, events, Training(settings))
         templates.append(method.transform(source))
-    # Quantiles are interpolated, so copies shift them by a fraction of the distance between events.
-    assert np.abs(templates[0].features - templates[1].features).mean() < 0.015
+    # Quantiles are interpolated, so copies shift them by a fraction of the distance between events; and who draws
+    # random numbers in training draws others for the copies.
+    difference = np.abs(templates[0].features - templates[1].features).mean()
+    assert difference < (0.2 if name in NOISY else 0.015)
     np.testing.assert_allclose(templates[0].weights, templates[1].weights, rtol=1e-3)
 
 

@@ -13,15 +13,18 @@ from simmorph.errors import ConfigError, one_of
 from simmorph.methods.base_to_data import BaseToData
 from simmorph.methods.bdt import BoostedTrees
 from simmorph.methods.classifier import Classifier
-from simmorph.methods.ensemble import ensemble_of
 from simmorph.methods.copula import Copula
-from simmorph.methods.flow import FlowGenerator
 from simmorph.methods.double_base import DoubleBase
+from simmorph.methods.ensemble import ensemble_of
+from simmorph.methods.flow import FlowGenerator
+from simmorph.methods.gan import AdversarialNetwork
 from simmorph.methods.histogram import Histogram
 from simmorph.methods.identity_init import IdentityInit
+from simmorph.methods.mademog import Mademog
 from simmorph.methods.movement_penalty import MovementPenalty
 from simmorph.methods.one_flow import OneFlow
 from simmorph.methods.quantile import QuantileMap
+from simmorph.methods.vae import VariationalAutoencoder
 
 if TYPE_CHECKING:
     from simmorph.config.recipe import MethodSettings
@@ -39,6 +42,9 @@ METHODS: dict[str, type[Method]] = {
     "bdt": BoostedTrees,
     "histogram": Histogram,
     "flow": FlowGenerator,
+    "mademog": Mademog,
+    "gan": AdversarialNetwork,
+    "vae": VariationalAutoencoder,
 }
 """What `method: {name: ...}` may say."""
 

@@ -1,0 +1,134 @@
+"""A generative adversarial network."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import torch
+from pydantic import Field
+from torch.nn.functional import softplus
+
+from simmorph.config.training import HiddenLayers, PositiveInt  # noqa: TC001 - read from the signature
+from simmorph.methods.generator import Generator
+from simmorph.neural.networks import Perceptron
+from simmorph.neural.training import Turn, minimize
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from simmorph.data.events import Events
+    from simmorph.neural.samples import Sample
+    from simmorph.neural.training import History, Training
+
+MEMORY, FIRST_STEPS = 0.999, 10.0
+"""The weights drawn with are a running mean over 1 / (1 - MEMORY) steps; over fewer at the start."""
+
+
+class AdversarialNetwork(Generator):
+    """Turns noise into events that a critic, trained at the same time, cannot tell from the target.
+
+    Two forms of the game. By default the critic learns to classify, and the generator to be taken for the target (the
+    non-saturating loss), while the critic's slope at the target is kept small. With `wasserstein` the critic's mean
+    difference between both samples estimates their Wasserstein distance, with its slope kept near 1.
+
+    The generator begins as no change of the noise, a number for each feature: preprocessed features are not far from
+    that. A game ends in no minimum: it goes on around one. So events are drawn with a running mean of the generator's
+    weights, and the last epoch is kept, or with `training.select_on: auc` the best one.
+
+    Args:
+        n_features: number of features.
+        n_context: number of context variables.
+        extra_noise: random numbers that an event is made of, beside one for each feature.
+        hidden: hidden layers of the generator, and of the critic.
+        wasserstein: play for the Wasserstein distance.
+        penalty: how strictly the slope of the critic is bound; 10 is usual for the Wasserstein game, with 5 steps.
+        critic_steps: steps of the critic for each one of the generator.
+
+    References:
+        Goodfellow et al., "Generative adversarial nets", 2014, arXiv 1406.2661. Gulrajani et al., "Improved training
+        of Wasserstein GANs", 2017, arXiv 1704.00028. Mescheder, Geiger, Nowozin, "Which training methods for GANs do
+        actually converge?", 2018, arXiv 1801.04406. Lopes de Sa, "Machine learning: simulation and data", HSF-India
+        2023.
+    """
+
+    n_steps: Tensor
+
+    def __init__(  # noqa: PLR0913 - the keys of the recipe
+        self,
+        n_features: int,
+        n_context: int,
+        *,
+        extra_noise: Annotated[int, Field(ge=0)] = 0,
+        hidden: HiddenLayers = (128, 128),
+        wasserstein: bool = False,
+        penalty: Annotated[float, Field(ge=0)] = 5.0,
+        critic_steps: PositiveInt = 1,
+    ) -> None:
+        super().__init__(n_features, n_context, n_noise=n_features + extra_noise)
+        self.wasserstein, self.penalty, self.critic_steps = wasserstein, penalty, critic_steps
+        self.generator = Perceptron(self.n_noise + n_context, hidden, n_features, zero_start=True)
+        self.average = Perceptron(self.n_noise + n_context, hidden, n_features).requires_grad_(requires_grad=False)
+        self.critic = Perceptron(n_features + n_context, hidden, 1)
+        self.register_buffer("n_steps", torch.zeros(()))
+
+    def learn(self, target: Events, how: Training) -> dict[str, History]:
+        """Play the game; see Generator."""
+        self.average.load_state_dict(self.generator.state_dict())
+        self.n_steps.zero_()
+        turns = [
+            Turn(self._critic_loss, list(self.critic.parameters())),
+            Turn(self._generator_loss, list(self.generator.parameters()), every=self.critic_steps),
+        ]
+        score = how.score(self.transform, target, target)
+        return {"fit": minimize(self, turns, how.parts(target), how, score=score, keep_best=False)}
+
+    def draw(self, noise: Tensor, context: Tensor) -> Tensor:
+        """What the averaged generator makes of noise; see Generator."""
+        return _moved(self.average, noise, context)
+
+    def _forged(self, target: Sample) -> Tensor:
+        """New features at the contexts of these events."""
+        noise = torch.randn(target.n_events, self.n_noise, device=target.features.device)
+        return _moved(self.generator, noise, target.context)
+
+    def _judged(self, features: Tensor, target: Sample) -> Tensor:
+        """(n_events,), what the critic says; larger for the target."""
+        judged: Tensor = self.critic(torch.cat([features, target.context], dim=1))[:, 0]
+        return judged
+
+    def _critic_loss(self, target: Sample) -> Tensor:
+        forged = self._forged(target).detach()
+        # Contexts and weights of both samples are the same events': only the features can tell them apart.
+        of_target, of_forged = self._judged(target.features, target), self._judged(forged, target)
+        if self.wasserstein:
+            mixed = torch.lerp(target.features, forged, torch.rand_like(forged[:, :1]))
+            excess = (self._slope(mixed, target) - 1) ** 2
+            return (target.weights * (of_forged - of_target + self.penalty * excess)).mean()
+        steepness = 0.5 * self._slope(target.features, target) ** 2
+        return (target.weights * (softplus(of_forged) + softplus(-of_target) + self.penalty * steepness)).mean()
+
+    def _generator_loss(self, target: Sample) -> Tensor:
+        judged = self._judged(self._forged(target), target)
+        if self.training:
+            self._remember()
+        return (target.weights * (-judged if self.wasserstein else softplus(-judged))).mean()
+
+    def _slope(self, features: Tensor, target: Sample) -> Tensor:
+        """(n_events,), the length of the critic's gradient with respect to the features."""
+        features = features.detach().requires_grad_()
+        (gradient,) = torch.autograd.grad(self._judged(features, target).sum(), features, create_graph=True)
+        return torch.sqrt((gradient**2).sum(1) + 1e-12)
+
+    @torch.no_grad()
+    def _remember(self) -> None:
+        """Move the averaged weights a little towards the present ones."""
+        self.n_steps += 1
+        share = 1 - (self.n_steps / (self.n_steps + FIRST_STEPS)).clamp(max=MEMORY)
+        for mean, now in zip(self.average.parameters(), self.generator.parameters(), strict=True):
+            mean.lerp_(now, share)
+
+
+def _moved(network: Perceptron, noise: Tensor, context: Tensor) -> Tensor:
+    """The noise, one number for each feature, plus what a network makes of all of it."""
+    change: Tensor = network(torch.cat([noise, context], dim=1))
+    return noise[:, : change.shape[1]] + change
