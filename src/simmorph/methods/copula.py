@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 import numpy as np
 import torch
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 
 from simmorph.data.events import Events
 from simmorph.errors import InputError
 from simmorph.methods.base import Kind, Method
 from simmorph.neural.blocks import in_blocks
-from simmorph.neural.scores import ConditionalScores
+from simmorph.neural.scores import ConditionalScores, round_size
 from simmorph.neural.smooth import SmoothBasis
 
 if TYPE_CHECKING:
@@ -50,8 +50,6 @@ class Copula(Method):
     """
 
     kind: ClassVar[Kind] = "morph"
-    source_correlations: Tensor
-    target_correlations: Tensor
 
     def __init__(
         self,
@@ -64,12 +62,8 @@ class Copula(Method):
         super().__init__(n_features, n_context)
         self.basis = SmoothBasis(n_context, context_knots)
         n_functions = self.basis.n_functions
-        self.source = ConditionalScores(n_features, n_functions, points)
-        self.target = ConditionalScores(n_features, n_functions, points)
-        self.pairs = torch.triu_indices(n_features, n_features, 1)
-        shape = n_functions, self.pairs.shape[1]
-        for name in ("source_correlations", "target_correlations"):
-            self.register_buffer(name, torch.zeros(shape, dtype=torch.float64))
+        self.source = _Copula(n_features, n_functions, points)
+        self.target = _Copula(n_features, n_functions, points)
 
     def fit(self, source: Events, target: Events, how: Training) -> dict[str, History]:
         """Regress distributions, then correlations, on the context; there is nothing to iterate, and so no history."""
@@ -78,48 +72,68 @@ class Copula(Method):
             raise InputError("training", "a sample has no events to train on", "select more events or hold out fewer")
         both = [events.with_weights(events.weights / np.sum(events.weights)) for events in samples]
         self.basis.fit(*_context_and_weights(Events.concatenate(both)))
-        self._learn(samples[0], self.source, self.source_correlations)
-        self._learn(samples[1], self.target, self.target_correlations)
+        self.source.fit(samples[0], self.basis)
+        self.target.fit(samples[1], self.basis)
         return {}
 
     def transform(self, events: Events) -> Events:
         """The features, carried by the optimal map of the Gaussian copulas; see Method."""
         rows = np.hstack([events.features, events.context])
         finite = np.asarray(np.isfinite(rows).all(axis=1))
-        morphed = in_blocks(self._morph, np.where(finite[:, None], rows, 0.0), self)
-        morphed[~(finite & np.isfinite(morphed).all(axis=1))] = np.nan
-        return events.with_features(morphed)
+        # Eigenvalues of what is not a number are an error.
+        carried = in_blocks(self._carry, np.where(finite[:, None], rows, 0.0), self)
+        carried[~(finite & np.isfinite(carried).all(axis=1))] = np.nan
+        return events.with_features(carried)
 
-    def _learn(self, events: Events, scores: ConditionalScores, correlations: Tensor) -> None:
-        scores.fit(events, self.basis)
-        rows = np.hstack([events.features, events.context])
-        normal = in_blocks(lambda rows: scores.scores(*self._parted(rows)), rows, self)
-        products = normal[:, self.pairs[0].numpy()] * normal[:, self.pairs[1].numpy()]
-        size = events.effective_size
-        weights = events.weights * (size / np.sum(events.weights))
-        coefficients = _ridge(self.basis.values(events.context), products, weights, self.basis.stiffness)
-        correlations.copy_(torch.from_numpy(coefficients))
-
-    def _parted(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Features, and functions of the context."""
+    def _carry(self, rows: Tensor) -> Tensor:
         features, context = rows.tensor_split([self.n_features], dim=1)
-        return features, self.basis(context)
-
-    def _morph(self, rows: Tensor) -> Tensor:
-        features, functions = self._parted(rows)
-        normal = self.source.scores(features, functions)
+        functions = self.basis(context)
+        normal = self.source.marginals.scores(features, functions)
         # Without context there is one map for all events.
         shared = functions if self.n_context else functions[:1]
-        spread, target_spread = _spread(self.source, shared), _spread(self.target, shared)
-        source = self._matrix(self.source_correlations, shared)
-        target = self._matrix(self.target_correlations, shared) * _outer(target_spread)
-        carried = _bures(normal, source, spread, target) / target_spread
-        return self.target.values(carried, functions)
+        spread, target_spread = self.source.spread(shared), self.target.spread(shared)
+        covariance = self.target.correlation_matrix(shared) * target_spread[:, :, None] * target_spread[:, None, :]
+        carried = _bures(normal, self.source.correlation_matrix(shared), spread, covariance) / target_spread
+        return self.target.marginals.values(carried, functions)
 
-    def _matrix(self, coefficients: Tensor, functions: Tensor) -> Tensor:
-        """(n_events, n_features, n_features), the correlations of the scores."""
-        matrix = torch.eye(self.n_features, dtype=functions.dtype, device=functions.device).repeat(len(functions), 1, 1)
-        values = (functions @ coefficients).clamp(-1, 1)
+
+class _Copula(nn.Module):
+    """A sample as normal scores at each context, and their correlations."""
+
+    correlations: Tensor
+
+    def __init__(self, n_features: int, n_functions: int, points: int) -> None:
+        super().__init__()
+        self.marginals = ConditionalScores(n_features, n_functions, points)
+        self.n_features, self.pairs = n_features, torch.triu_indices(n_features, n_features, 1)
+        shape = n_functions, self.pairs.shape[1]
+        self.register_buffer("correlations", torch.zeros(shape, dtype=torch.float64))
+
+    def fit(self, events: Events, basis: SmoothBasis) -> None:
+        """Learn the distribution of each feature, then the correlations of their scores."""
+        self.marginals.fit(events, basis)
+
+        def scores(rows: Tensor) -> Tensor:
+            return self.marginals.scores(rows[:, : self.n_features], basis(rows[:, self.n_features :]))
+
+        normal = in_blocks(scores, np.hstack([events.features, events.context]), self)
+        first, second = self.pairs.numpy()
+        weights = events.weights * (round_size(events.effective_size) / np.sum(events.weights))
+        products = normal[:, first] * normal[:, second]
+        found = _ridge(basis.values(events.context), products, weights, basis.stiffness)
+        self.correlations.copy_(torch.from_numpy(found))
+
+    def spread(self, functions: Tensor) -> Tensor:
+        """(n_events, n_features), half the distance between the scores -1 and 1: the conditional deviation."""
+        ones = functions.new_ones(len(functions), self.n_features)
+        values = self.marginals.values(ones, functions) - self.marginals.values(-ones, functions)
+        return (0.5 * values).clamp(min=SMALLEST_SPREAD)
+
+    def correlation_matrix(self, functions: Tensor) -> Tensor:
+        """(n_events, n_features, n_features)."""
+        eye = torch.eye(self.n_features, dtype=functions.dtype, device=functions.device)
+        matrix = eye.repeat(len(functions), 1, 1)
+        values = (functions @ self.correlations).clamp(-1, 1)
         matrix[:, self.pairs[0], self.pairs[1]] = values
         matrix[:, self.pairs[1], self.pairs[0]] = values
         return matrix
@@ -133,16 +147,6 @@ def _ridge(functions: FloatArray, values: FloatArray, weights: FloatArray, stiff
     """Coefficients of the weighted least-squares regression of values on functions."""
     weighted = functions * weights[:, None]
     return np.asarray(np.linalg.solve(weighted.T @ functions + np.diag(stiffness + 1e-9), weighted.T @ values))
-
-
-def _spread(scores: ConditionalScores, functions: Tensor) -> Tensor:
-    """(n_events, n_features), half the distance between the scores of -1 and 1: the conditional standard deviation."""
-    ones = functions.new_ones(len(functions), len(scores.points))
-    return (0.5 * (scores.values(ones, functions) - scores.values(-ones, functions))).clamp(min=SMALLEST_SPREAD)
-
-
-def _outer(spread: Tensor) -> Tensor:
-    return spread[:, :, None] * spread[:, None, :]
 
 
 def _bures(normal: Tensor, correlations: Tensor, spread: Tensor, target: Tensor) -> Tensor:

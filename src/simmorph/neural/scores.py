@@ -10,7 +10,7 @@ import torch
 from scipy.special import log_ndtr, ndtr, ndtri
 from torch import Tensor, nn
 
-from simmorph.data.cells import equal_cells
+from simmorph.data.cells import CellTree
 from simmorph.data.preprocessing.samples import weighted_quantiles
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 FEW_EVENTS, MORE_EVENTS, MAX_HALVINGS = 4, 32, 14
 """The regression sees events in cells of the context: it begins with large ones, and ends with small ones."""
+N_QUANTILES = 2000
 EVENTS_BEYOND = 100
 """Events beyond the last point of a distribution whose dependence on the context is learnt."""
 MAX_SCORE = 6.0
@@ -30,56 +31,71 @@ SMALLEST_GAIN = 0.1
 class ConditionalScores(nn.Module):
     """The distribution of each feature as a function of the context.
 
-    Distribution regression: at each of a row of points t of a feature, a probit regression on smooth functions of the
-    context learns P(x <= t | context). It is exact for features that are normal around a smooth function of the
-    context, and follows atoms, gaps and edges, whose share may depend on the context. Between the points scores are
-    interpolated by straight lines; beyond the last point that has enough events behind it, the distribution goes on
-    as it does for all contexts together, and beyond the last of all with slope 1.
+    Each feature first becomes a normal score of its distribution over all contexts together, through a fine table of
+    quantiles, which knows its gaps and edges. Then distribution regression: at each of a row of points t a probit
+    regression on smooth functions of the context learns P(score <= t | context). It is exact for features that are
+    normal around a smooth function of the context, and follows what is not normal, such as atoms whose share depends
+    on the context. Between the points there are straight lines; beyond the last point that has enough events behind it
+    the distribution goes on as it does for all contexts together, and beyond the last event with slope 1.
 
     Args:
         n_features: number of features.
         n_functions: number of functions of the context.
-        n_points: points of each distribution.
+        n_points: points at which regressions are made, and tails continued.
 
     References:
         Chernozhukov, Fernandez-Val, Melly, "Inference on counterfactual distributions", 2013, arXiv 0904.0951.
     """
 
+    quantiles: Tensor
     points: Tensor
     coefficients: Tensor
 
     def __init__(self, n_features: int, n_functions: int, n_points: int) -> None:
         super().__init__()
         self.n_points, self.n_tail = n_points, n_points // 6
-        self.register_buffer("points", torch.zeros(n_features, n_points, dtype=torch.float64))
+        self.register_buffer("quantiles", torch.zeros(n_features, N_QUANTILES, dtype=torch.float64))
+        self.register_buffer("points", torch.linspace(-1, 1, n_points, dtype=torch.float64))
         shape = n_features, n_points, n_functions
         self.register_buffer("coefficients", torch.zeros(shape, dtype=torch.float64))
 
     def fit(self, events: Events, basis: SmoothBasis) -> None:
         """Learn the distributions of a sample of positive weights."""
-        size = max(events.effective_size, 2.0)
+        size = round_size(events.effective_size)
         weights = events.weights * (size / np.sum(events.weights))
+        levels = _levels(size, self.n_points, self.n_tail)
+        self.points.copy_(torch.from_numpy(levels))
+        grid = ndtr(np.linspace(levels[0], levels[-1], N_QUANTILES))
+        found = [_increasing(weighted_quantiles(values, weights, grid)) for values in events.features.T]
+        self.quantiles.copy_(torch.from_numpy(np.stack(found)))
+        scores = self._unconditional(torch.from_numpy(events.features)).numpy()
         functions = basis.values(events.context)
         small, large = (_Cells.of(events.context, weights, functions, n) for n in (FEW_EVENTS, MORE_EVENTS))
-        levels = _levels(size, self.n_points, self.n_tail)
-        for feature, values in enumerate(events.features.T):
-            points = _increasing(weighted_quantiles(values, weights, ndtr(levels)))
-            asked = points[self.n_tail : self.n_points - self.n_tail]
+        asked = levels[self.n_tail : self.n_points - self.n_tail]
+        for feature, values in enumerate(scores.T):
             fine, coarse = (_Probit(cells, values, asked, basis.stiffness) for cells in (small, large))
             bulk = _climbed(_climbed(coarse.start(), coarse, coarse), fine, coarse)
-            self.points[feature] = torch.from_numpy(points)
             self.coefficients[feature] = torch.from_numpy(_with_tails(bulk, levels, self.n_tail))
 
     def scores(self, features: Tensor, functions: Tensor) -> Tensor:
         """(n_events, n_features), normal variables if the features are distributed as in the sample fitted."""
         table = self._table(functions)
-        points = self.points.expand_as(table)
-        return _straight_lines(features, points, table)
+        points = self.points.expand_as(table).contiguous()
+        return straight_lines(self._unconditional(features)[..., None], points, table)[..., 0]
 
     def values(self, scores: Tensor, functions: Tensor) -> Tensor:
         """The inverse of `scores`."""
         table = self._table(functions)
-        return _straight_lines(scores, table, self.points.expand_as(table))
+        found = straight_lines(scores[..., None], table, self.points.expand_as(table))[..., 0]
+        return straight_lines(found.T.contiguous(), self._grid(), self.quantiles).T.contiguous()
+
+    def _unconditional(self, features: Tensor) -> Tensor:
+        """(n_events, n_features), normal scores over all contexts together."""
+        return straight_lines(features.T.contiguous(), self.quantiles, self._grid()).T.contiguous()
+
+    def _grid(self) -> Tensor:
+        fractions = torch.linspace(0, 1, N_QUANTILES, dtype=self.points.dtype, device=self.points.device)
+        return (self.points[0] + (self.points[-1] - self.points[0]) * fractions).expand_as(self.quantiles).contiguous()
 
     def _table(self, functions: Tensor) -> Tensor:
         """(n_events, n_features, n_points), the score of each point; sorted, since regressions may cross."""
@@ -108,8 +124,7 @@ class _Cells:
     def of(cls, context: FloatArray, weights: FloatArray, functions: FloatArray, n_events: int) -> _Cells:
         """Cells with about `n_events` events each."""
         n_halvings = int(np.clip(np.log2(max(len(weights), 1) / n_events), 0, MAX_HALVINGS))
-        spread = context.std(axis=0)
-        found = equal_cells(context / np.where(spread > 0, spread, 1.0), weights, n_halvings)
+        found = CellTree.fit(context, weights, n_halvings).labels(context)
         labels = np.unique(found, return_inverse=True)[1].astype(np.int64)
         totals = np.maximum(np.bincount(labels, weights), 1e-300)
         sums = [np.bincount(labels, weights * column) for column in functions.T]
@@ -125,12 +140,17 @@ class _Cells:
         return np.cumsum(0.5 * (counts[0] + counts[1]).reshape(n_cells, edges), axis=1)[:, :-1]
 
 
-def _levels(size: float, n_points: int, n_tail: int) -> FloatArray:
-    """Scores at which the points lie: even in the bulk, and even in the tails as far as there are events.
+def round_size(effective_size: float) -> float:
+    """The power of two below an effective number of events, at least 2.
 
-    They jump when the size doubles, and so stay where they are when a few weights change.
+    What depends on it, such as points and ridges, jumps when the sample doubles, and so stays as it is when a few
+    weights change.
     """
-    size = 2.0 ** np.floor(np.log2(size))
+    return float(2.0 ** np.floor(np.log2(max(effective_size, 2.0))))
+
+
+def _levels(size: float, n_points: int, n_tail: int) -> FloatArray:
+    """Scores at which the points lie: even in the bulk, and even in the tails as far as there are events."""
     bulk = float(ndtri(1 - min(EVENTS_BEYOND / size, 0.2)))
     reach = max(float(ndtri(1 - 0.5 / size)), bulk + 0.1)
     tail = np.linspace(bulk, reach, n_tail + 1)[1:]
@@ -217,12 +237,10 @@ def _with_tails(bulk: FloatArray, levels: FloatArray, n_tail: int) -> FloatArray
     return np.concatenate([low, bulk, high])
 
 
-def _straight_lines(positions: Tensor, knots: Tensor, images: Tensor) -> Tensor:
-    """(n_events, n_features), positions carried from sorted knots to their images; slope 1 beyond the last ones."""
-    inside = positions.clamp(knots[..., 0], knots[..., -1])
-    segment = torch.searchsorted(knots.contiguous(), inside[..., None].contiguous()).clamp(1, knots.shape[-1] - 1)
-    left, right, low, high = (
-        table.gather(2, index)[..., 0] for table in (knots, images) for index in (segment - 1, segment)
-    )
+def straight_lines(positions: Tensor, knots: Tensor, images: Tensor) -> Tensor:
+    """Positions (..., n) carried from sorted knots (..., n_knots) to their images; slope 1 beyond the last ones."""
+    inside = positions.clamp(knots[..., :1], knots[..., -1:])
+    segment = torch.searchsorted(knots, inside).clamp(1, knots.shape[-1] - 1)
+    left, right, low, high = (table.gather(-1, index) for table in (knots, images) for index in (segment - 1, segment))
     fraction = ((inside - left) / (right - left).clamp(min=1e-300)).clamp(0, 1)
     return low + fraction * (high - low) + (positions - inside)

@@ -16,8 +16,8 @@ from simmorph.neural.blocks import in_blocks
 if TYPE_CHECKING:
     from simmorph.data.events import FloatArray
 
-MAX_TRIPLES = 4
-"""With more context variables than this, products of three of them are left out."""
+MAX_TRIPLES, MAX_PAIRS = 4, 7
+"""With more context variables than this, products of three, and of two, are left out."""
 STIFFNESS = 10.0
 """How many events it takes to believe in anything but a straight line of one context variable."""
 
@@ -43,7 +43,7 @@ class SmoothBasis(nn.Module):
     def __init__(self, n_context: int, n_knots: int) -> None:
         super().__init__()
         self.n_context, self.n_knots = n_context, n_knots
-        self.pairs = list(itertools.combinations(range(n_context), 2))
+        self.pairs = list(itertools.combinations(range(n_context), 2)) if n_context <= MAX_PAIRS else []
         self.triples = list(itertools.combinations(range(n_context), 3)) if n_context <= MAX_TRIPLES else []
         n_varying = n_context * (n_knots - 1) + 3 * len(self.pairs) + len(self.triples)
         self.n_functions = 1 + n_varying
