@@ -156,6 +156,21 @@ def test_negative_weights_are_refused_in_training() -> None:
         _fitted(source=SOURCE.with_weights(np.where(SOURCE.ids % 10 == 0, -1.0, 1.0)))
 
 
+@pytest.mark.parametrize("treatment", ["absolute", "positive", "resample"])
+def test_a_treatment_of_negative_weights_is_told_in_the_card_and_leaves_apply_alone(treatment: str) -> None:
+    signed = SOURCE.with_weights(np.where(SOURCE.ids % 10 == 0, -1.0, 1.0))
+    settings = {"seed": 5, "validation": 0.1, "holdout": 0.3, "negative_weights": treatment}
+    model = _fitted(_recipe(training=settings), source=signed)
+    assert model.card.numbers["source_negative_fraction"] == pytest.approx(0.1, abs=0.01)
+    assert np.isfinite(model.card.numbers["source_pt1_mean_sigmas"])
+    text = model.card.to_text()
+    assert "weights are negative; training takes" in text
+    assert ("pt1: mean" in text) == (treatment == "absolute")
+    kept = part_of(SOURCE.ids, 5, 0.1, 0.3) != HOLDOUT
+    assert model.card.source.sum_of_weights == pytest.approx(signed.weights[kept].sum())
+    np.testing.assert_array_equal(model.transform(signed).events.weights, signed.weights)
+
+
 def test_values_that_are_not_finite_are_refused_in_training() -> None:
     broken = TARGET.features.copy()
     broken[:50, 1] = np.nan

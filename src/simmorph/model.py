@@ -13,10 +13,11 @@ from simmorph import __version__
 from simmorph.card import FileRecord, ModelCard, Probe, SampleRecord, Variable
 from simmorph.data.events import Events
 from simmorph.data.preprocessing.chain import Preprocessing
+from simmorph.data.signed_weights import treated
 from simmorph.data.splits import HOLDOUT, part_of, reseeded
 from simmorph.errors import InputError
 from simmorph.methods import build_method
-from simmorph.methods.base import refuse_negative_weights
+from simmorph.methods.base import Notes, refuse_negative_weights, refuse_weights_without_sum
 from simmorph.methods.ensemble import GeneratorMixture
 from simmorph.methods.generator import Generator
 from simmorph.methods.reweighted import with_reweighting
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from simmorph.config.recipe import Recipe
+    from simmorph.config.training import NegativeWeights
     from simmorph.data.events import BoolArray, FloatArray, IntArray
     from simmorph.methods.base import Method
     from simmorph.neural.training import History, Training
@@ -107,8 +109,7 @@ class Model:
         samples = {"target": _without_holdout(target, how)}
         if method.kind != "generate":
             samples = {"source": _without_holdout(source, how), **samples}
-        for name, events in samples.items():
-            _check_sample(events, name, [*recipe.features, *recipe.context])
+        samples, told = _trainable(samples, recipe, how)
         features, context = _fit_preprocessing(recipe, list(samples.values()), how)
         prepared = {name: _prepared(events, features, context) for name, events in samples.items()}
         history = method.fit(prepared.get("source", prepared["target"][:0]), prepared["target"], how)
@@ -123,7 +124,7 @@ class Model:
             origin=origin or Origin(),
         )
         first = next(iter(samples))
-        card = _with_notes(card, method, prepared[first][:N_NOTES])
+        card = _with_notes(card, method, prepared[first][:N_NOTES], told)
         model = cls(card, method, features, context)
         probe = model.new_probe(samples[first][:N_PROBE])
         return cls(card.model_copy(update={"probe": probe}), method, features, context)
@@ -282,11 +283,27 @@ def _without_holdout(events: Events, how: Training) -> Events:
     return events[part_of(events.ids, settings.seed, settings.validation, settings.holdout) != HOLDOUT]
 
 
-def _check_sample(events: Events, name: str, variables: Sequence[str]) -> None:
+def _trainable(samples: Mapping[str, Events], recipe: Recipe, how: Training) -> tuple[dict[str, Events], Notes]:
+    """The samples with weights that can be trained on, and what was done for it.
+
+    Raises:
+        InputError: they cannot be trained on.
+    """
+    settings, variables = how.settings, [*recipe.features, *recipe.context]
+    trainable, told = {}, Notes({}, [])
+    for name, events in samples.items():
+        _check_sample(events, name, variables, settings.negative_weights)
+        done = treated(events, settings.negative_weights, name, variables, settings.seed)
+        trainable[name] = done.events
+        told = Notes(told.numbers | done.numbers, [*told.warnings, *done.warnings])
+    return trainable, told
+
+
+def _check_sample(events: Events, name: str, variables: Sequence[str], negative_weights: NegativeWeights) -> None:
     """Refuse what cannot be trained on.
 
     Raises:
-        InputError: too few events, negative weights, values that are not finite.
+        InputError: too few events, weights that are negative or without a positive sum, values that are not finite.
     """
     if len(events) < MIN_EVENTS:
         what = f"{len(events)} events are too few to train on"
@@ -294,7 +311,8 @@ def _check_sample(events: Events, name: str, variables: Sequence[str]) -> None:
     with np.errstate(over="ignore"):
         if np.isfinite(events.weights).all() and not np.isfinite(np.sum(events.weights**2)):
             raise InputError(name, "the weights are too large to be added up", "check the weight branch")
-    refuse_negative_weights(events, name)
+    check_weights = refuse_negative_weights if negative_weights == "refuse" else refuse_weights_without_sum
+    check_weights(events, name)
     for column, variable in zip(np.hstack([events.features, events.context]).T, variables, strict=True):
         n_bad = int(np.count_nonzero(~np.isfinite(column)))
         if n_bad:
@@ -364,9 +382,11 @@ def _new_card(  # noqa: PLR0913 - a card tells everything
     )
 
 
-def _with_notes(card: ModelCard, method: Method, prepared: Events) -> ModelCard:
+def _with_notes(card: ModelCard, method: Method, prepared: Events, told: Notes) -> ModelCard:
+    """The card with what is told of the samples, then of the map."""
     notes = method.notes(prepared, method.transform(prepared))
-    return card.model_copy(update={"numbers": dict(notes.numbers), "warnings": list(notes.warnings)})
+    found = {"numbers": told.numbers | notes.numbers, "warnings": [*told.warnings, *notes.warnings]}
+    return card.model_copy(update=found)
 
 
 def _versions() -> dict[str, str]:

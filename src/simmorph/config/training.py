@@ -11,6 +11,7 @@ from simmorph.config.documents import Section
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 PositiveInt = Annotated[int, Field(gt=0)]
 PositiveFloat = Annotated[float, Field(gt=0)]
+NegativeWeights = Literal["refuse", "absolute", "positive", "resample"]
 HiddenLayers = tuple[PositiveInt, ...]
 """Sizes of the hidden layers of a network."""
 
@@ -43,12 +44,19 @@ class TrainingSettings(Section):
     select_on: Literal["loss", "auc"] = "loss"
     """What decides which epoch's weights are kept: the validation loss, or how well gradient boosting tells template
     from target on the validation part. The loss of a flow can stand still while the AUC still falls."""
+    negative_weights: NegativeWeights = "refuse"
+    """What to do with negative weights in a sample to train on, which has no likelihood then: refuse the sample; take
+    their absolute values, and print what that biases; replace each weight by the mean weight at the event's variables
+    (positive); or share them among neighbours (resample). `apply` and `evaluate` keep signed weights as they are."""
     seeds: PositiveInt = 1
     """Size of an ensemble: as many methods, each from other random numbers, whose maps are averaged."""
     seed: Annotated[int, Field(ge=0)] = 1
     """Start of every random number."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to train; auto takes a GPU if there is one."""
+    compile: Literal["never", "auto", "always"] = "auto"
+    """Whether torch compiles the loss, which takes minutes and a C++ compiler; auto does so where training is long
+    enough to pay for it."""
     validation: Fraction = 0.1
     """Part of the events that early stopping looks at."""
     holdout: Fraction = 0.3

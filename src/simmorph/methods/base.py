@@ -93,7 +93,8 @@ def refuse_negative_weights(events: Events, name: str) -> None:
     """Fail if a sample to train on has negative weights.
 
     With them the likelihood has no maximum: an event of negative weight pushes its own density to zero and the loss to
-    minus infinity. Absolute values or dropped events would train on another distribution than the one asked for.
+    minus infinity. Absolute values or dropped events would train on another distribution than the one asked for;
+    see data/signed_weights.py for what can be done.
 
     Args:
         events: a sample to train on.
@@ -102,15 +103,24 @@ def refuse_negative_weights(events: Events, name: str) -> None:
     Raises:
         InputError: some weights are negative, or not finite, or they do not sum to more than zero.
     """
-    weights = events.weights
-    n_negative = int(np.count_nonzero(weights < 0))
+    n_negative = int(np.count_nonzero(events.weights < 0))
     if n_negative:
         raise InputError(
             name,
-            f"{n_negative} of {len(weights)} weights are negative, and the likelihood has no maximum with them",
-            "train on a sample of positive weights; apply, evaluate and limits carry signed weights exactly",
+            f"{n_negative} of {len(events)} weights are negative, and the likelihood has no maximum with them",
+            "choose a treatment, as with `training.negative_weights: positive`, or train on positive weights; "
+            "apply, evaluate and limits carry signed weights exactly",
         )
-    if not np.all(np.isfinite(weights)):
+    refuse_weights_without_sum(events, name)
+
+
+def refuse_weights_without_sum(events: Events, name: str) -> None:
+    """Fail if the weights of a sample to train on do not describe a density.
+
+    Raises:
+        InputError: some weights are not finite, or they do not sum to more than zero.
+    """
+    if not np.all(np.isfinite(events.weights)):
         raise InputError(name, "some weights are not finite", "repair them in the ntuple")
-    if not np.sum(weights) > 0:
-        raise InputError(name, "the weights sum to zero", "check the weight branch")
+    if not np.sum(events.weights) > 0:
+        raise InputError(name, "the weights do not sum to more than zero", "check the weight branch")

@@ -1,0 +1,281 @@
+"""Samples with negative weights, made fit to be trained on: the one place where a weight's sign is ever changed.
+
+A likelihood has no maximum with negative weights, so training needs positive ones. Only samples to train on come here:
+`apply`, `evaluate` and `limits` carry signed weights exactly. Every treatment keeps the sum of the weights, and tells
+what it did to the mean and the width of each variable.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from simmorph.data.splits import uniform_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from simmorph.config.training import NegativeWeights
+    from simmorph.data.events import Events, FloatArray, IntArray
+
+N_FOLDS = 5
+FIRST_NEIGHBOURS = 32
+NOTABLE_SIGMAS = 3.0
+_FOLDS_STREAM = 0x5349_474E
+
+
+class Positive(NamedTuple):
+    """Weights without a negative one, and what was done for it.
+
+    Attributes:
+        weights: (n_events,), with the same sum as before.
+        numbers: what was done, by name.
+    """
+
+    weights: FloatArray
+    numbers: dict[str, float]
+
+
+class Treated(NamedTuple):
+    """A sample to train on, and what a user should know about it.
+
+    Attributes:
+        events: the same events, with other weights where some were negative.
+        numbers: what was done, by name.
+        warnings: one sentence each.
+    """
+
+    events: Events
+    numbers: dict[str, float]
+    warnings: list[str]
+
+
+class Shift(NamedTuple):
+    """What other weights do to the mean and the width of a variable; uncertainties in the variable's unit.
+
+    Attributes:
+        name: of the variable.
+        mean: with the weights as they are.
+        mean_shift: by how much it changes.
+        mean_sigmas: the same in units of its statistical uncertainty.
+        width: standard deviation with the weights as they are.
+        width_shift: by how much it changes.
+        width_sigmas: the same in units of its statistical uncertainty.
+    """
+
+    name: str
+    mean: float
+    mean_shift: float
+    mean_sigmas: float
+    width: float
+    width_shift: float
+    width_sigmas: float
+
+    @property
+    def largest(self) -> float:
+        """The larger of both changes, in standard deviations of the statistics."""
+        return max(abs(self.mean_sigmas), abs(self.width_sigmas))
+
+    def to_text(self) -> str:
+        """One line of the table."""
+        mean = f"mean {self.mean:.5g} becomes {self.mean + self.mean_shift:.5g} ({self.mean_sigmas:+.1f} sigma)"
+        width = f"width {self.width:.5g} becomes {self.width + self.width_shift:.5g} ({self.width_sigmas:+.1f} sigma)"
+        return f"{self.name}: {mean}, {width}"
+
+
+def treated(events: Events, treatment: NegativeWeights, sample: str, variables: Sequence[str], seed: int) -> Treated:
+    """The events with weights that can be trained on, if some are negative and the treatment is not to refuse them.
+
+    Args:
+        events: a sample to train on, with finite values and a positive sum of weights.
+        treatment: what to do with negative weights.
+        sample: what to call it, such as source.
+        variables: names of the features, then of the context.
+        seed: deals the folds of `positive`.
+    """
+    n_negative = int(np.count_nonzero(events.weights < 0))
+    if treatment == "refuse" or not n_negative:
+        return Treated(events, {}, [])
+    weights, numbers = TREATMENTS[treatment](events, seed)
+    table = shifts(events, weights, variables)
+    numbers = {"negative_fraction": n_negative / len(events), **numbers, **_table_numbers(table)}
+    found = _sentences(treatment, table, f"{sample}: {n_negative} of {len(events)} weights are negative")
+    named = {f"{sample}_{name}": value for name, value in numbers.items()}
+    return Treated(events.with_weights(weights), named, found)
+
+
+def absolute(events: Events, seed: int = 0) -> Positive:  # noqa: ARG001 - as the others
+    """Absolute values, scaled to the same sum.
+
+    Biased wherever the share of negative weights depends on a variable: it trains on another distribution than the one
+    that the weights describe.
+    """
+    return Positive(_scaled(np.abs(events.weights), events.weights), {})
+
+
+def smooth_mean(events: Events, seed: int = 0) -> Positive:
+    """The mean weight of events with the same variables, E[w|x], from gradient-boosted regression.
+
+    The density that the events have with these weights is that of the signed ones; what the regression cannot resolve
+    is smoothed. Every event's mean comes from trees that have not seen it. A mean below zero says that the density
+    would be negative there, and is set to zero.
+
+    Source: Nachman, Thaler, "Neural resampler for Monte Carlo reweighting with preserved uncertainties", 2020,
+    arXiv 2007.11586, with trees for the network.
+    """
+    means = _out_of_fold(np.hstack([events.features, events.context]), events.weights, events.ids, seed)
+    below = means < 0
+    clipped = float(-np.sum(means[below]) / np.sum(np.abs(means)))
+    numbers = {"clipped_fraction": float(np.mean(below)), "clipped_weight": clipped}
+    return Positive(_scaled(np.maximum(means, 0), events.weights), numbers)
+
+
+def cell_resampled(events: Events, seed: int = 0) -> Positive:  # noqa: ARG001 - as the others
+    """Weights shared among neighbours, so that none is negative.
+
+    Around each event of negative weight, from the most negative on, the smallest sphere with a sum that is not negative
+    shares its sum in proportion to the absolute weights. What is coarser than the spheres stays as it is.
+
+    Source: Andersen, Maier, "Unbiased elimination of negative weights in Monte Carlo samples", 2021, arXiv 2109.07851;
+    the distance is Euclidean, in standard deviations of each variable.
+    """
+    from scipy.spatial import cKDTree  # noqa: PLC0415 - a tenth of a second that few commands need
+
+    points = _standardised(np.hstack([events.features, events.context]))
+    tree, weights = cKDTree(points), events.weights.copy()
+    seeds = np.argsort(weights, kind="stable")[: np.count_nonzero(weights < 0)]
+
+    def neighbours(at: IntArray, count: int) -> IntArray:
+        """(n_seeds, n_neighbours), the nearest events, each event its own first neighbour."""
+        return np.asarray(tree.query(points[at], k=np.arange(1, min(count, len(points)) + 1))[1])
+
+    sizes = []
+    for at, nearest in zip(seeds, neighbours(seeds, FIRST_NEIGHBOURS), strict=True):
+        if weights[at] < 0:
+            cell = _cell(weights, nearest, partial(neighbours, at))
+            share = np.abs(weights[cell])
+            weights[cell] = share * (max(np.sum(weights[cell]), 0.0) / np.sum(share))
+            sizes.append(len(cell))
+    numbers = {"cells": float(len(sizes)), "mean_cell_size": float(np.mean(sizes)), "largest_cell": float(max(sizes))}
+    return Positive(_scaled(weights, events.weights), numbers)
+
+
+TREATMENTS: Mapping[str, Callable[[Events, int], Positive]] = {
+    "absolute": absolute,
+    "positive": smooth_mean,
+    "resample": cell_resampled,
+}
+
+
+def shifts(events: Events, weights: FloatArray, names: Sequence[str]) -> list[Shift]:
+    """What other weights do to each variable.
+
+    Both means come from the same events; the uncertainty of their difference takes that into account.
+
+    Args:
+        events: with the weights as they are.
+        weights: (n_events,), the others.
+        names: of the features, then of the context.
+    """
+    columns = np.hstack([events.features, events.context]).T
+    return [_shift(name, column, events.weights, weights) for name, column in zip(names, columns, strict=True)]
+
+
+def _shift(name: str, values: FloatArray, before: FloatArray, after: FloatArray) -> Shift:
+    moments = [_Moments.of(values, weights) for weights in (before, after)]
+    mean_shift, width_shift = moments[1].mean - moments[0].mean, moments[1].width - moments[0].width
+    mean_error = _length(moments[1].of_mean - moments[0].of_mean)
+    width_error = _length(moments[1].of_width - moments[0].of_width)
+    return Shift(
+        name,
+        moments[0].mean,
+        mean_shift,
+        mean_shift / mean_error if mean_error > 0 else 0.0,
+        moments[0].width,
+        width_shift,
+        width_shift / width_error if width_error > 0 else 0.0,
+    )
+
+
+class _Moments(NamedTuple):
+    """Mean and standard deviation, and what each event adds to them to first order, (n_events,)."""
+
+    mean: float
+    width: float
+    of_mean: FloatArray
+    of_width: FloatArray
+
+    @classmethod
+    def of(cls, values: FloatArray, weights: FloatArray) -> _Moments:
+        shares = weights / np.sum(weights)
+        mean = float(np.sum(shares * values))
+        variance = float(np.sum(shares * (values - mean) ** 2))
+        width = float(np.sqrt(max(variance, 0.0)))
+        slope = 0.5 / width if width > 0 else 0.0
+        return cls(mean, width, shares * (values - mean), slope * shares * ((values - mean) ** 2 - variance))
+
+
+def _length(values: FloatArray) -> float:
+    return float(np.sqrt(np.sum(values**2)))
+
+
+def _scaled(weights: FloatArray, wanted: FloatArray) -> FloatArray:
+    """The weights with the sum of others."""
+    return np.asarray(weights * (np.sum(wanted) / np.sum(weights)))
+
+
+def _out_of_fold(inputs: FloatArray, values: FloatArray, ids: IntArray, seed: int) -> FloatArray:
+    """The mean value at each event's inputs, from the other folds."""
+    from sklearn.ensemble import HistGradientBoostingRegressor  # noqa: PLC0415
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # noqa: PLC0415
+
+    scale = float(np.mean(np.abs(values)))
+    fold = (uniform_of(ids, seed, _FOLDS_STREAM) * N_FOLDS).astype(np.int64)
+    means = np.full(len(values), float(np.mean(values)))
+    for number in np.unique(fold):
+        left_out = fold == number
+        if left_out.all():
+            break
+        trees = HistGradientBoostingRegressor(max_leaf_nodes=16, min_samples_leaf=50, early_stopping=False)
+        with threadpool_limits(1):  # sums in another order would be other trees
+            trees.fit(inputs[~left_out], values[~left_out] / scale)
+            means[left_out] = scale * trees.predict(inputs[left_out])
+    return means
+
+
+def _standardised(values: FloatArray) -> FloatArray:
+    width = values.std(axis=0)
+    return np.asarray((values - values.mean(axis=0)) / np.where(width > 0, width, 1.0))
+
+
+def _cell(weights: FloatArray, nearest: IntArray, more: Callable[[int], IntArray]) -> IntArray:
+    """The nearest events, as few as give a sum that is not negative; all events if no fewer do."""
+    while True:
+        enough = np.flatnonzero(np.cumsum(weights[nearest]) >= 0)
+        if len(enough):
+            return nearest[: enough[0] + 1]
+        if len(nearest) == len(weights):
+            return nearest
+        nearest = more(4 * len(nearest))
+
+
+def _table_numbers(table: Sequence[Shift]) -> dict[str, float]:
+    return {
+        f"{shift.name}_{name}": value
+        for shift in table
+        for name, value in shift._asdict().items()
+        if name.endswith(("_shift", "_sigmas"))
+    }
+
+
+def _sentences(treatment: NegativeWeights, table: Sequence[Shift], head: str) -> list[str]:
+    """What was done, and the changes: with absolute values of every variable, else of those that changed notably."""
+    done = {
+        "absolute": "training takes their absolute values, and so another distribution",
+        "positive": "training takes the mean weight at each event's variables",
+        "resample": "training takes weights shared among neighbours",
+    }[treatment]
+    told = [shift for shift in table if treatment == "absolute" or shift.largest > NOTABLE_SIGMAS]
+    return [f"{head}; {done}", *(shift.to_text() for shift in told)]
