@@ -1,0 +1,266 @@
+"""Many methods through one command: the same events, kept scores, failures that stay alone."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from simmorph.config.compare import CompareRecipe
+from simmorph.data.ntuples import create_ntuple
+from simmorph.data.splits import HOLDOUT, part_of
+from simmorph.errors import ConfigError, InputError, UsageError
+from simmorph.evaluation.scores import Score
+from simmorph.model import Model
+from simmorph.pipeline.compare.inputs import main_region, read_inputs
+from simmorph.pipeline.compare.run import CompareResult, compare
+from simmorph.pipeline.compare.tasks import Task
+from simmorph.pipeline.compare.workers import results
+
+N_EVENTS = 2000
+SHIFT = 0.7
+DIVERGES = {"name": "classifier", "label": "diverges", "training": {"learning_rate": 1e30, "clip_gradient": None}}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A source that is shifted in x, and the target; weighted, with a region."""
+    folder = tmp_path_factory.mktemp("compare")
+    for name, shift in {"source": SHIFT, "target": 0.0}.items():
+        rng = np.random.default_rng(len(name) + int(10 * shift))
+        columns = {
+            "x": rng.normal(size=N_EVENTS) + shift,
+            "y": rng.exponential(size=N_EVENTS),
+            "m": rng.uniform(size=N_EVENTS),
+            "weight": rng.uniform(0.5, 1.5, N_EVENTS),
+        }
+        with create_ntuple(folder / f"{name}.root", "events") as ntuple:
+            ntuple.extend(columns)
+    return folder
+
+
+def recipe_of(folder: Path, output: Path, **changes: Any) -> CompareRecipe:
+    content: dict[str, Any] = {
+        "source": str(folder / "source.root"),
+        "target": str(folder / "target.root"),
+        "features": ["x", "y"],
+        "context": ["m"],
+        "weight": "weight",
+        "region": "m < 0.8",
+        "training": {"epochs": 1, "batch_size": 512, "holdout": 0.4, "seed": 3},
+        "methods": [{"name": "classifier", "label": "weights", "hidden": [8]}],
+        "judge": {"regions": {"low": "m < 0.8", "high": "m >= 0.8"}, "inputs": {"all": ["x", "y", "m"], "y": ["y"]}},
+        "output": output,
+    }
+    return CompareRecipe.model_validate(content | changes)
+
+
+@pytest.fixture(scope="module")
+def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("output") / "compare"
+
+
+@pytest.fixture(scope="module")
+def result(folder: Path, output: Path) -> CompareResult:
+    methods = [{"name": "classifier", "label": "weights", "hidden": [8]}, DIVERGES]
+    return compare(recipe_of(folder, output, methods=methods))
+
+
+def test_null_source_and_baselines_are_always_rows(result: CompareResult) -> None:
+    assert list(result.report["methods"]) == ["target", "unmorphed", "quantile", "copula", "weights", "diverges"]
+
+
+def test_every_method_is_judged_on_as_many_events_in_every_region(result: CompareResult) -> None:
+    for region in ("low", "high"):
+        scores = [score.regions[region] for row in result.rows for score in row.scores]
+        assert len({score.events for score in scores}) == len({score.correlated_events for score in scores}) == 1
+        assert all(set(score.auc) == {"all", "y"} for score in scores)
+
+
+def test_a_baseline_undoes_a_shift_that_the_source_has_and_the_null_has_not(result: CompareResult) -> None:
+    numbers = {name: row["numbers"] for name, row in result.report["methods"].items() if row["numbers"]}
+    aucs = {name: found["auc low all"] for name, found in numbers.items()}
+    assert aucs["unmorphed"]["mean"] > 0.58
+    for name in ("target", "quantile", "copula"):
+        assert abs(aucs[name]["mean"] - 0.5) < 4 * aucs[name]["uncertainty"], name
+    assert numbers["quantile"]["movement"]["mean"] == pytest.approx(SHIFT, rel=0.2)
+    assert numbers["quantile"]["retention"]["mean"] > 0.99
+    assert numbers["unmorphed"]["movement"]["mean"] == 0
+
+
+def test_a_reweighting_moves_nothing_and_costs_statistics(result: CompareResult) -> None:
+    numbers = result.report["methods"]["weights"]["numbers"]
+    assert "movement" not in numbers
+    assert "retention" not in numbers
+    assert numbers["ess_fraction"]["mean"] < 1
+    assert min(numbers[name]["mean"] for name in ("train_seconds", "apply_rate", "peak_memory_mb")) > 0
+
+
+def test_a_method_that_fails_has_a_row_that_says_so_and_the_others_are_done(result: CompareResult) -> None:
+    assert result.report["methods"]["diverges"]["failures"] != []
+    assert result.report["methods"]["diverges"]["numbers"] == {}
+    assert list(result.failures) == ["diverges"]
+    assert "diverges: failed: " in result.to_text()
+    assert result.bugs == ()
+
+
+def test_the_folder_has_tables_plot_page_and_what_they_are_made_of(result: CompareResult) -> None:
+    written = {path.name for path in result.folder.iterdir()}
+    files = {"compare.json", "table.csv", "table.tex", "report.html", "frontier.png", "frontier.pdf", "frontier.csv"}
+    assert written == files | {"shards", "models"}
+    assert json.loads((result.folder / "compare.json").read_text()) == json.loads(json.dumps(result.to_json()))
+    with (result.folder / "table.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == len(result.rows)
+    for shard in (result.folder / "shards").iterdir():
+        assert Score.model_validate_json(shard.read_text()).failure is None
+
+
+def test_a_model_of_the_table_can_be_loaded(result: CompareResult) -> None:
+    (path,) = result.report["methods"]["weights"]["models"]
+    assert Model.load(Path(path)).card.method.name == "classifier"
+
+
+def test_what_is_up_to_date_is_not_made_again(folder: Path, output: Path, result: CompareResult) -> None:
+    lines: list[str] = []
+    again = compare(recipe_of(folder, output), announce=lines.append)
+    assert lines == ["5 of 5 scores are up to date"]
+    assert again.report["methods"]["weights"] == result.report["methods"]["weights"]
+
+
+def test_a_changed_option_trains_only_its_method_again(folder: Path, output: Path, result: CompareResult) -> None:
+    lines: list[str] = []
+    methods = [{"name": "classifier", "label": "weights", "hidden": [4]}]
+    compare(recipe_of(folder, output, methods=methods), announce=lines.append)
+    assert lines[0] == "4 of 5 scores are up to date"
+    assert [line.partition(",")[0] for line in lines[1:]] == ["weights"]
+
+
+def test_another_region_is_judged_without_training_again(folder: Path, output: Path, result: CompareResult) -> None:
+    again = compare(recipe_of(folder, output, judge={"regions": {"all": "m >= 0"}}))
+    row = again.report["methods"]["weights"]
+    assert row["models"] == result.report["methods"]["weights"]["models"]
+    assert row["scores"][0]["cost"] == result.report["methods"]["weights"]["scores"][0]["cost"]
+    assert set(row["scores"][0]["regions"]) == {"all"}
+
+
+def test_a_subset_of_the_methods_keeps_the_null_and_the_baselines(folder: Path, output: Path, result: Any) -> None:
+    methods = [{"name": "classifier", "label": "weights", "hidden": [8]}, {"name": "one_flow"}]
+    some = compare(recipe_of(folder, output, methods=methods), only=["weights"])
+    assert list(some.report["methods"]) == ["target", "unmorphed", "quantile", "copula", "weights"]
+    with pytest.raises(UsageError, match="did you mean 'weights'"):
+        compare(recipe_of(folder, output), only=["weight"])
+
+
+def test_seen_events_are_those_that_training_takes_in_its_region(folder: Path, tmp_path: Path) -> None:
+    recipe = recipe_of(folder, tmp_path / "out")
+    inputs = read_inputs(recipe).dealt(recipe.training_of(recipe.methods[0], 1))
+    for table in (inputs.source, inputs.target):
+        part = part_of(table.ids, 4, 0.1, 0.4)
+        np.testing.assert_array_equal(table.seen, (part != HOLDOUT) & (table.columns["m"] < 0.8))
+    assert len(inputs.unseen_source()) == int((~inputs.source.seen).sum())
+
+
+def test_the_region_of_training_stands_for_a_method(folder: Path, tmp_path: Path) -> None:
+    regions = {"high": "m >= 0.8", "low": "m < 0.8"}
+    assert main_region(recipe_of(folder, tmp_path, judge={"regions": regions})) == "low"
+    assert main_region(recipe_of(folder, tmp_path, judge={"regions": {"high": "m > 0.8"}})) == "high"
+    assert main_region(recipe_of(folder, tmp_path, judge={})) == "training"
+
+
+def test_a_generator_needs_no_source(folder: Path, tmp_path: Path) -> None:
+    methods = [{"name": "flow", "layers": 2, "hidden": [8]}]
+    drawn = compare(recipe_of(folder, tmp_path / "out", methods=methods, source=None, judge={}))
+    assert list(drawn.report["methods"]) == ["target", "flow"]
+    numbers = drawn.report["methods"]["flow"]["numbers"]
+    assert numbers["auc training all"]["uncertainty"] > 0
+    assert "movement" not in numbers
+    with pytest.raises(ConfigError, match="source"):
+        compare(recipe_of(folder, tmp_path / "other", source=None))
+
+
+def test_weights_are_used(folder: Path, tmp_path: Path) -> None:
+    recipe = recipe_of(folder, tmp_path / "out")
+    source, _ = read_inputs(recipe).training_samples()
+    assert source.weights.std() > 0.2
+    with pytest.raises(InputError, match="wait"):
+        read_inputs(recipe.model_copy(update={"weight": "wait"}))
+
+
+def test_unknown_options_are_refused_before_anything_is_trained(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"methods, weights.*did you mean 'hidden'"):
+        compare(recipe_of(folder, tmp_path / "out", methods=[{"name": "classifier", "label": "weights", "hiden": 3}]))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_of_something_else_is_left_alone(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("do not delete")
+    with pytest.raises(UsageError, match="something else"):
+        compare(recipe_of(folder, tmp_path))
+
+
+def test_a_bug_is_kept_with_its_traceback_and_the_others_go_on(folder: Path, tmp_path: Path) -> None:
+    recipe = recipe_of(folder, tmp_path / "out")
+    without_place_for_its_model = Task("weights", 0, recipe.methods[0])
+    outcomes = list(results(read_inputs(recipe), [without_place_for_its_model, Task("unmorphed", 0, None)], 1))
+    assert "ValueError" in outcomes[0].bug
+    assert outcomes[0].score.failure is not None
+    assert outcomes[1].score.failure is None
+
+
+@pytest.mark.slow
+def test_processes_give_the_same_scores_as_one(folder: Path, tmp_path: Path, result: CompareResult) -> None:
+    methods = [{"name": "classifier", "label": "weights", "hidden": [8]}, DIVERGES]
+    both = compare(recipe_of(folder, tmp_path / "out", methods=methods, jobs=2))
+    for one, other in zip(result.rows, both.rows, strict=True):
+        assert [score.regions for score in one.scores] == [score.regions for score in other.scores], one.title
+        assert one.failures == other.failures
+
+
+RECIPE = """# stopped on the way
+source: {folder}/source.root
+target: {folder}/target.root
+features: [x, y]
+training: {{epochs: 100000, patience: null, device: cpu}}
+methods: [{{name: classifier}}, {{name: classifier, label: other}}]
+judge: {{max_events: 200}}
+jobs: 2
+output: out
+"""
+
+
+def children_of(process: int) -> set[int]:
+    """The processes that a process has started."""
+    tasks = Path(f"/proc/{process}/task").glob("*/children")
+    return {int(child) for task in tasks for child in task.read_text().split()}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc")
+@pytest.mark.parametrize(("stop", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_stop_leaves_finished_scores_and_no_process(folder: Path, tmp_path: Path, stop: int, code: int) -> None:
+    (tmp_path / "compare.yaml").write_text(RECIPE.format(folder=folder))
+    command = [sys.executable, "-m", "simmorph", "compare", "-c", "compare.yaml", "-q"]
+    running = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    shards, deadline = tmp_path / "out" / "shards", time.monotonic() + 120
+    while time.monotonic() < deadline and len(list(shards.glob("*.json"))) < 4:
+        time.sleep(0.2)
+    children = children_of(running.pid)
+    os.kill(running.pid, stop)
+    _, said = running.communicate(timeout=60)
+    assert running.returncode == code, said
+    assert len(said.strip().splitlines()) == 1
+    assert len(children) >= 2
+    while time.monotonic() < deadline and any(Path(f"/proc/{child}").exists() for child in children):
+        time.sleep(0.1)
+    assert not any(Path(f"/proc/{child}").exists() for child in children)
+    finished = {Score.model_validate_json(path.read_text()).title for path in shards.glob("*.json")}
+    assert finished == {"target", "unmorphed", "quantile", "copula"}
