@@ -78,7 +78,7 @@ class Shards:
         return {
             "simmorph": __version__,
             "events": self._learnt_from,
-            "recipe": recipe.model_dump(mode="json", include=LEARNT_FROM),
+            "recipe": recipe.model_dump(mode="json", include=LEARNT_FROM, exclude_none=True),
             "method": method.method.model_dump(mode="json"),
             "training": recipe.training_of(method, repeat).model_dump(mode="json", exclude_defaults=True),
         }
