@@ -13,6 +13,7 @@ from simmorph.errors import ConfigError, one_of
 from simmorph.methods.base_to_data import BaseToData
 from simmorph.methods.bdt import BoostedTrees
 from simmorph.methods.classifier import Classifier
+from simmorph.methods.conditional_quantile import ConditionalQuantile
 from simmorph.methods.copula import Copula
 from simmorph.methods.double_base import DoubleBase
 from simmorph.methods.ensemble import ensemble_of
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 METHODS: dict[str, type[Method]] = {
     "quantile": QuantileMap,
+    "conditional_quantile": ConditionalQuantile,
     "copula": Copula,
     "one_flow": OneFlow,
     "double_base": DoubleBase,
