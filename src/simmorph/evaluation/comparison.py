@@ -11,6 +11,7 @@ from simmorph.errors import InputError
 from simmorph.evaluation import METRICS
 from simmorph.evaluation.c2st import Judgement, judge
 from simmorph.evaluation.correlations import Correlations, correlations, noise_floor
+from simmorph.evaluation.divergences import hellinger, kullback_leibler
 from simmorph.evaluation.estimates import Estimate, mean_estimate
 from simmorph.evaluation.marginals import kolmogorov, wasserstein
 from simmorph.evaluation.movement import Movement, movement
@@ -197,7 +198,12 @@ def _mean_over_pairs(parts: EqualSamples, measure: Callable[..., Estimate], argu
 
 
 def _distances(samples: Samples, parts: EqualSamples) -> dict[str, dict[str, Compared]]:
-    measures = {"wasserstein": wasserstein, "kolmogorov": kolmogorov}
+    measures = {
+        "wasserstein": wasserstein,
+        "kolmogorov": kolmogorov,
+        "kullback_leibler": kullback_leibler,
+        "hellinger": hellinger,
+    }
     return {
         variable: {kind: _mean_over_pairs(parts, measure, column) for kind, measure in measures.items()}
         for column, variable in enumerate(samples.names)

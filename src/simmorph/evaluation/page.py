@@ -7,6 +7,7 @@ import html
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from simmorph.evaluation.tables import DISTANCES
 from simmorph.evaluation.verdict import DIFFERS, IN_TENSION, TENSION, WITHIN_NOISE, chance_of_tension
 
 if TYPE_CHECKING:
@@ -130,8 +131,7 @@ def _region(number: int, shown: RegionPage) -> str:
             f"<h3>Correlations</h3>{_image(shown, 'correlations')}{tables['pearson'].to_html()}",
             f"<h3>The map</h3>{tables['movement'].to_html()}{_image(shown, 'map')}" if "movement" in tables else "",
             "<h3>Distances, variable by variable</h3>",
-            tables["wasserstein"].to_html(),
-            tables["kolmogorov"].to_html(),
+            *(tables[kind].to_html() for kind in DISTANCES),
         ]
     )
 

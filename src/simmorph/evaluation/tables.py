@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from simmorph.evaluation.correlations import noise_floor
+from simmorph.evaluation.divergences import N_BINS
 from simmorph.evaluation.estimates import Estimate
 from simmorph.evaluation.verdict import metric_words
 
@@ -25,6 +26,13 @@ CORRELATED = 0.1
 LARGE = 1000
 """Numbers from here on are written as whole numbers."""
 SAMPLES = ("target", "source", "template")
+DISTANCES = {
+    "wasserstein": "Wasserstein distance in standard deviations of the target",
+    "kolmogorov": "Kolmogorov-Smirnov distance",
+    "kullback_leibler": f"Kullback-Leibler divergence of the target from the sample, in {N_BINS} bins of equal shares",
+    "hellinger": f"Hellinger distance, in {N_BINS} bins of equal shares of the target",
+}
+"""What each kind of distance of one variable is."""
 Cell = str | Estimate | float
 
 
@@ -135,12 +143,10 @@ def metrics_table(result: RegionResult) -> Table:
 
 def distances_table(result: RegionResult, kind: str) -> Table:
     """One kind of distance for each variable and comparison."""
-    units = {"wasserstein": "Wasserstein distance in standard deviations of the target",
-             "kolmogorov": "Kolmogorov-Smirnov distance"}  # fmt: skip
     rows: list[list[Cell]] = [
         [variable, *(kinds[kind][name] for name in result.comparisons)] for variable, kinds in result.distances.items()
     ]
-    return Table(f"{units[kind]}.", ["variable", *(name.replace("_", " ") for name in result.comparisons)], rows)
+    return Table(f"{DISTANCES[kind]}.", ["variable", *(name.replace("_", " ") for name in result.comparisons)], rows)
 
 
 def pearson_table(result: RegionResult, pairs: Sequence[Sequence[str]]) -> Table:
@@ -205,8 +211,7 @@ def tables_of(result: RegionResult, pairs: Sequence[Sequence[str]]) -> Mapping[s
     return {
         "metrics": metrics_table(result),
         "pearson": pearson_table(result, pairs),
-        "wasserstein": distances_table(result, "wasserstein"),
-        "kolmogorov": distances_table(result, "kolmogorov"),
+        **{kind: distances_table(result, kind) for kind in DISTANCES},
         **movement,
         "events": events_table(result),
     }

@@ -1,0 +1,102 @@
+"""Divergences of one-dimensional distributions in bins: Kullback-Leibler and Hellinger.
+
+Bins hold equal shares of the target, so that each of them tells something; a value that many events share is a
+bin of its own. Both are positive by construction: two samples of n and m events that agree have a Kullback-Leibler
+divergence of about (n_bins - 1) / 2 (1/n + 1/m). So compare them to the null.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from simmorph.evaluation.estimates import Estimate
+
+if TYPE_CHECKING:
+    from simmorph.data.events import Events, FloatArray, IntArray
+
+N_BINS = 50
+
+
+class _Binned(NamedTuple):
+    """Two samples in the same bins.
+
+    Attributes:
+        target: (n_bins,), shares of the weight.
+        template: the same.
+        squares: (n_bins,) each, sums of the squared shares of the target's events and of the template's.
+        noise: (1/n + 1/m), the sum of the inverse effective sizes.
+    """
+
+    target: FloatArray
+    template: FloatArray
+    squares: tuple[FloatArray, FloatArray]
+    noise: float
+
+    def variance(self, of_target: FloatArray, of_template: FloatArray) -> float:
+        """Of a function of the shares with these derivatives, (n_bins,) each."""
+        total = 0.0
+        for shares, squares, slope in zip(self[:2], self.squares, (of_target, of_template), strict=True):
+            total += float(np.sum(squares * (slope - np.sum(shares * slope)) ** 2))
+        return total
+
+    def deviation(self, of_target: FloatArray, of_template: FloatArray) -> float:
+        """The standard deviation of a divergence with these derivatives, which are 1 or so times log p / q.
+
+        Where the samples agree, a divergence is half the noise times a chi2, which its derivatives do not tell; and
+        they are twice that by noise alone, which is subtracted.
+        """
+        null = (len(self.target) - 1) / 2 * self.noise**2
+        return float(np.sqrt(max(self.variance(of_target, of_template) - 2 * null, 0.0) + null))
+
+
+def kullback_leibler(template: Events, target: Events, column: int) -> Estimate:
+    """The Kullback-Leibler divergence sum p log(p / q) of one feature, with p the target and q the template.
+
+    A share of the template is taken to be at least that of half an event, so that an empty bin is not infinite.
+    """
+    binned = _binned(template, target, column)
+    logarithm = np.log(binned.target / binned.template)
+    value = float(np.sum(binned.target * logarithm))
+    return Estimate(value, binned.deviation(logarithm, -binned.target / binned.template))
+
+
+def hellinger(template: Events, target: Events, column: int) -> Estimate:
+    """The Hellinger distance of one feature, sqrt(1 - sum sqrt(p q)): 0 where they agree, 1 where nothing overlaps."""
+    binned = _binned(template, target, column)
+    overlap = float(np.sum(np.sqrt(binned.target * binned.template)))
+    value = float(np.sqrt(max(1 - overlap, 0.0)))
+    ratio = np.sqrt(binned.template / binned.target)
+    # Near agreement the square is a quarter of the Kullback-Leibler divergence.
+    of_square = binned.deviation(-2 * ratio, -2 / ratio) / 4
+    return Estimate(value, of_square / (2 * max(value, np.sqrt(of_square / 2))))
+
+
+def _binned(template: Events, target: Events, column: int) -> _Binned:
+    """Both samples in bins of equal shares of the target."""
+    edges = _edges(target.features[:, column])
+    shares, squares = [], []
+    for sample in (target, template):
+        bins = np.searchsorted(edges, sample.features[:, column], side="right")
+        content, variance = _contents(bins, sample.weights, len(edges) + 1)
+        floor = 0.5 / max(sample.effective_size, 1.0)
+        clipped = np.maximum(content, floor)
+        shares.append(clipped / clipped.sum())
+        squares.append(variance)
+    noise = sum(1 / max(sample.effective_size, 1.0) for sample in (target, template))
+    return _Binned(shares[0], shares[1], (squares[0], squares[1]), noise)
+
+
+def _edges(values: FloatArray) -> FloatArray:
+    """Between the bins; a value that fills more than one of them gets an edge on either side."""
+    edges = np.quantile(values, np.linspace(0, 1, N_BINS + 1)[1:-1])
+    repeated = np.unique(edges[1:][edges[1:] == edges[:-1]])
+    return np.unique(np.concatenate([edges, np.nextafter(repeated, np.inf)]))
+
+
+def _contents(bins: IntArray, weights: FloatArray, n_bins: int) -> tuple[FloatArray, FloatArray]:
+    """Shares of the weight, and sums of their squares."""
+    share = weights / np.sum(weights)
+    content, squares = (np.bincount(bins, values, n_bins).astype(np.float64) for values in (share, share**2))
+    return content, squares
