@@ -5,7 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from simmorph.data.splits import _GOLDEN, HOLDOUT, TRAIN, VALIDATION, _mixed, normal_of, part_of, reseeded, uniform_of
+from simmorph.data.splits import (
+    _GOLDEN,
+    HOLDOUT,
+    TRAIN,
+    VALIDATION,
+    _mixed,
+    normal_of,
+    part_of,
+    poisson_of,
+    reseeded,
+    uniform_of,
+)
 
 N_EVENTS = 100_000
 
@@ -74,3 +85,10 @@ def test_reseeded_ids_are_other_ids_one_for_each_event() -> None:
     ids = np.arange(10_000)
     assert len(np.unique(reseeded(ids, 7))) == len(ids)
     assert not np.isin(reseeded(ids, 7), reseeded(ids, 8)).any()
+
+
+def test_bootstrap_counts_are_poisson_numbers_of_mean_1() -> None:
+    counts = poisson_of(np.arange(100_000), 5)
+    assert counts.mean() == pytest.approx(1, abs=0.02)
+    assert counts.var() == pytest.approx(1, abs=0.03)
+    assert np.mean(counts == 0) == pytest.approx(np.exp(-1), abs=0.01)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 @click.option("--tree", help="Read this tree instead of the recipe's.")
 @click.option("--seed", type=click.IntRange(min=0), help="Of all random numbers; the model's own by default.")
 @click.option("--n-events", type=click.IntRange(min=1), help="Draw so many new events from a generator.")
+@click.option("--replicas", is_flag=True, help="Write OUT.replica01.root, ... by the model's replicas too.")
 @force_option
 @quiet_option
 @json_option
@@ -36,6 +37,7 @@ def apply_command(  # noqa: PLR0917 - click passes by name
     model: Path,
     output: Path,
     n_events: int | None,
+    replicas: bool,
     as_json: bool,
     quiet: bool,
     **options: Any,
@@ -53,24 +55,36 @@ def apply_command(  # noqa: PLR0917 - click passes by name
     Examples:
       simmorph apply build/mc_gamgam.root --model build/model -o build/template.root
       simmorph apply build/toy/mc_gamgam.root --model build/model --selection diphoton-demo -o build/friend.root
-      simmorph apply --n-events 1000000 --model build/flow -o build/background.root
+      simmorph apply --n-events 1000000 --model build/flow -o build/background.root --replicas
     """
 
     def progress(line: str) -> None:
         note(line, quiet=quiet)
 
-    result: ApplyResult | GenerateResult
-    if n_events is None:
-        from simmorph.pipeline.apply import apply_model
+    def write(model: Path, output: Path) -> ApplyResult | GenerateResult:
+        if n_events is None:
+            from simmorph.pipeline.apply import apply_model
 
-        result = apply_model(inputs, model, output, progress=progress, **options)
-    else:
+            return apply_model(inputs, model, output, progress=progress, **options)
         from simmorph.pipeline.generate import generate_events
 
-        result = generate_events(model, output, n_events, inputs=inputs, progress=progress, **_of_drawing(options))
+        return generate_events(model, output, n_events, inputs=inputs, progress=progress, **_of_drawing(options))
+
+    others: list[tuple[Path, Path]] = []
+    if replicas:
+        from simmorph.pipeline.replicas import replica_outputs
+
+        others = replica_outputs(model, output, force=options["force"])
+    result = write(model, output)
     for warning in result.warnings():
         progress(f"warning: {warning}")
-    answer(result.to_json(), result.to_text(), as_json=as_json)
+    as_dict, as_text = result.to_json(), result.to_text()
+    for replica, path in others:
+        write(replica, path)
+    if others:
+        as_dict = {**as_dict, "replicas": [str(path) for _, path in others]}
+        as_text = f"{as_text}\nreplicas: {len(others)} files beside it"
+    answer(as_dict, as_text, as_json=as_json)
 
 
 def _of_drawing(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,31 +23,58 @@ if TYPE_CHECKING:
 @click.option(
     "--max-minutes", type=click.FloatRange(min=0, min_open=True), help="Save a checkpoint and exit with 85 after this."
 )
+@click.option(
+    "--replicas",
+    type=click.IntRange(min=2),
+    metavar="N",
+    help="Train N bootstrap replicas too, for the uncertainty of training.",
+)
 @force_option
 @quiet_option
 @json_option
 def train_command(
-    config: Path, overrides: tuple[str, ...], max_minutes: float | None, *, as_json: bool, quiet: bool, **options: Any
+    config: Path,
+    overrides: tuple[str, ...],
+    max_minutes: float | None,
+    replicas: int | None,
+    *,
+    as_json: bool,
+    quiet: bool,
+    **options: Any,
 ) -> None:
     """Learn a map that makes the source look like the target, and write it as a model folder.
 
     After SIGTERM or --max-minutes a checkpoint is written beside the model, and the exit code is 85; the same command
     goes on from there, to the same model as if it had never stopped.
 
+    With --replicas the model is trained N times more, on events drawn with replacement and from other random starts,
+    into MODEL.replicas/; a model that is there already is kept, so that replicas can be added later.
+
     \b
     Examples:
       simmorph train --config cli-examples/demo/hgg.yaml
+      simmorph train -c hgg.yaml --replicas 20
       simmorph train -c hgg.yaml --target data_2018.root -o build/model_2018 --set training.epochs=100
     """
     from simmorph.config.recipe import load_recipe
-    from simmorph.pipeline.train import train_model
+    from simmorph.pipeline.replicas import train_replicas
+    from simmorph.pipeline.train import is_trained, train_model
 
     recipe = load_recipe(config, overrides).model_copy(update=_given(options))
+    how: dict[str, Any] = {"force": options["force"], "max_minutes": max_minutes}
     with epoch_progress(quiet=quiet) as show:
-        result = train_model(recipe, force=options["force"], max_minutes=max_minutes, on_epoch=show)
-    for warning in result.card.warnings:
-        note(f"warning: {warning}", quiet=quiet)
-    answer(result.to_json(), result.to_text(), as_json=as_json)
+        if replicas is None or options["force"] or not is_trained(recipe):
+            result = train_model(recipe, on_epoch=show, **how)
+            for warning in result.card.warnings:
+                note(f"warning: {warning}", quiet=quiet)
+            answers = [result.to_json()], [result.to_text()]
+        else:
+            answers = [{"model": str(recipe.model)}], [f"model   {recipe.model}, from before"]
+        if replicas is not None:
+            trained = train_replicas(recipe, replicas, on_epoch=show, **how)
+            answers[0].append(trained.to_json())
+            answers[1].append(trained.to_text())
+    answer({key: value for part in answers[0] for key, value in part.items()}, "\n".join(answers[1]), as_json=as_json)
 
 
 def _given(options: Mapping[str, Any]) -> dict[str, Any]:

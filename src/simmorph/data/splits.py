@@ -6,6 +6,7 @@ other events there are. The hash is SplitMix64 (Steele, Lea and Flood, OOPSLA 20
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -69,6 +70,18 @@ def normal_of(ids: IntArray, seed: int, n_columns: int, stream: int = 0) -> Floa
     first = _NORMAL_STREAM + 1_000_000 * stream
     columns = [ndtri(uniform_of(ids, seed, first + column)) for column in range(n_columns)]
     return np.column_stack(columns) if columns else np.empty((len(ids), 0))
+
+
+def poisson_of(ids: IntArray, seed: int, stream: int = 0) -> IntArray:
+    """(n_events,), a Poisson number of mean 1 for each event: how often a bootstrap sample holds it.
+
+    Args:
+        ids: (n_events,), any integers.
+        seed: start of all random numbers, such as the number of the bootstrap sample.
+        stream: different streams are independent.
+    """
+    cumulative = np.cumsum([np.exp(-1.0) / math.factorial(count) for count in range(18)])
+    return np.searchsorted(cumulative, uniform_of(ids, seed, stream))
 
 
 def reseeded(ids: IntArray, seed: int) -> IntArray:

@@ -40,18 +40,19 @@ def with_training_statistics(histogram: Histogram, n_generated: float, n_trainin
 
 
 def eigen_variations(
-    nominal: Histogram, replicas: Sequence[Histogram], *, shape_only: bool = False
+    nominal: Histogram, replicas: Sequence[Histogram], *, shape_only: bool = False, same_events: bool = False
 ) -> list[FloatArray]:
     """Shifts of all bins, (n_bins,) each, that one standard deviation of a parameter of its own stands for.
 
     They are the principal components of the spread between replicas of the method, each trained on a bootstrap sample
-    of the training events. The statistical fluctuation of the replicas' own draws is taken off the spread, so that it
-    is not counted a second time beside that of the nominal sample.
+    of the training events. Where each replica draws events of its own, the fluctuation of these draws is taken off the
+    spread, so that it is not counted a second time beside that of the nominal sample.
 
     Args:
         nominal: the template.
         replicas: the same from each replica, with its own weights.
         shape_only: leave out what the replicas say of the normalisation.
+        same_events: all replicas moved or weighted the same events, so that there are no draws of their own.
 
     Raises:
         ValueError: there are fewer than two replicas.
@@ -61,7 +62,9 @@ def eigen_variations(
     scales = [nominal.values.sum() / it.values.sum() if shape_only else 1.0 for it in replicas]
     values = np.stack([it.values * scale for it, scale in zip(replicas, scales, strict=True)])
     drawn = np.mean([it.variances * scale**2 for it, scale in zip(replicas, scales, strict=True)], axis=0)
-    covariance = np.cov(values, rowvar=False).reshape(len(drawn), len(drawn)) - np.diag(drawn)
+    covariance = np.cov(values, rowvar=False).reshape(len(drawn), len(drawn))
+    if not same_events:
+        covariance -= np.diag(drawn)
     variances, directions = np.linalg.eigh(covariance)
     order = np.argsort(variances)[::-1]
     variances, directions = np.maximum(variances[order], 0.0), directions[:, order]

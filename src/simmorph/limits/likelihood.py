@@ -194,13 +194,15 @@ class Likelihood:
         The derivatives are differences of the gradient, over a hundredth of each parameter's uncertainty.
         """
         free = np.flatnonzero(self.free & (parameters > self.lower) & (parameters < self.upper))
+        covariance = np.zeros((len(parameters), len(parameters)))
+        if not len(free):
+            return covariance
         rough = self.parabola(parameters, data).curvature[np.ix_(free, free)]
         steps = 0.01 * np.sqrt(2 / np.maximum(np.diag(rough), 1e-30))
         at = zip(free.tolist(), steps.tolist(), strict=True)
         hessian = np.array([self._gradient_slope(data, parameters, i, step)[free] for i, step in at])
         hessian = (hessian + hessian.T) / 2
         usable = bool(np.all(np.isfinite(hessian))) and bool(np.all(np.linalg.eigvalsh(hessian) > 0))
-        covariance = np.zeros((len(parameters), len(parameters)))
         covariance[np.ix_(free, free)] = 2 * np.linalg.pinv(hessian if usable else rough, rcond=1e-14, hermitian=True)
         return covariance
 

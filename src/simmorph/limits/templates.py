@@ -240,7 +240,8 @@ class _Reader:
         return [self.histogram(settings.model_copy(update={"input": [path]}), self.defaults) for path in paths]
 
     def _spread(self, settings: BackgroundSettings, nominal: Histogram, replicas: Sequence[Histogram]) -> list[Shape]:
-        shifts = eigen_variations(nominal, replicas, shape_only=settings.normalise != "weights")
+        shape_only = settings.normalise != "weights"
+        shifts = eigen_variations(nominal, replicas, shape_only=shape_only, same_events=settings.morphed)
         words = f"; fewer than {FEW_REPLICAS} tell little of their spread" if len(replicas) < FEW_REPLICAS else ""
         self.note(f"{settings.name}: {len(shifts)} variations from {len(replicas)} replicas{words}")
         return [

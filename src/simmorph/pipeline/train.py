@@ -19,11 +19,12 @@ from simmorph.data.events import Events
 from simmorph.data.expressions import parse
 from simmorph.data.ntuples import describe, entry_numbers, expand_inputs, is_url, read_columns, read_metadata
 from simmorph.data.outputs import OutputError, refuse_existing, sha256_of
+from simmorph.data.splits import poisson_of
 from simmorph.errors import ConfigError, EmptySelectionError
 from simmorph.evaluation.c2st import auc
 from simmorph.methods.registry import find_method
 from simmorph.model import Model, Origin
-from simmorph.model_folder import CARD
+from simmorph.model_folder import CARD, read_card
 from simmorph.neural.training import Training
 from simmorph.pipeline.units import check_samples
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 LOG_OF_CHECKPOINT = "training.jsonl"
 """The epochs so far, in the checkpoint folder, so that they travel with it."""
+BOOTSTRAP_STREAM = 0x424F_4F54
 MAX_JUDGED = 20_000
 """Events of each sample that `select_on: auc` looks at after each epoch: more cost more time than they tell."""
 JUDGE_SEED = 1
@@ -94,6 +96,7 @@ def train_model(
     force: bool = False,
     max_minutes: float | None = None,
     on_epoch: Callable[[Mapping[str, Any]], None] = lambda _: None,
+    replica: int = 0,
 ) -> TrainResult:
     """Train the recipe's method on its source and target, and write the model folder.
 
@@ -106,6 +109,8 @@ def train_model(
         force: replace an existing model.
         max_minutes: save a checkpoint and stop after this time; the recipe's own limit by default.
         on_epoch: is told of every epoch.
+        replica: train this bootstrap replica of the recipe's model instead, on events that are drawn with replacement
+            and with another random start, into a folder of its own (`replica_folder`).
 
     Raises:
         ConfigError: something in the recipe is missing or wrong.
@@ -113,7 +118,7 @@ def train_model(
         Checkpointed: training was stopped and saved.
     """
     start = time.monotonic()
-    folder: Path = required(recipe.model, "model", "-o MODEL")
+    folder = replica_folder(required(recipe.model, "model", "-o MODEL"), replica)
     refuse_existing(folder, force=force, marker=CARD)
     minutes = max_minutes or recipe.training.max_minutes
     checkpoint = folder.with_name(folder.name + ".checkpoint")
@@ -124,14 +129,25 @@ def train_model(
         on_epoch(record)
 
     with stop_on_sigterm() as stop_requested, _log_kept_for(checkpoint, log):
-        samples = read_samples(recipe)
+        samples = read_samples(recipe).resampled(replica)
         deadline = None if minutes is None else start + 60 * minutes
-        how = Training(recipe.training, checkpoint, deadline, stop_requested, tell, judge=held_out_auc)
+        how = Training(recipe.training, checkpoint, deadline, stop_requested, tell, member=replica, judge=held_out_auc)
         model = Model.fit(recipe, samples.source, samples.target, how, samples.origin)
         model.save(folder, force=force, log=log.text())
     log.path.unlink(missing_ok=True)
     shutil.rmtree(checkpoint, ignore_errors=True)
     return TrainResult(folder, model.card, time.monotonic() - start)
+
+
+def is_trained(recipe: Recipe) -> bool:
+    """Whether the recipe's model is there, learnt by this very recipe."""
+    folder: Path = required(recipe.model, "model", "-o MODEL")
+    return (folder / CARD).exists() and read_card(folder).recipe == recipe.model_dump(mode="json")
+
+
+def replica_folder(model: Path, replica: int) -> Path:
+    """The folder of a bootstrap replica, beside the model; replica 0 is the model itself."""
+    return model.with_name(f"{model.name}.replicas") / f"{replica:02d}" if replica else model
 
 
 def held_out_auc(template: Events, target: Events) -> float:
@@ -202,6 +218,19 @@ class Samples:
     source: Events
     target: Events
     origin: Origin
+
+    def resampled(self, replica: int) -> Samples:
+        """The samples as if drawn anew with replacement: each weight times a Poisson number of mean 1.
+
+        Replica 0 is the sample itself. (Chamandy et al., "Estimating uncertainty for massive data streams", 2012.)
+        """
+        if not replica:
+            return self
+        source, target = (
+            events.with_weights(events.weights * poisson_of(np.arange(len(events)), replica, stream))
+            for stream, events in enumerate((self.source, self.target), BOOTSTRAP_STREAM)
+        )
+        return Samples(source, target, self.origin)
 
 
 def read_samples(recipe: Recipe) -> Samples:

@@ -1,0 +1,98 @@
+"""Replicas of a model: how much of it is the luck of its training events and of its random start."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from simmorph.data.outputs import refuse_existing
+from simmorph.errors import InputError
+from simmorph.model_folder import CARD, read_card
+from simmorph.pipeline.train import replica_folder, train_model
+
+if TYPE_CHECKING:
+    from simmorph.config.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class ReplicasResult:
+    """What was trained.
+
+    Attributes:
+        folders: the model folder of each replica.
+        n_kept: how many of them were there already.
+    """
+
+    folders: list[str]
+    n_kept: int
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as plain JSON."""
+        return {"replicas": self.folders, "kept": self.n_kept}
+
+    def to_text(self) -> str:
+        """One line."""
+        kept = f", {self.n_kept} of them from before" if self.n_kept else ""
+        return f"replicas {len(self.folders)} in {Path(self.folders[0]).parent}{kept}"
+
+
+def train_replicas(recipe: Recipe, n_replicas: int, **how: Any) -> ReplicasResult:
+    """Train bootstrap replicas of a model that is there, each into a folder of its own; those that are there stay.
+
+    Args:
+        recipe: of the model.
+        n_replicas: how many there are to be in the end.
+        **how: see `train_model`; with `force` all are trained anew.
+    """
+    model = Path(str(recipe.model))
+    folders = [replica_folder(model, number) for number in range(1, n_replicas + 1)]
+    kept = [folder for folder in folders if not how.get("force") and _is_replica_of(folder, model)]
+    for number, folder in enumerate(folders, 1):
+        if folder not in kept:
+            train_model(recipe, replica=number, **how)
+    return ReplicasResult([str(folder) for folder in folders], len(kept))
+
+
+def _is_replica_of(folder: Path, model: Path) -> bool:
+    """Whether a folder holds a model of the same recipe and events.
+
+    Raises:
+        InputError: it holds another one.
+    """
+    if not (folder / CARD).exists():
+        return False
+    ours, its = read_card(model), read_card(folder)
+    if (ours.recipe, ours.source.files, ours.target.files) != (its.recipe, its.source.files, its.target.files):
+        raise InputError(folder, "is a replica of another model", "add --force to train the replicas anew")
+    return True
+
+
+def replicas_of(model: Path) -> list[Path]:
+    """The folders of a model's replicas, in order.
+
+    Raises:
+        InputError: there are none.
+    """
+    found = sorted(path.parent for path in replica_folder(model, 1).parent.glob(f"*/{CARD}"))
+    if not found:
+        raise InputError(model, "has no replicas", "train them: simmorph train --replicas 10 ...")
+    return found
+
+
+def replica_output(output: Path, replica: Path) -> Path:
+    """The file for a replica beside that of the model: OUT.root gives OUT.replica01.root."""
+    return output.with_name(f"{output.stem}.replica{replica.name}{output.suffix}")
+
+
+def replica_outputs(model: Path, output: Path, *, force: bool) -> list[tuple[Path, Path]]:
+    """Each replica of a model, and the file for it; looked at before anything is written.
+
+    Raises:
+        InputError: there are no replicas.
+        UsageError: one of the files exists.
+    """
+    outputs = [(replica, replica_output(output, replica)) for replica in replicas_of(model)]
+    for _, path in outputs:
+        refuse_existing(path, force=force)
+    return outputs
