@@ -19,6 +19,7 @@ from simmorph.neural.training import Training
 
 SMALL: dict[str, dict[str, Any]] = {
     "one_flow": {"layers": 2, "hidden": [8], "bins": 4},
+    "regression": {"hidden": [8]},
     "classifier": {"hidden": [8]},
     "bdt": {"trees": 3, "leaves": 8, "shrinkage": 0.5, "leaf_events": 1},
     "quantile": {},

@@ -25,6 +25,7 @@ from simmorph.methods.mademog import Mademog
 from simmorph.methods.movement_penalty import MovementPenalty
 from simmorph.methods.one_flow import OneFlow
 from simmorph.methods.quantile import QuantileMap
+from simmorph.methods.regression import Regression
 from simmorph.methods.vae import VariationalAutoencoder
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ METHODS: dict[str, type[Method]] = {
     "base_to_data": BaseToData,
     "identity_init": IdentityInit,
     "movement_penalty": MovementPenalty,
+    "regression": Regression,
     "classifier": Classifier,
     "bdt": BoostedTrees,
     "histogram": Histogram,
