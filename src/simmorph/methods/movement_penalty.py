@@ -58,10 +58,10 @@ class MovementPenalty(Transport):
         self.alpha, self.norm, self.direction = alpha, norm, direction
 
     def _loss(self, source: Sample, target: Sample) -> Tensor:
-        return self._likelihood_loss(target) + self.alpha * self._movement(source, target)
+        return self._likelihood_loss(target) + self.alpha * self.movement(source, target)
 
-    def _movement(self, source: Sample, target: Sample) -> Tensor:
-        """The mean distance that events go."""
+    def movement(self, source: Sample, target: Sample) -> Tensor:
+        """The mean distance that events of a batch go, by norm and direction."""
         if self.direction == "source":
             sample, moved = source, self.transport.from_base(source.features, source.context)
         else:

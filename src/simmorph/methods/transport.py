@@ -171,9 +171,14 @@ def morphed(events: Events, module: nn.Module, move: Callable[[Tensor, Tensor], 
 
 
 def _draw_outputs(flow: nn.Module, seed: int) -> None:
-    """Draw the weights that are zero at the start, so that the flow does not begin at the identity."""
-    with torch.random.fork_rng(devices=[]):
+    """Draw the weights that are zero at the start, so that the flow does not begin at the identity.
+
+    They are made smaller by the square root of the layer's width, as in nflows, which the authors use.
+    """
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.default_generator.manual_seed(seed)
         for layer in flow.modules():
             if isinstance(layer, ZeroLinear):
                 nn.Linear.reset_parameters(layer)
+                layer.weight.mul_(layer.in_features**-0.5)
+                layer.bias.mul_(layer.in_features**-0.5)

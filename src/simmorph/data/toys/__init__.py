@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 TOYS: dict[str, Callable[[int, int], list[Sample]]] = {
     "gaussian": gaussian.samples,
+    "dijet": dijet.samples,
     "hgg": hgg.samples,
     "higgs": higgs.samples,
     "one-flow": one_flow.samples,
