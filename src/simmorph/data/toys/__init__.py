@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from simmorph.data.toys import gaussian, hgg, higgs, one_flow, reweighting
+from simmorph.data.toys import dijet, gaussian, hgg, higgs, one_flow, reweighting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from simmorph.data.toys.samples import Sample
 
 TOYS: dict[str, Callable[[int, int], list[Sample]]] = {
-    "gaussian": gaussian.samples,
     "dijet": dijet.samples,
+    "gaussian": gaussian.samples,
     "hgg": hgg.samples,
     "higgs": higgs.samples,
     "one-flow": one_flow.samples,
