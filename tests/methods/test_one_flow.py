@@ -8,7 +8,9 @@ from scipy.stats import spearmanr
 
 from simmorph.config.training import TrainingSettings
 from simmorph.data.events import Events
-from simmorph.methods.one_flow import OneFlow
+from simmorph.errors import ConfigError, InputError
+from simmorph.evaluation.c2st import auc
+from simmorph.methods.one_flow import OneFlow, feature_orders
 from simmorph.neural.training import Training
 
 SETTINGS = TrainingSettings(epochs=15, batch_size=500, learning_rate=5e-3, device="cpu", holdout=0)
@@ -71,3 +73,102 @@ def test_outside_the_box_features_stay_as_they_are() -> None:
     method.fit(source, target, Training(SETTINGS.model_copy(update={"epochs": 2})))
     far = Events.of(np.array([[3.5, -4.0], [100.0, 7.0]]))
     np.testing.assert_array_equal(method.transform(far).features, far.features)
+
+
+@pytest.mark.parametrize("transform", ["spline", "affine"])
+def test_autoregressive_flows_learn_a_shift_and_a_scale_too(transform: str) -> None:
+    rng = np.random.default_rng(1)
+    source, target = Events.of(rng.normal(0, 1, (4000, 2))), Events.of(rng.normal(0.6, 0.7, (4000, 2)))
+    method = OneFlow(2, 0, transform=transform, layers=2, hidden=(16,), bins=6, marginal_bins=0)  # type: ignore[arg-type]
+    method.fit(source, target, Training(SETTINGS))
+    morphed = method.transform(source).features
+    np.testing.assert_allclose(morphed.mean(axis=0), 0.6, atol=0.08)
+    np.testing.assert_allclose(morphed.std(axis=0), 0.7, atol=0.08)
+
+
+def test_several_orders_are_averaged_and_their_spread_is_told() -> None:
+    source = gaussian(2000, [0, 0], [[1, 0.8], [0.8, 1]], 1)
+    target = gaussian(2000, [0, 0], [[1, -0.8], [-0.8, 1]], 2)
+    method = OneFlow(2, 0, transform="affine", layers=2, hidden=(16,), marginal_bins=0, orders=2)
+    history = method.fit(source, target, Training(SETTINGS))
+    assert list(history) == ["fit", "order2"]
+    template = method.transform(source)
+    apart = [method._moved(flow, source).features for flow in method._flows]
+    np.testing.assert_array_equal(template.features, (apart[0] + apart[1]) / 2)
+    # Each keeps the first feature of its own order where it is, so they disagree on which one turns.
+    assert method.notes(source, template).numbers["orders_spread"] == pytest.approx(
+        np.sqrt(np.mean((apart[0] - apart[1]) ** 2 / 2))
+    )
+    assert method.notes(source, template).numbers["orders_spread"] > 0.1
+
+
+def test_orders_are_different_and_the_first_two_are_forwards_and_backwards() -> None:
+    orders = feature_orders(4, 5)
+    assert orders[:2] == [[0, 1, 2, 3], [3, 2, 1, 0]]
+    assert len({tuple(order) for order in orders}) == 5
+    assert all(sorted(order) == [0, 1, 2, 3] for order in orders)
+    with pytest.raises(ConfigError, match="2 features have no 3 different orders; lower `orders` to 2 at most"):
+        OneFlow(2, 0, orders=3)
+
+
+def on_a_plane(shape: str, n_events: int, seed: int) -> np.ndarray:
+    """Moons, four circles or a checkerboard, (n_events, 2), of about unit size."""
+    rng = np.random.default_rng(seed)
+    angle, noise = rng.uniform(0, np.pi, n_events), rng.normal(0, 0.08, (n_events, 2))
+    upper = rng.random(n_events) < 0.5
+    if shape == "moons":
+        points = np.column_stack([np.cos(angle) - 0.5, np.sin(angle) - 0.25])
+        return np.where(upper[:, None], points, -points) * 1.1 + noise
+    if shape == "circles":
+        centre = rng.choice([-0.8, 0.8], (n_events, 2))
+        return centre + 0.4 * np.column_stack([np.cos(2 * angle), np.sin(2 * angle)]) + 0.5 * noise
+    row, column = rng.integers(0, 4, n_events), rng.integers(0, 2, n_events)
+    cell = np.column_stack([2 * column + row % 2, row]) + rng.random((n_events, 2))
+    return (cell - 2) / 1.2
+
+
+def domain(shape: str, number: float, n_events: int, seed: int) -> Events:
+    return Events.of(on_a_plane(shape, n_events, seed), np.full((n_events, 1), number))
+
+
+@pytest.mark.slow
+def test_one_flow_morphs_three_domains_into_one_of_them() -> None:
+    boards, circles = domain("checkerboard", 0, 6000, 1), domain("circles", 1, 6000, 2)
+    method = OneFlow(2, 1, layers=6, hidden=(32, 32), bins=8, domains=3)
+    source = Events.concatenate([boards, circles])
+    source = Events.of(source.features, source.context)
+    settings = SETTINGS.model_copy(update={"epochs": 15, "batch_size": 800})
+    method.fit(source, domain("moons", 2, 6000, 3), Training(settings))
+    moons, rng = Events.of(on_a_plane("moons", 8000, 4)), np.random.default_rng(1)
+    for shape, number in (("checkerboard", 0), ("circles", 1)):
+        unseen = domain(shape, number, 8000, 5)
+        before = auc(Events.of(unseen.features), moons, rng).value
+        after = auc(Events.of(method.transform(unseen).features), moons, rng).value
+        assert before > 0.85
+        assert after < 0.7
+
+
+def small_three_way(target: Events, domains: int = 3) -> OneFlow:
+    method = OneFlow(2, 1, layers=2, hidden=(8,), bins=4, domains=domains)
+    source = Events.concatenate([domain("checkerboard", 0, 300, 1), domain("circles", 1, 300, 2)])
+    method.fit(source, target, Training(SETTINGS.model_copy(update={"epochs": 1})))
+    return method
+
+
+def test_an_event_of_the_targets_own_domain_stays_and_one_of_no_domain_is_not_morphed() -> None:
+    method = small_three_way(domain("moons", 2, 300, 3))
+    events = Events.of(on_a_plane("moons", 3, 4), np.array([[2.0], [1.0], [7.0]]))
+    morphed = method.transform(events).features
+    np.testing.assert_allclose(morphed[0], events.features[0], atol=1e-6)
+    assert np.abs(morphed[1] - events.features[1]).max() > 1e-6
+    assert np.isnan(morphed[2]).all()
+
+
+def test_domains_that_cannot_be_told_apart_are_refused() -> None:
+    with pytest.raises(InputError, match="has 2 values, and there are 3 domains; set `domains`"):
+        small_three_way(domain("moons", 1, 300, 3))
+    mixed = Events.concatenate([domain("moons", 2, 300, 3), domain("circles", 1, 300, 4)])
+    with pytest.raises(InputError, match="has events of 2 domains, and a map leads to one"):
+        small_three_way(mixed)
+    with pytest.raises(ConfigError, match="numbered by a context variable, and there is none"):
+        OneFlow(2, 0, domains=3)
