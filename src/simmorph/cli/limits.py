@@ -29,6 +29,11 @@ if TYPE_CHECKING:
     help="What the uncertainty of a generated background comes from; the recipe's by default.",
 )
 @click.option(
+    "--scan",
+    type=click.Choice(["luminosity"]),
+    help="Scan limits over luminosity, generated events and the size of a systematic, as `limits.scan` says.",
+)
+@click.option(
     "--coverage",
     "n_toys",
     type=click.IntRange(2),
@@ -58,6 +63,7 @@ def limits_command(
     level: float | None,
     measurement: str | None,
     amplification: str | None,
+    scan: str | None,
     n_toys: int | None,
     strength: float,
     seed: int,
@@ -98,6 +104,14 @@ def limits_command(
         answer(found.to_json(), found.to_text(), as_json=as_json)
         return
     how = How(level, output, force, tell, engine)
+    if scan is not None:
+        if recipe is None:
+            raise UsageError("--scan", "a workspace says nothing of luminosity", "give --config RECIPE.yaml")
+        from simmorph.pipeline.scan import scan_luminosity
+
+        scanned = scan_luminosity(recipe, how)
+        answer(scanned.to_json(), scanned.to_text(), as_json=as_json)
+        return
     result = (
         limits_of_workspace(str(workspace), how, measurement=measurement)
         if recipe is None

@@ -145,6 +145,25 @@ class Variation(Section):
         return self
 
 
+class ScanSettings(Section):
+    """What `simmorph limits --scan luminosity` scans; the background needs `closure` events."""
+
+    luminosity: Annotated[tuple[Positive, ...], Field(min_length=1)] = (10.0, 30.0, 100.0, 300.0, 1000.0)
+    """In 1/fb."""
+    background_per_fb: Positive = 1000.0
+    """Background events that 1/fb brings, in the range of the observable and after the cuts."""
+    signal_fraction: Positive = 0.05
+    """Signal events at a strength of 1, over background events."""
+    generated: Annotated[tuple[Annotated[int, Field(gt=0)], ...], Field(min_length=1)] = (10_000, 100_000, 1_000_000)
+    """Numbers of generated events, before the cuts, that the template is made from: the first ones of the input."""
+    beta: Annotated[tuple[Annotated[float, Field(gt=0, lt=1)], ...], Field(min_length=1)] = (0.05, 0.1, 0.2)
+    """Relative sizes of a systematic uncertainty of the background."""
+    beta_type: Literal["shapesys", "normsys"] = "shapesys"
+    """Whether it moves every bin on its own (shapesys) or all of them together (normsys): the physics differs."""
+    injected: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
+    """Strength of the signal in the expected data."""
+
+
 class LimitsSettings(Section):
     """From ntuples or histograms to an upper limit on the strength of the signal."""
 
@@ -182,6 +201,8 @@ class LimitsSettings(Section):
     """The observed events; without them the expected ones (Asimov data)."""
     asimov_strength: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     """Strength of the signal in the Asimov data."""
+    scan: ScanSettings = ScanSettings()
+    """The grid of `simmorph limits --scan luminosity`."""
     systematics: list[Variation] = Field(default_factory=list)
     """Systematic uncertainties."""
     amplification: Amplification = "auto"

@@ -84,7 +84,7 @@ def draw_scan(scan: Scan, limits: Limits) -> Figure:
         axes.annotate(f"{100 * limits.level:g} % CL", (0.01, 1 - limits.level), xycoords=("axes fraction", "data"),
                       xytext=(0, 4), textcoords="offset points", color=ORANGE, fontsize=11)  # fmt: skip
         axes.plot([limits.observed] * 2, [0, 1 - limits.level], color="k", lw=1, ls=":")
-        axes.set(xlabel=_symbol(limits.parameter), ylabel=r"$\mathrm{CL}_\mathrm{s}$")
+        axes.set(xlabel=symbol(limits.parameter), ylabel=r"$\mathrm{CL}_\mathrm{s}$")
         axes.set(xlim=(0, scan.values[-1]), ylim=(0, 1.05))
         title = f"{100 * limits.level:g} % CL upper limit: {limits.observed:.3g} (expected {limits.expected[2]:.3g})"
         axes.legend(title=title, loc="upper right")
@@ -139,5 +139,6 @@ def _per_bin(edges: FloatArray, label: str) -> str:
     return f"Events / {widths[0]:.3g} {unit}".rstrip() if np.allclose(widths, widths[0]) else "Events / bin"
 
 
-def _symbol(parameter: str) -> str:
+def symbol(parameter: str) -> str:
+    """The parameter as it stands at an axis."""
     return r"$\mu$" if parameter == "mu" else parameter

@@ -136,7 +136,7 @@ def read_templates(settings: LimitsSettings, defaults: Defaults, note: Callable[
         ConfigError: an expression is wrong, or the binning is missing.
         InputError: a file cannot be used, or a yield is negative, not finite, or zero everywhere.
     """
-    reader = _Reader(settings, defaults, note)
+    reader = Reader(settings, defaults, note)
     signals = [reader.sample(sample, is_signal=True) for sample in settings.signal]
     data = None if settings.data is None else reader.histogram(settings.data, defaults._replace(weight=None))
     used = np.ones(len(signals[0].histogram.values), np.bool_)
@@ -199,7 +199,7 @@ def _sizes(name: str, systematics: Sequence[Variation]) -> tuple[dict[str, float
     return scalings, {each.name: float(each.size or 0) for each in acting if each.type == "uncorrelated"}
 
 
-class _Reader:
+class Reader:
     """Reads samples as the settings say."""
 
     def __init__(self, settings: LimitsSettings, defaults: Defaults, note: Callable[[str], None]) -> None:
@@ -217,19 +217,29 @@ class _Reader:
         )
         return Sample(histogram, is_signal, shapes, scalings, uncorrelated, self.settings.statistics)
 
-    def generated(self, settings: BackgroundSettings) -> Sample:
-        """A background, with what its training leaves uncertain."""
+    def generated(self, settings: BackgroundSettings, first: int | None = None) -> Sample:
+        """A background, with what its training leaves uncertain.
+
+        Args:
+            settings: of the background.
+            first: take so many generated events only.
+        """
         sample = self.sample(settings, is_signal=False)
+        if first is not None:
+            sample = replace(sample, histogram=self.histogram(settings, self.defaults, first).usable())
         treatment = settings.amplified(self.settings.amplification)
         if treatment == "training" and settings.training_events:
             paths = expand_inputs(settings.input or [])
-            n_generated = sum(describe(path, self.defaults.tree).n_entries for path in paths)
+            n_there = sum(describe(path, self.defaults.tree).n_entries for path in paths)
+            n_generated = n_there if first is None else min(first, n_there)
             histogram = with_training_statistics(sample.histogram, n_generated, settings.training_events)
             self.note(f"{settings.name}: {n_generated} events, no better known than {settings.training_events:g}")
             sample = replace(sample, histogram=histogram)
         replicas = self._replicas(settings)
         if treatment == "replicas":
-            sample = replace(sample, shapes=(*sample.shapes, *self._spread(settings, sample.histogram, replicas)))
+            shape_only = settings.normalise != "weights" or first is not None
+            spread = self._spread(settings, sample.histogram, replicas, shape_only=shape_only)
+            sample = replace(sample, shapes=(*sample.shapes, *spread))
         truth = self._truth(settings, sample.histogram)
         return replace(sample, replicas=tuple(it.values for it in replicas), truth=truth)
 
@@ -239,8 +249,9 @@ class _Reader:
             raise InputError(paths[0], "one replica is too few for a spread", "give two at least")
         return [self.histogram(settings.model_copy(update={"input": [path]}), self.defaults) for path in paths]
 
-    def _spread(self, settings: BackgroundSettings, nominal: Histogram, replicas: Sequence[Histogram]) -> list[Shape]:
-        shape_only = settings.normalise != "weights"
+    def _spread(
+        self, settings: BackgroundSettings, nominal: Histogram, replicas: Sequence[Histogram], *, shape_only: bool
+    ) -> list[Shape]:
         shifts = eigen_variations(nominal, replicas, shape_only=shape_only, same_events=settings.morphed)
         words = f"; fewer than {FEW_REPLICAS} tell little of their spread" if len(replicas) < FEW_REPLICAS else ""
         self.note(f"{settings.name}: {len(shifts)} variations from {len(replicas)} replicas{words}")
@@ -274,25 +285,28 @@ class _Reader:
             yields.append(self.checked(settings.model_copy(update=changes)).values)
         return Shape(variation.name, *yields)
 
-    def histogram(self, settings: SampleSettings, defaults: Defaults) -> Histogram:
-        """The sum over the sample's files."""
+    def histogram(self, settings: SampleSettings, defaults: Defaults, first: int | None = None) -> Histogram:
+        """The sum over the sample's files, or over their first entries."""
         paths = expand_inputs(settings.input)
         if settings.histogram is not None:
             parts = [_histogram(path, settings.histogram) for path in paths]
             histogram = summed(parts, settings.name)
         else:
-            histogram = self._of_events(settings, defaults, paths)
+            histogram = self._of_events(settings, defaults, paths, first)
         self.note(f"{settings.name}: {histogram.values.sum() * settings.scale:.6g} events in range")
         return histogram.scaled(settings.scale)
 
-    def _of_events(self, settings: SampleSettings, defaults: Defaults, paths: Sequence[str]) -> Histogram:
+    def _of_events(
+        self, settings: SampleSettings, defaults: Defaults, paths: Sequence[str], first: int | None
+    ) -> Histogram:
         if self.edges is None:
             raise ConfigError("limits", "key 'binning' is missing", "add `binning: {range: [LOW, HIGH], bins: N}`")
         histogram = Histogram.empty(self.edges, settings.name)
         columns = _Columns(settings, self.settings, defaults)
         for path in paths:
-            for observable, weights in columns.read(path):
+            for observable, weights in columns.read(path, first):
                 histogram = histogram.filled(observable, weights)
+            first = None if first is None else max(first - describe(path, columns.tree).n_entries, 0)
         return histogram
 
 
@@ -316,11 +330,19 @@ class _Columns:
         self.tree, self.name, self.morphed = defaults.tree, settings.name, settings.morphed
         self.weight = settings.weight or (MORPHED_WEIGHT if settings.morphed else defaults.weight)
 
-    def read(self, path: str) -> Iterator[tuple[FloatArray, FloatArray]]:
-        """The observable and the weights of the events of one file that are in the region, chunk by chunk."""
+    def read(self, path: str, first: int | None = None) -> Iterator[tuple[FloatArray, FloatArray]]:
+        """The observable and the weights of the events of one file that are in the region, chunk by chunk.
+
+        Args:
+            path: the file.
+            first: look at so many entries only.
+        """
         branches = self._branches(path)
         wanted = list(dict.fromkeys([*branches.values(), *([self.weight] if self.weight else [])]))
-        for _, chunk in iterate(path, self.tree, wanted):
+        for start, whole in iterate(path, self.tree, wanted):
+            if first is not None and start >= first:
+                return
+            chunk = whole if first is None else {name: values[: first - start] for name, values in whole.items()}
             columns = {name: chunk[branch] for name, branch in branches.items()}
             observable = self._flat(path, self.observable.evaluate(columns))
             weights = self._flat(path, chunk[self.weight]) if self.weight else np.ones(len(observable))

@@ -1,0 +1,107 @@
+"""Figures of a scan of limits; the numbers behind them are in `scan.csv`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+
+from simmorph.limits.plots import BLUE, GREEN, ORANGE, STYLE, symbol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+
+    from simmorph.limits.scan import Point
+
+COLOURS = (BLUE, ORANGE, GREEN, "#CC79A7", "#56B4E9", "#E69F00")
+SIMULATED = "simulated"
+
+
+def draw_strength(points: Sequence[Point], parameter: str) -> Figure:
+    """Fitted strength and its uncertainty against luminosity: most generated events, and the simulated reference."""
+    largest = max(_sizes(points))
+    beta = _middle(points)
+    with mpl.rc_context(STYLE):
+        figure, axes = _figure()
+        rows = _where(points, largest, beta)
+        x, y, spread = ([getattr(it, name) for it in rows] for name in ("luminosity", "fitted", "uncertainty"))
+        low, high = np.subtract(y, spread), np.add(y, spread)
+        axes.fill_between(x, low, high, color=BLUE, alpha=0.25, lw=0, label=r"$\pm 1\sigma$")
+        axes.plot(x, y, "o-", color=BLUE, label=_size_words(largest))
+        reference = _where(points, None, beta)
+        axes.errorbar(
+            [it.luminosity * 1.03 for it in reference],
+            [it.fitted for it in reference],
+            [it.uncertainty for it in reference],
+            fmt="s", color="k", ms=4, lw=1, label=SIMULATED,
+        )  # fmt: skip
+        axes.set(xscale="log", xlabel=r"Integrated luminosity [fb$^{-1}$]", ylabel=f"Fitted {symbol(parameter)}")
+        axes.legend(title=_beta_words(beta))
+        return figure
+
+
+def draw_limits(points: Sequence[Point], parameter: str) -> Figure:
+    """Median expected upper limit against luminosity, for each size of the generated sample."""
+    beta = _middle(points)
+    with mpl.rc_context(STYLE):
+        figure, axes = _figure()
+        for size, colour in zip(_sizes(points), COLOURS * 9, strict=False):
+            rows = _where(points, size, beta)
+            axes.plot([it.luminosity for it in rows], [it.expected for it in rows], "o-", color=colour, ms=4,
+                      label=_size_words(size))  # fmt: skip
+        rows = _where(points, None, beta)
+        axes.plot([it.luminosity for it in rows], [it.expected for it in rows], "ks--", ms=4, label=SIMULATED)
+        axes.set(xscale="log", yscale="log", xlabel=r"Integrated luminosity [fb$^{-1}$]")
+        axes.set_ylabel(f"Expected upper limit on {symbol(parameter)}")
+        axes.legend(title=_beta_words(beta))
+        return figure
+
+
+def draw_difference(points: Sequence[Point], parameter: str) -> Figure:
+    """What the generated background costs beside the simulated one, against its size, at the middle luminosity."""
+    levels = sorted({it.luminosity for it in points})
+    luminosity = levels[len(levels) // 2]
+    with mpl.rc_context(STYLE):
+        figure, axes = _figure()
+        for beta, colour in zip(sorted({it.beta for it in points}), COLOURS * 9, strict=False):
+            reference = next(it for it in _where(points, None, beta) if it.luminosity == luminosity)
+            rows = [it for size in _sizes(points) for it in _where(points, size, beta) if it.luminosity == luminosity]
+            axes.plot(_sizes(rows), [it.expected - reference.expected for it in rows], "o-",
+                      color=colour, ms=4, label=_beta_words(beta))  # fmt: skip
+        axes.axhline(0, color="k", lw=1)
+        name = symbol(parameter)
+        axes.set(xscale="log", xlabel="Generated events", ylabel=f"Limit on {name}, generated $-$ simulated")
+        axes.legend(title=rf"{luminosity:g} fb$^{{-1}}$")
+        return figure
+
+
+def _figure() -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(7, 5.5))
+    figure.subplots_adjust(left=0.15, right=0.97, bottom=0.13, top=0.97)
+    return figure, figure.add_subplot()
+
+
+def _sizes(points: Sequence[Point]) -> list[int]:
+    return sorted({it.generated for it in points if it.generated is not None})
+
+
+def _middle(points: Sequence[Point]) -> float:
+    """The middle one of the sizes of the systematic."""
+    betas = sorted({it.beta for it in points})
+    return betas[len(betas) // 2]
+
+
+def _where(points: Sequence[Point], generated: int | None, beta: float) -> list[Point]:
+    return [it for it in points if (it.generated, it.beta) == (generated, beta)]
+
+
+def _size_words(size: int) -> str:
+    return f"{size:,} generated".replace(",", "\u202f")
+
+
+def _beta_words(beta: float) -> str:
+    return rf"$\beta$ = {100 * beta:g} %"

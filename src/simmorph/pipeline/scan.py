@@ -1,0 +1,126 @@
+"""Scan limits over luminosity, generated events and the size of a systematic, from ntuples to figures."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from simmorph.config.recipe import required
+from simmorph.data.outputs import refuse_existing, sha256_of, whole_folder, write_json, write_provenance
+from simmorph.errors import ConfigError
+from simmorph.limits.scan import Point, scan_points
+from simmorph.limits.scan_plots import draw_difference, draw_limits, draw_strength
+from simmorph.limits.templates import Defaults, Reader
+from simmorph.pipeline.limits import inputs_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from simmorph.config.limits import BackgroundSettings, LimitsRecipe, LimitsSettings
+    from simmorph.config.recipe import Recipe
+    from simmorph.pipeline.limits import How
+
+TABLE = "scan.json"
+
+
+@dataclass(frozen=True)
+class ScanResult:
+    """What the scan found.
+
+    Attributes:
+        points: each limit.
+        beta_type: how the systematic acts.
+        amplification: what the uncertainty of the generated background came from.
+        parameter: what the strength is called.
+    """
+
+    points: list[Point]
+    beta_type: str
+    amplification: str
+    parameter: str
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as plain JSON; `generated` is null for the simulated reference."""
+        rows = [{**point._asdict(), "difference": self.difference(point)} for point in self.points]
+        return {"beta_type": self.beta_type, "amplification": self.amplification, "points": rows}
+
+    def to_text(self) -> str:
+        """A table for people."""
+        fitted_words = f"fitted {self.parameter}"
+        head = f"{'1/fb':>8} {'generated':>10} {'beta':>5} {fitted_words:>17} {'observed':>9} {'expected':>9}"
+        lines = [
+            f"systematic of the background: {self.beta_type}; uncertainty of the generated one: {self.amplification}",
+            f"{head} {'ML - MC':>8}",
+        ]
+        for it in self.points:
+            number = "simulated" if it.generated is None else str(it.generated)
+            fitted = f"{it.fitted:.3f} ± {it.uncertainty:.3f}"
+            lines.append(
+                f"{it.luminosity:>8g} {number:>10} {it.beta:>5g} {fitted:>17} {it.observed:>9.4f} {it.expected:>9.4f} "
+                f"{self.difference(it):>8.4f}"
+            )
+        return "\n".join(lines)
+
+    def difference(self, point: Point) -> float:
+        """Expected limit less that of the simulated reference."""
+        same = (it for it in self.points if it.generated is None)
+        reference = next(it for it in same if (it.luminosity, it.beta) == (point.luminosity, point.beta))
+        return point.expected - reference.expected
+
+
+def scan_luminosity(recipe: Recipe | LimitsRecipe, how: How) -> ScanResult:
+    """The three studies of an amplified background.
+
+    Raises:
+        ConfigError: the recipe has no `limits:` block, or not one generated background with `closure` events.
+        InputError: a sample is not usable.
+    """
+    settings: LimitsSettings = required(recipe.limits, "limits", "a recipe")
+    output = how.output or settings.output
+    if output is not None:
+        refuse_existing(output, force=how.force, marker=TABLE)
+    background = _background(settings)
+    reader = Reader(settings, Defaults(settings.tree or recipe.tree, recipe.weight), how.note)
+    signal = reader.sample(settings.signal[0], is_signal=True).histogram
+    closure = background.model_copy(update={"input": background.closure, "name": "simulated"})
+    simulated = reader.checked(closure)
+    generated = {number: reader.generated(background, number) for number in settings.scan.generated}
+    points = scan_points(
+        settings.scan,
+        signal=signal,
+        generated=generated,
+        simulated=simulated,
+        parameter=settings.parameter,
+        level=how.level or settings.cl,
+        note=how.note,
+    )
+    treatment = background.amplified(settings.amplification)
+    result = ScanResult(list(points), settings.scan.beta_type, treatment, settings.parameter)
+    if output is not None:
+        _write(result, output, inputs_of(settings), force=how.force)
+    return result
+
+
+def _background(settings: LimitsSettings) -> BackgroundSettings:
+    background = settings.background[0]
+    if len(settings.background) > 1 or len(settings.signal) > 1 or background.closure is None:
+        what = "a scan needs one signal, and one background with `closure:` events to take the place of data"
+        raise ConfigError("limits", what, "give simulated events that the method has not learnt from")
+    return background
+
+
+def _write(result: ScanResult, output: Path, inputs: Sequence[str], *, force: bool) -> None:
+    with whole_folder(output, force=force, marker=TABLE) as folder:
+        figures = {"strength": draw_strength, "limit": draw_limits, "difference": draw_difference}
+        for name, draw in figures.items():
+            figure = draw(result.points, result.parameter)
+            figure.savefig(folder / f"scan-{name}.png", dpi=150)
+            figure.savefig(folder / f"scan-{name}.pdf", metadata={"CreationDate": None})
+        with (folder / "scan.csv").open("w", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow([*Point._fields, "difference"])
+            writer.writerows([[*point, result.difference(point)] for point in result.points])
+        write_json(folder / TABLE, result.to_json())
+        write_provenance(folder / TABLE, {"inputs": {path: sha256_of(path) for path in inputs}})
