@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="How minima are found: our own fit, which falls back to Minuit where nothing vouches for it, or pyhf's.",
 )
+@click.option("--impacts", is_flag=True, help="Tell the pull of each nuisance parameter, and what it does to the fit.")
 @output_option("Folder for workspace, numbers and plots.")
 @json_option
 @force_option
@@ -68,6 +69,7 @@ def limits_command(
     strength: float,
     seed: int,
     engine: str,
+    impacts: bool,
     output: Path | None,
     as_json: bool,
     force: bool,
@@ -103,7 +105,7 @@ def limits_command(
         )
         answer(found.to_json(), found.to_text(), as_json=as_json)
         return
-    how = How(level, output, force, tell, engine)
+    how = How(level, output, force, tell, engine, impacts)
     if scan is not None:
         if recipe is None:
             raise UsageError("--scan", "a workspace says nothing of luminosity", "give --config RECIPE.yaml")

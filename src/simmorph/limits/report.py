@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simmorph.data.outputs import write_json
+from simmorph.limits.impacts import draw_impacts
 from simmorph.limits.inference import BANDS
 from simmorph.limits.plots import Scan, Spectrum, draw_scan, draw_spectrum
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
+    from simmorph.limits.impacts import Impact
     from simmorph.limits.inference import Limits
 
 WORKSPACE = "workspace.json"
@@ -34,6 +36,7 @@ class Report:
         limits: observed and expected.
         scan: CLs against the parameter.
         spectrum: the observable's distribution, if it is known.
+        impacts: of the nuisance parameters, if they were asked for.
     """
 
     workspace: dict[str, Any]
@@ -41,6 +44,7 @@ class Report:
     limits: Limits
     scan: Scan
     spectrum: Spectrum | None
+    impacts: Sequence[Impact] = ()
 
     def write(self, folder: Path) -> None:
         """Write everything into an empty folder; each plot as PNG, PDF, and CSV of the numbers in it."""
@@ -53,6 +57,8 @@ class Report:
         if self.spectrum is not None:
             _write_plot(folder / "spectrum", draw_spectrum(self.spectrum))
             _write_table(folder / "spectrum.csv", *_table_of(self.spectrum))
+        if self.impacts:
+            _write_plot(folder / "impacts", draw_impacts(self.impacts, self.limits.parameter))
 
 
 def _table_of(spectrum: Spectrum) -> tuple[list[str], Any]:

@@ -12,6 +12,7 @@ from simmorph.data.ntuples import expand_inputs, is_url
 from simmorph.data.outputs import refuse_existing, sha256_of, whole_folder, write_provenance
 from simmorph.errors import ConfigError, InputError
 from simmorph.limits.building import with_bounds, workspace_of
+from simmorph.limits.impacts import N_DRAWN, Impact, impacts
 from simmorph.limits.inference import (
     AsymptoticCls,
     FittedStrength,
@@ -21,7 +22,7 @@ from simmorph.limits.inference import (
     fitted_strength,
     upper_limits,
 )
-from simmorph.limits.likelihood import ENGINES, FitTally
+from simmorph.limits.likelihood import ENGINES, Data, FitTally
 from simmorph.limits.plots import Spectrum, scan_of
 from simmorph.limits.postfit import FittedYields, fitted_yields
 from simmorph.limits.report import WORKSPACE, Report
@@ -64,6 +65,32 @@ class SidebandQuality(NamedTuple):
     """Data less curve, summed over the window."""
 
 
+class ClosureTest(NamedTuple):
+    """What the fit finds in expected data whose background is the closure events: an injection test.
+
+    Attributes:
+        spurious: the fitted strength without a signal in these data.
+        injected: the fitted strength with a signal of strength 1.
+        uncertainty: of the fitted strength without a signal.
+    """
+
+    spurious: float
+    injected: float
+    uncertainty: float
+
+    def to_json(self) -> dict[str, float]:
+        """The numbers by name, and the spurious signal in units of the uncertainty."""
+        return {**self._asdict(), "spurious_over_uncertainty": self.spurious / self.uncertainty}
+
+    def rows(self, name: str) -> list[tuple[str, str]]:
+        """The numbers for people."""
+        ratio = self.spurious / self.uncertainty
+        return [
+            (f"spurious {name} in closure events", f"{self.spurious:+.4g}, {ratio:+.2f} of its uncertainty"),
+            (f"fitted {name} where 1 is injected", f"{self.injected:.4g}"),
+        ]
+
+
 @dataclass(frozen=True)
 class LimitsResult:
     """What `simmorph limits` found.
@@ -78,6 +105,9 @@ class LimitsResult:
         sidebands: quality of the fit to the sidebands, if there was one.
         fitting: which engine made the fits, how many, and how long they took.
         significance: of the signal.
+        impacts: of each nuisance parameter, if they were asked for.
+        closure: what the fit makes of events that the background's method has not seen, if there are any.
+        uncertainties: how each named uncertainty of a recipe acts.
     """
 
     limits: Limits
@@ -89,6 +119,9 @@ class LimitsResult:
     sidebands: SidebandQuality | None = None
     fitting: Fitting = field(default_factory=Fitting)
     significance: Significance = NO_SIGNIFICANCE
+    impacts: tuple[Impact, ...] = ()
+    closure: ClosureTest | None = None
+    uncertainties: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The numbers, ready for `json.dumps`."""
@@ -109,7 +142,11 @@ class LimitsResult:
             "data": "asimov" if self.is_asimov else "observed",
             "workspace": self.workspace,
             "measurement": self.measurement,
-        } | ({"sidebands": self.sidebands._asdict()} if self.sidebands else {})
+            **({"sidebands": self.sidebands._asdict()} if self.sidebands else {}),
+            **({"uncertainties": self.uncertainties} if self.uncertainties else {}),
+            **({"closure": self.closure.to_json()} if self.closure else {}),
+            **({"impacts": [impact._asdict() for impact in self.impacts]} if self.impacts else {}),
+        }
 
     def to_text(self) -> str:
         """A table for people."""
@@ -130,6 +167,13 @@ class LimitsResult:
         if self.sidebands is not None:
             rows.append(("sidebands, chi2 / degrees", f"{self.sidebands.chi2:.1f} / {self.sidebands.n_degrees}"))
             rows.append(("data above the curve in the window", f"{self.sidebands.excess:.1f}"))
+        if self.closure is not None:
+            rows += self.closure.rows(name)
+        rows += [(f"uncertainty {what}", how) for what, how in self.uncertainties.items()]
+        rows += [
+            (f"impact of {it.parameter}", f"{it.up:+.3g} {it.down:+.3g} (pull {it.pull:+.2f}, {it.constraint:.2f})")
+            for it in self.impacts[:N_DRAWN]
+        ]
         width = max(len(label) for label, _ in rows)
         return "\n".join(f"{label:<{width}}  {value}" for label, value in rows)
 
@@ -147,6 +191,8 @@ class How(NamedTuple):
     """Is told what is being done."""
     engine: str = "newton"
     """How minima are found: one of ENGINES."""
+    impacts: bool = False
+    """Fit twice more for each nuisance parameter, to tell what it does to the fitted strength."""
 
 
 AS_USUAL = How()
@@ -188,9 +234,10 @@ def limits_of_workspace(path: str, how: How = AS_USUAL, *, measurement: str | No
         *(found.limits, found.strength, found.test.cls(1.0), where, found.ready.name),
         fitting=found.fitting,
         significance=found.significance,
+        impacts=_impacts(found, how),
     )
     if how.output is not None:
-        report = Report(spec, result.to_json(), found.limits, scan_of(found.test, found.limits), None)
+        report = Report(spec, result.to_json(), found.limits, scan_of(found.test, found.limits), None, result.impacts)
         _write(report, how.output, [] if path == STDIN else [path], force=how.force)
     return result
 
@@ -221,10 +268,13 @@ def limits_of_recipe(recipe: Recipe | LimitsRecipe, how: How = AS_USUAL) -> Limi
         sidebands=_quality(templates),
         fitting=found.fitting,
         significance=found.significance,
+        impacts=_impacts(found, how),
+        closure=_closure(templates.in_likelihood(), found),
+        uncertainties=_uncertainties(settings),
     )
     if how.output is not None:
         spectrum, scan = _spectrum(templates, found, settings), scan_of(found.test, found.limits)
-        report = Report(with_bounds(spec, found.limits), result.to_json(), found.limits, scan, spectrum)
+        report = Report(with_bounds(spec, found.limits), result.to_json(), found.limits, scan, spectrum, result.impacts)
         _write(report, how.output, inputs_of(settings), force=how.force)
     return result
 
@@ -249,6 +299,39 @@ def _infer(ready: Measurement, level: float, how: How) -> _Inference:
     limits = upper_limits(test, level, how.note)
     strength = fitted_strength(likelihood, ready.data)
     return _Inference(ready, test, limits, strength, discovery(test, ready.data))
+
+
+def _impacts(found: _Inference, how: How) -> tuple[Impact, ...]:
+    return tuple(impacts(found.ready.likelihood, found.ready.data, found.strength)) if how.impacts else ()
+
+
+def _closure(templates: Templates, found: _Inference) -> ClosureTest | None:
+    """Fits to expected data whose backgrounds are their closure events, where there are any."""
+    if all(sample.truth is None for sample in templates.samples):
+        return None
+    backgrounds = [it for it in templates.samples if not it.is_signal]
+    true = np.sum([it.histogram.values if it.truth is None else it.truth for it in backgrounds], axis=0)
+    signal = np.sum([it.histogram.values for it in templates.samples if it.is_signal], axis=0)
+    likelihood, auxiliary = found.ready.likelihood, found.ready.data.auxiliary
+    without, with_signal = (
+        fitted_strength(likelihood, Data(true + strength * signal, auxiliary), sides=False) for strength in (0.0, 1.0)
+    )
+    return ClosureTest(without.value, with_signal.value, without.uncertainty)
+
+
+def _uncertainties(settings: LimitsSettings) -> dict[str, str]:
+    """How each uncertainty acts, in words: the physics differs by it."""
+    ways = {"normsys": "scales all bins together", "uncorrelated": "moves each bin on its own (shapesys)"}
+    found = {
+        it.name: f"{ways.get(it.type, 'moves the bins together (histosys)')}" + (f", {it.size:g}" if it.size else "")
+        for it in settings.systematics
+    }
+    treatments = {it.name: it.amplified(settings.amplification) for it in settings.background}
+    words = {
+        "replicas": "spread of replicas of its method, as correlated shapes (histosys)",
+        "training": "number of its training events (staterror)",
+    }
+    return found | {f"of the training of {name}": words[how] for name, how in treatments.items() if how in words}
 
 
 def _refuse_existing(how: How) -> None:
