@@ -187,6 +187,25 @@ def test_a_generator_needs_no_source(folder: Path, tmp_path: Path) -> None:
         compare(recipe_of(folder, tmp_path / "other", source=None))
 
 
+def test_the_distance_to_the_optimal_map_is_told_where_a_toy_knows_it(tmp_path: Path) -> None:
+    recipe = CompareRecipe.model_validate(
+        {
+            "toy": {"name": "gaussian", "output": tmp_path / "toy", "events": 3000},
+            "source": str(tmp_path / "toy" / "source.root"),
+            "target": str(tmp_path / "toy" / "target.root"),
+            "features": ["x1", "x2", "x3"],
+            "methods": [{"name": "quantile"}],
+            "output": tmp_path / "out",
+        }
+    )
+    rows = compare(recipe).report["methods"]
+    costs = {name: row["numbers"]["optimal_cost"]["mean"] for name, row in rows.items() if name != "target"}
+    assert costs["unmorphed"] == 0
+    assert costs["copula"] == pytest.approx(1, abs=0.1)
+    off = {name: rows[name]["numbers"]["optimal_distance"]["mean"] for name in costs}
+    assert off["copula"] < off["quantile"] < off["unmorphed"]
+
+
 def test_weights_are_used(folder: Path, tmp_path: Path) -> None:
     recipe = recipe_of(folder, tmp_path / "out")
     source, _ = read_inputs(recipe).training_samples()

@@ -14,12 +14,14 @@ from simmorph.evaluation.c2st import judge
 from simmorph.evaluation.correlations import correlations, noise_floor
 from simmorph.evaluation.estimates import Estimate, mean_estimate
 from simmorph.evaluation.movement import movement
+from simmorph.evaluation.optimal import optimality
 from simmorph.evaluation.scores import Moved, RegionScore, Value
 from simmorph.evaluation.tables import CORRELATED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from simmorph.data.events import FloatArray
     from simmorph.evaluation.samples import Pair, Samples
 
 FEWEST_EVENTS = 100
@@ -49,13 +51,16 @@ class Judge:
     max_events: int
     n_splits: int = 1
 
-    def score(self, samples: Samples, rng: np.random.Generator, *, is_moved: bool) -> RegionScore:
+    def score(
+        self, samples: Samples, rng: np.random.Generator, *, is_moved: bool, optimal: FloatArray | None = None
+    ) -> RegionScore:
         """Measure a template against the target, with as many events as the null has.
 
         Args:
             samples: source, template and target in one region; their order decides which events are taken.
             rng: a generator in the same state for every method.
             is_moved: whether the template is the source, moved.
+            optimal: (n_source, n_features), where the optimal map takes the source, if that is known.
 
         Raises:
             InputError: there are too few events.
@@ -70,7 +75,7 @@ class Judge:
         return found.model_copy(
             update={
                 "ess_fraction": samples.moved.effective_size / max(samples.source.effective_size, 1e-300),
-                "moved": self._moved(samples) if is_moved else None,
+                "moved": self._moved(samples, optimal) if is_moved else None,
             }
         )
 
@@ -117,13 +122,16 @@ class Judge:
             named = [pair for pair in every if abs(matrix[pair]) > CORRELATED]
         return named, [pair for pair in every if pair not in named]
 
-    def _moved(self, samples: Samples) -> Moved:
-        found = movement(*samples.rows(), self.periodic)
+    def _moved(self, samples: Samples, optimal: FloatArray | None) -> Moved:
+        source, moved, target = samples.rows()
+        found = movement(source, moved, target, self.periodic)
         kept = {
             name: feature.retention if np.isfinite(feature.retention) else None
             for name, feature in zip(self.names, found.features, strict=False)
         }
-        return Moved(mean=found.mean, quantile_95=found.quantile_95, largest=found.largest, retention=kept)
+        truth = {} if optimal is None else optimality(source, moved, optimal, target)._asdict()
+        known = {f"optimal_{name}": value if np.isfinite(value) else None for name, value in truth.items()}
+        return Moved(mean=found.mean, quantile_95=found.quantile_95, largest=found.largest, retention=kept, **known)
 
 
 def largest_size(samples: Samples) -> int:

@@ -15,7 +15,7 @@ from simmorph.evaluation.tables import latex_escaped
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from simmorph.evaluation.scores import Ranked, Repeated
+    from simmorph.evaluation.scores import Moved, Ranked, Repeated
 
 MISSING = "--"
 
@@ -198,14 +198,20 @@ def _auc(region: str, inputs: str, many_regions: bool, many_inputs: bool) -> Col
 
 def _others(main: str) -> list[Column]:
     """Every number but the AUC."""
+
+    def moved(of: Callable[[Moved], float | None]) -> Callable[[Ranked], Repeated | None]:
+        return lambda row: row.moved(main, of)
+
     return [
         Column("pearson_worst", "worst |dr|", lambda row: row.value(main, "pearson_worst"), 4, "low"),
         Column("pearson_others", "mean |r| of others", lambda row: row.value(main, "pearson_others"), 4, None, True),
         Column("noise_floor", "noise floor", lambda row: row.number(main, lambda it: it.noise_floor), 4, None, True),
-        Column("movement", "movement [sigma]", lambda row: row.moved(main, lambda it: it.mean), 3, "low"),
-        Column("retention", "retention", lambda row: row.moved(main, lambda it: it.lowest_retention), 3, "high", True),
+        Column("movement", "movement [sigma]", moved(lambda it: it.mean), 3, "low"),
+        Column("retention", "retention", moved(lambda it: it.lowest_retention), 3, "high", True),
+        Column("optimal_distance", "off optimum [sigma]", moved(lambda it: it.optimal_distance), 3, "low"),
+        Column("optimal_cost", "cost / optimum", moved(lambda it: it.optimal_cost), 3),
         Column("ess_fraction", "ESS", lambda row: row.number(main, lambda it: it.ess_fraction), 3, "high", True),
         Column("train_seconds", "train [s]", lambda row: row.cost("train_seconds"), 1, "low", True),
         Column("apply_rate", "apply [1/s]", lambda row: row.cost("apply_rate"), 0, "high", True),
         Column("peak_memory_mb", "memory [MB]", lambda row: row.cost("peak_memory_mb"), 0, "low", True),
-    ]  # fmt: skip
+    ]

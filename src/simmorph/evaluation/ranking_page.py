@@ -39,10 +39,12 @@ training. Every comparison has the same number of events. Weights count everywhe
 <p><b>worst |dr|</b> is the largest deviation of a named pair's Pearson correlation from the target's; <b>mean |r| of
 others</b> is the mean absolute correlation of all other pairs, and the <b>noise floor</b> what uncorrelated variables
 would show at this size. <b>Movement</b> is the mean distance between an event and its image, each feature in standard
-deviations of the target; <b>retention</b> the rank correlation of x and T(x) of the feature that keeps its order least.
-Of two equally close maps the one that moves less, and keeps more of the order, changes less physics: a map that draws
-events anew could be just as close. Reweightings and generators have neither. <b>ESS</b> is the effective size of the
-template over that of the source: what a reweighting loses in statistics.</p>
+deviations of the target; <b>retention</b> the rank correlation of x and T(x) of the feature that keeps its order
+least. Of two equally close maps the one that moves less, and keeps more of the order, changes less physics: a map
+that draws events anew could be just as close. Reweightings and generators have neither. Where a toy knows the optimal
+map, <b>off optimum</b> is the mean distance to its images, and <b>cost / optimum</b> the mean squared distance over
+its own. <b>ESS</b> is the effective size of the template over that of the source: what a reweighting loses in
+statistics.</p>
 <p><b>Cost.</b> Seconds on the clock of this machine, one thread for each method unless OMP_NUM_THREADS says otherwise;
 memory is the peak of the whole process, libraries and input included.</p>
 """

@@ -47,12 +47,16 @@ class Moved(Record):
         quantile_95: the distance that 95 % of the events stay below.
         largest: the largest distance.
         retention: Spearman's rank correlation of x and T(x) of each feature; None where it is constant.
+        optimal_distance: mean distance to where the optimal map takes an event; None where that is not known.
+        optimal_cost: mean squared distance over that of the optimal map; None where that is not known.
     """
 
     mean: float
     quantile_95: float
     largest: float
     retention: dict[str, float | None]
+    optimal_distance: float | None = None
+    optimal_cost: float | None = None
 
     @property
     def lowest_retention(self) -> float:

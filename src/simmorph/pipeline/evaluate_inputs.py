@@ -138,6 +138,10 @@ class Inputs:
             raise ConfigError(f"evaluate.regions: {cut!r}", what, "cut on features, context or derived quantities")
         return self.template.passes(None if lacking else expression)
 
+    def source_rows(self, cut: str) -> BoolArray:
+        """(n_events,), the held-out events of the source in one region."""
+        return self._usable_rows() & self.source.passes(parse(cut, "evaluate.regions") if cut else None)
+
     def counts(self) -> dict[str, dict[str, int]]:
         """How many rows there are and how many are left out, and why."""
         variables = [*self.names, *self.context]

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from simmorph.config.evaluation import EvaluateSettings
 from simmorph.data.expressions import parse
+from simmorph.data.ntuples import describe, expand_inputs
 from simmorph.data.splits import HOLDOUT, part_of
 from simmorph.errors import EmptySelectionError
 from simmorph.evaluation.judging import Judge
+from simmorph.evaluation.optimal import SUFFIX
 from simmorph.pipeline.evaluate_inputs import Inputs, Table, branches_of, periodic_of, read_table, with_derived
 from simmorph.pipeline.units import check_samples
 
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from simmorph.config.compare import CompareRecipe
     from simmorph.config.recipe import Recipe
     from simmorph.config.training import TrainingSettings
-    from simmorph.data.events import BoolArray, Events, IntArray
+    from simmorph.data.events import BoolArray, Events, FloatArray, IntArray
     from simmorph.data.expressions import Expression
     from simmorph.evaluation.samples import Samples
     from simmorph.model import Morphed
@@ -30,6 +32,18 @@ ALL_EVENTS, TRAINING = "all", "training"
 """Names of the region that is judged if the recipe names none."""
 NULL_SPLITS = 5
 """Random splits of the target that the null is the mean of, over all repeats together."""
+
+
+class Judged(NamedTuple):
+    """What is judged in one region.
+
+    Attributes:
+        samples: source, template and target.
+        optimal: (n_events, n_features), where the optimal map takes the source; None where it is not known.
+    """
+
+    samples: Samples
+    optimal: FloatArray | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,8 +102,8 @@ class CompareInputs:
         """The source events that training has not looked at."""
         return self.source.events(self.recipe.features, self.recipe.context, ~self.source.seen)
 
-    def judged(self, morphed: Morphed | None = None) -> dict[str, Samples]:
-        """Source, template and target of each region.
+    def judged(self, morphed: Morphed | None = None) -> dict[str, Judged]:
+        """What is judged in each region.
 
         Args:
             morphed: what a method made of `unseen_source`; without it the template is the source.
@@ -109,7 +123,15 @@ class CompareInputs:
             periodic=(),
             card=None,
         )
-        return {name: inputs.samples(cut) for name, cut in regions_of(self.recipe).items()}
+        return {
+            name: Judged(inputs.samples(cut), self._optimal(inputs.source_rows(cut)))
+            for name, cut in regions_of(self.recipe).items()
+        }
+
+    def _optimal(self, rows: BoolArray) -> FloatArray | None:
+        names = [f"{name}{SUFFIX}" for name in self.recipe.features]
+        known = self.recipe.source and all(name in self.source.columns for name in names)
+        return self.source.matrix(names)[rows] if known else None
 
     def _template(self, morphed: Morphed) -> tuple[Table, IntArray]:
         """The source with the morphed features, weights and status of the events that training has not seen."""
@@ -176,9 +198,16 @@ def read_inputs(recipe: CompareRecipe) -> CompareInputs:
     branches = [*branches_of(alone, recipe.region, derived), *names]
     branches = [name for name in dict.fromkeys(branches) if name not in derived]
     target = read_table(alone, "target", branches, derived)
-    source = read_table(alone, "source", branches, derived) if recipe.source else target
+    source = read_table(alone, "source", [*branches, *_truth(recipe)], derived) if recipe.source else target
     check_samples(recipe.features, source.matrix(recipe.features), target.matrix(recipe.features))
     return CompareInputs(recipe, names, derived, source, target)
+
+
+def _truth(recipe: CompareRecipe) -> list[str]:
+    """The branches of the optimal map, if the source has them for every feature."""
+    wanted = [f"{name}{SUFFIX}" for name in recipe.features]
+    known = [describe(path, recipe.tree).branches for path in expand_inputs(recipe.source or [])]
+    return wanted if all(name in branches for branches in known for name in wanted) else []
 
 
 def _names(recipe: CompareRecipe) -> tuple[str, ...]:

@@ -137,12 +137,12 @@ def _fitted(inputs: CompareInputs, recipe: Recipe) -> tuple[Model, Cost]:
 def _judged(inputs: CompareInputs, task: Task, morphed: Morphed | None = None) -> dict[str, RegionScore]:
     """What is measured in each region, with the same random numbers for every method."""
     found, judge, kind = {}, inputs.judge(), kind_of(task)
-    for name, samples in inputs.judged(morphed).items():
+    for name, (samples, optimal) in inputs.judged(morphed).items():
         rng = np.random.default_rng([inputs.recipe.training.seed + task.repeat, *name.encode()])
         if kind == "null":
             found[name] = judge.null(samples, rng)
         else:
-            found[name] = judge.score(samples, rng, is_moved=kind in {"morph", "unmorphed"})
+            found[name] = judge.score(samples, rng, is_moved=kind in {"morph", "unmorphed"}, optimal=optimal)
     return found
 
 
