@@ -150,6 +150,18 @@ def test_many_events_outside_of_the_training_range_are_worth_a_warning(
     assert "lie outside of what the model was trained on" in outcome.stderr
 
 
+def test_a_reweighting_tells_what_its_weights_are_worth(
+    write_recipe: Callable[..., Path], tmp_path: Path, simmorph: Callable[..., Any]
+) -> None:
+    train_model(load_recipe(write_recipe(method={"name": "bdt", "trees": 5, "folds": 2})))
+    result = apply_model([str(tmp_path / "source.root")], tmp_path / "model", tmp_path / "out.root", step=300)
+    weights = _read(tmp_path / "out.root")["weight_morphed"]
+    assert result.effective_fraction == pytest.approx(weights.sum() ** 2 / (weights**2).sum() / len(weights))
+    assert "statistical power (ESS/N)" in result.to_text()
+    outcome = simmorph("apply", tmp_path / "source.root", "--model", tmp_path / "model", "-o", tmp_path / "o", "--json")
+    assert json.loads(outcome.stdout)["effective_fraction"] == pytest.approx(result.effective_fraction)
+
+
 def test_jagged_branches_are_copied_and_others_named(
     trained: Path, flat_columns: Callable[..., Any], simmorph: Callable[..., Any]
 ) -> None:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 Calibration = Literal["isotonic", "none"]
 NOT_JUDGED = -1.0
+POOR_CLOSURE = 0.52
+"""AUC above which the reweighting is said not to close; a few standard deviations for some thousand events."""
 _FOLDS_STREAM = 0x464F_4C44
 
 
@@ -170,8 +172,11 @@ class Reweighting(Method):
         numbers["largest_factor"] = float(np.nanmax(factors, initial=0.0) / self.mean_factor.item())
         numbers["capped_fraction"] = float(np.mean(was_capped)) if len(was_capped) else 0.0
         numbers["capped_away"] = _share_capped_away(factors, log_ratio, source.weights)
-        if self.closure.item() != NOT_JUDGED:
-            numbers["closure_auc"] = self.closure.item()
+        closure = self.closure.item()
+        if closure != NOT_JUDGED:
+            numbers["closure_auc"] = closure
+        if closure > POOR_CLOSURE:
+            warnings = [*warnings, f"no closure: a classifier tells reweighted source from target, AUC {closure:.3f}"]
         if was_capped.any():
             share, lost = (f"{100 * numbers[name]:.2g} %" for name in ("capped_fraction", "capped_away"))
             told = (

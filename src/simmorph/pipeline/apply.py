@@ -16,6 +16,7 @@ from simmorph.data.ntuples import STEP, TreeInfo, create_ntuple, describe, expan
 from simmorph.data.outputs import refuse_existing, sha256_of
 from simmorph.data.selection import Selector
 from simmorph.errors import ConfigError, EmptySelectionError, InputError, UsageError, one_of
+from simmorph.methods.base import MIN_EFFECTIVE_FRACTION
 from simmorph.model import NON_FINITE, NOT_SELECTED, OUT_OF_RANGE, Model
 from simmorph.pipeline.units import check_units
 
@@ -46,6 +47,8 @@ class ApplyResult:
         n_not_selected: entries that the selection dropped.
         n_non_finite: events that kept their values, because they or the result are not finite.
         n_out_of_range: morphed events that lie outside of what the model was trained on.
+        effective_fraction: of a reweighting, how many events the new weights are worth, as a share of the events
+            reweighted (ESS/N); None for methods that move or draw events.
         left_out: branches of the input that cannot be written to a TTree, with the reason.
         seconds: how long it took.
     """
@@ -58,6 +61,7 @@ class ApplyResult:
     n_not_selected: int
     n_non_finite: int
     n_out_of_range: int
+    effective_fraction: float | None
     left_out: dict[str, str]
     seconds: float
 
@@ -80,6 +84,8 @@ class ApplyResult:
                 f"({self.out_of_range_fraction:.2%})"
             ),
         ]
+        if self.effective_fraction is not None:
+            lines.append(f"the new weights leave {self.effective_fraction:.2%} of the statistical power (ESS/N)")
         if self.n_not_selected:
             lines.append(f"not selected {self.n_not_selected}")
         if self.n_non_finite:
@@ -91,6 +97,11 @@ class ApplyResult:
         found = [f"branch {name!r} is left out: {reason}" for name, reason in self.left_out.items()]
         if self.n_non_finite:
             found.append(f"{self.n_non_finite} events are not finite and were not morphed: {STATUS} & {NON_FINITE}")
+        if self.effective_fraction is not None and self.effective_fraction < MIN_EFFECTIVE_FRACTION:
+            found.append(
+                f"the new weights leave {self.effective_fraction:.1%} of the statistical power: a few events decide "
+                "everything; a method that moves events is safer"
+            )
         if self.out_of_range_fraction > OUTSIDE_WARNING:
             found.append(
                 f"{self.out_of_range_fraction:.1%} of the events lie outside of what the model was trained on, "
@@ -118,6 +129,23 @@ class _Tally:
         self.n_out_of_range += int(np.count_nonzero(morphed & ((status & OUT_OF_RANGE) != 0)))
 
 
+@dataclass
+class _Power:
+    """What the new weights are worth, summed on the way."""
+
+    n_events: int = 0
+    total: float = 0.0
+    squares: float = 0.0
+
+    def add(self, weights: FloatArray) -> None:
+        self.n_events += len(weights)
+        self.total += float(np.sum(weights))
+        self.squares += float(np.sum(weights**2))
+
+    def effective_fraction(self) -> float:
+        return self.total**2 / self.squares / self.n_events if self.squares > 0 else 0.0
+
+
 @dataclass(frozen=True)
 class Job:
     """One run over all inputs.
@@ -138,6 +166,7 @@ class Job:
     seed: int | None = None
     copied: Sequence[str] = ()
     tally: _Tally = field(default_factory=_Tally)
+    power: _Power = field(default_factory=_Power)
 
     @property
     def variables(self) -> list[str]:
@@ -201,6 +230,7 @@ class Job:
     def _morphed(self, columns: Mapping[str, Column], before: Events) -> dict[str, NDArray[Any]]:
         """The new branches of some events."""
         after, status = self.model.transform(before, self.seed)
+        self.power.add(after.weights[(status & NON_FINITE) == 0])
         types = self.model.card.float_types()
         new: dict[str, NDArray[Any]] = {}
         for variable, values, usual in zip(self.model.card.features, after.features.T, types, strict=False):
@@ -294,7 +324,11 @@ def apply_model(  # noqa: PLR0913 - one keyword for each option of the command
         if not job.tally.n_events:
             raise EmptySelectionError(", ".join(paths), "there are no entries", "nothing was written")
     seconds = time.monotonic() - begin
-    return ApplyResult(str(output), name, str(model), **asdict(job.tally), left_out=left_out, seconds=seconds)
+    worth = job.power.effective_fraction() if job.model.card.kind == "reweight" else None
+    counts = asdict(job.tally)
+    return ApplyResult(
+        str(output), name, str(model), **counts, effective_fraction=worth, left_out=left_out, seconds=seconds
+    )
 
 
 def _new_job(
