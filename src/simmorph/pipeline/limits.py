@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 
 NO_SIGNIFICANCE = Significance(0.0, 0.0)
+NEGLIGIBLE = 0.01
+"""Impacts below this share of the largest are not printed."""
 MANY_EVENTS = 30.0
 """So many are expected that finding none cannot happen (a probability of 1e-13)."""
 
@@ -173,6 +175,7 @@ class LimitsResult:
         rows += [
             (f"impact of {it.parameter}", f"{it.up:+.3g} {it.down:+.3g} (pull {it.pull:+.2f}, {it.constraint:.2f})")
             for it in self.impacts[:N_DRAWN]
+            if it.size > NEGLIGIBLE * self.impacts[0].size
         ]
         width = max(len(label) for label, _ in rows)
         return "\n".join(f"{label:<{width}}  {value}" for label, value in rows)
