@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from simmorph.neural.training import Training
 
 MAX_CELLS = 2_000_000
-EMPTY_SHARE = 0.01
-"""Added to both contents of a cell, as a share of the mean content: an empty cell has ratio 1, none more than 200."""
 TIE = 1e-9
 """Shares of the events that differ by less than this are equal."""
 
@@ -31,7 +29,8 @@ class Histogram(Reweighting):
     The first variable is cut at quantiles of both samples together, each of its bins at quantiles of the second
     variable there, and so on: every cell holds the same share of the events, so that none is empty however the
     variables are correlated. Made for a few variables and many events: with k variables there are bins^k cells.
-    Within a cell all events have the same factor. See Reweighting for context, normalisation and where it is not valid.
+    Within a cell all events have the same factor. One event is added to both contents, so that a cell with few events
+    has a moderate one. See Reweighting for context, normalisation and where it is not valid.
 
     Args:
         n_features: number of features.
@@ -95,9 +94,11 @@ class BinnedRatio(Ratio):
             self._edges(column)[:] = edges
             cells = self._next(cells, values, edges)
         n_cells = len(self.factors)
+        # One event more of each sample: an empty cell has ratio 1, and chance makes none large. Copies share their id.
+        one_event = 1 / min(len(np.unique(sample.ids)) for sample in samples)
         at_source, at_target = cells[: len(samples[0])], cells[len(samples[0]) :]
-        of_source = np.bincount(at_source, samples[0].weights, n_cells) + EMPTY_SHARE / n_cells
-        of_target = np.bincount(at_target, samples[1].weights, n_cells) + EMPTY_SHARE / n_cells
+        of_source = np.bincount(at_source, samples[0].weights, n_cells) + one_event
+        of_target = np.bincount(at_target, samples[1].weights, n_cells) + one_event
         self.factors.copy_(torch.from_numpy(of_target / of_source))
         return History(stage, (), (), 0, 0.0)
 
