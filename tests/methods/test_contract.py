@@ -23,6 +23,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "classifier": {"hidden": [8]},
     "bdt": {"trees": 3, "leaves": 8, "shrinkage": 0.5, "leaf_events": 1},
     "quantile": {},
+    "cnf": {"loss": "mmd", "layers": 2, "hidden": [16], "mmd_frequencies": 64},
     "histogram": {"bins": 8},
     "flow": {"layers": 2, "hidden": [16], "bins": 4, "marginal_bins": 8},
     "mademog": {"components": 3, "hidden": [16]},
@@ -34,7 +35,7 @@ SMALL: dict[str, dict[str, Any]] = {
 SMALL_BASE = {"layers": 2, "hidden": [8], "bins": 4, "marginal_bins": 4}
 SMALL |= {name: {"base": SMALL_BASE} for name in ("double_base", "base_to_data", "identity_init", "movement_penalty")}
 """Options that make a method quick to train."""
-NOISY = {"conditional_quantile", "gan", "vae"}
+NOISY = {"cnf", "conditional_quantile", "gan", "vae"}
 """Methods that a few events more or less change: they draw random numbers in training, or have a long chain of tails."""
 SETTINGS = TrainingSettings(epochs=3, batch_size=256, learning_rate=1e-2, device="cpu", holdout=0)
 

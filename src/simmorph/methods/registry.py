@@ -13,6 +13,7 @@ from simmorph.errors import ConfigError, one_of
 from simmorph.methods.base_to_data import BaseToData
 from simmorph.methods.bdt import BoostedTrees
 from simmorph.methods.classifier import Classifier
+from simmorph.methods.cnf import UnpairedFlow
 from simmorph.methods.conditional_quantile import ConditionalQuantile
 from simmorph.methods.copula import Copula
 from simmorph.methods.double_base import DoubleBase
@@ -37,6 +38,7 @@ METHODS: dict[str, type[Method]] = {
     "conditional_quantile": ConditionalQuantile,
     "copula": Copula,
     "one_flow": OneFlow,
+    "cnf": UnpairedFlow,
     "double_base": DoubleBase,
     "base_to_data": BaseToData,
     "identity_init": IdentityInit,
