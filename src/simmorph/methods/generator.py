@@ -107,7 +107,7 @@ class DensityGenerator(Generator):
         score = how.score(self.transform, target, target)
         return {"fit": minimize(self, self._loss, how.parts(target), how, score=score)}
 
-    def log_density(self, events: Events) -> FloatArray | None:
+    def log_density(self, events: Events) -> FloatArray:
         """(n_events,), the logarithm of the density of each event's features; see Generator."""
         return self._each_event(_density_column, events.features, events.context)[:, 0]
 
