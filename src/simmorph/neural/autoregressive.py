@@ -20,7 +20,7 @@ from nflows.transforms.base import Transform
 from torch import nn
 
 from simmorph.neural.flows import FlowOverNormal, FlowShape, marginal_layers
-from simmorph.neural.splines import n_parameters, rational_quadratic
+from simmorph.neural.splines import Spline, n_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -247,11 +247,12 @@ class SplineAutoregressive(Autoregressive):
         self, order: Sequence[int], n_context: int, hidden: Sequence[int], bins: int, tail_bound: float
     ) -> None:
         super().__init__(order, n_context, hidden, n_parameters(bins))
-        self.tail_bound = tail_bound
+        self.spline = Spline(tail_bound)
 
     def move(self, values: Tensor, parameters: Tensor, *, inverse: bool) -> tuple[Tensor, Tensor]:
         """See Autoregressive; parameters are those of `rational_quadratic`."""
-        return rational_quadratic(values, parameters, self.tail_bound, inverse=inverse)
+        moved: tuple[Tensor, Tensor] = self.spline(values, parameters, inverse=inverse)
+        return moved
 
 
 class AutoregressiveFlow(FlowOverNormal):

@@ -16,7 +16,7 @@ from nflows.transforms.base import CompositeTransform, Transform
 from torch import nn
 
 from simmorph.neural.networks import Perceptron
-from simmorph.neural.splines import n_parameters, rational_quadratic
+from simmorph.neural.splines import Spline, n_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +58,7 @@ class SplineCoupling(Transform):  # type: ignore[misc]
         super().__init__()
         kept = [feature for feature in range(n_features) if feature not in moved]
         order = [*kept, *moved]
-        self.n_parameters, self.tail_bound = n_parameters(shape.bins), shape.tail_bound
+        self.n_parameters, self.spline = n_parameters(shape.bins), Spline(shape.tail_bound)
         self.register_buffer("kept", torch.tensor(kept, dtype=torch.long), persistent=False)
         self.register_buffer("moved", torch.tensor(list(moved), dtype=torch.long), persistent=False)
         back = [order.index(feature) for feature in range(n_features)]
@@ -78,7 +78,7 @@ class SplineCoupling(Transform):  # type: ignore[misc]
         moved = inputs.index_select(1, self.moved).T
         conditions = kept if context is None else torch.cat([kept, context], dim=1)
         parameters = self.network.transposed(conditions).view(self.n_parameters, *moved.shape)
-        outputs, log_slopes = rational_quadratic(moved, parameters, self.tail_bound, inverse=inverse)
+        outputs, log_slopes = self.spline(moved, parameters, inverse=inverse)
         return torch.cat([kept, outputs.T], dim=1).index_select(1, self.back), log_slopes.sum(0)
 
 

@@ -51,7 +51,7 @@ class Perceptron(nn.Module):
     def _hidden(self, inputs: Tensor) -> Tensor:
         values = inputs if self.n_inputs else inputs.new_ones(len(inputs), 1)
         for layer in self.hidden:
-            values = torch.relu(layer(values))
+            values = torch.relu_(layer(values))
         return values
 
 

@@ -12,9 +12,12 @@ import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
+from torch import nn
 from torch.nn.functional import softplus
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import Tensor
 
 MIN_SHARE = 1e-3
@@ -48,6 +51,25 @@ class Bin(NamedTuple):
     def mean_slope(self) -> Tensor:
         """The slope of the straight line through both knots."""
         return self.height / self.width
+
+
+class Spline(nn.Module):
+    """Rational-quadratic splines in a box, as a layer without parameters of its own; see `rational_quadratic`.
+
+    Args:
+        bound: half the size of the box.
+    """
+
+    def __init__(self, bound: float) -> None:
+        super().__init__()
+        self.bound = bound
+        self.fused: Callable[..., tuple[Tensor, Tensor]] | None = None
+        """A compiled `rational_quadratic`, used while the layer is in training mode."""
+
+    def forward(self, inputs: Tensor, parameters: Tensor, *, inverse: bool) -> tuple[Tensor, Tensor]:
+        """The spline or its inverse, and the logarithm of its slope."""
+        move = self.fused if self.training and self.fused is not None else rational_quadratic
+        return move(inputs, parameters, self.bound, inverse=inverse)
 
 
 def n_parameters(n_bins: int) -> int:
@@ -149,9 +171,11 @@ class _ChooseBin(torch.autograd.Function):
             logits = result[at * n_bins : (at + 1) * n_bins]
             torch.addcmul(-mean, before, of_start, out=logits)
             logits.mul_(soft).scatter_(0, index[None], (share * (of_share - mean))[None])
-        slopes = result[2 * n_bins :].zero_()
-        for knot, of_knot in ((index - 1, gradients[4]), (index, gradients[5])):
-            slopes.scatter_add_(0, *_at_knot(knot, of_knot, n_bins - 1))
+        # The left knot is where `before` falls; the right knot is the next one.
+        left_knot, slopes = before[:-1] - before[1:], result[2 * n_bins :]
+        torch.mul(left_knot, gradients[4], out=slopes)
+        slopes[1:].addcmul_(left_knot[:-1], gradients[5])
+        slopes[0].addcmul_(1 - before[0], gradients[5])
         return result, None, None, None
 
 
@@ -180,9 +204,3 @@ def _slope_at(slopes: Tensor, knot: Tensor) -> Tensor:
     """The raw slope at an inner knot; 0, which means a slope of 1, at both ends of the box."""
     raw = slopes.gather(0, knot.clamp(0, len(slopes) - 1)[None])[0]
     return torch.where((knot >= 0) & (knot < len(slopes)), raw, torch.zeros_like(raw))
-
-
-def _at_knot(knot: Tensor, values: Tensor, n_knots: int) -> tuple[Tensor, Tensor]:
-    """Where among the inner knots to add the values, and what: nothing at both ends of the box."""
-    inner = (knot >= 0) & (knot < n_knots)
-    return knot.clamp(0, n_knots - 1)[None], torch.where(inner, values, torch.zeros_like(values))[None]

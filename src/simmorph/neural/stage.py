@@ -12,11 +12,13 @@ import torch
 
 from simmorph.errors import Checkpointed, SimmorphError
 from simmorph.neural.checkpoint import digest, read_checkpoint, write_checkpoint
+from simmorph.neural.compilation import compiled_or_plain
 from simmorph.neural.history import History
 from simmorph.neural.samples import Parts, deal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from torch import Tensor, nn
@@ -92,6 +94,7 @@ class Stage:
         batch_size = how.settings.batch_size
         self.n_steps = max(math.ceil(sample.n_events / batch_size) for sample in self.training)
         self.turns = [turn._replace(every=min(turn.every, self.n_steps)) for turn in turns]
+        self.losses = [turn.loss for turn in turns]
         self.work = self._work()
         self.progress = _Progress()
         self.best: dict[str, Tensor] = {}
@@ -102,8 +105,10 @@ class Stage:
     def run(self) -> History:
         """Train from the start or from the checkpoint until done."""
         self._restore()
-        while not self.progress.finished:
-            self._epoch()
+        if not self.progress.finished:
+            with self._compiled() as self.losses:
+                while not self.progress.finished:
+                    self._epoch()
         self.module.eval()
         progress = self.progress
         return History(
@@ -137,6 +142,13 @@ class Stage:
         elif self.how.should_stop():
             self._stop()
 
+    def _compiled(self) -> AbstractContextManager[list[Loss]]:
+        """The losses of training, compiled if the settings ask for it; validation, of other shapes, never is."""
+        settings = self.how.settings
+        batches = [sample.rows(slice(settings.batch_size)) for sample in self.training]
+        n_steps = settings.epochs * self.n_steps
+        return compiled_or_plain(settings.compile, self.losses, batches, self.module, n_steps)
+
     def _batches(self) -> Iterator[list[Sample]]:
         """The batches of this epoch that are still to come."""
         size = self.how.settings.batch_size
@@ -149,22 +161,24 @@ class Stage:
     def _step(self, batches: Sequence[Sample]) -> None:
         progress, rate = self.progress, self._learning_rate()
         progress.step += 1
-        for turn, optimizer in zip(self.turns, self.optimizers, strict=True):
+        for number, turn in enumerate(self.turns):
             if progress.step % turn.every == 0:
-                loss = self._move(turn, optimizer, batches, rate)
+                loss = self._move(number, batches, rate)
                 if turn is self.turns[-1]:
-                    self.loss_sum += loss.detach()
+                    self.loss_sum += loss
 
-    def _move(self, turn: Turn, optimizer: torch.optim.Optimizer, batches: Sequence[Sample], rate: float) -> Tensor:
+    def _move(self, number: int, batches: Sequence[Sample], rate: float) -> Tensor:
+        """One player's move; returns its loss."""
+        optimizer, parameters = self.optimizers[number], list(self.turns[number].parameters)
         for group in optimizer.param_groups:
             group["lr"] = rate
         optimizer.zero_grad()
-        loss = turn.loss(*batches)
-        loss.backward(inputs=list(turn.parameters))  # type: ignore[no-untyped-call]
+        loss = self.losses[number](*batches)
+        loss.backward(inputs=parameters)  # type: ignore[no-untyped-call]
         if self.how.settings.clip_gradient is not None:
-            torch.nn.utils.clip_grad_norm_(turn.parameters, self.how.settings.clip_gradient)
+            torch.nn.utils.clip_grad_norm_(parameters, self.how.settings.clip_gradient)
         optimizer.step()
-        return loss
+        return loss.detach()
 
     def _finite(self, value: float) -> float:
         if math.isfinite(value):
@@ -215,8 +229,8 @@ class Stage:
         sizes = [sample.n_events for sample in self.validation]
         n_chunks = min(*sizes, math.ceil(max(sizes) / self.how.settings.batch_size))
         chunks = [sample.chunks(n_chunks) for sample in self.validation]
-        losses = [loss(*batches).item() for batches in zip(*chunks, strict=True)]
-        return sum(losses) / len(losses)
+        losses = [loss(*batches) for batches in zip(*chunks, strict=True)]
+        return torch.stack(losses).double().mean().item()
 
     def _has_stalled(self) -> bool:
         patience, progress = self.how.settings.patience, self.progress
