@@ -21,6 +21,7 @@ from simmorph.data.splits import HOLDOUT, part_of
 from simmorph.errors import ConfigError, InputError, UsageError
 from simmorph.evaluation.scores import Score
 from simmorph.model import Model
+from simmorph.pipeline.check import check_recipe
 from simmorph.pipeline.compare.inputs import main_region, read_inputs
 from simmorph.pipeline.compare.run import CompareResult, compare
 from simmorph.pipeline.compare.tasks import Task
@@ -218,6 +219,14 @@ def test_unknown_options_are_refused_before_anything_is_trained(folder: Path, tm
     with pytest.raises(ConfigError, match=r"methods, weights.*did you mean 'hidden'"):
         compare(recipe_of(folder, tmp_path / "out", methods=[{"name": "classifier", "label": "weights", "hiden": 3}]))
     assert not (tmp_path / "out").exists()
+
+
+def test_check_looks_at_every_method_and_at_the_inputs(folder: Path, tmp_path: Path) -> None:
+    findings = {it.subject: it.finding for it in check_recipe(recipe_of(folder, tmp_path)).findings}
+    assert findings["method 'weights'"].startswith("classifier")
+    assert f"{N_EVENTS:,} entries" in findings[str(folder / "target.root")]
+    with pytest.raises(InputError, match="lacks 'q'"):
+        check_recipe(recipe_of(folder, tmp_path, judge={"regions": {"high": "q > 1"}}))
 
 
 def test_a_folder_of_something_else_is_left_alone(folder: Path, tmp_path: Path) -> None:

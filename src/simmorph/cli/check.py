@@ -22,11 +22,12 @@ def check_command(config: Path, overrides: tuple[str, ...], as_json: bool) -> No
     and its branches are looked up. The first mistake ends with its exit code, as it would when the recipe runs.
 
     \b
-    Example:
+    Examples:
       simmorph check --config cli-examples/demo/hgg.yaml
+      simmorph check --config cli-examples/compare/zee.yaml --json
     """
-    from simmorph.config.recipe import load_any_recipe
+    from simmorph.config.compare import load_recipe_of_any_kind
     from simmorph.pipeline.check import check_recipe
 
-    result = check_recipe(load_any_recipe(config, overrides))
+    result = check_recipe(load_recipe_of_any_kind(config, overrides))
     answer(result.to_json(), result.to_text(), as_json=as_json)

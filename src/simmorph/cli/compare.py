@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 @click.command("compare")
 @recipe_options
-@click.option("--methods", default="", metavar="A,B", help="Labels of the methods to compare; all by default.")
+@click.option(
+    "--methods", multiple=True, metavar="A,B", help="Labels of the methods to compare, also repeated; all by default."
+)
 @click.option("--source", multiple=True, metavar="FILE", help="The sample to be morphed; instead of the recipe's.")
 @click.option(
     "--target", multiple=True, metavar="FILE", help="The sample that it should look like; instead of the recipe's."
@@ -25,7 +27,14 @@ if TYPE_CHECKING:
 @quiet_option
 @json_option
 def compare_command(
-    config: Path, overrides: tuple[str, ...], methods: str, *, force: bool, quiet: bool, as_json: bool, **options: Any
+    config: Path,
+    overrides: tuple[str, ...],
+    methods: tuple[str, ...],
+    *,
+    force: bool,
+    quiet: bool,
+    as_json: bool,
+    **options: Any,
 ) -> None:
     """Train many methods on the same events, judge them by others, and put them into one table.
 
@@ -47,7 +56,8 @@ def compare_command(
     given = {name: options[name] for name in ("jobs", "output")}
     given |= {name: list(options[name]) for name in ("source", "target")}
     recipe = recipe.model_copy(update={name: value for name, value in given.items() if value})
-    only = [title.strip() for title in methods.split(",") if title.strip()]
+    titles = {method.title for method in recipe.methods}  # a label may have a comma
+    only = [title.strip() for given in methods for title in ([given] if given in titles else given.split(","))]
     result = compare(recipe, only=only, force=force, announce=lambda text: note(text, quiet=quiet))
     answer(result.to_json(), result.to_text(), as_json=as_json)
     if result.bugs:

@@ -9,12 +9,14 @@ from pydantic import Field, ValidationError, model_validator
 
 from simmorph.config.documents import Name, Section, read_document, validate
 from simmorph.config.evaluation import TwoNames
-from simmorph.config.recipe import MethodSettings, Recipe, Samples
+from simmorph.config.recipe import MethodSettings, Recipe, Samples, load_any_recipe
 from simmorph.config.training import TrainingSettings
 from simmorph.errors import ConfigError, one_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from simmorph.config.limits import LimitsRecipe
 
 PositiveInt = Annotated[int, Field(gt=0)]
 UNMORPHED, TARGET = "unmorphed", "target"
@@ -127,3 +129,9 @@ def load_compare_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Comp
         where = document.where(("method",))
         raise ConfigError(where, "this is a recipe of one method", "list several under `methods:`, or run it by train")
     return validate(document, CompareRecipe)
+
+
+def load_recipe_of_any_kind(path: str | Path, overrides: Sequence[str] = ()) -> Recipe | LimitsRecipe | CompareRecipe:
+    """Read and check a recipe of one method, of many, or of limits alone; see `load_recipe`."""
+    is_comparison = "methods" in read_document(path).with_overrides(overrides).content
+    return load_compare_recipe(path, overrides) if is_comparison else load_any_recipe(path, overrides)

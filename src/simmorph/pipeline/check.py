@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from simmorph.config.compare import CompareRecipe
+from simmorph.config.evaluation import EvaluateSettings
 from simmorph.config.limits import LimitsRecipe
 from simmorph.config.selection import read_selection
 from simmorph.data.expressions import parse
@@ -46,7 +48,7 @@ class CheckResult:
         return "\n".join(f"ok  {finding.subject}: {finding.finding}" for finding in self.findings)
 
 
-def check_recipe(recipe: Recipe | LimitsRecipe) -> CheckResult:
+def check_recipe(recipe: Recipe | LimitsRecipe | CompareRecipe) -> CheckResult:
     """Check a recipe and every input of it that exists.
 
     Raises:
@@ -55,6 +57,8 @@ def check_recipe(recipe: Recipe | LimitsRecipe) -> CheckResult:
     """
     if isinstance(recipe, LimitsRecipe):
         return CheckResult([*_check_limits(recipe)])
+    if isinstance(recipe, CompareRecipe):
+        return CheckResult([*_check_comparison(recipe)])
     return CheckResult(
         [
             *_check_method(recipe),
@@ -65,6 +69,20 @@ def check_recipe(recipe: Recipe | LimitsRecipe) -> CheckResult:
             *_check_limits(recipe),
         ]
     )
+
+
+def _check_comparison(recipe: CompareRecipe) -> Iterator[Finding]:
+    """Every method, then what they share."""
+    for method in recipe.methods:
+        for finding in _check_method(recipe.recipe_of(method)):
+            yield finding._replace(subject=f"method {method.title!r}")
+    judge, alone = recipe.judge, recipe.recipe_of(recipe.methods[0])
+    judged = EvaluateSettings(derived=judge.derived, regions=judge.regions, periodic=judge.periodic)
+    shared = alone.model_copy(update={"toy": recipe.toy, "select": recipe.select, "evaluate": judged})
+    yield from _check_expressions(shared)
+    yield from _check_toy(shared)
+    yield from _check_selections(shared)
+    yield from _check_samples(shared)
 
 
 def _check_method(recipe: Recipe) -> Iterator[Finding]:

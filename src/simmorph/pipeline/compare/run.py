@@ -13,7 +13,7 @@ from simmorph.evaluation.scores import Ranked, Score, ranked
 from simmorph.pipeline.compare.inputs import main_region, read_inputs, regions_of
 from simmorph.pipeline.compare.shards import Shards, refuse_other_content
 from simmorph.pipeline.compare.tasks import rows_of
-from simmorph.pipeline.compare.workers import results
+from simmorph.pipeline.compare.workers import Outcome, results
 from simmorph.pipeline.compare.write import report_of, write_comparison
 from simmorph.pipeline.run import input_steps, run_steps
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from simmorph.config.compare import CompareRecipe
+    from simmorph.pipeline.compare.tasks import Task
 
 
 @dataclass(frozen=True)
@@ -85,26 +86,32 @@ def compare(
     _make_samples(recipe, announce)
     inputs = read_inputs(recipe)
     shards = Shards(folder, inputs)
-    rows_wanted = rows_of(recipe).items()
-    tasks = [shards.task(title, repeat, method) for repeat in range(recipe.seeds) for title, method in rows_wanted]
+    wanted = rows_of(recipe).items()
+    tasks = [shards.task(title, repeat, method) for repeat in range(recipe.seeds) for title, method in wanted]
     if force:
         for task in tasks:
             shards.forget(task)
-    scores, bugs = {task.row: found for task in tasks if (found := shards.read(task)) is not None}, []
-    if scores:
-        announce(f"{len(scores)} of {len(tasks)} scores are up to date")
-    missing = [task for task in tasks if task.row not in scores]
+    outcomes = _outcomes(shards, tasks, announce)
+    rows = ranked([outcomes[task.row].score for task in tasks])
+    models = {title: [str(task.model) for task in tasks if task.title == title and task.model] for title, _ in wanted}
+    report = report_of(recipe, inputs, rows, models)
+    write_comparison(folder, recipe, rows, report)
+    return CompareResult(folder, recipe, rows, report, tuple(it.bug for it in outcomes.values() if it.bug))
+
+
+def _outcomes(shards: Shards, tasks: Sequence[Task], announce: Callable[[str], None]) -> dict[tuple[str, int], Outcome]:
+    """What became of every task: read if it is there, else done and kept."""
+    inputs, recipe = shards.inputs, shards.inputs.recipe
+    known = {task.row: Outcome(task, found) for task in tasks if (found := shards.read(task)) is not None}
+    if known:
+        announce(f"{len(known)} of {len(tasks)} scores are up to date")
+    missing = [task for task in tasks if task.row not in known]
     with contextlib.closing(results(inputs, missing, recipe.jobs)) as outcomes:
         for number, outcome in enumerate(outcomes, 1):
             shards.write(outcome.task, outcome.score)
-            scores[outcome.task.row] = outcome.score
-            bugs += [outcome.bug] if outcome.bug else []
+            known[outcome.task.row] = outcome
             announce(f"{_told(outcome.score, recipe)} ({number} of {len(missing)})")
-    rows = ranked([scores[task.row] for task in tasks])
-    models = {row.title: [str(task.model) for task in tasks if task.title == row.title and task.model] for row in rows}
-    report = report_of(recipe, inputs, rows, models)
-    write_comparison(folder, recipe, rows, report)
-    return CompareResult(folder, recipe, rows, report, tuple(bugs))
+    return known
 
 
 def _chosen(recipe: CompareRecipe, only: Sequence[str]) -> list[Any]:
