@@ -97,11 +97,6 @@ def test_an_event_depends_on_its_number_and_the_seed_alone(trained: Callable[...
         "pieces": (1000, {"step": 7}),
         "other": (300, {"seed": 5}),
     }
-        "whole": (1000, {}),
-        "short": (300, {}),
-        "pieces": (1000, {"step": 7}),
-        "other": (300, {"seed": 5}),
-    }
     found = {}
     for name, (n_events, how) in files.items():
         generate_events(model, tmp_path / f"{name}.root", n_events, **how)
