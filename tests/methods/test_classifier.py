@@ -8,6 +8,7 @@ import pytest
 from simmorph.config.training import TrainingSettings
 from simmorph.data.events import Events
 from simmorph.methods.classifier import Classifier
+from simmorph.methods.reweighting import fold_of
 from simmorph.neural.training import Training
 
 SETTINGS = TrainingSettings(epochs=20, batch_size=500, learning_rate=3e-3, device="cpu", holdout=0)
@@ -60,3 +61,21 @@ def test_capped_factors_and_lost_statistics_are_told() -> None:
     poor = source.with_weights(np.where(source.ids == 0, 1e6, 1.0))
     warnings = method.notes(source, poor).warnings
     assert any("ESS/N" in warning and "below 5 %" in warning for warning in warnings)
+
+
+def test_the_epoch_can_be_chosen_by_how_well_the_weights_close() -> None:
+    source, target = shifted(2000, 0.0, 1), shifted(2000, 0.5, 2)
+    settings = SETTINGS.model_copy(update={"epochs": 3, "select_on": "auc", "validation": 0.3})
+    how = Training(
+        settings, judge=lambda one, other: abs(float(np.average(one.features[:, 0], weights=one.weights)) - 9)
+    )
+    method = Classifier(1, 0, hidden=(8,), folds=2)
+    history = method.fit(source, target, how)["fit_fold1"]
+    # This judge prefers whatever moves the mean up most, which is the longest training.
+    assert history.best_epoch == 3
+
+
+def test_members_of_an_ensemble_are_calibrated_on_other_folds() -> None:
+    ids = np.arange(1000)
+    one, other = (fold_of(ids, 3, Training(SETTINGS, member=member)) for member in (0, 1))
+    assert 0.55 < np.mean(one != other) < 0.75

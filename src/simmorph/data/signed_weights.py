@@ -238,7 +238,9 @@ def _out_of_fold(inputs: FloatArray, values: FloatArray, ids: IntArray, seed: in
         left_out = fold == number
         if left_out.all():
             break
-        trees = HistGradientBoostingRegressor(max_leaf_nodes=16, min_samples_leaf=50, early_stopping=False)
+        trees = HistGradientBoostingRegressor(
+            max_leaf_nodes=16, min_samples_leaf=50, early_stopping=False, random_state=seed % 2**32
+        )
         with threadpool_limits(1):  # sums in another order would be other trees
             trees.fit(inputs[~left_out], values[~left_out] / scale)
             means[left_out] = scale * trees.predict(inputs[left_out])

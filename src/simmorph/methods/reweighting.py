@@ -194,8 +194,8 @@ class Reweighting(Method):
 
 
 def fold_of(ids: IntArray, n_folds: int, how: Training) -> IntArray:
-    """The fold of each event, from 0; it depends on the seed and the event alone."""
-    return (uniform_of(ids, how.settings.seed, _FOLDS_STREAM) * n_folds).astype(np.int64)
+    """The fold of each event, from 0, by the event's id; another one in each member of an ensemble."""
+    return (uniform_of(ids, how.seed, _FOLDS_STREAM) * n_folds).astype(np.int64)
 
 
 def _without_fold(sample: Halves, number: int, n_folds: int, how: Training) -> Halves:
