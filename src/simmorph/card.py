@@ -144,9 +144,10 @@ class ModelCard(Section):
         return "\n".join([*self._head(), "", *self._variables(), "", *self._history(), *self._remarks()])
 
     def _head(self) -> list[str]:
-        options = ", ".join(f"{key}={value}" for key, value in self.method.options.items()) or "default options"
+        before = {"reweight": f"{self.reweight.name} ({_options_text(self.reweight)})"} if self.reweight else {}
         rows = {
-            "method": f"{self.method.name} ({self.kind}; {options})",
+            **before,
+            "method": f"{self.method.name} ({self.kind}; {_options_text(self.method)})",
             "source": _sample_text(self.source),
             "target": _sample_text(self.target),
             "region": self.region or "all events",
@@ -183,6 +184,10 @@ class ModelCard(Section):
     def _remarks(self) -> list[str]:
         numbers = [f"{name}: {value:.4g}" for name, value in self.numbers.items()]
         return [*numbers, *(f"warning: {warning}" for warning in self.warnings)]
+
+
+def _options_text(settings: MethodSettings) -> str:
+    return ", ".join(f"{key}={value}" for key, value in settings.options.items()) or "default options"
 
 
 def _sample_text(record: SampleRecord) -> str:

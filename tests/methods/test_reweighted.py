@@ -63,6 +63,7 @@ def test_the_effective_fraction_is_told_and_kept() -> None:
     assert 0.6 < card.numbers["reweight_effective_fraction"] < 0.95
     assert card.reweight is not None
     assert card.reweight.options == {"bins": 10}
+    assert "histogram (bins=10)" in card.to_text()
 
 
 def test_a_loaded_model_has_the_same_factors(tmp_path: Path) -> None:
