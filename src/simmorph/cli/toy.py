@@ -26,11 +26,12 @@ if TYPE_CHECKING:
 @force_option
 @quiet_option
 def toy_command(*, name: str, output: Path, n_events: int, seed: int, as_json: bool, force: bool, quiet: bool) -> None:
-    """Write simulated ntuples with known truth; NAME is hgg.
+    """Write simulated ntuples with known truth; NAME is hgg, one-flow, ...: a wrong name lists them all.
 
     hgg writes, in the layout of ATLAS Open Data 2020, data.root (photon pairs, some of them from a Higgs boson of
     125 GeV), mc_gamgam.root (a simulation of the pairs that is wrong on purpose) and mc_ggH125_gamgam.root (a
-    simulation of the Higgs boson).
+    simulation of the Higgs boson). The other toys are flat, in target.root and source.root: those of one-flow have
+    four shapes, with exact zeros, at three kinematic variables.
 
     \b
     Example:
