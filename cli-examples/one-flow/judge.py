@@ -1,0 +1,74 @@
+"""Judge the compared maps of the one-flow toy by deep trees, as hard as the paper does.
+
+    python judge.py FOLDER
+
+reads the toy (FOLDER/toy) and the models that `simmorph compare` keeps (FOLDER/compare/models), and prints for events
+that no training has seen how well trees of some hundred leaves tell the template from the target: by all seven
+variables, by the four shapes, and by the three kinematic ones, which no map of the shapes changes.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.metrics import roc_auc_score
+
+from simmorph.data.events import Events
+from simmorph.data.ntuples import read_columns
+from simmorph.data.splits import HOLDOUT, part_of
+from simmorph.model import Model
+
+SHAPES, KINEMATICS = ["v1A", "v2A", "v1B", "v2B"], ["pt", "eta", "noise"]
+TRUTH = [f"truth_{name}_as_target" for name in SHAPES]
+
+
+def main(folder: Path) -> None:
+    folders = [path for path in sorted(folder.glob("compare/models/*-0-*")) if path.is_dir()]
+    models = {path.name.rsplit("-", 2)[0]: Model.load(path) for path in folders}
+    training = next(iter(models.values())).card.training
+    samples = {}
+    for name in ("source", "target"):
+        columns = read_columns([str(folder / "toy" / f"{name}.root")], "events", [*SHAPES, *KINEMATICS, *TRUTH])
+        ids = np.arange(len(columns["pt"]))
+        unseen = part_of(ids, training.seed, training.validation, training.holdout) == HOLDOUT
+        samples[name] = {key: column[unseen] for key, column in columns.items()} | {"ids": ids[unseen]}
+    source, target = (events_of(samples[name], SHAPES) for name in ("source", "target"))
+    templates = {name: model.transform(source).events for name, model in models.items()}
+    factors = next(iter(templates.values())).weights
+    rows = {
+        "unmorphed": source,
+        "reweighted kinematics": source.with_weights(factors),
+        **templates,
+        "exact map": events_of(samples["source"], TRUTH).with_weights(factors),
+    }
+    print(f"{'deep trees, AUC':<24}{'all':>8}{'shape':>8}{'kinematics':>12}{'ESS/N':>8}")
+    for name, template in rows.items():
+        all_, shape, kinematics = (auc(template, target, columns) for columns in (slice(7), slice(4), slice(4, 7)))
+        fraction = template.effective_size / len(template)
+        print(f"{name:<24}{all_:>8.4f}{shape:>8.4f}{kinematics:>12.4f}{fraction:>8.3f}")
+
+
+def events_of(columns: dict[str, np.ndarray], shapes: list[str]) -> Events:
+    features, context = (np.column_stack([columns[name] for name in names]) for names in (shapes, KINEMATICS))
+    return Events.of(features, context, None, columns["ids"])
+
+
+def auc(template: Events, target: Events, columns: slice) -> float:
+    """Of the second half of both samples, by trees that have learnt from the first half."""
+    samples = [np.hstack([events.features, events.context])[:, columns] for events in (template, target)]
+    inputs, labels = np.vstack(samples), np.repeat([1, 0], [len(sample) for sample in samples])
+    weights = np.concatenate([events.weights / events.weights.mean() for events in (template, target)])
+    order = np.random.default_rng(1).permutation(len(inputs))
+    learn, judge = np.array_split(order, 2)
+    trees = HistGradientBoostingClassifier(
+        max_iter=150, max_leaf_nodes=127, min_samples_leaf=50, learning_rate=0.05, early_stopping=False, random_state=1
+    )
+    trees.fit(inputs[learn], labels[learn], sample_weight=weights[learn])
+    return float(roc_auc_score(labels[judge], trees.decision_function(inputs[judge]), sample_weight=weights[judge]))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
