@@ -118,3 +118,16 @@ def test_equal_generators_give_equal_scores() -> None:
 def test_too_few_events_are_refused() -> None:
     with pytest.raises(InputError, match="only 99 events"):
         a_judge().score(samples(sample(99, 3)), rng(), is_moved=True)
+
+
+def test_a_shift_shows_in_the_distances_of_its_own_variable_alone() -> None:
+    found = a_judge().score(samples(sample(4000, 3, SHIFT)), rng(), is_moved=True).distances
+    assert set(found["wasserstein"]) == {"x", "y"}, "a method changes no context"
+    assert found["wasserstein"]["x"] == pytest.approx(SHIFT, abs=0.07)
+    assert found["kullback_leibler"]["x"] == pytest.approx(SHIFT**2 / 2, abs=0.07)
+    null = a_judge().null(samples(sample(4000, 3, SHIFT)), rng()).distances
+    for kind, of_variable in found.items():
+        near, noise = of_variable["y"], null[kind]["y"]
+        assert near is not None
+        assert noise is not None
+        assert near < 3 * noise, kind

@@ -116,7 +116,16 @@ def test_a_method_that_fails_has_a_row_that_says_so_and_the_others_are_done(resu
 
 def test_the_folder_has_tables_plot_page_and_what_they_are_made_of(result: CompareResult) -> None:
     written = {path.name for path in result.folder.iterdir()}
-    files = {"compare.json", "table.csv", "table.tex", "report.html", "frontier.png", "frontier.pdf", "frontier.csv"}
+    files = {
+        "compare.json",
+        "table.csv",
+        "table.tex",
+        "marginals.tex",
+        "report.html",
+        "frontier.png",
+        "frontier.pdf",
+        "frontier.csv",
+    }
     assert written == files | {"shards", "models"}
     assert json.loads((result.folder / "compare.json").read_text()) == json.loads(json.dumps(result.to_json()))
     with (result.folder / "table.csv").open() as file:

@@ -12,19 +12,28 @@ from simmorph.data.events import Events
 from simmorph.errors import InputError
 from simmorph.evaluation.c2st import judge
 from simmorph.evaluation.correlations import correlations, noise_floor
+from simmorph.evaluation.divergences import hellinger, kullback_leibler
 from simmorph.evaluation.estimates import Estimate, mean_estimate
+from simmorph.evaluation.marginals import kolmogorov, wasserstein
 from simmorph.evaluation.movement import movement
 from simmorph.evaluation.optimal import optimality
 from simmorph.evaluation.scores import Moved, RegionScore, Value
 from simmorph.evaluation.tables import CORRELATED
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from simmorph.data.events import FloatArray
     from simmorph.evaluation.samples import Pair, Samples
 
 FEWEST_EVENTS = 100
+DISTANCES = {
+    "kullback_leibler": kullback_leibler,
+    "hellinger": hellinger,
+    "wasserstein": wasserstein,
+    "kolmogorov": kolmogorov,
+}
+"""Distances of one variable at a time."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +118,15 @@ class Judge:
             pearson_pair=" and ".join(self.names[column] for column in middle.pair) if named else None,
             pearson_others=Value.of(mean_estimate([one.others for one in found])) if others else None,
             noise_floor=float(np.mean([noise_floor(first) for first, _ in pairs])),
+            distances={kind: self._distances(shown, measure) for kind, measure in DISTANCES.items()},
         )
+
+    def _distances(
+        self, pairs: Sequence[Pair], measure: Callable[[Events, Events, int], Estimate]
+    ) -> dict[str, float | None]:
+        """One kind of distance for each variable that a method can change, the mean over the pairs."""
+        means = [float(np.mean([measure(*pair, column).value for pair in pairs])) for column in range(self.changeable)]
+        return {name: mean if np.isfinite(mean) else None for name, mean in zip(self.names, means, strict=False)}
 
     def _pairs_of(self, target: Events) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
         """The pairs whose correlations are to agree, and the others; those of two context variables tell nothing."""

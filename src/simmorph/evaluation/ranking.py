@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from simmorph.evaluation.scores import Moved, Ranked, Repeated
 
 MISSING = "--"
+MARGINAL = "marginal"
+"""How the names of columns begin that look at one variable at a time."""
 
 
 @dataclass(frozen=True)
@@ -187,13 +189,30 @@ def ranking_table(rows: Sequence[Ranked], regions: Sequence[str], main: str) -> 
     )
     where = f" in region {main}" if len(regions) > 1 else ""
     caption = f"AUC of a classifier against the target; correlations, movement, retention and ESS{where}: {what}."
-    return RankingTable(caption, [*columns, *_others(main)], rows)
+    return RankingTable(caption, [*columns, *_others(main), *_distances(main)], rows)
 
 
 def _auc(region: str, inputs: str, many_regions: bool, many_inputs: bool) -> Column:
     words = [word for word, is_shown in ((region, many_regions), (inputs, many_inputs)) if is_shown]
     head = " ".join(["AUC", *words])
     return Column(f"auc {region} {inputs}", head, lambda row: row.auc(region, inputs), 4, "low")
+
+
+def _distances(main: str) -> list[Column]:
+    """Distances of one variable at a time."""
+    shown = {
+        "kullback_leibler": "KL divergence",
+        "hellinger": "Hellinger distance",
+        "wasserstein": "Wasserstein distance [sigma]",
+        "kolmogorov": "Kolmogorov-Smirnov distance",
+    }
+
+    def column(kind: str, words: str, of: str, over: Callable[[Sequence[float]], float]) -> Column:
+        head = f"{of} {words}"
+        return Column(f"{MARGINAL} {of} {kind}", head, lambda row: row.distance(main, kind, over), 4, "low")
+
+    means = [column(kind, words, "mean", lambda values: sum(values) / len(values)) for kind, words in shown.items()]
+    return means + [column(kind, words, "largest", max) for kind, words in shown.items()]
 
 
 def _others(main: str) -> list[Column]:

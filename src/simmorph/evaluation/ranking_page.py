@@ -8,6 +8,7 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simmorph.evaluation.page import STYLE
+from simmorph.evaluation.ranking import MARGINAL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,6 +46,8 @@ that draws events anew could be just as close. Reweightings and generators have 
 map, <b>off optimum</b> is the mean distance to its images, and <b>cost / optimum</b> the mean squared distance over
 its own. <b>ESS</b> is the effective size of the template over that of the source: what a reweighting loses in
 statistics.</p>
+<p><b>One variable at a time</b> hides what goes wrong between them. All four distances are positive by construction:
+compare them to those of the null.</p>
 <p><b>Cost.</b> Seconds on the clock of this machine, one thread for each method unless OMP_NUM_THREADS says otherwise;
 memory is the peak of the whole process, libraries and input included.</p>
 """
@@ -84,8 +87,10 @@ class RankingPage(NamedTuple):
             f'<div class="scroll">{self.table.of("auc").to_html()}</div>',
             f'<h2>Closeness against movement</h2><figure class="frontier">{_image(self.plot)}</figure>',
             "<h2>Correlations, movement, statistics and cost</h2>",
-            f'<div class="scroll">{self.table.but("auc").to_html()}</div>',
+            f'<div class="scroll">{self.table.but("auc").but(MARGINAL).to_html()}</div>',
             self._retention(),
+            "<h2>One variable at a time</h2>",
+            f'<div class="scroll">{self.table.of(MARGINAL).to_html()}</div>',
             self._notes(),
             f"<h2>How to read this</h2>{HOW_TO_READ}",
             self._models(),

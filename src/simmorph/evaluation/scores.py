@@ -75,6 +75,7 @@ class RegionScore(Record):
         pearson_pair: which pair that is.
         pearson_others: mean absolute correlation of the other pairs; None without them.
         noise_floor: what pure noise makes of `pearson_others`.
+        distances: by kind and variable, one variable at a time; positive by construction, so compare them to the null.
         ess_fraction: effective size of the template over that of the source.
         moved: of the morphs alone.
     """
@@ -86,6 +87,7 @@ class RegionScore(Record):
     pearson_pair: str | None
     pearson_others: Value | None
     noise_floor: float
+    distances: dict[str, dict[str, float | None]] = Field(default_factory=dict)
     ess_fraction: float | None = None
     moved: Moved | None = None
 
@@ -203,6 +205,12 @@ class Ranked(NamedTuple):
     def number(self, region: str, of: Callable[[RegionScore], float | None]) -> Repeated | None:
         """A measurement of a region without an uncertainty."""
         return repeated([of(score.regions[region]) for score in self.scores])
+
+    def distance(self, region: str, kind: str, over: Callable[[Sequence[float]], float]) -> Repeated | None:
+        """One kind of distance of all variables, as their mean or maximum; None of what was measured before it."""
+        found = [score.regions[region].distances.get(kind, {}).values() for score in self.scores]
+        known = [[value for value in values if value is not None] for values in found]
+        return repeated([over(values) for values in known if values])
 
     def moved(self, region: str, of: Callable[[Moved], float | None]) -> Repeated | None:
         """A measurement of the movement; None for what does not move events."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from simmorph.config.recipe import required
 from simmorph.errors import ConfigError, UsageError, one_of
-from simmorph.evaluation.ranking import ranking_table
+from simmorph.evaluation.ranking import MARGINAL, ranking_table
 from simmorph.evaluation.scores import Ranked, Score, ranked
 from simmorph.pipeline.compare.inputs import main_region, read_inputs, regions_of
 from simmorph.pipeline.compare.shards import Shards, refuse_other_content
@@ -55,7 +55,7 @@ class CompareResult:
     def to_text(self) -> str:
         """The table, for people."""
         table = ranking_table(self.rows, list(regions_of(self.recipe)), main_region(self.recipe))
-        return f"{table.to_text()}\n\nreport: {self.folder / 'report.html'}"
+        return f"{table.but(MARGINAL).to_text()}\n\nreport: {self.folder / 'report.html'}"
 
 
 def compare(

@@ -12,7 +12,7 @@ from simmorph import __version__
 from simmorph.data.outputs import whole_file
 from simmorph.evaluation.frontier import plot_frontier, points_of
 from simmorph.evaluation.plots import style
-from simmorph.evaluation.ranking import ranking_table
+from simmorph.evaluation.ranking import MARGINAL, ranking_table
 from simmorph.evaluation.ranking_page import RankingPage
 from simmorph.pipeline.compare.inputs import main_region, regions_of
 
@@ -66,7 +66,11 @@ def _row(row: Ranked, table: RankingTable) -> dict[str, Any]:
 def write_comparison(folder: Path, recipe: CompareRecipe, rows: Sequence[Ranked], report: dict[str, Any]) -> None:
     """Write tables, plot and page, and `compare.json` last."""
     table, region = table_of(recipe, rows), main_region(recipe)
-    contents = {"table.csv": table.to_csv().encode(), "table.tex": table.to_latex().encode()}
+    contents = {
+        "table.csv": table.to_csv().encode(),
+        "table.tex": table.but(MARGINAL).to_latex().encode(),
+        "marginals.tex": table.of(MARGINAL).to_latex().encode(),
+    }
     shown = [score.regions[region] for row in rows for score in row.scores]
     if shown:
         name = next(iter(shown[0].auc))
