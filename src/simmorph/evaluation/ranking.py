@@ -231,6 +231,7 @@ def _others(main: str) -> list[Column]:
         Column("optimal_cost", "cost / optimum", moved(lambda it: it.optimal_cost), 3),
         Column("ess_fraction", "ESS", lambda row: row.number(main, lambda it: it.ess_fraction), 3, "high", True),
         Column("train_seconds", "train [s]", lambda row: row.cost("train_seconds"), 1, "low", True),
+        Column("train_cpu_seconds", "cpu [s]", lambda row: row.cost("train_cpu_seconds"), 1, "low", True),
         Column("apply_rate", "apply [1/s]", lambda row: row.cost("apply_rate"), 0, "high", True),
         Column("peak_memory_mb", "memory [MB]", lambda row: row.cost("peak_memory_mb"), 0, "low", True),
     ]

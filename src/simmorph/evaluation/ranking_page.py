@@ -48,8 +48,9 @@ its own. <b>ESS</b> is the effective size of the template over that of the sourc
 statistics.</p>
 <p><b>One variable at a time</b> hides what goes wrong between them. All four distances are positive by construction:
 compare them to those of the null.</p>
-<p><b>Cost.</b> Seconds on the clock of this machine, one thread for each method unless OMP_NUM_THREADS says otherwise;
-memory is the peak of the whole process, libraries and input included.</p>
+<p><b>Cost.</b> Seconds of training on the clock and of the processor, which differ where other work keeps it busy; one
+thread for each method unless OMP_NUM_THREADS says otherwise. Memory is the peak of the whole process, libraries and
+input included.</p>
 """
 
 
