@@ -8,7 +8,7 @@ covariance are fixed. In `source_drift.root` and `target_drift.root` they change
     | mean         | 0.5 c (1, -1, 1)                    | that of the source + 0.6 (1, -1, 1) |
     | variances    | (1.0, 1.3, 0.7)                     | (1.44, 1.14, 1.74)                  |
     | deviations   | those of the first files, times exp(0.15 c)                               |
-    | correlations | (.5, .2, -.3) (1 - 0.3 c)           | (-.2, .6, .3) (1 + 0.3 c)           |
+    | correlations | (.5, .2, -.3) (1 - 0.3 c)           | (-.2, .6, .3) (1 + 0.1 c)           |
 
 (correlations of x1 x2, x1 x3, x2 x3; without context c is 0). Variances and shifts are such that source and target
 together have the same spread in every variable, so that distances mean the same before and after standardisation.
@@ -75,7 +75,7 @@ class Population:
 
 
 SOURCE = Population("source", 0, 0.0, (1.0, 1.3, 0.7), (0.5, 0.2, -0.3), -0.3)
-TARGET = Population("target", 1, 0.6, (1.44, 1.14, 1.74), (-0.2, 0.6, 0.3), 0.3)
+TARGET = Population("target", 1, 0.6, (1.44, 1.14, 1.74), (-0.2, 0.6, 0.3), 0.1)
 
 
 def samples(n_events: int, seed: int) -> list[Sample]:
