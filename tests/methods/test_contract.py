@@ -31,6 +31,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "vae": {"hidden": [16]},
     "conditional_quantile": {"points": 20},
     "copula": {"points": 20},
+    "icnn": {"hidden": [8, 8], "map_steps": 1},
+    "flow_matching": {"hidden": [16], "pairing_batch": 64},
 }
 SMALL_BASE = {"layers": 2, "hidden": [8], "bins": 4, "marginal_bins": 4}
 SMALL |= {name: {"base": SMALL_BASE} for name in ("double_base", "base_to_data", "identity_init", "movement_penalty")}

@@ -19,8 +19,10 @@ from simmorph.methods.copula import Copula
 from simmorph.methods.double_base import DoubleBase
 from simmorph.methods.ensemble import ensemble_of
 from simmorph.methods.flow import FlowGenerator
+from simmorph.methods.flow_matching import FlowMatching
 from simmorph.methods.gan import AdversarialNetwork
 from simmorph.methods.histogram import Histogram
+from simmorph.methods.icnn import ConvexTransport
 from simmorph.methods.identity_init import IdentityInit
 from simmorph.methods.mademog import Mademog
 from simmorph.methods.movement_penalty import MovementPenalty
@@ -37,6 +39,8 @@ METHODS: dict[str, type[Method]] = {
     "quantile": QuantileMap,
     "conditional_quantile": ConditionalQuantile,
     "copula": Copula,
+    "icnn": ConvexTransport,
+    "flow_matching": FlowMatching,
     "one_flow": OneFlow,
     "cnf": UnpairedFlow,
     "double_base": DoubleBase,
