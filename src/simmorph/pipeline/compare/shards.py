@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from simmorph import __version__
 from simmorph.config.compare import THE_DEAL
 from simmorph.data.outputs import refuse_existing, whole_file
-from simmorph.evaluation.scores import Score
+from simmorph.evaluation.scores import Moved, RegionScore, Score
 from simmorph.pipeline.compare.tasks import Task
 
 if TYPE_CHECKING:
@@ -88,6 +88,7 @@ class Shards:
         recipe = self.inputs.recipe
         return {
             "simmorph": __version__,
+            "measured": [*RegionScore.model_fields, *Moved.model_fields],
             "events": self._judged_by,
             "region": recipe.region,
             "model": task.model and task.model.name,
