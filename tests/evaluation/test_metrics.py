@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
-from scipy.stats import ks_2samp, wasserstein_distance
+from scipy.stats import anderson_ksamp, ks_2samp, kstest, wasserstein_distance
 
 from simmorph.data.events import Events
 from simmorph.evaluation import METRICS
 from simmorph.evaluation.correlations import correlations, noise_floor, pearson_worst
-from simmorph.evaluation.marginals import kolmogorov, wasserstein
+from simmorph.evaluation.divergences import chi_square, jensen_shannon
+from simmorph.evaluation.marginals import anderson_darling, kolmogorov, wasserstein
 from simmorph.evaluation.movement import movement
+from simmorph.evaluation.multivariate import MAX_KERNEL_EVENTS, frechet, mmd, mmd_p_value, sliced_wasserstein
 
 COVARIANCE = np.array([[1.0, 0.6, 0.0], [0.6, 1.0, -0.3], [0.0, -0.3, 1.0]])
 
@@ -115,3 +119,84 @@ def test_movement_across_the_seam_of_an_angle_is_short() -> None:
 def test_movement_needs_the_same_rows() -> None:
     with pytest.raises(ValueError, match="one row"):
         movement(sample(10, 1), sample(9, 1), sample(10, 2))
+
+
+def shifted_pair(n_template: int = 1000, n_target: int = 1200) -> tuple[Events, Events]:
+    rng = np.random.default_rng(11)
+    return Events.of(rng.normal(0.3, 1, (n_template, 1))), Events.of(rng.normal(0, 1, (n_target, 1)))
+
+
+def test_the_anderson_darling_distance_is_scipys_statistic_over_the_number_of_events() -> None:
+    template, target = shifted_pair()
+    n_template, n_target = len(template), len(target)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        known = anderson_ksamp([template.features[:, 0], target.features[:, 0]])
+    statistic = anderson_darling(template, target, 0).value * n_template * n_target / (n_template + n_target)
+    # scipy gives it less its mean, which is 1, over its standard deviation, which tends to 0.76.
+    assert (statistic - 1) / 0.76 == pytest.approx(known.statistic, rel=0.02)
+
+
+def test_a_weight_of_two_counts_as_two_events_in_every_distance() -> None:
+    template, target = shifted_pair(300, 300)
+    weights = np.where(template.ids % 3 == 0, 2.0, 1.0)
+    copied = Events.concatenate([template, template[template.ids % 3 == 0]])
+    for measure in (anderson_darling, jensen_shannon, kolmogorov):
+        weighted = measure(template.with_weights(weights), target, 0).value
+        assert weighted == pytest.approx(measure(copied, target, 0).value, rel=0.02), measure.__name__
+
+
+def test_chi_square_over_degrees_is_1_where_samples_agree() -> None:
+    rng = np.random.default_rng(5)
+    samples = [Events.of(rng.normal(size=(2000, 1))) for _ in range(80)]
+    found = [chi_square(first, second, 0) for first, second in zip(samples[::2], samples[1::2], strict=True)]
+    assert np.mean([it.value for it in found]) == pytest.approx(1, abs=0.1)
+    assert np.std([it.value for it in found]) == pytest.approx(np.mean([it.uncertainty for it in found]), rel=0.4)
+
+
+def test_jensen_shannon_of_what_shares_the_outermost_bin_alone_is_nearly_log_2() -> None:
+    near, far = (Events.of(np.linspace(low, low + 1, 20_000)[:, None]) for low in (0, 8))
+    assert 0.6 < jensen_shannon(far, near, 0).value < np.log(2)
+
+
+def test_the_frechet_distance_of_gaussians_is_the_closed_form() -> None:
+    rng = np.random.default_rng(2)
+    target = Events.of(rng.normal(size=(100_000, 2)))
+    template = Events.of(rng.normal([0.5, 0], [1, 2], (100_000, 2)))
+    assert frechet(template, target, rng).value == pytest.approx(0.5**2 + (2 - 1) ** 2, abs=0.03)
+
+
+def test_mmd_is_unbiased_and_its_p_value_is_uniform_where_samples_agree() -> None:
+    rng = np.random.default_rng(3)
+    samples = [Events.of(rng.normal(size=(150, 2))) for _ in range(80)]
+    pairs = list(zip(samples[::2], samples[1::2], strict=True))
+    values = [mmd(first, second, rng).value for first, second in pairs]
+    assert abs(np.mean(values)) < 3 * np.std(values) / np.sqrt(len(values))
+    assert min(values) < 0
+    p_values = [mmd_p_value(first, second, rng) for first, second in pairs]
+    assert kstest(p_values, "uniform").pvalue > 1e-3
+    assert mmd_p_value(*shifted_pair(), rng) < 0.02
+
+
+def test_the_mmd_of_gaussians_is_the_closed_form() -> None:
+    # With a kernel exp(-d^2 / 2 s^2), E k(x, y) of a difference of variance v and mean m is
+    # (1 + v / s^2)^-1/2 exp(-m^2 / 2 (v + s^2)).
+    rng = np.random.default_rng(4)
+    template, target = (Events.of(rng.normal(mean, 1, (MAX_KERNEL_EVENTS, 1))) for mean in (1.0, 0.0))
+    rows = np.concatenate([template.features, target.features])[:, 0] / target.features.std()
+    scale = np.median((rows[:, None] - rows) ** 2)
+
+    def expected(mean: float) -> float:
+        return float(np.exp(-(mean**2) / 2 / (2 + scale)) / np.sqrt(1 + 2 / scale))
+
+    known = 2 * expected(0) - 2 * expected(1.0)
+    found = mmd(template, target, rng)
+    assert found.value == pytest.approx(known, abs=4 * found.uncertainty)
+    assert found.uncertainty < 0.2 * known
+
+
+def test_the_sliced_wasserstein_distance_of_a_shift_is_its_mean_projection() -> None:
+    rng = np.random.default_rng(6)
+    rows = rng.normal(size=(5000, 2))
+    found = sliced_wasserstein(Events.of(rows + np.array([1.0, 0.0])), Events.of(rows), rng)
+    assert found.value == pytest.approx(2 / np.pi, abs=0.12)

@@ -4,6 +4,7 @@ from simmorph.evaluation.c2st import auc
 from simmorph.evaluation.correlations import pearson_mean, pearson_worst
 from simmorph.evaluation.estimates import Metric
 from simmorph.evaluation.marginals import kolmogorov_worst, wasserstein_worst
+from simmorph.evaluation.multivariate import frechet, mmd, sliced_wasserstein
 
 METRICS: dict[str, Metric] = {
     "auc": auc,
@@ -11,5 +12,8 @@ METRICS: dict[str, Metric] = {
     "pearson_mean": pearson_mean,
     "wasserstein_worst": wasserstein_worst,
     "kolmogorov_worst": kolmogorov_worst,
+    "sliced_wasserstein": sliced_wasserstein,
+    "mmd": mmd,
+    "frechet": frechet,
 }
 """Every metric by the name it has in `report.json`; a new one is a function of (template, target, rng)."""

@@ -11,9 +11,9 @@ from simmorph.errors import InputError
 from simmorph.evaluation import METRICS
 from simmorph.evaluation.c2st import Judgement, judge
 from simmorph.evaluation.correlations import Correlations, correlations, noise_floor
-from simmorph.evaluation.divergences import hellinger, kullback_leibler
+from simmorph.evaluation.divergences import chi_square, hellinger, jensen_shannon, kullback_leibler
 from simmorph.evaluation.estimates import Estimate, mean_estimate
-from simmorph.evaluation.marginals import kolmogorov, wasserstein
+from simmorph.evaluation.marginals import anderson_darling, kolmogorov, wasserstein
 from simmorph.evaluation.movement import Movement, movement
 from simmorph.evaluation.samples import EqualSamples, Samples, equal_samples
 from simmorph.evaluation.verdict import Verdict, verdict_on
@@ -202,7 +202,10 @@ def _distances(samples: Samples, parts: EqualSamples) -> dict[str, dict[str, Com
         "wasserstein": wasserstein,
         "kolmogorov": kolmogorov,
         "kullback_leibler": kullback_leibler,
+        "jensen_shannon": jensen_shannon,
         "hellinger": hellinger,
+        "anderson_darling": anderson_darling,
+        "chi_square": chi_square,
     }
     return {
         variable: {kind: _mean_over_pairs(parts, measure, column) for kind, measure in measures.items()}

@@ -1,4 +1,4 @@
-"""Divergences of one-dimensional distributions in bins: Kullback-Leibler and Hellinger.
+"""Divergences of one-dimensional distributions in bins: Kullback-Leibler, Jensen-Shannon, Hellinger, and chi2.
 
 Bins hold equal shares of the target, so that each of them tells something; a value that many events share is a
 bin of its own. Both are positive by construction: two samples of n and m events that agree have a Kullback-Leibler
@@ -71,6 +71,33 @@ def hellinger(template: Events, target: Events, column: int) -> Estimate:
     # Near agreement the square is a quarter of the Kullback-Leibler divergence.
     of_square = binned.deviation(-2 * ratio, -2 / ratio) / 4
     return Estimate(value, of_square / (2 * max(value, np.sqrt(of_square / 2))))
+
+
+def jensen_shannon(template: Events, target: Events, column: int) -> Estimate:
+    """The Jensen-Shannon divergence of one feature: the mean Kullback-Leibler divergence from the mixture of both.
+
+    It lies between 0 and log 2, whatever is empty.
+    """
+    binned = _binned(template, target, column)
+    mixture = (binned.target + binned.template) / 2
+    of_target, of_template = np.log(binned.target / mixture), np.log(binned.template / mixture)
+    value = 0.5 * float(np.sum(binned.target * of_target + binned.template * of_template))
+    # Near agreement it is a quarter of the Kullback-Leibler divergence.
+    return Estimate(value, binned.deviation(2 * of_target, 2 * of_template) / 4)
+
+
+def chi_square(template: Events, target: Events, column: int) -> Estimate:
+    """The chi2 of one feature over its degrees of freedom: 1 where both samples agree.
+
+    Not valid where a bin holds a handful of events.
+    """
+    binned = _binned(template, target, column)
+    variance = binned.squares[0] + binned.squares[1]
+    filled = variance > 0
+    n_degrees = max(int(np.count_nonzero(filled)) - 1, 1)
+    chi2 = float(np.sum((binned.target - binned.template)[filled] ** 2 / variance[filled]))
+    # A noncentral chi2 of this size has the variance 2 (2 chi2 - n).
+    return Estimate(chi2 / n_degrees, float(np.sqrt(2 * max(2 * chi2 - n_degrees, n_degrees))) / n_degrees)
 
 
 def _binned(template: Events, target: Events, column: int) -> _Binned:

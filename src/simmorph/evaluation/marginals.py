@@ -33,15 +33,42 @@ def wasserstein(template: Events, target: Events, column: int) -> Estimate:
     where the samples agree it is a scale, not an interval. The feature is a number on a line: an angle counts the long
     way round.
     """
-    steps = _Steps(template, target, column)
     spread = _spread(target.features[:, column], target.weights)
-    width = np.diff(steps.values) / spread
-    influence = np.concatenate([[0.0], np.cumsum(np.sign(steps.difference) * width)])
-    variance = 0.0
-    for weights in steps.weights:
-        share = weights / np.sum(weights)
-        variance += float(np.sum((share * (influence - np.sum(share * influence))) ** 2))
-    return Estimate(float(np.sum(np.abs(steps.difference) * width)), float(np.sqrt(variance)))
+    columns = template.features[:, column] / spread, target.features[:, column] / spread
+    distance, influence = wasserstein_with_influence(*columns, template.weights, target.weights)
+    variance, start = 0.0, 0
+    for weights in (template.weights, target.weights):
+        share, its = weights / np.sum(weights), influence[start : start + len(weights)]
+        variance += float(np.sum((share * (its - np.sum(share * its))) ** 2))
+        start += len(weights)
+    return Estimate(distance, float(np.sqrt(variance)))
+
+
+def wasserstein_with_influence(
+    template: FloatArray, target: FloatArray, template_weights: FloatArray, target_weights: FloatArray
+) -> tuple[float, FloatArray]:
+    """The Wasserstein distance of numbers, and how much each of them adds to it.
+
+    Args:
+        template: (n_template,), one sample.
+        target: (n_target,), the other.
+        template_weights: (n_template,).
+        target_weights: (n_target,).
+
+    Returns:
+        The distance, and (n_template + n_target,) influences up to a constant.
+    """
+    values = np.concatenate([template, target])
+    order = np.argsort(values, kind="stable")
+    of_template = np.concatenate([template_weights, np.zeros(len(target))])[order]
+    of_target = np.concatenate([np.zeros(len(template)), target_weights])[order]
+    # Each sum for itself, so that equal shares differ by nothing, whose sign is 0.
+    below = np.cumsum(of_template) / np.sum(of_template), np.cumsum(of_target) / np.sum(of_target)
+    difference = (below[0] - below[1])[:-1]
+    width = np.diff(values[order])
+    influence = np.empty(len(values))
+    influence[order] = np.concatenate([[0.0], np.cumsum(np.sign(difference) * width)])
+    return float(np.sum(np.abs(difference) * width)), influence
 
 
 def kolmogorov(template: Events, target: Events, column: int) -> Estimate:
@@ -53,6 +80,27 @@ def kolmogorov(template: Events, target: Events, column: int) -> Estimate:
     below = float(np.mean(target.features[:, column] <= steps.values[worst]))
     size = 1 / max(template.effective_size, 1.0) + 1 / max(target.effective_size, 1.0)
     return Estimate(float(distance[worst]), float(np.sqrt(below * (1 - below) * size)))
+
+
+def anderson_darling(template: Events, target: Events, column: int) -> Estimate:
+    """The Anderson-Darling distance of one feature: the squared difference of the distributions, tails weighted up.
+
+    The integral of (F - G)^2 / (H (1 - H)) over H, the mean of both distributions; it does not grow with the number of
+    events. Where the samples agree it is 1/n + 1/m on average, and its uncertainty is at least that of this null.
+    (Pettitt, Biometrika 63 (1976) 161.)
+    """
+    steps = _Steps(template, target, column)
+    pooled = np.cumsum(sum(weights / np.sum(weights) for weights in steps.weights)) / 2
+    inside = (pooled[:-1] > 0) & (pooled[:-1] < 1) & (np.diff(steps.values) > 0)
+    # Between two different values both distributions are constant; ties are crossed in one step.
+    places = np.append(np.flatnonzero(inside), len(pooled) - 1)
+    mass = np.diff(pooled[places])
+    at = places[:-1]
+    ratio = steps.difference[at] / np.maximum(pooled[at] * (1 - pooled[at]), 1e-300)
+    noise = 1 / max(template.effective_size, 1.0) + 1 / max(target.effective_size, 1.0)
+    value = float(np.sum(steps.difference[at] * ratio * np.abs(mass)))
+    # The null has the variance 2 (pi^2 / 3 - 3) noise^2; beyond it the root of the value fluctuates like a mean.
+    return Estimate(value, float(np.sqrt(0.58 * noise**2 + 4 * max(value - noise, 0.0) * noise)))
 
 
 class _Steps:

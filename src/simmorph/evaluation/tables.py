@@ -30,7 +30,10 @@ DISTANCES = {
     "wasserstein": "Wasserstein distance in standard deviations of the target",
     "kolmogorov": "Kolmogorov-Smirnov distance",
     "kullback_leibler": f"Kullback-Leibler divergence of the target from the sample, in {N_BINS} bins of equal shares",
+    "jensen_shannon": f"Jensen-Shannon divergence, in {N_BINS} bins of equal shares of the target",
     "hellinger": f"Hellinger distance, in {N_BINS} bins of equal shares of the target",
+    "anderson_darling": "Anderson-Darling distance: squared differences with the tails weighted up",
+    "chi_square": f"chi2 over degrees of freedom, in {N_BINS} bins of equal shares of the target",
 }
 """What each kind of distance of one variable is."""
 Cell = str | Estimate | float

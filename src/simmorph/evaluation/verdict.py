@@ -30,6 +30,9 @@ METRIC_WORDS = {
     "pearson_mean": "mean deviation of the Pearson coefficients",
     "wasserstein_worst": "largest Wasserstein distance of a variable [target sigma]",
     "kolmogorov_worst": "largest Kolmogorov-Smirnov distance of a variable",
+    "sliced_wasserstein": "sliced Wasserstein distance [target sigma]",
+    "mmd": "squared maximum mean discrepancy",
+    "frechet": "Fréchet distance",
 }
 
 
