@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
+from simmorph.config.recipe import MethodSettings, Recipe
 from simmorph.config.training import TrainingSettings
 from simmorph.data.events import Events
 from simmorph.errors import ConfigError, InputError
 from simmorph.evaluation.c2st import auc
 from simmorph.methods.one_flow import OneFlow, feature_orders
+from simmorph.model import Model
 from simmorph.neural.training import Training
 
 SETTINGS = TrainingSettings(epochs=15, batch_size=500, learning_rate=5e-3, device="cpu", holdout=0)
@@ -172,3 +174,25 @@ def test_domains_that_cannot_be_told_apart_are_refused() -> None:
         small_three_way(mixed)
     with pytest.raises(ConfigError, match="numbered by a context variable, and there is none"):
         OneFlow(2, 0, domains=3)
+
+
+def with_zeros(share: float, threshold: float, n_events: int, seed: int) -> Events:
+    rng = np.random.default_rng(seed)
+    tail = threshold + rng.exponential(1.0, n_events)
+    return Events.of(np.where(rng.random(n_events) < share, 0.0, tail)[:, None])
+
+
+@pytest.mark.slow
+def test_zeros_that_the_target_does_not_have_are_lifted_into_its_tail_the_same_ones_each_time() -> None:
+    source, target = with_zeros(0.5, 0.5, 12_000, 1), with_zeros(0.25, 0.8, 12_000, 2)
+    settings = SETTINGS.model_copy(update={"holdout": 0.3})
+    recipe = Recipe(features=["isolation"], method=MethodSettings(name="one_flow", layers=2, hidden=[16]))
+    model = Model.fit(recipe, source, target, Training(settings))
+    unseen = with_zeros(0.5, 0.5, 20_000, 3)
+    morphed = model.transform(unseen).events.features[:, 0]
+    assert np.mean(morphed == 0) == pytest.approx(0.25, abs=0.02)
+    assert np.mean((morphed > 0) & (morphed < 0.78)) < 0.04
+    assert morphed[morphed > 0].mean() == pytest.approx(1.8, abs=0.1)
+    lifted = (unseen.features[:, 0] == 0) & (morphed > 0)
+    assert lifted.mean() == pytest.approx(0.25, abs=0.02)
+    np.testing.assert_array_equal(model.transform(unseen[::-1]).events.features[::-1, 0], morphed)
