@@ -84,8 +84,9 @@ class TransportSettings(Section):
     """Bins of each spline."""
     tail_bound: PositiveFloat = 5.0
     """The splines act within [-tail_bound, tail_bound]; beyond it features stay as they are."""
-    marginal_bins: Annotated[int, Field(ge=0, le=1024)] = 8
-    """Bins of the splines of a first layer, which shapes each feature given the context alone; 0 for none."""
+    marginal_bins: Annotated[int, Field(ge=0, le=1024)] = 0
+    """Bins of the splines of a first layer, which shapes each feature given the context alone; 0 for none, which
+    extrapolates better."""
 
     def build(self, n_features: int, n_context: int) -> FlowOverNormal:
         """The flow, which is the identity as it is built."""

@@ -8,7 +8,7 @@ stronger than in real jets, so that a map has to know M.
 
     | branch                       | |
     |------------------------------|---------------------------------------------------------------------------|
-    | `m_jj`                       | M in GeV, falling as exp(-M / 1000 GeV) from 3000 to 4000, in both files  |
+    | `m_jj`                       | M in GeV, falling as exp(-M / 2000 GeV) from 3000 to 4000, in both files  |
     | `m_j1`, `delta_m`            | mass of the lighter jet, and by how much the other is heavier, in GeV     |
     | `tau21_j1`, `tau21_j2`       | ratio of N-subjettiness of each jet, in (0, 1)                            |
     | `delta_r`                    | distance between the jets                                                 |
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 TREE = "events"
 FEATURES = ("m_j1", "delta_m", "tau21_j1", "tau21_j2", "delta_r")
-CENTRE_GEV, HALF_WIDTH_GEV, FALL_GEV = 3500.0, 500.0, 1000.0
+CENTRE_GEV, HALF_WIDTH_GEV, FALL_GEV = 3500.0, 500.0, 2000.0
 BANDS = {
     "ob1": (3000.0, 3200.0),
     "sb1": (3200.0, 3400.0),
@@ -64,7 +64,7 @@ MEAN = np.array([4.6, 4.5, -0.2, 0.1, 0.0])
 """Of the linked variables at the centre of the signal region: logarithms of GeV, logits, and a plain number."""
 SPREAD = np.array([0.40, 0.70, 0.55, 0.55, 1.0])
 SKEW = np.array([0.25, -0.25, 0.0, 0.0, 0.4])
-DRIFT = np.array([0.45, -0.35, -0.40, 0.35, 0.40])
+DRIFT = np.array([0.55, -0.40, -0.45, 0.40, 0.50])
 """By how many spreads the linked variables move; see `_drift`."""
 WIDENING = np.array([0.10, -0.10, 0.15, -0.15, 0.20])
 """Relative growth of the spread for each u."""
@@ -123,7 +123,7 @@ def _linked(normal: FloatArray, gluons: Any, u: FloatArray) -> FloatArray:
 
 
 def _drift(u: FloatArray) -> FloatArray:
-    return np.sin(5.0 * u)
+    return np.sin(3.0 * u)
 
 
 def _features(linked: FloatArray) -> dict[str, FloatArray]:
