@@ -10,8 +10,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
-from nflows.distributions.normal import StandardNormal
-from nflows.flows.base import Flow
 from nflows.transforms.base import CompositeTransform, Transform
 from torch import nn
 
@@ -113,6 +111,10 @@ class FlowOverNormal(nn.Module):
     """
 
     def __init__(self, n_features: int, n_context: int, layers: Sequence[Transform]) -> None:
+        # With these comes matplotlib: half a second that only those who build a flow should wait for.
+        from nflows.distributions.normal import StandardNormal  # noqa: PLC0415
+        from nflows.flows.base import Flow  # noqa: PLC0415
+
         super().__init__()
         self.n_features, self.n_context = n_features, n_context
         self.transform = CompositeTransform(layers)
