@@ -1,9 +1,13 @@
-"""Run every benchmark and write the table: `python -m benchmarks` (`make bench`)."""
+"""Run every benchmark and write the table: `python -m benchmarks` (`make bench`).
+
+Names of modules run these alone and write nothing: `python -m benchmarks flows`.
+"""
 
 from __future__ import annotations
 
 import os
 import platform
+import sys
 import warnings
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,13 +21,21 @@ def main() -> None:
 
     # nflows cannot know how wide our network is.
     warnings.filterwarnings("ignore", "Inputs to the softmax are not scaled down", UserWarning)
-    table = ["| what | peer | simmorph [CPU s] | peer [CPU s] | times faster |", "|---|---|---|---|---|"]
-    for module in (flows, limits, reading):
+    table = [
+        "| what | peer | simmorph [CPU s] | peer [CPU s] | times faster | middle half of the turns |",
+        "|---|---|---|---|---|---|",
+    ]
+    modules = {"flows": flows, "limits": limits, "reading": reading}
+    chosen = sys.argv[1:] or list(modules)
+    for module in map(modules.__getitem__, chosen):
         for row in module.rows():
-            table.append(f"| {row.what} | {row.peer} | {row.seconds:.3g} | {row.peer_seconds:.3g} | {row.ratio:.1f} |")
+            table.append(row.to_text())
             print(table[-1], flush=True)
+    if len(chosen) < len(modules):
+        return
     when = datetime.now(UTC).date()
-    text = f"# Benchmarks\n\n`make bench` on one core of {platform.machine()}, {when}; ratios in one run.\n\n"
+    text = f"# Benchmarks\n\n`make bench` on one core of {platform.machine()}, {when}. Both are run in turns: times\n"
+    text += "are those of the fastest turn, and the ratio is the median of the ratios of the turns.\n\n"
     (Path(__file__).parent / "table.md").write_text(text + "\n".join(table) + "\n")
 
 

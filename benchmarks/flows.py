@@ -1,81 +1,133 @@
-"""Spline coupling flows: ours against nflows', with the same networks, bins and batches."""
+"""Flows: ours against nflows', with the same layers, networks, bins and batches."""
 
 from __future__ import annotations
 
-import itertools
+import logging
+import math
 from typing import TYPE_CHECKING
 
 import torch
-from nflows.distributions.normal import StandardNormal
-from nflows.flows.base import Flow
-from nflows.transforms.base import CompositeTransform
-from nflows.transforms.coupling import PiecewiseRationalQuadraticCouplingTransform
+from torch import nn
 
+from benchmarks import peers
 from benchmarks.measure import Row, compare
-from simmorph.neural.flows import ConditionalFlow, FlowShape, coupling_masks
+from simmorph.errors import ConfigError
+from simmorph.neural.autoregressive import AutoregressiveFlow
+from simmorph.neural.compilation import compiled_or_plain
+from simmorph.neural.flows import ConditionalFlow, FlowOverNormal, FlowShape
+from simmorph.neural.samples import Sample, deal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-N_FEATURES = 6
-SHAPE = FlowShape(layers=8, hidden=(64, 64), bins=8, tail_bound=5.0, marginal_bins=8)
-BATCH = 4096
+    from nflows.flows.base import Flow
+
+N_FEATURES, N_CONTEXT, BATCH = 6, 1, 4096
+COUPLING = FlowShape(layers=8, hidden=(64, 64), bins=8, tail_bound=5.0, marginal_bins=0)
+AFFINE = FlowShape(layers=10, hidden=(128, 128), bins=8, tail_bound=5.0, marginal_bins=0)
+N_STEPS = 8
+"""Steps of an epoch whose data are fed."""
 
 
-class ContextNetwork(torch.nn.Module):
-    """A perceptron of the same size as ours, in the form that nflows asks for."""
+class Likelihood(nn.Module):
+    """What training makes small."""
 
-    def __init__(self, n_inputs: int, n_outputs: int) -> None:
+    def __init__(self, flow: FlowOverNormal) -> None:
         super().__init__()
-        sizes = [n_inputs + 1, *SHAPE.hidden]
-        layers = [
-            module
-            for inner, outer in itertools.pairwise(sizes)
-            for module in (torch.nn.Linear(inner, outer), torch.nn.ReLU())
-        ]
-        self.layers = torch.nn.Sequential(*layers, torch.nn.Linear(sizes[-1], n_outputs))
+        self.flow = flow
 
-    def forward(self, inputs: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
-        outputs: torch.Tensor = self.layers(torch.cat([inputs, context], dim=1))
-        return outputs
-
-
-def nflows_peer() -> Flow:
-    """The coupling layers of our flow, built from nflows' own transform."""
-    masks = coupling_masks(N_FEATURES, SHAPE.layers)
-    transforms = [
-        PiecewiseRationalQuadraticCouplingTransform(
-            mask=torch.tensor([float(feature in moved) for feature in range(N_FEATURES)]),
-            transform_net_create_fn=ContextNetwork,
-            num_bins=SHAPE.bins,
-            tails="linear",
-            tail_bound=SHAPE.tail_bound,
-        )
-        for moved in masks
-    ]
-    return Flow(CompositeTransform(transforms), StandardNormal([N_FEATURES]))
+    def loss(self, batch: Sample) -> torch.Tensor:
+        return -(batch.weights * self.flow.log_density(batch.features, batch.context)).mean()
 
 
 def rows() -> Iterator[Row]:
-    """Training step and inversion."""
+    """Training steps, inverses, and what it costs to feed a step."""
     torch.manual_seed(1)
-    features, context = torch.randn(BATCH, N_FEATURES), torch.ones(BATCH, 1)
-    ours, theirs = ConditionalFlow(N_FEATURES, 1, SHAPE), nflows_peer()
+    coupling = ConditionalFlow(N_FEATURES, N_CONTEXT, COUPLING)
+    yield from _against("spline coupling", COUPLING, coupling, peers.spline_coupling)
+    yield from _compiled(coupling)
+    affine = AutoregressiveFlow(N_FEATURES, N_CONTEXT, AFFINE, "affine")
+    yield from _against("MAF", AFFINE, affine, peers.affine_autoregressive)
+    spline = AutoregressiveFlow(N_FEATURES, N_CONTEXT, COUPLING, "spline")
+    yield from _against("autoregressive splines", COUPLING, spline, peers.spline_autoregressive)
+    yield _feeding(coupling)
 
-    def train_ours() -> None:
-        (-ours.log_density(features, context).mean()).backward()  # type: ignore[no-untyped-call]
 
-    def train_theirs() -> None:
-        (-theirs.log_prob(features, context=context).mean()).backward()
+def a_sample(n_events: int) -> Sample:
+    return Sample(torch.randn(n_events, N_FEATURES), torch.ones(n_events, N_CONTEXT), torch.ones(n_events))
+
+
+def _size(shape: FlowShape) -> str:
+    widths = " and ".join(map(str, shape.hidden))
+    return f"{N_FEATURES} features, {shape.layers} layers with hidden layers of {widths}, {BATCH} events"
+
+
+def _against(name: str, shape: FlowShape, ours: FlowOverNormal, peer: Callable[..., Flow]) -> Iterator[Row]:
+    theirs = peer(N_FEATURES, N_CONTEXT, shape)
+    batch = a_sample(BATCH)
 
     def invert_ours() -> None:
         with torch.no_grad():
-            ours.from_base(features, context)
+            ours.from_base(batch.features, batch.context)
 
     def invert_theirs() -> None:
         with torch.no_grad():
-            theirs._transform.inverse(features, context)
+            theirs._transform.inverse(batch.features, batch.context)
 
-    size = f"{N_FEATURES} features, {SHAPE.layers} layers, {BATCH} events"
-    yield compare(f"spline coupling, training step ({size})", "nflows 0.14", train_ours, train_theirs)
-    yield compare(f"spline coupling, inverse ({size})", "nflows 0.14", invert_ours, invert_theirs)
+    train = _step(Likelihood(ours).loss, batch), _step(_loss_of(theirs), batch)
+    yield compare(f"{name}, training step ({_size(shape)})", "nflows 0.14", *train)
+    yield compare(f"{name}, inverse ({_size(shape)})", "nflows 0.14", invert_ours, invert_theirs)
+
+
+def _loss_of(flow: Flow) -> Callable[[Sample], torch.Tensor]:
+    def loss(batch: Sample) -> torch.Tensor:
+        mean: torch.Tensor = (batch.weights * flow.log_prob(batch.features, context=batch.context)).mean()
+        return -mean
+
+    return loss
+
+
+def _step(loss: Callable[[Sample], torch.Tensor], batch: Sample) -> Callable[[], None]:
+    def step() -> None:
+        loss(batch).backward()  # type: ignore[no-untyped-call]
+
+    return step
+
+
+def _compiled(flow: FlowOverNormal) -> Iterator[Row]:
+    """`training.compile: always` against nflows and against our own eager step; nothing without a compiler."""
+    module, batch = Likelihood(flow), a_sample(BATCH)
+    eager, theirs = _step(module.loss, batch), _step(_loss_of(peers.spline_coupling(N_FEATURES, 1, COUPLING)), batch)
+
+    def switched(training: bool) -> Callable[[], None]:
+        def step() -> None:
+            module.train(training)  # compiled splines are for training mode
+            eager()
+
+        return step
+
+    try:
+        with compiled_or_plain("always", [module.loss], [batch], module, 1):
+            what = f"spline coupling, compiled training step ({_size(COUPLING)})"
+            yield compare(what, "nflows 0.14", switched(True), theirs)
+            yield compare(what, "simmorph, not compiled", switched(True), switched(False))
+    except ConfigError as error:
+        logging.getLogger(__name__).warning("%s", error)
+
+
+def _feeding(flow: FlowOverNormal) -> Row:
+    """Dealing and gathering the batches of an epoch, against the steps that use them."""
+    sample = a_sample(N_STEPS * BATCH)
+    generator = torch.Generator().manual_seed(1)
+    step = _step(Likelihood(flow).loss, a_sample(BATCH))
+
+    def feed() -> None:
+        n_steps = math.ceil(sample.n_events / BATCH)
+        for rows in deal(sample.n_events, n_steps, BATCH, generator):
+            sample.rows(rows)
+
+    def steps() -> None:
+        for _ in range(N_STEPS):
+            step()
+
+    return compare(f"data feeding of {N_STEPS} steps of {BATCH} events", "the steps themselves", feed, steps, turns=5)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 
 class Row(NamedTuple):
@@ -16,24 +17,32 @@ class Row(NamedTuple):
     """What is done, with its size."""
     peer: str
     """Who else does it."""
-    seconds: float
-    """CPU seconds of simmorph, the fastest of all turns."""
-    peer_seconds: float
-    """CPU seconds of the peer, the fastest of all turns."""
+    times: Sequence[float]
+    """CPU seconds of simmorph in each turn."""
+    peer_times: Sequence[float]
+    """CPU seconds of the peer in each turn."""
 
     @property
-    def ratio(self) -> float:
-        """How many times faster than the peer."""
-        return self.peer_seconds / self.seconds
+    def ratios(self) -> list[float]:
+        """How many times faster than the peer in each turn, sorted."""
+        return sorted(peer / mine for mine, peer in zip(self.times, self.peer_times, strict=True))
+
+    def to_text(self) -> str:
+        """The line: the fastest turn of each, the median ratio, and the ratios of the quarter and of three quarters."""
+        ratios = self.ratios
+        quarter = len(ratios) // 4
+        spread = f"{ratios[quarter]:.1f} to {ratios[-1 - quarter]:.1f}"
+        fastest = f"{min(self.times):.3g} | {min(self.peer_times):.3g}"
+        return f"| {self.what} | {self.peer} | {fastest} | **{statistics.median(ratios):.1f}** | {spread} |"
 
 
-def compare(what: str, peer: str, ours: Callable[[], object], theirs: Callable[[], object], turns: int = 5) -> Row:
+def compare(what: str, peer: str, ours: Callable[[], object], theirs: Callable[[], object], turns: int = 15) -> Row:
     """Run both in turns, after one run of each that does not count."""
     ours()
     theirs()
     times = [(_cpu_seconds(ours), _cpu_seconds(theirs)) for _ in range(turns)]
-    fastest, peer_fastest = (min(column) for column in zip(*times, strict=True))
-    return Row(what, peer, fastest, peer_fastest)
+    mine, peers = zip(*times, strict=True)
+    return Row(what, peer, mine, peers)
 
 
 def _cpu_seconds(action: Callable[[], object]) -> float:

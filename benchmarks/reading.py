@@ -36,5 +36,5 @@ def rows() -> Iterator[Row]:
             f"uproot {uproot.__version__}, all branches",
             lambda: list(iterate(path, "mini", branches)),
             theirs,
-            turns=3,
+            turns=5,
         )
