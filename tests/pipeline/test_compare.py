@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -26,6 +26,9 @@ from simmorph.pipeline.compare.inputs import main_region, read_inputs
 from simmorph.pipeline.compare.run import CompareResult, compare
 from simmorph.pipeline.compare.tasks import Task
 from simmorph.pipeline.compare.workers import results
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 N_EVENTS = 2000
 SHIFT = 0.7
@@ -280,24 +283,62 @@ def children_of(process: int) -> set[int]:
     return {int(child) for task in tasks for child in task.read_text().split()}
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc")
-@pytest.mark.parametrize(("stop", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_stop_leaves_finished_scores_and_no_process(folder: Path, tmp_path: Path, stop: int, code: int) -> None:
+def workers_of(process: int) -> set[int]:
+    """Those of its processes that train."""
+    return {child for child in children_of(process) if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()}
+
+
+@pytest.fixture
+def running(folder: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A comparison of which all is done but two methods that never end."""
     (tmp_path / "compare.yaml").write_text(RECIPE.format(folder=folder))
     command = [sys.executable, "-m", "simmorph", "compare", "-c", "compare.yaml", "-q"]
-    running = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
-    shards, deadline = tmp_path / "out" / "shards", time.monotonic() + 120
-    while time.monotonic() < deadline and len(list(shards.glob("*.json"))) < 4:
-        time.sleep(0.2)
-    children = children_of(running.pid)
+    streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    deadline = time.monotonic() + 120
+    with subprocess.Popen(command, cwd=tmp_path, **streams) as process:
+        while time.monotonic() < deadline and len(list(tmp_path.glob("out/shards/*.json"))) < 4:
+            time.sleep(0.2)
+        yield process
+        process.kill()
+
+
+def finished_in(folder: Path) -> set[str]:
+    return {Score.model_validate_json(path.read_text()).title for path in folder.glob("out/shards/*.json")}
+
+
+def gone(processes: set[int]) -> bool:
+    """Whether these processes end within some seconds."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline and any(Path(f"/proc/{process}").exists() for process in processes):
+        time.sleep(0.1)
+    return not any(Path(f"/proc/{process}").exists() for process in processes)
+
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc")
+
+
+@pytest.mark.slow
+@needs_proc
+@pytest.mark.parametrize(("stop", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_stop_leaves_finished_scores_and_no_process(
+    running: subprocess.Popen[str], tmp_path: Path, stop: int, code: int
+) -> None:
+    workers = workers_of(running.pid)
     os.kill(running.pid, stop)
     _, said = running.communicate(timeout=60)
     assert running.returncode == code, said
     assert len(said.strip().splitlines()) == 1
-    assert len(children) >= 2
-    while time.monotonic() < deadline and any(Path(f"/proc/{child}").exists() for child in children):
-        time.sleep(0.1)
-    assert not any(Path(f"/proc/{child}").exists() for child in children)
-    finished = {Score.model_validate_json(path.read_text()).title for path in shards.glob("*.json")}
-    assert finished == {"target", "unmorphed", "quantile", "copula"}
+    assert len(workers) == 2
+    assert gone(workers)
+    assert finished_in(tmp_path) == {"target", "unmorphed", "quantile", "copula"}
+
+
+@pytest.mark.slow
+@needs_proc
+def test_a_process_that_is_killed_costs_its_method_alone(running: subprocess.Popen[str], tmp_path: Path) -> None:
+    for worker in workers_of(running.pid):
+        os.kill(worker, signal.SIGKILL)
+    printed, said = running.communicate(timeout=60)
+    assert running.returncode == 1, said
+    assert printed.count("its process died with exit code -9, as if out of memory") == 2
+    assert "copula" in printed
