@@ -7,9 +7,12 @@ from itertools import combinations
 
 import pytest
 import torch
+from nflows.transforms.coupling import PiecewiseRationalQuadraticCouplingTransform
+from torch import nn
 
-from simmorph.neural.flows import ConditionalFlow, FlowShape, coupling_masks
+from simmorph.neural.flows import ConditionalFlow, FlowShape, SplineCoupling, coupling_masks
 from simmorph.neural.networks import initialise
+from simmorph.neural.splines import UNIT_SLOPE
 
 SHAPE = FlowShape(layers=4, hidden=(16,), bins=5, tail_bound=4.0, marginal_bins=7)
 
@@ -103,3 +106,39 @@ def test_initialise_depends_on_the_seed_alone_and_leaves_the_global_generator() 
     initialise(flow, 7)
     assert all(torch.equal(a, b) for a, b in zip(first, flow.parameters(), strict=True))
     assert torch.equal(torch.get_rng_state(), state)
+
+
+class AsInNflows(nn.Module):
+    """The network of our coupling with its outputs in nflows' order, and slopes of one where ours are zero."""
+
+    def __init__(self, coupling: SplineCoupling) -> None:
+        super().__init__()
+        self.coupling = coupling
+
+    def forward(self, inputs: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
+        parameters = self.coupling.network.transposed(torch.cat([inputs, context], dim=1))
+        parameters = parameters.view(self.coupling.n_parameters, len(self.coupling.moved), -1).clone()
+        n_bins = (len(parameters) + 1) // 3
+        parameters[2 * n_bins :] += UNIT_SLOPE
+        return parameters.permute(2, 1, 0).flatten(1)
+
+
+@pytest.mark.parametrize("n_features", [2, 3, 6])
+@pytest.mark.filterwarnings("ignore:Inputs to the softmax are not scaled down")
+def test_a_coupling_is_that_of_nflows_with_its_weights(n_features: int) -> None:
+    features, context = events(n_features, 2, n_events=300)
+    flow = a_flow(n_features, 2)
+    for moved, ours in zip(coupling_masks(n_features, SHAPE.layers), list(flow.transform._transforms)[1:], strict=True):
+        theirs = PiecewiseRationalQuadraticCouplingTransform(
+            mask=torch.tensor([float(feature in moved) for feature in range(n_features)]),
+            transform_net_create_fn=lambda n_inputs, n_outputs, ours=ours: AsInNflows(ours),
+            num_bins=SHAPE.bins,
+            tails="linear",
+            tail_bound=SHAPE.tail_bound,
+        )
+        for mine, reference in (
+            (ours(features, context), theirs(features, context)),
+            (ours.inverse(features, context), theirs.inverse(features, context)),
+        ):
+            torch.testing.assert_close(mine[0], reference[0], rtol=0, atol=1e-10)
+            torch.testing.assert_close(mine[1], reference[1], rtol=0, atol=1e-10)

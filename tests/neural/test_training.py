@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from simmorph.config.training import TrainingSettings
 from simmorph.data.events import Events
@@ -157,6 +158,29 @@ def test_training_is_seeded_and_leaves_the_global_generator_alone() -> None:
     torch.set_rng_state(state)
     minimize(module, module.loss, Training(SETTINGS).parts(sample(100, 1)), Training(SETTINGS))
     assert torch.equal(torch.get_rng_state(), state)
+
+
+class Fetches(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts the numbers fetched from tensors, for each of which a GPU has to finish its work."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += func is torch.ops.aten._local_scalar_dense.default
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "rmsprop"])
+def test_no_step_waits_for_a_number(optimizer: str) -> None:
+    counts = []
+    for batch_size in (500, 20):
+        settings = SETTINGS.model_copy(update={"batch_size": batch_size, "optimizer": optimizer})
+        with Fetches() as fetches:
+            stages(Training(settings))
+        counts.append(fetches.count)
+    assert counts[0] == counts[1] > 0
 
 
 def test_every_epoch_is_reported() -> None:
