@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from simmorph.config.compare import CompareRecipe, load_compare_recipe
 from simmorph.errors import ConfigError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 TEXT = """# a comparison
 source: a.root
@@ -69,3 +66,11 @@ def test_a_mistake_is_named_with_its_place(tmp_path: Path, old: str, new: str, s
     assert old in TEXT
     with pytest.raises(ConfigError, match=says):
         load(tmp_path, TEXT.replace(old, new))
+
+
+def test_the_recipe_in_the_readme_is_one(tmp_path: Path) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    block = readme.partition("## Which method?")[2].partition("```yaml\n")[2].partition("```")[0]
+    recipe = load(tmp_path, block)
+    assert [method.title for method in recipe.methods] == ["one_flow", "base to data"]
+    assert recipe.training_of(recipe.methods[1], 4).seed == 5
