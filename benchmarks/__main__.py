@@ -35,7 +35,9 @@ def main() -> None:
         return
     when = datetime.now(UTC).date()
     text = f"# Benchmarks\n\n`make bench` on one core of {platform.machine()}, {when}. Both are run in turns: times\n"
-    text += "are those of the fastest turn, and the ratio is the median of the ratios of the turns.\n\n"
+    text += "are those of the fastest turn, and the ratio is the median of the ratios of the turns. Flows have the same "
+    text += "hidden layers\non both sides (nflows' `num_blocks` counts those after the first: two blocks are three hidden "
+    text += "layers).\n\n"
     (Path(__file__).parent / "table.md").write_text(text + "\n".join(table) + "\n")
 
 
