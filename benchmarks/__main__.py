@@ -14,6 +14,11 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: CPU time on one core
 
+EXPLAINED = """\
+Both are run in turns: times
+are those of the fastest turn, and the ratio is the median of the ratios of the turns. Flows have the same hidden layers
+on both sides (nflows' `num_blocks` counts those after the first: two blocks are three hidden layers)."""
+
 
 def main() -> None:
     """Print the table and keep it beside this file."""
@@ -34,10 +39,7 @@ def main() -> None:
     if len(chosen) < len(modules):
         return
     when = datetime.now(UTC).date()
-    text = f"# Benchmarks\n\n`make bench` on one core of {platform.machine()}, {when}. Both are run in turns: times\n"
-    text += "are those of the fastest turn, and the ratio is the median of the ratios of the turns. Flows have the same "
-    text += "hidden layers\non both sides (nflows' `num_blocks` counts those after the first: two blocks are three hidden "
-    text += "layers).\n\n"
+    text = f"# Benchmarks\n\n`make bench` on one core of {platform.machine()}, {when}. {EXPLAINED}\n\n"
     (Path(__file__).parent / "table.md").write_text(text + "\n".join(table) + "\n")
 
 
