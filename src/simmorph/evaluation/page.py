@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import json
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simmorph.evaluation.tables import DISTANCES
@@ -65,13 +66,19 @@ class RegionPage(NamedTuple):
     tables: Mapping[str, Table]
 
 
-def page(regions: Sequence[RegionPage], report: Mapping[str, Any], experiment: str) -> str:
+def page(
+    regions: Sequence[RegionPage],
+    report: Mapping[str, Any],
+    experiment: str,
+    trajectories: Mapping[str, bytes] = MappingProxyType({}),
+) -> str:
     """The whole page.
 
     Args:
         regions: what was found, the most important first.
         report: the content of `report.json`.
         experiment: the experiment's label.
+        trajectories: PNG images of what was observed in training, by stage.
     """
     title = html.escape(f"{experiment}: does the template look like the target?".removeprefix(": "))
     links = "".join(f'<a href="#region-{number}">{_name(shown)}</a>' for number, shown in enumerate(regions))
@@ -82,6 +89,7 @@ def page(regions: Sequence[RegionPage], report: Mapping[str, Any], experiment: s
         _tries(len(regions)),
         f'<nav>{links}<a href="#provenance">provenance</a></nav>',
         *(_region(number, shown) for number, shown in enumerate(regions)),
+        _training(trajectories),
         _reading(),
         _provenance(report),
     ]
@@ -141,6 +149,16 @@ def _image(shown: RegionPage, name: str) -> str:
     alt = html.escape(f"{name}, region {shown.result.name}")
     size = "wide" if name in WIDE_PLOTS else "narrow"
     return f'<figure class="{size}"><img alt="{alt}" src="data:image/png;base64,{data}"></figure>'
+
+
+def _training(trajectories: Mapping[str, bytes]) -> str:
+    """What was observed in training, if anything was."""
+    images = "".join(
+        f'<figure><img alt="training stage {html.escape(stage)}" '
+        f'src="data:image/png;base64,{base64.b64encode(image).decode()}"></figure>'
+        for stage, image in trajectories.items()
+    )
+    return f'<h2>Training</h2><div class="plots">{images}</div>' if images else ""
 
 
 def _reading() -> str:

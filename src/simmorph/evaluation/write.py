@@ -20,6 +20,7 @@ from simmorph.evaluation.plots import (
     style,
 )
 from simmorph.evaluation.tables import tables_of
+from simmorph.evaluation.trajectories import observed_stages, plot_trajectories, trajectory_rows
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -61,7 +62,15 @@ def write_report(
                 (place / f"{name}.csv").write_text(table.to_csv())
                 (place / f"{name}.tex").write_text(table.to_latex())
             pages.append(RegionPage(result, plots, tables))
-    (folder / "report.html").write_text(page(pages, report, settings.label))
+        trajectories = dict(_trajectories(folder, report, settings))
+    (folder / "report.html").write_text(page(pages, report, settings.label, trajectories))
+
+
+def _trajectories(folder: Path, report: Mapping[str, Any], settings: EvaluateSettings) -> Iterator[tuple[str, bytes]]:
+    """The plot of each stage of training in which something beside the loss was observed, by the name of the stage."""
+    for stage, history in observed_stages(report.get("training", {})).items():
+        figure = plot_trajectories(history, stage, settings.label)
+        yield stage, _saved(folder / f"training-{_file_name(stage)}", figure, trajectory_rows(history))
 
 
 def _distributions(result: RegionResult) -> dict[str, Distribution]:

@@ -138,6 +138,7 @@ def _report(recipe: Recipe, inputs: Inputs, regions: list[RegionResult]) -> dict
             "events": inputs.counts(),
         },
         "regions": results,
+        "training": inputs.card.history if inputs.card else {},
         "provenance": {
             "simmorph": __version__,
             "files": {

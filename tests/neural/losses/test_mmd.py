@@ -116,7 +116,8 @@ def test_the_width_of_a_sample_is_fitted_right() -> None:
     kernel = gaussian_kernel(torch.tensor(1.0))
     for _ in range(100):
         optimizer.zero_grad()
-        biased_mmd(Points(width * target.values, target.weights), target, kernel).backward()
+        loss = biased_mmd(Points(width * target.values, target.weights), target, kernel)
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     assert float(width.detach()) == pytest.approx(1.0, abs=0.02)
 

@@ -85,41 +85,46 @@ class EmbeddedDiscrepancy(nn.Module):
             chunk = Points(target.values[start : start + CHUNK], target.weights[start : start + CHUNK])
             total += chunk.weights.sum() * self._mean(chunk)
         self.aim.copy_(total / target.weights.sum())
-        self.aim_square.copy_(_unbiased_square(self.aim, target.weights))
+        self.aim_square.copy_(_unbiased_square(self.aim, share_of_one(target.weights)))
         self.running.forget()
 
     def forward(self, first: Points, second: Points) -> Tensor:  # noqa: ARG002 - a contract; the whole target is known
         """The unbiased value of the batch; in training with the slope that the running mean gives it."""
         mean = self._mean(first)
-        value = self._value(mean, first.weights)
+        share = share_of_one(first.weights)
+        square = _unbiased_square(mean, share)
+        value = square - 2 * mean @ self.aim + self.aim_square
         if not self.training:
             return value
-        noise = (1 - _unbiased_square(mean, first.weights)) * share_of_one(first.weights)
+        noise = (1 - square) * share
         slope: Tensor = 2 * (self.running(mean.detach(), noise.detach()) - self.aim) @ mean
         return value.detach() + slope - slope.detach()
 
     @torch.no_grad()
     def null(self, target: Points, n_points: int, generator: torch.Generator, n_repeats: int = 256) -> Spread:
-        """What batches of the target come to; see `Discrepancy.null`."""
+        """What batches of the target come to against its other events; see `Discrepancy.null`."""
         size = max(1, min(n_points, len(target.weights) // 2))
         found = []
         for _ in range(n_repeats):
             rows = torch.randperm(len(target.weights), generator=generator)[:size].to(target.weights.device)
             batch = Points(target.values[rows], target.weights[rows])
-            found.append(self._value(self._mean(batch), batch.weights))
+            found.append(self._value_against_others(batch, target.weights))
         values = torch.stack(found)
         return Spread(values.mean(), values.std())
+
+    def _value_against_others(self, batch: Points, weights: Tensor) -> Tensor:
+        """MMD^2 of a part of the target and the rest of it: an event must not be compared with itself."""
+        mean, part, total = self._mean(batch), batch.weights.sum(), weights.sum()
+        others = (total * self.aim - part * mean) / (total - part)
+        share = (weights.square().sum() - batch.weights.square().sum()) / (total - part).square()
+        return _unbiased_square(mean, share_of_one(batch.weights)) - 2 * mean @ others + _unbiased_square(others, share)
 
     def _mean(self, points: Points) -> Tensor:
         """The weighted mean of the features, (2 n_frequencies,)."""
         mean: Tensor = points.weights @ random_features(points.values, self.frequencies) / points.weights.sum()
         return mean
 
-    def _value(self, mean: Tensor, weights: Tensor) -> Tensor:
-        return _unbiased_square(mean, weights) - 2 * mean @ self.aim + self.aim_square
 
-
-def _unbiased_square(mean: Tensor, weights: Tensor) -> Tensor:
-    """The squared norm of a weighted mean of features without pairs of a point with itself."""
-    share = share_of_one(weights)
+def _unbiased_square(mean: Tensor, share: Tensor) -> Tensor:
+    """The squared norm of a weighted mean of features without pairs of an event with itself, whose share is given."""
     return (mean.square().sum() - share) / (1 - share).clamp_min(1e-6)

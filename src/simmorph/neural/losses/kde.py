@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import torch
@@ -85,7 +86,7 @@ def bandwidths_of(values: Tensor, weights: Tensor) -> Tensor:
     width = (high - low) / 1.34
     spread = torch.where(width > 0, torch.minimum(deviation, width), deviation)
     effective = float(weights.sum().square() / weights.square().sum())
-    return (0.9 * effective**-0.2 * spread).clamp_min(1e-3)
+    return (0.9 * math.pow(effective, -0.2) * spread).clamp_min(1e-3)
 
 
 def _quantile(values: Tensor, weights: Tensor, level: float) -> Tensor:
