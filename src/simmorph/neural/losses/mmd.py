@@ -69,17 +69,6 @@ def gaussian_kernel(bandwidth: Tensor, octaves: int = 1) -> Kernel:
     return kernel
 
 
-def energy_kernel(first: Tensor, second: Tensor) -> Tensor:
-    """-|x - y|, for which MMD^2 is the energy distance: no bandwidth, and tails count by their distance.
-
-    References:
-        Sejdinovic, Sriperumbudur, Gretton, Fukumizu, "Equivalence of distance-based and RKHS-based statistics in
-        hypothesis testing", 2013, Ann. Stat. 41, 2263.
-    """
-    # The root's slope is infinite where two points coincide.
-    return -torch.sqrt(squared_distances(first, second) + 1e-6)
-
-
 def unbiased_mmd(first: Points, second: Points, kernel: Kernel) -> Tensor:
     """The U-statistic of MMD^2: pairs of a point with itself are left out, so it is 0 on average for P = Q.
 
