@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 FEW_EVENTS, MORE_EVENTS, MAX_HALVINGS = 4, 32, 14
 """The regression sees events in cells of the context: it begins with large ones, and ends with small ones."""
 N_QUANTILES = 2000
+LEAST_FREE = 0.3
+"""Share of a feature's variance that the context must leave open; with less it is taken relative to its mean."""
 EVENTS_BEYOND = 100
 """Events beyond the last point of a distribution whose dependence on the context is learnt."""
 MAX_SCORE = 6.0
@@ -31,12 +33,13 @@ SMALLEST_GAIN = 0.1
 class ConditionalScores(nn.Module):
     """The distribution of each feature as a function of the context.
 
-    Each feature first becomes a normal score of its distribution over all contexts together, through a fine table of
-    quantiles, which knows its gaps and edges. Then distribution regression: at each of a row of points t a probit
-    regression on smooth functions of the context learns P(score <= t | context). It is exact for features that are
-    normal around a smooth function of the context, and follows what is not normal, such as atoms whose share depends
-    on the context. Between the points there are straight lines; beyond the last point that has enough events behind it
-    the distribution goes on as it does for all contexts together, and beyond the last event with slope 1.
+    A feature that the context nearly determines is first taken relative to its mean there. Each feature then becomes
+    a normal score of its distribution over all contexts together, through a fine table of quantiles, which knows its
+    gaps and edges. Then distribution regression: at each of a row of points t a probit regression on smooth functions
+    of the context learns P(score <= t | context). It is exact for features that are normal around a smooth function of
+    the context, and follows what is not normal, such as atoms whose share depends on the context. Between the points
+    there are straight lines; beyond the last point that has enough events behind it the distribution goes on as it
+    does for all contexts together, and beyond the last event with slope 1.
 
     Args:
         n_features: number of features.
@@ -47,6 +50,7 @@ class ConditionalScores(nn.Module):
         Chernozhukov, Fernandez-Val, Melly, "Inference on counterfactual distributions", 2013, arXiv 0904.0951.
     """
 
+    locations: Tensor
     quantiles: Tensor
     points: Tensor
     coefficients: Tensor
@@ -54,6 +58,7 @@ class ConditionalScores(nn.Module):
     def __init__(self, n_features: int, n_functions: int, n_points: int) -> None:
         super().__init__()
         self.n_points, self.n_tail = n_points, n_points // 6
+        self.register_buffer("locations", torch.zeros(n_features, n_functions, dtype=torch.float64))
         self.register_buffer("quantiles", torch.zeros(n_features, N_QUANTILES, dtype=torch.float64))
         self.register_buffer("points", torch.linspace(-1, 1, n_points, dtype=torch.float64))
         shape = n_features, n_points, n_functions
@@ -66,10 +71,12 @@ class ConditionalScores(nn.Module):
         levels = _levels(size, self.n_points, self.n_tail)
         self.points.copy_(torch.from_numpy(levels))
         grid = ndtr(np.linspace(levels[0], levels[-1], N_QUANTILES))
-        found = [_increasing(weighted_quantiles(values, weights, grid)) for values in events.features.T]
-        self.quantiles.copy_(torch.from_numpy(np.stack(found)))
-        scores = self._unconditional(torch.from_numpy(events.features)).numpy()
         functions = basis.values(events.context)
+        self.locations.copy_(torch.from_numpy(_locations(events.features, functions, weights, basis.stiffness)))
+        centred = events.features - functions @ self.locations.numpy().T
+        found = [weighted_quantiles(values, weights, grid) for values in centred.T]
+        self.quantiles.copy_(torch.from_numpy(np.stack(found)))
+        scores = self._unconditional(torch.from_numpy(centred)).numpy()
         small, large = (_Cells.of(events.context, weights, functions, n) for n in (FEW_EVENTS, MORE_EVENTS))
         asked = levels[self.n_tail : self.n_points - self.n_tail]
         for feature, values in enumerate(scores.T):
@@ -81,17 +88,22 @@ class ConditionalScores(nn.Module):
         """(n_events, n_features), normal variables if the features are distributed as in the sample fitted."""
         table = self._table(functions)
         points = self.points.expand_as(table).contiguous()
-        return straight_lines(self._unconditional(features)[..., None], points, table)[..., 0]
+        unconditional = self._unconditional(features - functions @ self.locations.T)
+        return straight_lines(unconditional[..., None], points, table)[..., 0]
 
     def values(self, scores: Tensor, functions: Tensor) -> Tensor:
         """The inverse of `scores`."""
         table = self._table(functions)
         found = straight_lines(scores[..., None], table, self.points.expand_as(table))[..., 0]
-        return straight_lines(found.T.contiguous(), self._grid(), self.quantiles).T.contiguous()
+        centred = straight_lines(found.T.contiguous(), self._grid(), self.quantiles).T
+        return centred + functions @ self.locations.T
 
     def _unconditional(self, features: Tensor) -> Tensor:
         """(n_events, n_features), normal scores over all contexts together."""
-        return straight_lines(features.T.contiguous(), self.quantiles, self._grid()).T.contiguous()
+        values, grid = features.T.contiguous(), self._grid()
+        # A value that many events share gets the middle of their scores.
+        ends = [straight_lines(values, self.quantiles, grid, right=right) for right in (False, True)]
+        return (0.5 * (ends[0] + ends[1])).T.contiguous()
 
     def _grid(self) -> Tensor:
         fractions = torch.linspace(0, 1, N_QUANTILES, dtype=self.points.dtype, device=self.points.device)
@@ -157,11 +169,18 @@ def _levels(size: float, n_points: int, n_tail: int) -> FloatArray:
     return np.concatenate([-tail[::-1], np.linspace(-bulk, bulk, n_points - 2 * n_tail), tail])
 
 
-def _increasing(points: FloatArray) -> FloatArray:
-    """The points, those that repeat moved up by the smallest step."""
-    step = 1e-9 * max(1.0, float(np.max(np.abs(points))))
-    rising = step * np.arange(len(points))
-    return np.asarray(np.maximum.accumulate(points - rising) + rising)
+def _locations(features: FloatArray, functions: FloatArray, weights: FloatArray, stiffness: FloatArray) -> FloatArray:
+    """(n_features, n_functions), coefficients of the mean of the features that the context nearly determines, else 0.
+
+    For such a feature the distribution at one context is narrow beside the distance of the points, which do not move.
+    """
+    weighted = functions * weights[:, None]
+    matrix = weighted.T @ functions + np.diag(stiffness + 1e-9)
+    coefficients = np.linalg.solve(matrix, weighted.T @ features).T
+    means = np.average(features, axis=0, weights=weights)
+    left = np.average((features - functions @ coefficients.T) ** 2, axis=0, weights=weights)
+    total = np.average((features - means) ** 2, axis=0, weights=weights)
+    return np.where((left < LEAST_FREE * total)[:, None], coefficients, 0.0)
 
 
 class _Probit:
@@ -237,10 +256,13 @@ def _with_tails(bulk: FloatArray, levels: FloatArray, n_tail: int) -> FloatArray
     return np.concatenate([low, bulk, high])
 
 
-def straight_lines(positions: Tensor, knots: Tensor, images: Tensor) -> Tensor:
-    """Positions (..., n) carried from sorted knots (..., n_knots) to their images; slope 1 beyond the last ones."""
+def straight_lines(positions: Tensor, knots: Tensor, images: Tensor, *, right: bool = False) -> Tensor:
+    """Positions (..., n) carried from sorted knots (..., n_knots) to their images; slope 1 beyond the last ones.
+
+    Of several equal knots a position takes the first, or with `right` the last.
+    """
     inside = positions.clamp(knots[..., :1], knots[..., -1:])
-    segment = torch.searchsorted(knots, inside).clamp(1, knots.shape[-1] - 1)
-    left, right, low, high = (table.gather(-1, index) for table in (knots, images) for index in (segment - 1, segment))
-    fraction = ((inside - left) / (right - left).clamp(min=1e-300)).clamp(0, 1)
+    segment = torch.searchsorted(knots, inside, right=right).clamp(1, knots.shape[-1] - 1)
+    start, end, low, high = (table.gather(-1, index) for table in (knots, images) for index in (segment - 1, segment))
+    fraction = ((inside - start) / (end - start).clamp(min=1e-300)).clamp(0, 1)
     return low + fraction * (high - low) + (positions - inside)
