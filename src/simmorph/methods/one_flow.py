@@ -13,6 +13,7 @@ from pydantic import Field
 from torch import nn
 
 from simmorph.config.training import HiddenLayers, PositiveFloat, PositiveInt  # noqa: TC001 - read from the signature
+from simmorph.data.preprocessing.gaps import find_gaps
 from simmorph.errors import ConfigError, InputError
 from simmorph.methods.base import Kind, Method, Notes
 from simmorph.neural.autoregressive import AutoregressiveFlow
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 SOURCE, TARGET = 0, 1
 """The values of the boolean."""
+MAX_GAPS = 16
+"""Gaps of a feature that are kept clear: the widest."""
 SAME_DOMAIN = 1e-3
 """Values of the variable that numbers the domains, after preprocessing, that are nearer than this are the same."""
 FlowKind = Literal["coupling", "spline", "affine"]
@@ -49,6 +52,9 @@ class OneFlow(Method):
     The map keeps an event's quantiles, each given the features before it: it depends on the order of the features, and
     is close to, but not, the optimal transport map. With several `orders` it is the mean of as many maps, whose
     spread `notes` reports: what is within it no data decide.
+
+    Where the target has a gap, such as between exact zeros and a threshold, no event is left: a flow, being continuous,
+    smears the edges of a gap, and an event that it puts inside goes to the nearer edge.
 
     More than two domains: with `domains: 3`, the last context variable tells by three values which domain an event
     belongs to, in source and target, and one flow learns all of them, told apart by as many booleans in place of the
@@ -79,6 +85,7 @@ class OneFlow(Method):
     """
 
     kind: ClassVar[Kind] = "morph"
+    gaps: Tensor
     domain_values: Tensor
     destination: Tensor
 
@@ -107,6 +114,7 @@ class OneFlow(Method):
             OrderedFlow(order, _flow(transform, n_features, n_conditions, shape))
             for order in feature_orders(n_features, orders)
         )
+        self.register_buffer("gaps", torch.full((n_features, MAX_GAPS, 2), torch.inf, dtype=torch.float64))
         self.register_buffer("domain_values", torch.full((domains or 0,), torch.nan, dtype=torch.float64))
         self.register_buffer("destination", torch.zeros((), dtype=torch.float64))
 
@@ -116,6 +124,7 @@ class OneFlow(Method):
             values, destination = _domains(source, target, self.domains)
             self.domain_values.copy_(torch.from_numpy(values))
             self.destination.fill_(destination)
+        self.gaps.copy_(torch.from_numpy(_gaps_of(how.split(target)[0].features)))
         initialise(self, how.seed)
         self.to(how.device)
         data, history = how.parts(source, target), {}
@@ -128,7 +137,12 @@ class OneFlow(Method):
 
     def transform(self, events: Events) -> Events:
         """The features, morphed in float64 precision; see Method."""
-        return events.with_features(np.mean([self._moved(flow, events).features for flow in self._flows], axis=0))
+        morphed = np.mean([self._moved(flow, events).features for flow in self._flows], axis=0)
+        for column, gaps in zip(morphed.T, self.gaps.cpu().numpy(), strict=True):
+            for low, high in gaps:
+                inside = (column > low) & (column < high)
+                column[inside] = np.where(column[inside] - low < high - column[inside], low, high)
+        return events.with_features(morphed)
 
     def notes(self, source: Events, template: Events) -> Notes:
         """How far the maps of different orders are apart, as a root mean square of preprocessed units; see Method."""
@@ -228,6 +242,16 @@ def _flow(kind: FlowKind, n_features: int, n_conditions: int, shape: FlowShape) 
     if kind == "coupling":
         return ConditionalFlow(n_features, n_conditions, shape)
     return AutoregressiveFlow(n_features, n_conditions, shape, kind)
+
+
+def _gaps_of(features: FloatArray) -> FloatArray:
+    """(n_features, MAX_GAPS, 2), the last value below and the first above each gap; infinite where there is none."""
+    gaps = np.full((features.shape[1], MAX_GAPS, 2), np.inf)
+    for column, values in enumerate(features.T):
+        widest = sorted(find_gaps(values), key=lambda gap: gap[0] - gap[1])[:MAX_GAPS]
+        for at, (low, high) in enumerate(widest):
+            gaps[column, at] = values[values <= low].max(), values[values >= high].min()
+    return gaps
 
 
 def _domains(source: Events, target: Events, n_domains: int) -> tuple[FloatArray, float]:
