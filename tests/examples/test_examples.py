@@ -17,7 +17,20 @@ from simmorph.data.ntuples import describe
 
 EXAMPLES = Path(__file__).parents[2] / "cli-examples"
 PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-TESTED_HERE = {"amplify", "atlas-hgg", "cms-zee", "compare", "demo", "gaussian", "lxplus", "moving", "one-flow", "reweighting", "unpaired", "workspace"}
+TESTED_HERE = {
+    "amplify",
+    "atlas-hgg",
+    "cms-zee",
+    "compare",
+    "demo",
+    "gaussian",
+    "lxplus",
+    "moving",
+    "one-flow",
+    "reweighting",
+    "unpaired",
+    "workspace",
+}
 
 
 def run_example(name: str, folder: Path, *arguments: str, **environment: str) -> str:
