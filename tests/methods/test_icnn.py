@@ -42,8 +42,10 @@ def test_its_cost_on_the_toy_is_within_5_percent_of_the_optimum() -> None:
     found = []
     for file in ("source.root", "target.root"):
         content = next(next(it for it in samples(8000, 1) if it.file == file).blocks())
-        for ending in ("", "_optimal"):
-            found.append(Events.of(np.stack([content[f"x{number}{ending}"] for number in (1, 2, 3)], axis=1)))
+        found += [
+            Events.of(np.stack([content[f"x{number}{ending}"] for number in (1, 2, 3)], axis=1))
+            for ending in ("", "_optimal")
+        ]
     source, images, target, _ = found
     method = fitted(source, target, hidden=(32, 32))
     template = method.transform(source)
