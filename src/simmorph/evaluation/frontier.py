@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from matplotlib.transforms import Bbox
 
 from simmorph.evaluation.plots import NULL, SOURCE, TEMPLATE
@@ -25,6 +25,8 @@ BASELINES = (UNMORPHED, "quantile", "copula")
 REWEIGHTING, GENERATOR = "#832db6", "#a96b59"
 LINEAR_BELOW = 0.01
 """Excess of the AUC below which the axis is linear, above it logarithmic."""
+WIDE = 4.0
+"""Ratio of the largest to the smallest distance from which on that axis is logarithmic."""
 DIRECTIONS, RADII = 16, (9, 16, 26, 38, 52, 70, 90)
 """Where a label may stand around its point; radii in points."""
 GAP, MARKER, FAR, FONT_SIZE = 2.0, 5.0, 16.0, 10
@@ -179,6 +181,12 @@ def _finish(panels: Sequence[Axes], points: Sequence[Point], n_others: int) -> N
     first.set_yticks([0.005, *(tick for tick in ticks if 1.3 * lowest < tick < 1.4 * highest)])
     first.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))
     first.set_ylabel("AUC - 0.5   (0: nobody can tell it from the target)")
+    distances = [point.movement.mean for point in shown if point.movement is not None]
+    if distances and 0 < WIDE * min(distances) < max(distances):
+        first.set_xscale("log")
+        first.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        first.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))
+        first.xaxis.set_minor_formatter(NullFormatter())
     first.margins(x=0.12)
     if n_others:
         panels[-1].set_xlim(-0.7, n_others - 0.3)
