@@ -45,10 +45,12 @@ def main(folder: Path) -> None:
         "exact map": events_of(samples["source"], TRUTH).with_weights(factors),
     }
     print(f"{'deep trees, AUC':<24}{'all':>8}{'shape':>8}{'kinematics':>12}{'ESS/N':>8}")
+    # The same for all that have the same weights.
+    raw, left = (auc(rows[name], target, slice(4, 7)) for name in ("unmorphed", "reweighted kinematics"))
     for name, template in rows.items():
-        all_, shape, kinematics = (auc(template, target, columns) for columns in (slice(7), slice(4), slice(4, 7)))
+        all_, shape = (auc(template, target, columns) for columns in (slice(7), slice(4)))
         fraction = template.effective_size / len(template)
-        print(f"{name:<24}{all_:>8.4f}{shape:>8.4f}{kinematics:>12.4f}{fraction:>8.3f}")
+        print(f"{name:<24}{all_:>8.4f}{shape:>8.4f}{raw if template is source else left:>12.4f}{fraction:>8.3f}")
 
 
 def events_of(columns: dict[str, np.ndarray], shapes: list[str]) -> Events:
