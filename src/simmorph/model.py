@@ -13,6 +13,7 @@ from simmorph import __version__
 from simmorph.card import FileRecord, ModelCard, Probe, SampleRecord, Variable
 from simmorph.data.events import Events
 from simmorph.data.preprocessing.chain import Preprocessing
+from simmorph.data.preprocessing.proposal import propose_context_steps
 from simmorph.data.signed_weights import treated
 from simmorph.data.splits import HOLDOUT, part_of, reseeded
 from simmorph.errors import InputError
@@ -330,7 +331,7 @@ def _fit_preprocessing(recipe: Recipe, samples: Sequence[Events], how: Training)
     seed = how.settings.seed
     return (
         Preprocessing.fit(recipe.features, recipe.preprocessing, both, seed),
-        Preprocessing.fit(recipe.context, recipe.preprocessing, of_context, seed + 1),
+        Preprocessing.fit(recipe.context, recipe.preprocessing, of_context, seed + 1, propose=propose_context_steps),
     )
 
 

@@ -38,7 +38,7 @@ SMALL_BASE = {"layers": 2, "hidden": [8], "bins": 4, "marginal_bins": 4}
 SMALL |= {name: {"base": SMALL_BASE} for name in ("double_base", "base_to_data", "identity_init", "movement_penalty")}
 """Options that make a method quick to train."""
 NOISY = {"cnf", "conditional_quantile", "gan", "vae"}
-"""Methods that a few events more or less change: they draw random numbers in training, or have a long chain of tails."""
+"""Methods that a few events more or less change: they draw random numbers in training, or have long tails."""
 SETTINGS = TrainingSettings(epochs=3, batch_size=256, learning_rate=1e-2, device="cpu", holdout=0)
 
 pytestmark = pytest.mark.parametrize("name", METHODS)

@@ -51,6 +51,7 @@ class ConditionalQuantile(Method):
     """
 
     kind: ClassVar[Kind] = "morph"
+    reach: Tensor
 
     def __init__(  # noqa: PLR0913 - the keys of the recipe
         self,
@@ -72,6 +73,8 @@ class ConditionalQuantile(Method):
         sizes = [n_context + before for before in range(n_features)]
         self.source_chain = nn.ModuleList(_Link(size, points, context_knots, halvings) for size in sizes)
         self.target_chain = nn.ModuleList(_Link(size, points, context_knots, halvings) for size in sizes)
+        # A conditional tail is extrapolated; it shall end where the target does.
+        self.register_buffer("reach", torch.zeros(2, n_features, dtype=torch.float64))
 
     def fit(self, source: Events, target: Events, how: Training) -> dict[str, History]:
         """Regress and bin every link of both chains; there is nothing to iterate, and so no history."""
@@ -85,6 +88,8 @@ class ConditionalQuantile(Method):
             for at, link in enumerate(_links(chain)):
                 conditions = np.hstack([sample.context, ordered[:, :at]])
                 link.fit(Events(ordered[:, at : at + 1], conditions, sample.weights, sample.ids), self.cell_events)
+            # The target comes last.
+            self.reach.copy_(torch.from_numpy(np.stack([ordered.min(axis=0), ordered.max(axis=0)])))
         return {}
 
     def transform(self, events: Events) -> Events:
@@ -102,7 +107,8 @@ class ConditionalQuantile(Method):
         moved = features[:, :0]
         for at, (source, target) in enumerate(zip(_links(self.source_chain), _links(self.target_chain), strict=True)):
             scores = source.scores(features[:, at : at + 1], torch.cat([context, features[:, :at]], dim=1))
-            moved = torch.cat([moved, target.values(scores, torch.cat([context, moved], dim=1))], dim=1)
+            values = target.values(scores, torch.cat([context, moved], dim=1))
+            moved = torch.cat([moved, values.clamp(self.reach[0, at], self.reach[1, at])], dim=1)
         return moved
 
 

@@ -51,8 +51,8 @@ class OneFlow(Method):
 
     The map keeps an event's quantiles, each given the features before it: it depends on the order of the features, and
     is close to, but not, the optimal transport map. With several `orders` it is the mean of as many maps, whose
-    spread `notes` reports: what is within it no data decide. The mean of maps that disagree is narrower than the target;
-    where the spread is not small, take one order, and the spread as an uncertainty.
+    spread `notes` reports: what is within it no data decide. The mean of maps that disagree is narrower than the
+    target; where the spread is not small, take one order, and the spread as an uncertainty.
 
     Where the target has a gap, such as between exact zeros and a threshold, no event is left: a flow, being continuous,
     smears the edges of a gap, and an event that it puts inside goes to the nearer edge.

@@ -117,8 +117,12 @@ class FlowOverNormal(nn.Module):
 
         super().__init__()
         self.n_features, self.n_context = n_features, n_context
-        self.transform = CompositeTransform(layers)
-        self.density = Flow(self.transform, StandardNormal([n_features]))
+        self.density = Flow(CompositeTransform(layers), StandardNormal([n_features]))
+
+    @property
+    def transform(self) -> CompositeTransform:
+        """From features to the normal distribution; part of the density, so that its weights are saved once."""
+        return self.density._transform
 
     def log_density(self, features: Tensor, context: Tensor) -> Tensor:
         """The logarithm of the density of each event, (n_events,)."""

@@ -12,6 +12,7 @@ from simmorph.config.preprocessing import PeriodicSettings
 from simmorph.config.recipe import Recipe
 from simmorph.data.events import Events, FloatArray
 from simmorph.data.preprocessing.chain import Preprocessing
+from simmorph.data.preprocessing.proposal import propose_context_steps
 from simmorph.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -297,3 +298,21 @@ def test_edges_are_rounded_to_the_cuts_that_made_them() -> None:
 def test_events_in_a_gap_are_told() -> None:
     chains = _fitted("eta1")
     np.testing.assert_array_equal(chains.excludes(np.array([[1.45], [0.3], [-1.4], [2.0]])), [True, False, True, False])
+
+
+def test_a_blinded_region_of_the_context_stays_between_what_is_beside_it() -> None:
+    rng = np.random.default_rng(1)
+    mass = rng.uniform(3200, 3800, 20_000)
+    sidebands = mass[np.abs(mass - 3500) > 100][:, None]
+    chains = Preprocessing.fit(["m"], {}, Events.of(sidebands), seed=1, propose=propose_context_steps)
+    grid = np.linspace(3000, 4000, 201)[:, None]
+    mapped = chains.forward(grid, np.arange(len(grid)))[:, 0]
+    np.testing.assert_allclose(np.diff(mapped), np.diff(mapped)[0], rtol=1e-6)
+    assert not chains.excludes(grid).any()
+
+
+def test_a_number_of_jets_as_context_is_not_spread() -> None:
+    jets = np.random.default_rng(2).poisson(2.0, 5000).astype(np.float64)[:, None]
+    chains = Preprocessing.fit(["n_jets"], {}, Events.of(jets), seed=1, propose=propose_context_steps)
+    mapped = chains.forward(jets, np.arange(len(jets)))[:, 0]
+    assert len(np.unique(mapped)) == len(np.unique(jets))

@@ -15,9 +15,12 @@ from simmorph.data.splits import uniform_of
 from simmorph.errors import ConfigError, one_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from simmorph.data.events import BoolArray, Events, FloatArray, IntArray
+
+    Proposal = Callable[[str, FloatArray, FloatArray], list[StepSettings]]
+    """Chooses the steps of a variable, given its name, its values and their weights."""
 
 NOISE_STREAM = 0x4E4F_4953
 """Streams of random numbers from here on belong to the variables, one each."""
@@ -43,16 +46,17 @@ class Chain:
     proposed: bool = False
 
     @classmethod
-    def fit(
+    def fit(  # noqa: PLR0913, PLR0917 - a variable, and how its steps are chosen
         cls,
         name: str,
         settings: Sequence[StepSettings] | None,
         values: FloatArray,
         weights: FloatArray,
         noise: FloatArray,
+        propose: Proposal,
     ) -> Self:
         """The chain fitted to these values, each step to the result of the one before; proposed without settings."""
-        chosen = propose_steps(name, values, weights) if settings is None else settings
+        chosen = propose(name, values, weights) if settings is None else settings
         steps = []
         for step_settings in chosen:
             steps.append(fit_step(step_settings, values, weights))
@@ -120,6 +124,8 @@ class Preprocessing:
         settings: Mapping[str, Sequence[StepSettings]],
         sample: Events,
         seed: int,
+        *,
+        propose: Proposal = propose_steps,
     ) -> Self:
         """Chains fitted to the columns of a sample's features.
 
@@ -128,6 +134,7 @@ class Preprocessing:
             settings: the steps chosen by hand; the others are proposed.
             sample: finite features, weights that are not negative, ids that the noise of atoms is drawn from.
             seed: start of this noise.
+            propose: chooses the other steps.
 
         Raises:
             ConfigError: an angle is relative to something that is not another angle's column.
@@ -141,7 +148,7 @@ class Preprocessing:
 
         chains = [
             replace(
-                Chain.fit(name, settings.get(name), shown[:, at], sample.weights, noise(at)),
+                Chain.fit(name, settings.get(name), shown[:, at], sample.weights, noise(at), propose),
                 relative_to=references[name],
             )
             for at, name in enumerate(names)

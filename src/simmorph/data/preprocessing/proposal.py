@@ -48,6 +48,22 @@ def propose_steps(name: str, values: FloatArray, weights: FloatArray) -> list[St
     return draft.steps
 
 
+def propose_context_steps(name: str, values: FloatArray, weights: FloatArray) -> list[StepSettings]:
+    """Steps for a variable that a map is conditioned on: they keep straight what lies between and beyond the values.
+
+    A gap in the context is mostly a region that was blinded, and the map is wanted there: nothing is closed or
+    stretched. Repeated values, such as a number of jets, are not spread. Arguments as in `propose_steps`.
+    """
+    draft = _Draft(values, weights)
+    if is_angle(name, values):
+        draft.add(PeriodicSettings())
+    if find_gaps(values) or len(find_atoms(values)):
+        draft.add(StandardiseSettings())
+    else:
+        _add_shape(draft)
+    return draft.steps
+
+
 class _Draft:
     """A chain under construction: its steps so far, and where they put the values and the edges of the variable."""
 
