@@ -49,7 +49,8 @@ class TrainingSettings(Section):
     their absolute values, and print what that biases; replace each weight by the mean weight at the event's variables
     (positive); or share them among neighbours (resample). `apply` and `evaluate` keep signed weights as they are."""
     seeds: PositiveInt = 1
-    """Size of an ensemble: as many methods, each from other random numbers, whose maps are averaged."""
+    """Size of an ensemble: as many methods, each from other random numbers. Each event is morphed or drawn by one of
+    them, so that their densities are averaged; weights are averaged."""
     seed: Annotated[int, Field(ge=0)] = 1
     """Start of every random number."""
     device: Literal["auto", "cpu", "cuda"] = "auto"

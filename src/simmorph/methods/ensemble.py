@@ -51,7 +51,7 @@ class Ensemble(Method):
         said = [member.notes(source, its) for member, its in zip(self.methods, templates, strict=True)]
         numbers = {name: float(np.mean([it.numbers[name] for it in said])) for name in said[0].numbers}
         numbers |= super().notes(source, template).numbers
-        if not self.is_random:
+        if not self.methods[0].is_random:
             features = np.stack([its.features for its in templates])
             numbers["members_spread"] = float(np.sqrt(np.mean(features.var(axis=0, ddof=1)))) if len(source) else 0.0
         return Notes(numbers, list(dict.fromkeys(warning for it in said for warning in it.warnings)))
@@ -60,16 +60,6 @@ class Ensemble(Method):
     def methods(self) -> list[Method]:
         """The members."""
         return [member for member in self.members if isinstance(member, Method)]
-
-
-class MeanMap(Ensemble):
-    """Moves an event to the mean of where its members move it."""
-
-    kind: ClassVar[Kind] = "morph"
-
-    def transform(self, events: Events) -> Events:
-        """The events at the mean of their images; see Method."""
-        return events.with_features(np.mean([member.transform(events).features for member in self.methods], axis=0))
 
 
 class MeanWeight(Ensemble):
@@ -82,8 +72,12 @@ class MeanWeight(Ensemble):
         return events.with_weights(np.mean([member.transform(events).weights for member in self.methods], axis=0))
 
 
-class RandomMapMixture(Ensemble):
-    """Leaves each event to one of its members, drawn by the event's id: means of random draws would be too narrow."""
+class MapMixture(Ensemble):
+    """Leaves each event to one of its members, drawn by the event's id.
+
+    The density that comes out is the mean of the members' densities, so that their errors average. The mean of their
+    maps would be narrower than the target wherever they disagree, and fill gaps in which the target has no events.
+    """
 
     kind: ClassVar[Kind] = "morph"
     is_random: ClassVar[bool] = True
@@ -108,7 +102,7 @@ class RandomMapMixture(Ensemble):
         return events.with_features(features)
 
 
-class GeneratorMixture(RandomMapMixture):
+class GeneratorMixture(MapMixture):
     """Draws each event from one of its members."""
 
     kind: ClassVar[Kind] = "generate"
@@ -124,9 +118,9 @@ def ensemble_of(members: Sequence[Method]) -> Method:
     """The members as one method; a single one as it is."""
     if len(members) == 1:
         return members[0]
-    kind, is_random = members[0].kind, members[0].is_random
+    kind = members[0].kind
     if kind == "generate":
         return GeneratorMixture(members)
     if kind == "reweight":
         return MeanWeight(members)
-    return RandomMapMixture(members) if is_random else MeanMap(members)
+    return MapMixture(members)
