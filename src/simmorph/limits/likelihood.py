@@ -142,7 +142,7 @@ class Likelihood:
         bins = _poisson_deviance(main, data.main)
         counts = _poisson_deviance(auxiliary[counted], data.auxiliary[counted])
         pulls = (auxiliary - data.auxiliary)[self.gaussian] / self.widths[self.gaussian]
-        return bins + counts + float(np.sum(pulls**2))
+        return float(bins + counts + np.sum(pulls**2))
 
     def deviances(self, points: FloatArray, data: Data) -> FloatArray:
         """The deviance at each of (2 n_parameters + 1, n_parameters) points, in one call of pyhf."""
@@ -150,10 +150,10 @@ class Likelihood:
             main = np.asarray(self.batched.main_model.expected_data(points), np.float64)
         auxiliary = points[:, self.constrained] * self.scales
         counted = ~self.gaussian
-        bins = [_poisson_deviance(row, data.main) for row in main]
-        counts = [_poisson_deviance(row, data.auxiliary[counted]) for row in auxiliary[:, counted]]
+        bins = _poisson_deviance(main, data.main)
+        counts = _poisson_deviance(auxiliary[:, counted], data.auxiliary[counted])
         pulls = ((auxiliary - data.auxiliary)[:, self.gaussian] / self.widths[self.gaussian]) ** 2
-        return np.asarray(np.array(bins) + np.array(counts) + pulls.sum(axis=1), np.float64)
+        return np.asarray(bins + counts + pulls.sum(axis=1), np.float64)
 
     def deviance_at(self, poi: float, parameters: FloatArray, data: Data) -> float:
         """The deviance with the parameter of interest moved, and the others as they are."""
@@ -240,8 +240,8 @@ class Likelihood:
 
     def _minimum(self, data: Data, parameters: FloatArray, free: BoolArray) -> Fit:
         """By Newton's method, and by Minuit where nothing vouches for what that found."""
-        found = self._newton(data, parameters, free)
-        if found is not None and self._rises_around(found, data, free):
+        found, curvature = self._newton(data, parameters, free)
+        if found is not None and self._rises_around(found, curvature, data, free):
             return found
         self.tally.fallbacks += 1
         slow = self._minuit(data, parameters if found is None else found.parameters, free)
@@ -249,10 +249,10 @@ class Likelihood:
             return found._replace(vouched=slow.vouched and slow.deviance - found.deviance < 1e-6)
         return slow
 
-    def _rises_around(self, found: Fit, data: Data, free: BoolArray) -> bool:
+    def _rises_around(self, found: Fit, curvature: FloatArray, data: Data, free: BoolArray) -> bool:
         """Whether the deviance rises along both senses of every principal direction of its curvature."""
         inside = free & (found.parameters > self.lower) & (found.parameters < self.upper)
-        curvature = self.parabola(found.parameters, data).curvature[np.ix_(inside, inside)]
+        curvature = curvature[np.ix_(inside, inside)]
         scale = np.sqrt(np.maximum(np.diag(curvature), 1e-30))
         rates, directions = np.linalg.eigh(curvature / np.outer(scale, scale))
         # A direction in which nothing depends on the parameters has no minimum to be vouched for.
@@ -265,23 +265,23 @@ class Likelihood:
         rises = self.deviances(points, data)[: 2 * len(steps)] - found.deviance
         return bool(np.all(rises > -1e-9 * max(1.0, found.deviance)))
 
-    def _newton(self, data: Data, parameters: FloatArray, free: BoolArray) -> Fit | None:
-        """Newton steps with backtracking; None if they stall."""
+    def _newton(self, data: Data, parameters: FloatArray, free: BoolArray) -> tuple[Fit | None, FloatArray]:
+        """Newton steps with backtracking, and the curvature where they end; no fit if they stall."""
         value = self.deviance(parameters, data)
         for _ in range(MAX_ITERATIONS):
-            parabola = self.parabola(parameters, data)
-            if not np.isfinite(value) or not np.all(np.isfinite(parabola.curvature)):
-                return None
+            gradient, curvature = parabola = self.parabola(parameters, data)
+            if not np.isfinite(value) or not np.all(np.isfinite(curvature)):
+                break
             step = self._step(parabola, parameters, free)
-            gain = -float(parabola.gradient @ step + step @ parabola.curvature @ step / 2)
+            gain = -float(gradient @ step + step @ curvature @ step / 2)
             if gain < TOLERANCE:
-                return Fit(value, parameters)
+                return Fit(value, parameters), curvature
             better = self._backtrack(data, Fit(value, parameters), step)
             if better is None:
                 # Rounding: the parabola promises less than the deviance can resolve.
-                return Fit(value, parameters) if gain < 1e-6 else None
+                return Fit(value, parameters) if gain < 1e-6 else None, curvature
             value, parameters, _ = better
-        return None
+        return None, np.empty((0, 0))
 
     def _step(self, parabola: Parabola, parameters: FloatArray, free: BoolArray) -> FloatArray:
         """The step to the parabola's minimum; parameters that it would drive out of bounds stop there."""
@@ -335,11 +335,12 @@ class Likelihood:
         return minuit
 
 
-def _poisson_deviance(expected: FloatArray, counts: FloatArray) -> float:
-    if not np.all((expected > 0) | ((expected == 0) & (counts == 0))):
-        return np.inf
+def _poisson_deviance(expected: FloatArray, counts: FloatArray) -> FloatArray:
+    """(...), summed over the bins, the last axis of the expected numbers; infinite where a count expects none."""
+    possible = np.all((expected > 0) | ((expected == 0) & (counts == 0)), axis=-1)
     with np.errstate(all="ignore"):
-        return 2 * float(np.sum(expected - counts + xlogy(counts, np.where(counts > 0, counts, 1.0) / expected)))
+        parts = expected - counts + xlogy(counts, np.where(counts > 0, counts, 1.0) / expected)
+        return np.asarray(np.where(possible, 2 * np.sum(parts, axis=-1), np.inf), np.float64)
 
 
 def _solve(curvature: FloatArray, pull: FloatArray) -> FloatArray:
