@@ -89,6 +89,8 @@ def limits_command(
     if (workspace is None) == (config is None):
         raise UsageError("limits", "there is nothing to do" if config is None else "there are a workspace and a recipe",
                          "give either WORKSPACE.json or --config RECIPE.yaml")  # fmt: skip
+    if workspace is not None and amplification is not None:
+        raise UsageError("--amplification", "a workspace does not tell what was generated", "give --config RECIPE.yaml")
     if amplification is not None:
         overrides = (*overrides, f"limits.amplification={amplification}")
     if workspace is not None and overrides:
