@@ -81,7 +81,7 @@ def draw_difference(points: Sequence[Point], parameter: str) -> Figure:
 
 def _figure() -> tuple[Figure, Axes]:
     figure = Figure(figsize=(7, 5.5))
-    figure.subplots_adjust(left=0.15, right=0.97, bottom=0.13, top=0.97)
+    figure.subplots_adjust(left=0.2, right=0.97, bottom=0.13, top=0.97)
     return figure, figure.add_subplot()
 
 
