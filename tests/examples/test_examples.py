@@ -21,6 +21,7 @@ TESTED_HERE = {
     "amplify",
     "atlas-hgg",
     "cms-zee",
+    "combine-hgg",
     "compare",
     "demo",
     "gaussian",

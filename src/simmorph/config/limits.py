@@ -49,6 +49,8 @@ class SampleSettings(Section):
     """What it is called in messages."""
     input: Inputs
     """ROOT files; those of histograms are added up."""
+    tree: Name | None = None
+    """The tree in the files, where it differs from that of the other samples."""
     histogram: Name | None = None
     """Name of a histogram in the files; without it the events of the tree are filled into bins."""
     observable: Name | None = None
@@ -128,14 +130,15 @@ class Variation(Section):
     size: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Relative size of one standard deviation."""
     up: dict[str, Name] | None = None
-    """For histosys: what differs in the sample one standard deviation up: weight, observable, input or histogram."""
+    """For histosys: what differs in the sample one standard deviation up: weight, observable, region, tree, input or
+    histogram."""
     down: dict[str, Name] | None = None
     """The same for down."""
 
     @model_validator(mode="after")
     def _have_what_the_type_needs(self) -> Variation:
         if self.type == "histosys":
-            known = {"weight", "observable", "input", "histogram", "region"}
+            known = {"weight", "observable", "input", "histogram", "region", "tree"}
             if self.size is not None or not self.up or not self.down:
                 raise ValueError(f"{self.name}: histosys needs up and down, and no size")
             if stray := sorted({*self.up, *self.down} - known):

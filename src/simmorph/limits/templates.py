@@ -230,7 +230,7 @@ class Reader:
         treatment = settings.amplified(self.settings.amplification)
         if treatment == "training" and settings.training_events:
             paths = expand_inputs(settings.input or [])
-            n_there = sum(describe(path, self.defaults.tree).n_entries for path in paths)
+            n_there = sum(describe(path, settings.tree or self.defaults.tree).n_entries for path in paths)
             n_generated = n_there if first is None else min(first, n_there)
             histogram = with_training_statistics(sample.histogram, n_generated, settings.training_events)
             self.note(f"{settings.name}: {n_generated} events, no better known than {settings.training_events:g}")
@@ -327,7 +327,7 @@ class _Columns:
         self.observable = parse(text, f"limits, observable of {settings.name}")
         region = settings.region or limits.region
         self.region = None if region is None else parse(region, f"limits, region of {settings.name}")
-        self.tree, self.name, self.morphed = defaults.tree, settings.name, settings.morphed
+        self.tree, self.name, self.morphed = settings.tree or defaults.tree, settings.name, settings.morphed
         self.weight = settings.weight or (MORPHED_WEIGHT if settings.morphed else defaults.weight)
 
     def read(self, path: str, first: int | None = None) -> Iterator[tuple[FloatArray, FloatArray]]:
