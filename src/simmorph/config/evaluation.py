@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from simmorph.config.documents import Section
+from simmorph.config.documents import Name, Section
+
+
+def _rising(edges: list[float]) -> list[float]:
+    """Edges as they are, if they rise."""
+    if any(low >= high for low, high in pairwise(edges)):
+        raise ValueError("the edges of bands rise from one to the next")
+    return edges
+
 
 TwoNames = Annotated[list[str], Field(min_length=2, max_length=2)]
+BandEdges = (
+    Annotated[int, Field(ge=2, le=100)]
+    | Annotated[list[Annotated[float, Field(allow_inf_nan=False)]], Field(min_length=2), AfterValidator(_rising)]
+)
+"""The number of bins of equal shares, or the edges of the bins."""
 
 
 class EvaluateSettings(Section):
@@ -21,6 +35,12 @@ class EvaluateSettings(Section):
     """Quantities recomputed from the features, as expressions: `m_yy: sqrt(...)`."""
     regions: dict[str, str] = Field(default_factory=dict)
     """Named cuts in which everything is compared separately, as expressions of branches."""
+    bands: dict[str, BandEdges] = Field(default_factory=dict)
+    """Variables in whose bins everything is compared separately: `m_jj: [0, 100, 200]`, or a number of equal shares."""
+    conditions: list[Name] = Field(default_factory=list)
+    """Variables that the means of all others are shown against, beside the context: features, derived, or branches."""
+    acceptance: dict[str, str] = Field(default_factory=dict)
+    """Named cuts that events should pass after the map, as expressions; without it the target's range and gaps."""
     pairs: list[TwoNames] = Field(default_factory=list)
     """Pairs named in the table of correlations, the others are averaged; without it those correlated in the target."""
     periodic: list[str] | None = None

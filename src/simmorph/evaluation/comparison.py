@@ -9,12 +9,16 @@ import numpy as np
 
 from simmorph.errors import InputError
 from simmorph.evaluation import METRICS
+from simmorph.evaluation.acceptance import Acceptance, acceptance
 from simmorph.evaluation.c2st import Judgement, judge
 from simmorph.evaluation.correlations import Correlations, correlations, noise_floor
+from simmorph.evaluation.density_ratio import DensityRatio, density_ratios
 from simmorph.evaluation.divergences import chi_square, hellinger, jensen_shannon, kullback_leibler
 from simmorph.evaluation.estimates import Estimate, mean_estimate
 from simmorph.evaluation.marginals import anderson_darling, kolmogorov, wasserstein
 from simmorph.evaluation.movement import Movement, movement
+from simmorph.evaluation.profiles import Profile, profiles
+from simmorph.evaluation.ranks import spearman
 from simmorph.evaluation.samples import EqualSamples, Samples, equal_samples
 from simmorph.evaluation.verdict import Verdict, verdict_on
 
@@ -24,7 +28,22 @@ if TYPE_CHECKING:
     from simmorph.data.events import Events, FloatArray
 
 FEWEST_EVENTS = 100
+CONTEXT_REMARK = (
+    "No map changes a context value, and a reweighting at given context keeps its distribution: where source and "
+    "target differ in a context variable, so do template and target, unless the source was reweighted before."
+)
 
+DISTANCES: dict[str, Callable[..., Estimate]] = {
+    "wasserstein": wasserstein,
+    "kolmogorov": kolmogorov,
+    "kullback_leibler": kullback_leibler,
+    "jensen_shannon": jensen_shannon,
+    "hellinger": hellinger,
+    "anderson_darling": anderson_darling,
+    "chi_square": chi_square,
+}
+"""Distances of one variable at a time: functions of (template, target, column)."""
+CONTEXT_DISTANCES = {kind: DISTANCES[kind] for kind in ("wasserstein", "kolmogorov", "chi_square")}
 Compared = dict[str, Estimate]
 """An estimate for each comparison."""
 Curve = tuple["FloatArray", "FloatArray"]
@@ -46,8 +65,13 @@ class RegionResult:
             sample kept), each (n_points,); that of the null is the mean over its splits.
         metrics: by metric and comparison.
         distances: by variable, kind of distance and comparison.
-        correlations: by sample.
+        correlations: Pearson's, by sample.
+        spearman: rank correlations, by sample.
         movement: of source to template; None without a source.
+        density_ratio: calibrated weights of the classifier that the verdict is based on, by comparison.
+        profiles: the mean of each variable against each condition.
+        context_distances: by context variable, kind of distance and comparison: whether the conditions agree.
+        acceptance: by name of the cut.
     """
 
     name: str
@@ -60,7 +84,12 @@ class RegionResult:
     metrics: Mapping[str, Compared]
     distances: Mapping[str, Mapping[str, Compared]]
     correlations: Mapping[str, Correlations]
+    spearman: Mapping[str, Correlations]
     movement: Movement | None
+    density_ratio: Mapping[str, DensityRatio]
+    profiles: Sequence[Profile]
+    context_distances: Mapping[str, Mapping[str, Compared]]
+    acceptance: Mapping[str, Acceptance]
 
     @property
     def derived(self) -> tuple[str, ...]:
@@ -89,7 +118,15 @@ class RegionResult:
             "metrics": _compared_json(self.metrics),
             "distances": {name: _compared_json(kinds) for name, kinds in self.distances.items()},
             "movement": self._movement_json(),
-            "pearson": self._pearson_json(),
+            "pearson": self._correlations_json(self.correlations),
+            "spearman": self._correlations_json(self.spearman),
+            "density_ratio": {name: found.to_json() for name, found in self.density_ratio.items()},
+            "profiles": [profile.to_json() for profile in self.profiles],
+            "context": {
+                "remark": CONTEXT_REMARK,
+                "distances": {name: _compared_json(kinds) for name, kinds in self.context_distances.items()},
+            },
+            "acceptance": {name: found.to_json() for name, found in self.acceptance.items()},
         }
 
     def _movement_json(self) -> dict[str, Any] | None:
@@ -105,7 +142,7 @@ class RegionResult:
             },
         }
 
-    def _pearson_json(self) -> dict[str, Any]:
+    def _correlations_json(self, of_samples: Mapping[str, Correlations]) -> dict[str, Any]:
         return {
             "names": list(self.samples.names),
             **{
@@ -113,7 +150,7 @@ class RegionResult:
                     "matrix": [[_number(r) for r in row] for row in found.matrix],
                     "uncertainty": [[_number(r) for r in row] for row in found.uncertainty],
                 }
-                for name, found in self.correlations.items()
+                for name, found in of_samples.items()
             },
             "noise_floor": {name: noise_floor(sample) for name, sample in self.samples.by_name().items()},
         }
@@ -145,13 +182,25 @@ def compare(  # noqa: PLR0913 - what a region is, and how it is measured
     """
     parts = equal_samples(samples, max_events, rng)
     _check(name, parts)
-    rocs, metrics = _metrics(samples, parts, rng)
+    judged, metrics = _metrics(samples, parts, rng)
     return RegionResult(
-        name, cut, is_trained_on, samples, len(parts), parts.null, rocs, metrics,
-        _distances(samples, parts),
-        {key: correlations(sample) for key, sample in samples.by_name().items()},
-        movement(*samples.rows(), periodic) if samples.has_source else None,
-    )  # fmt: skip
+        name=name,
+        cut=cut,
+        is_trained_on=is_trained_on,
+        samples=samples,
+        n_compared=len(parts),
+        null=parts.null,
+        rocs={comparison: _mean_curve(found) for comparison, found in judged.items()},
+        metrics=metrics,
+        distances=_distances(samples.names, parts, DISTANCES),
+        correlations={key: correlations(sample) for key, sample in samples.by_name().items()},
+        spearman={key: spearman(sample) for key, sample in samples.by_name().items()},
+        movement=movement(*samples.rows(), periodic) if samples.has_source else None,
+        density_ratio=density_ratios(judged, rng),
+        profiles=profiles(samples, rng),
+        context_distances=_distances(samples.context_names, parts.of_context(), CONTEXT_DISTANCES),
+        acceptance=acceptance(samples),
+    )
 
 
 def _check(name: str, parts: EqualSamples) -> None:
@@ -165,8 +214,8 @@ def _check(name: str, parts: EqualSamples) -> None:
 
 def _metrics(
     samples: Samples, parts: EqualSamples, rng: np.random.Generator
-) -> tuple[dict[str, Curve], dict[str, Compared]]:
-    """Every metric of every comparison, and the ROC curves of the classifier that sees the most."""
+) -> tuple[dict[str, list[Judgement]], dict[str, Compared]]:
+    """What the classifier that sees the most says of every comparison, and every metric of each."""
     judged = _judged(parts, rng, range(samples.n_features))
     metrics = {"auc": _aucs(judged)}
     if len(samples.names) > samples.n_features:
@@ -175,7 +224,7 @@ def _metrics(
     for metric, measure in METRICS.items():
         if metric not in metrics:
             metrics[metric] = _mean_over_pairs(parts, measure, rng)
-    return {name: _mean_curve(found) for name, found in judged.items()}, metrics
+    return judged, metrics
 
 
 def _judged(
@@ -197,19 +246,12 @@ def _mean_over_pairs(parts: EqualSamples, measure: Callable[..., Estimate], argu
     return {name: mean_estimate([measure(*pair, argument) for pair in pairs]) for name, pairs in parts.pairs().items()}
 
 
-def _distances(samples: Samples, parts: EqualSamples) -> dict[str, dict[str, Compared]]:
-    measures = {
-        "wasserstein": wasserstein,
-        "kolmogorov": kolmogorov,
-        "kullback_leibler": kullback_leibler,
-        "jensen_shannon": jensen_shannon,
-        "hellinger": hellinger,
-        "anderson_darling": anderson_darling,
-        "chi_square": chi_square,
-    }
+def _distances(
+    names: Sequence[str], parts: EqualSamples, measures: Mapping[str, Callable[..., Estimate]]
+) -> dict[str, dict[str, Compared]]:
     return {
         variable: {kind: _mean_over_pairs(parts, measure, column) for kind, measure in measures.items()}
-        for column, variable in enumerate(samples.names)
+        for column, variable in enumerate(names)
     }
 
 

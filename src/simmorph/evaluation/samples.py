@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from simmorph.data.events import Events
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from simmorph.data.events import BoolArray, FloatArray
 
 COMPARISONS = ("source_vs_target", "template_vs_target", "target_vs_target")
 """What is compared: the simulation as it was, as it became, and the target with itself: the null."""
@@ -16,6 +22,21 @@ N_SPLITS = 5
 """Random splits of the target that the null is the mean of."""
 
 Pair = tuple[Events, Events]
+
+
+@dataclass(frozen=True, eq=False)
+class Cut:
+    """A cut, and which events pass it.
+
+    Attributes:
+        expression: as text.
+        is_automatic: whether it was read off the target and not given.
+        passing: by sample (source, moved, template, target), (n_events,) each.
+    """
+
+    expression: str
+    is_automatic: bool
+    passing: Mapping[str, BoolArray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +53,9 @@ class Samples:
         target: events that training has not seen.
         spare: further target events that are drawn like `target`, though training has seen them. They only enter the
             null, where no map is judged.
+        context_names: of the context's columns.
+        conditions: what profiles are taken against: (n_events,) values by name and sample (source, template, target).
+        cuts: of the acceptance, by name.
     """
 
     names: tuple[str, ...]
@@ -41,6 +65,9 @@ class Samples:
     moved: Events
     target: Events
     spare: Events
+    context_names: tuple[str, ...] = ()
+    conditions: Mapping[str, Mapping[str, FloatArray]] = field(default_factory=dict)
+    cuts: Mapping[str, Cut] = field(default_factory=dict)
 
     @property
     def has_source(self) -> bool:
@@ -87,6 +114,16 @@ class EqualSamples:
         found = dict(zip(COMPARISONS, [*one_each, self.splits], strict=True))
         return {name: pairs for name, pairs in found.items() if len(pairs[0][0])}
 
+    def of_context(self) -> EqualSamples:
+        """The same parts with the context in place of the features."""
+        return replace(
+            self,
+            source=_context(self.source),
+            template=_context(self.template),
+            target=_context(self.target),
+            splits=tuple((_context(first), _context(second)) for first, second in self.splits),
+        )
+
 
 def equal_samples(samples: Samples, max_events: int, rng: np.random.Generator) -> EqualSamples:
     """Equally large parts of source, template and target, and splits of the target for the null.
@@ -112,3 +149,7 @@ def _split(pool: Events, size: int, rng: np.random.Generator) -> Pair:
 
 def _part(events: Events, size: int, rng: np.random.Generator) -> Events:
     return events[np.sort(rng.permutation(len(events))[:size])]
+
+
+def _context(events: Events) -> Events:
+    return events.with_features(events.context)

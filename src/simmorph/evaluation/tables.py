@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from simmorph.evaluation.comparison import RegionResult
+    from simmorph.evaluation.correlations import Correlations
     from simmorph.evaluation.movement import Movement
 
 CORRELATED = 0.1
@@ -159,7 +160,18 @@ def pearson_table(result: RegionResult, pairs: Sequence[Sequence[str]]) -> Table
         result: of the region.
         pairs: which pairs to name; without them, those that the target correlates.
     """
-    names, found = result.samples.names, result.correlations
+    return _correlation_table(result, result.correlations, pairs, "Pearson correlations")
+
+
+def spearman_table(result: RegionResult, pairs: Sequence[Sequence[str]]) -> Table:
+    """Rank correlations of the same pairs; see `pearson_table`."""
+    return _correlation_table(result, result.spearman, pairs, "Spearman's rank correlations")
+
+
+def _correlation_table(
+    result: RegionResult, found: Mapping[str, Correlations], pairs: Sequence[Sequence[str]], what: str
+) -> Table:
+    names = result.samples.names
     target, shown = found["target"].matrix, [sample for sample in SAMPLES if sample in found]
     every = list(combinations(range(len(names)), 2))
     wanted = {tuple(sorted(names.index(name) for name in pair)) for pair in pairs}
@@ -169,15 +181,17 @@ def pearson_table(result: RegionResult, pairs: Sequence[Sequence[str]]) -> Table
         [f"{names[pair[0]]}, {names[pair[1]]}", *(found[sample].of(*pair) for sample in shown)] for pair in named
     ]
     if others:
-        rows.append(["mean |others|", *(_mean_of(result, sample, others) for sample in shown)])
+        rows.append(["mean |others|", *(_mean_of(found[sample], others) for sample in shown)])
         floors = {name: noise_floor(sample) for name, sample in result.samples.by_name().items()}
         rows.append(["mean |others| of pure noise", *(round(floors[name], 6) for name in shown)])
-    return Table("Pearson correlations with their statistical errors.", ["pair", *shown], rows)
+    return Table(f"{what} with their statistical errors.", ["pair", *shown], rows)
 
 
-def _mean_of(result: RegionResult, sample: str, pairs: Sequence[tuple[int, ...]]) -> Estimate:
-    estimates = [result.correlations[sample].of(pair[0], pair[1]) for pair in pairs]
+def _mean_of(found: Correlations, pairs: Sequence[tuple[int, ...]]) -> Estimate:
+    estimates = [found.of(pair[0], pair[1]) for pair in pairs]
     known = [estimate for estimate in estimates if np.isfinite(estimate.value)]
+    if not known:
+        return Estimate(float("nan"), float("nan"))
     spread = float(np.sqrt(sum(estimate.uncertainty**2 for estimate in known)))
     return Estimate(sum(abs(estimate.value) for estimate in known) / len(known), spread / len(known))
 
@@ -208,13 +222,69 @@ def events_table(result: RegionResult) -> Table:
     )
 
 
+def context_table(result: RegionResult, kind: str) -> Table:
+    """One kind of distance of each context variable."""
+    rows: list[list[Cell]] = [
+        [variable, *(kinds[kind][name] for name in result.comparisons)]
+        for variable, kinds in result.context_distances.items()
+    ]
+    head = ["condition", *(name.replace("_", " ") for name in result.comparisons)]
+    return Table(f"{DISTANCES[kind]}, of what the map is conditioned on and does not change.", head, rows)
+
+
+def density_ratio_table(result: RegionResult) -> Table:
+    """Mean, spread, tails and quantiles of the calibrated weights of each comparison."""
+    found = [result.density_ratio[name] for name in result.comparisons]
+    rows: list[list[Cell]] = [
+        ["mean weight", *(one.mean for one in found)],
+        ["standard deviation around 1", *(one.spread for one in found)],
+        *(["share of weights " + bound, *(one.tails[bound] for one in found)] for bound in found[0].tails),
+        *([f"{share:.0%} quantile", *(one.quantiles[share] for one in found)] for share in found[0].quantiles),
+    ]
+    head = ["calibrated weight", *(name.replace("_", " ") for name in result.comparisons)]
+    caption = "Calibrated weights of the classifier, target over template: 1 for every event if both agree."
+    return Table(caption, head, rows)
+
+
+def profiles_table(result: RegionResult) -> Table:
+    """Whether the means of each variable agree in bins of each condition: chi2 per degree of freedom, and p-values."""
+    rows: list[list[Cell]] = []
+    for one in result.profiles:
+        tests = [one.tests[name] for name in result.comparisons]
+        cells = [cell for test in tests for cell in (test.reduced, test.p_value)]
+        rows.append([one.condition, one.variable, float(tests[-1].n_bins), *cells])
+    words = [name.replace("_", " ") for name in result.comparisons]
+    head = ["condition", "variable", "bins", *(f"{name} {what}" for name in words for what in ("chi2/ndf", "p-value"))]
+    return Table("Means of each variable in bins of each condition, compared to the target's.", head, rows)
+
+
+def acceptance_table(result: RegionResult) -> Table:
+    """How many events pass each cut, and how many the map takes across it."""
+    shown = [sample for sample in SAMPLES if sample in result.samples.by_name()]
+    rows: list[list[Cell]] = [
+        [name, *(one.passing[sample] for sample in shown), one.leaving or "", one.entering or "", one.cut]
+        for name, one in result.acceptance.items()
+    ]
+    caption = "Fractions of events that pass cuts of the acceptance; of the source, those that the map takes across."
+    return Table(caption, ["cut", *shown, "leaving under the map", "entering under the map", "expression"], rows)
+
+
 def tables_of(result: RegionResult, pairs: Sequence[Sequence[str]]) -> Mapping[str, Table]:
     """Every table of a region by its name; without a source there is no movement."""
     movement = {"movement": movement_table(result, result.movement)} if result.movement else {}
     return {
         "metrics": metrics_table(result),
         "pearson": pearson_table(result, pairs),
+        "spearman": spearman_table(result, pairs),
+        "density_ratio": density_ratio_table(result),
+        **({"profiles": profiles_table(result)} if result.profiles else {}),
+        **({f"context_{kind}": context_table(result, kind) for kind in _context_kinds(result)}),
+        **({"acceptance": acceptance_table(result)} if result.acceptance else {}),
         **{kind: distances_table(result, kind) for kind in DISTANCES},
         **movement,
         "events": events_table(result),
     }
+
+
+def _context_kinds(result: RegionResult) -> list[str]:
+    return list(next(iter(result.context_distances.values()), {}))

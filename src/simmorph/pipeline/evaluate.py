@@ -107,7 +107,7 @@ def _regions(recipe: Recipe, inputs: Inputs) -> dict[str, str]:
     first = inputs.trained_on or ""
     named = {name: cut for name, cut in recipe.evaluate.regions.items() if cut.strip() == first.strip()}
     default = next(iter(named), TRAINING if first else ALL_EVENTS)
-    return {default: first} | recipe.evaluate.regions
+    return {default: first} | recipe.evaluate.regions | inputs.bands(recipe.evaluate.bands)
 
 
 def _compared(recipe: Recipe, inputs: Inputs, name: str, cut: str, announce: Callable[[str], None]) -> RegionResult:

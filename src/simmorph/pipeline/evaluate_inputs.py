@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -13,7 +13,8 @@ from simmorph.data.expressions import parse
 from simmorph.data.ntuples import describe, entry_numbers, expand_inputs, is_url, read_columns, read_metadata, trees_in
 from simmorph.data.outputs import sha256_of
 from simmorph.errors import ConfigError, InputError, one_of
-from simmorph.evaluation.samples import Samples
+from simmorph.evaluation.samples import Cut, Samples
+from simmorph.pipeline.evaluate_cuts import NamedCut, automatic_acceptance, bands
 from simmorph.pipeline.units import check_samples
 
 if TYPE_CHECKING:
@@ -89,6 +90,8 @@ class Inputs:
         periodic: the features that are angles.
         card: of the model, if there is one.
         has_source: whether the template was made of the source.
+        conditions: the variables that profiles are taken against.
+        cuts: of the acceptance, by name.
     """
 
     names: tuple[str, ...]
@@ -102,6 +105,8 @@ class Inputs:
     periodic: tuple[str, ...]
     card: ModelCard | None
     has_source: bool = True
+    conditions: tuple[str, ...] = ()
+    cuts: Mapping[str, NamedCut] = field(default_factory=dict)
 
     def samples(self, cut: str) -> Samples:
         """The held-out events of one region; an empty cut takes all.
@@ -114,6 +119,11 @@ class Inputs:
         template = usable & self._in_region(cut, expression)
         source = usable & self.source.passes(expression) if self.has_source else np.zeros(len(usable), np.bool_)
         target = self.target.is_finite([*self.names, *self.context]) & self.target.passes(expression)
+        rows = {
+            **({"source": (self.source, source), "moved": (self.template, source)} if self.has_source else {}),
+            "template": (self.template, template),
+            "target": (self.target, target & ~self.target.seen),
+        }
         return Samples(
             self.names,
             len(self.features),
@@ -122,7 +132,29 @@ class Inputs:
             self.template.events(self.names, self.context, source),
             self.target.events(self.names, self.context, target & ~self.target.seen),
             self.target.events(self.names, self.context, self._spare(target)),
+            self.context,
+            {name: self._condition(name, rows) for name in self.conditions},
+            {name: _passing(name, cut, rows) for name, cut in self.cuts.items()},
         )
+
+    def _condition(self, name: str, rows: Mapping[str, tuple[Table, BoolArray]]) -> dict[str, FloatArray]:
+        """The values of a condition, by sample.
+
+        Raises:
+            ConfigError: a generator did not draw it.
+        """
+        if name not in self.template.columns:
+            what = f"{name!r} is not among what the generator drew"
+            raise ConfigError("evaluate.conditions", what, "name features, context or derived quantities")
+        shown = {sample: chosen for sample, chosen in rows.items() if sample != "moved"}
+        return {sample: table.matrix([name])[chosen, 0] for sample, (table, chosen) in shown.items()}
+
+    def bands(self, wanted: Mapping[str, int | Sequence[float]]) -> dict[str, str]:
+        """The cuts of bands, by name; bins of equal shares are those of the target."""
+        found: dict[str, str] = {}
+        for variable, edges in wanted.items():
+            found |= bands(variable, edges, self.target.matrix([variable])[:, 0])
+        return found
 
     def _in_region(self, cut: str, expression: Expression | None) -> BoolArray:
         """(n_events,), which rows of the template lie in a region.
@@ -177,6 +209,31 @@ class Inputs:
         return np.zeros(len(self.target), np.bool_) if mixed else in_region & self.target.seen
 
 
+def _passing(name: str, cut: NamedCut, rows: Mapping[str, tuple[Table, BoolArray]]) -> Cut:
+    """Which events of each sample pass a cut.
+
+    Raises:
+        ConfigError: it is on a branch that a generator did not draw.
+    """
+    expression = parse(cut.expression, f"evaluate.acceptance.{name}")
+    for table, _ in rows.values():
+        lacking = sorted(expression.names - table.columns.keys())
+        if lacking:
+            what = f"cuts on {lacking[0]!r}, which events from a generator do not have"
+            raise ConfigError(f"evaluate.acceptance.{name}", what, "cut on features, context or derived quantities")
+    passing = {sample: table.passes(expression)[chosen] for sample, (table, chosen) in rows.items()}
+    return Cut(cut.expression, cut.is_automatic, passing)
+
+
+def _cuts(recipe: Recipe, target: Table) -> dict[str, NamedCut]:
+    """The acceptance that the recipe gives, or that the target shows."""
+    given = recipe.evaluate.acceptance
+    if given:
+        return {name: NamedCut(text, False) for name, text in given.items()}
+    rows = target.is_finite(recipe.features)
+    return automatic_acceptance(recipe.features, {name: target.matrix([name])[rows, 0] for name in recipe.features})
+
+
 def read_inputs(recipe: Recipe, card: ModelCard | None) -> Inputs:
     """Read what the recipe names.
 
@@ -210,6 +267,8 @@ def read_inputs(recipe: Recipe, card: ModelCard | None) -> Inputs:
         periodic=periodic_of(recipe, card),
         card=card,
         has_source=has_source,
+        conditions=tuple(dict.fromkeys([*recipe.context, *recipe.evaluate.conditions])),
+        cuts=_cuts(recipe, target),
     )
 
 
@@ -234,10 +293,13 @@ def branches_of(recipe: Recipe, trained_on: str | None, derived: Mapping[str, Ex
     Raises:
         ConfigError: an expression is wrong, or a derived quantity has the name of a feature.
     """
-    regions = [parse(text, f"evaluate.regions.{name}") for name, text in recipe.evaluate.regions.items()]
+    settings = recipe.evaluate
+    cuts = [parse(text, f"evaluate.regions.{name}") for name, text in settings.regions.items()]
+    cuts += [parse(text, f"evaluate.acceptance.{name}") for name, text in settings.acceptance.items()]
     if trained_on:
-        regions.append(parse(trained_on, "region"))
-    needed = {name for expression in [*regions, *derived.values()] for name in expression.names} - derived.keys()
+        cuts.append(parse(trained_on, "region"))
+    needed = {name for expression in [*cuts, *derived.values()] for name in expression.names}
+    needed = (needed | {*settings.conditions, *settings.bands}) - derived.keys()
     clash = derived.keys() & {*recipe.features, *recipe.context}
     if clash:
         raise ConfigError("evaluate.derived", f"{min(clash)!r} is a feature or context already", "name it otherwise")
