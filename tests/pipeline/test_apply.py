@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import awkward as ak
 import numpy as np
 import pytest
+import scipy.stats
 import uproot
 
 from simmorph.config.recipe import load_recipe
@@ -160,6 +161,36 @@ def test_a_reweighting_tells_what_its_weights_are_worth(
     assert "statistical power (ESS/N)" in result.to_text()
     outcome = simmorph("apply", tmp_path / "source.root", "--model", tmp_path / "model", "-o", tmp_path / "o", "--json")
     assert json.loads(outcome.stdout)["effective_fraction"] == pytest.approx(result.effective_fraction)
+
+
+def test_a_reweighting_scores_each_event_whatever_its_weight(
+    write_recipe: Callable[..., Path], write_ntuple: Callable[..., Path], flat_columns: Callable[..., Any]
+) -> None:
+    folder = write_recipe(method={"name": "bdt", "trees": 20, "folds": 2, "leaf_events": 20}).parent
+    train_model(load_recipe(folder / "recipe.yaml"))
+    columns = flat_columns()
+    plain = columns | {"weight": np.ones(2000)}
+    columns["weight"] = np.resize([1.0, -2.0, 0.0], 2000)
+    columns["pt1"][7] = np.nan
+    for name, content in {"plain": plain, "signed": columns}.items():
+        write_ntuple(folder / f"{name}.root", content)
+        apply_model([str(folder / f"{name}.root")], folder / "model", folder / f"{name}-out.root")
+    expected, found = (_read(folder / f"{name}-out.root") for name in ("plain", "signed"))
+    factor = expected["weight_morphed"]
+    assert np.isnan(found["morph_score"][7])
+    known = np.arange(2000) != 7
+    np.testing.assert_allclose(found["morph_score"][known], (factor / (1 + factor))[known], rtol=1e-12)
+    np.testing.assert_array_equal(found["weight_morphed"][2::3], 0.0)
+
+
+def test_a_score_is_high_where_the_target_is(write_recipe: Callable[..., Path]) -> None:
+    folder = write_recipe(method={"name": "bdt", "trees": 50, "folds": 2}).parent
+    train_model(load_recipe(folder / "recipe.yaml"))
+    scores = []
+    for name in ("source", "target"):
+        apply_model([str(folder / f"{name}.root")], folder / "model", folder / f"{name}-out.root", friend=True)
+        scores.append(_read(folder / f"{name}-out.root", "morphed")["morph_score"])
+    assert scipy.stats.mannwhitneyu(scores[1], scores[0], alternative="greater").pvalue < 1e-6
 
 
 def test_jagged_branches_are_copied_and_others_named(

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from simmorph.data.ntuples import Column
 
 FRIEND_TREE = "morphed"
-WEIGHT, STATUS = "weight_morphed", "morph_status"
+WEIGHT, STATUS, SCORE = "weight_morphed", "morph_status", "morph_score"
 OUTSIDE_WARNING = 0.01
 """Share of events outside of the training range that is worth a warning."""
 
@@ -180,9 +180,15 @@ class Job:
         return self.model.card.recipe.get("weight")
 
     @property
+    def reweights(self) -> bool:
+        """Whether the model changes weights alone."""
+        return self.model.card.kind == "reweight"
+
+    @property
     def new_branches(self) -> list[str]:
         """The branches that are added."""
-        return [*(f"{variable.name}_morphed" for variable in self.model.card.features), WEIGHT, STATUS]
+        score = [SCORE] if self.reweights else []
+        return [*(f"{variable.name}_morphed" for variable in self.model.card.features), *score, WEIGHT, STATUS]
 
     def chunks(self, path: str) -> Iterator[dict[str, Column]]:
         """The branches to write, chunk by chunk, one row for each entry of the file."""
@@ -236,7 +242,22 @@ class Job:
         for variable, values, usual in zip(self.model.card.features, after.features.T, types, strict=False):
             kind = _float_type(columns[variable.name]) if variable.name in columns else usual
             new[f"{variable.name}_morphed"] = values.astype(kind)
+        if self.reweights:
+            new[SCORE] = self._scores(before, after, status)
         return {**new, WEIGHT: after.weights, STATUS: status.astype(np.int32)}
+
+    def _scores(self, before: Events, after: Events, status: IntArray) -> FloatArray:
+        """(n_events,), from 0 to 1: r / (1 + r), where r is the factor on an event's weight; NaN where it is not known.
+
+        It is the share of target events at that place if there were as many of both samples, and so a classifier's
+        score: no other function of the event tells source and target apart better.
+        """
+        factors = np.full(len(before), np.nan)
+        np.divide(after.weights, before.weights, out=factors, where=before.weights != 0)
+        empty = np.flatnonzero(before.weights == 0)
+        if len(empty):
+            factors[empty] = self.model.transform(before[empty].with_weights(np.ones(len(empty))), self.seed)[0].weights
+        return np.where(status & NON_FINITE, np.nan, factors / (1 + factors))
 
 
 def _spread(new: Mapping[str, NDArray[Any]], rows: IntArray, n_entries: int) -> dict[str, NDArray[Any]]:
@@ -287,6 +308,8 @@ def apply_model(  # noqa: PLR0913 - one keyword for each option of the command
 ) -> ApplyResult:
     """Write morphed branches: `<feature>_morphed`, `weight_morphed`, and `morph_status` with its bits.
 
+    A reweighting adds `morph_score`: 0 for an event that looks like the source, 1 for one that looks like the target.
+
     Args:
         inputs: flat ntuples, or original ones with a selection: files, globs, folders, URLs, or `-`.
         model: the model folder.
@@ -324,7 +347,7 @@ def apply_model(  # noqa: PLR0913 - one keyword for each option of the command
         if not job.tally.n_events:
             raise EmptySelectionError(", ".join(paths), "there are no entries", "nothing was written")
     seconds = time.monotonic() - begin
-    worth = job.power.effective_fraction() if job.model.card.kind == "reweight" else None
+    worth = job.power.effective_fraction() if job.reweights else None
     counts = asdict(job.tally)
     return ApplyResult(
         str(output), name, str(model), **counts, effective_fraction=worth, left_out=left_out, seconds=seconds
