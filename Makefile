@@ -4,6 +4,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 EVENTS ?= 200000
+JOBS ?= 2
+# One thread in each process: two that spin on one core are slower than one. Files stay whole, for their fixtures.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS) --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test test-quick lint bench clean
@@ -30,11 +33,11 @@ install: $(VENV)/.run ## install simmorph into .venv
 demo: $(VENV)/.run ## toy data to upper limit in about five minutes, report in build/demo
 	$(BIN)/simmorph run --config cli-examples/demo/hgg.yaml --set toy.events=$(EVENTS)
 
-test: $(VENV)/.dev ## the whole test suite
-	$(BIN)/pytest
+test: $(VENV)/.dev ## the whole test suite, in JOBS=2 processes
+	$(PYTEST)
 
 test-quick: $(VENV)/.dev ## all but the tests that train to closure
-	$(BIN)/pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 lint: $(VENV)/.dev ## ruff and mypy
 	$(BIN)/ruff check .
