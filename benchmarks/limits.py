@@ -17,7 +17,7 @@ from simmorph.pipeline.limits import limits_of_workspace
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-N_BINS = 10
+N_BINS = 20
 
 
 def workspace(n_bins: int) -> dict[str, Any]:
