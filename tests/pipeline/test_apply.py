@@ -363,3 +363,20 @@ def test_a_feature_of_two_numbers_per_entry_is_refused(
     with pytest.raises(InputError, match="'pt1' is not one number per entry"):
         apply_model([str(pairs)], trained / "model", trained / "out.root")
     assert not (trained / "out.root").exists()
+
+
+def test_each_input_gets_an_output_of_its_name(
+    trained: Path, write_ntuple: Callable[..., Path], flat_columns: Callable[..., Any], simmorph: Callable[..., Any]
+) -> None:
+    write_ntuple(trained / "z.root", flat_columns(seed=5, n_events=300))
+    apply_model([str(trained / "z.root")], trained / "model", trained / "alone.root")
+    command = ["apply", trained / "source.root", trained / "z.root", "--model", trained / "model", "--each", "--json"]
+    outcome = simmorph(*command, "-o", trained / "all")
+    assert [file["n_events"] for file in json.loads(outcome.stdout)["files"]] == [2000, 300]
+    whole, alone = _read(trained / "all" / "z.root"), _read(trained / "alone.root")
+    for name in NEW:
+        np.testing.assert_array_equal(whole[name], alone[name])
+    assert simmorph(*command, "-o", trained / "all").code == 2
+    twice = [*command[:2], trained / "all" / "source.root", *command[3:], "-o", trained / "more"]
+    assert "two inputs are called 'source.root'" in simmorph(*twice).stderr
+    assert not (trained / "more").exists()

@@ -11,7 +11,7 @@ from simmorph.cli.options import answer, force_option, json_option, note, output
 from simmorph.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from simmorph.pipeline.apply import ApplyResult
     from simmorph.pipeline.generate import GenerateResult
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 @click.option("--tree", help="Read this tree instead of the recipe's.")
 @click.option("--seed", type=click.IntRange(min=0), help="Of all random numbers; the model's own by default.")
 @click.option("--n-events", type=click.IntRange(min=1), help="Draw so many new events from a generator.")
+@click.option(
+    "--each", is_flag=True, help="Write a file of its own for each INPUT, with its name, into the folder OUT."
+)
 @click.option("--replicas", is_flag=True, help="Write OUT.replica01.root, ... by the model's replicas too.")
 @force_option
 @quiet_option
@@ -37,6 +40,7 @@ def apply_command(  # noqa: PLR0917 - click passes by name
     model: Path,
     output: Path,
     n_events: int | None,
+    each: bool,
     replicas: bool,
     as_json: bool,
     quiet: bool,
@@ -58,35 +62,54 @@ def apply_command(  # noqa: PLR0917 - click passes by name
       simmorph apply build/mc_gamgam.root --model build/model -o build/template.root
       simmorph apply build/toy/mc_gamgam.root --model build/model --selection diphoton-demo -o build/friend.root
       simmorph apply --n-events 1000000 --model build/flow -o build/background.root --replicas
+      simmorph apply build/background*.root --model build/classifier --each -o build/scored
     """
 
     def progress(line: str) -> None:
         note(line, quiet=quiet)
 
-    def write(model: Path, output: Path) -> ApplyResult | GenerateResult:
-        if n_events is None:
-            from simmorph.pipeline.apply import apply_model
+    def write(inputs: Sequence[str], model: Path, output: Path) -> dict[str, Any]:
+        result = _written(inputs, model, output, n_events, progress=progress, **options)
+        for warning in result.warnings():
+            progress(f"warning: {warning}")
+        texts.append(result.to_text())
+        return result.to_json()
 
-            return apply_model(inputs, model, output, progress=progress, **options)
-        from simmorph.pipeline.generate import generate_events
+    texts: list[str] = []
+    if each:
+        if n_events is not None or replicas:
+            raise UsageError("--each", "is about the files of INPUT", "leave out --n-events and --replicas")
+        from simmorph.pipeline.apply import one_for_each
 
-        return generate_events(model, output, n_events, inputs=inputs, progress=progress, **_of_drawing(options))
-
+        pairs = one_for_each(inputs, output, force=options["force"])
+        written = [write([path], model, its) for path, its in pairs]
+        answer({"files": written}, "\n".join(texts), as_json=as_json)
+        return
     others: list[tuple[Path, Path]] = []
     if replicas:
         from simmorph.pipeline.replicas import replica_outputs
 
         others = replica_outputs(model, output, force=options["force"])
-    result = write(model, output)
-    for warning in result.warnings():
-        progress(f"warning: {warning}")
-    as_dict, as_text = result.to_json(), result.to_text()
+    as_dict = write(inputs, model, output)
     for replica, path in others:
-        write(replica, path)
+        _written(inputs, replica, path, n_events, progress=progress, **options)
     if others:
         as_dict = {**as_dict, "replicas": [str(path) for _, path in others]}
-        as_text = f"{as_text}\nreplicas: {len(others)} files beside it"
-    answer(as_dict, as_text, as_json=as_json)
+        texts.append(f"replicas: {len(others)} files beside it")
+    answer(as_dict, "\n".join(texts), as_json=as_json)
+
+
+def _written(
+    inputs: Sequence[str], model: Path, output: Path, n_events: int | None, **options: Any
+) -> ApplyResult | GenerateResult:
+    """What was written: the inputs after the model, or new events."""
+    if n_events is None:
+        from simmorph.pipeline.apply import apply_model
+
+        return apply_model(inputs, model, output, **options)
+    from simmorph.pipeline.generate import generate_events
+
+    return generate_events(model, output, n_events, inputs=inputs, **_of_drawing(options))
 
 
 def _of_drawing(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import awkward as ak
@@ -352,6 +352,23 @@ def apply_model(  # noqa: PLR0913 - one keyword for each option of the command
     return ApplyResult(
         str(output), name, str(model), **counts, effective_fraction=worth, left_out=left_out, seconds=seconds
     )
+
+
+def one_for_each(inputs: Sequence[str], folder: Path, *, force: bool) -> list[tuple[str, Path]]:
+    """Each input and the file of its name in a folder; looked at before anything is written.
+
+    Raises:
+        UsageError: there is no input, two have one name, or a file exists.
+    """
+    if not inputs:
+        raise UsageError("INPUT", "is missing", "name ntuples")
+    pairs = [(path, folder / PurePosixPath(path).name) for path in expand_inputs(inputs)]
+    names = [output.name for _, output in pairs]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise UsageError("--each", f"two inputs are called {twice[0]!r}", "write them into two folders")
+    for _, output in pairs:
+        refuse_existing(output, force=force)
+    return pairs
 
 
 def _new_job(
