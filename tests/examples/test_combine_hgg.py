@@ -33,14 +33,14 @@ def counts(file: str, tree: str, power: int = 1) -> Array:
     with uproot.open(EXAMPLES / "combine-hgg" / "data" / file) as opened:
         events = opened[tree].arrays(["CMS_hgg_mass", "weight"], library="np")
     weights = events["weight"].astype(np.float64) ** power
-    return np.histogram(events["CMS_hgg_mass"], EDGES, weights=weights)[0]
+    return np.asarray(np.histogram(events["CMS_hgg_mass"], EDGES, weights=weights)[0])
 
 
 def curve(parameters: Array) -> Array:
     """The integral of exp(a + b x) over each bin, with x from -1 to 1."""
     offset, slope = parameters
     x = (EDGES - 140) / 40
-    return np.diff(np.exp(offset + slope * x)) / slope
+    return np.asarray(np.diff(np.exp(offset + slope * x)) / slope)
 
 
 def background(data: Array) -> tuple[Array, Array]:

@@ -260,7 +260,7 @@ def test_the_significance_of_one_bin_has_the_closed_form(make_workspace: Make) -
 
 def test_the_engine_of_pyhf_gives_the_same_limits(reference: Workspace) -> None:
     ready = measurement_of(reference)
-    slow = PyhfLikelihood(ready.likelihood.model, ready.likelihood.batched)
+    slow = PyhfLikelihood(ready.likelihood.model, ready.likelihood.yields)
     of_pyhf = upper_limits(AsymptoticCls(slow, ready.data))
     ours = upper_limits(AsymptoticCls(ready.likelihood, ready.data))
     np.testing.assert_allclose([ours.observed, *ours.expected], [of_pyhf.observed, *of_pyhf.expected], rtol=1e-4)

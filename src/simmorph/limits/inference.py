@@ -232,7 +232,7 @@ def fitted_strength(likelihood: Likelihood, data: Data, *, sides: bool = True) -
 
 def signed_copy(likelihood: Likelihood) -> Likelihood:
     """The same likelihood with a parameter that may be negative, as far as every bin stays well positive."""
-    signed = type(likelihood)(likelihood.model, likelihood.batched, likelihood.name, likelihood.tally)
+    signed = type(likelihood)(likelihood.model, likelihood.yields, likelihood.name, likelihood.tally)
     signed.lower[signed.poi] = -lowest_strength(likelihood)
     return signed
 

@@ -1,7 +1,7 @@
 """The likelihood of a pyhf model, minimised by Newton steps that are safeguarded by Minuit.
 
-pyhf says what is expected in every bin for any value of the parameters; asked for many parameter points at once it
-also gives the derivatives. The fit itself is here, because a limit needs a hundred fits and pyhf's own take seconds.
+pyhf builds the model; what it expects in every bin, and the derivatives of that, are in `yields`. The fit itself is
+here, because a limit needs a hundred fits and pyhf's own take seconds.
 """
 
 from __future__ import annotations
@@ -24,9 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from simmorph.data.events import BoolArray, FloatArray
+    from simmorph.limits.yields import Yields
 
-STEP = 1e-5
-"""Step of the central differences, relative to a parameter's size or to 1, whichever is larger."""
 TOLERANCE = 1e-10
 """Expected further decrease of -2 ln L at which a fit has converged; limits need some 1e-5."""
 MAX_ITERATIONS = 200
@@ -94,15 +93,15 @@ class Likelihood:
 
     Args:
         model: a `pyhf.pdf.Model` with a parameter of interest.
-        batched: the same model for `2 n_parameters + 1` points at a time.
+        yields: what it expects, and the derivatives.
         name: of the workspace, for messages.
         tally: where to count the fits; one of its own if None.
     """
 
     engine = "newton"
 
-    def __init__(self, model: Any, batched: Any, name: str = "workspace", tally: FitTally | None = None) -> None:
-        self.model, self.batched, self.name = model, batched, name
+    def __init__(self, model: Any, yields: Yields, name: str = "workspace", tally: FitTally | None = None) -> None:
+        self.model, self.yields, self.name = model, yields, name
         self.tally = tally or FitTally()
         config = model.config
         self.poi: int = config.poi_index
@@ -131,9 +130,7 @@ class Likelihood:
 
     def expected(self, parameters: FloatArray) -> Data:
         """What is expected at these parameters; fitted to itself it gives them back (the Asimov data)."""
-        with np.errstate(all="ignore"):
-            main = np.asarray(self.model.main_model.expected_data(parameters), np.float64)
-        return Data(main, parameters[self.constrained] * self.scales)
+        return Data(self.yields.expected(parameters), parameters[self.constrained] * self.scales)
 
     def deviance(self, parameters: FloatArray, data: Data) -> float:
         """-2 ln (L / L_saturated); infinite where a bin with counts expects none."""
@@ -145,9 +142,8 @@ class Likelihood:
         return float(bins + counts + np.sum(pulls**2))
 
     def deviances(self, points: FloatArray, data: Data) -> FloatArray:
-        """The deviance at each of (2 n_parameters + 1, n_parameters) points, in one call of pyhf."""
-        with np.errstate(all="ignore"):
-            main = np.asarray(self.batched.main_model.expected_data(points), np.float64)
+        """The deviance at each of (n_points, n_parameters) points."""
+        main = self.yields.expected(points)
         auxiliary = points[:, self.constrained] * self.scales
         counted = ~self.gaussian
         bins = _poisson_deviance(main, data.main)
@@ -163,7 +159,7 @@ class Likelihood:
 
     def parabola(self, parameters: FloatArray, data: Data) -> Parabola:
         """Gradient and Gauss-Newton curvature of the deviance."""
-        yields, slopes = self.yields_and_slopes(parameters)
+        yields, slopes = self.yields.with_slopes(parameters)
         with np.errstate(all="ignore"):
             ratio = np.where(data.main > 0, data.main / yields, 0.0)
             gradient = 2 * slopes @ (1 - ratio)
@@ -176,17 +172,6 @@ class Likelihood:
         np.add.at(gradient, self.constrained, 2 * self.scales * pull)
         np.add.at(curvature, (self.constrained, self.constrained), 2 * self.scales**2 * weight)
         return Parabola(gradient, curvature)
-
-    def yields_and_slopes(self, parameters: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """(n_bins,) yields and (n_parameters, n_bins) derivatives, by central differences in one call of pyhf."""
-        n = len(parameters)
-        steps = STEP * np.maximum(1.0, np.abs(parameters))
-        points = np.tile(parameters, (2 * n + 1, 1))
-        points[np.arange(n), np.arange(n)] += steps
-        points[n + np.arange(n), np.arange(n)] -= steps
-        with np.errstate(all="ignore"):
-            yields = np.asarray(self.batched.main_model.expected_data(points), np.float64)
-        return yields[-1], (yields[:n] - yields[n : 2 * n]) / (2 * steps[:, None])
 
     def covariance(self, data: Data, parameters: FloatArray) -> FloatArray:
         """(n_parameters, n_parameters), the inverse of half the deviance's second derivatives; 0 for fixed parameters.
@@ -258,11 +243,9 @@ class Likelihood:
         # A direction in which nothing depends on the parameters has no minimum to be vouched for.
         steered = rates > 1e-9
         steps = (PROBE * np.sqrt(2 / rates[steered]))[:, None] * directions.T[steered] / scale
-        points = np.tile(found.parameters, (2 * len(found.parameters) + 1, 1))
-        for sense, rows in ((1, slice(0, len(steps))), (-1, slice(len(steps), 2 * len(steps)))):
-            points[rows, inside] += sense * steps
-        points = np.clip(points, self.lower, self.upper)
-        rises = self.deviances(points, data)[: 2 * len(steps)] - found.deviance
+        points = np.tile(found.parameters, (2 * len(steps), 1))
+        points[:, inside] += np.concatenate([steps, -steps])
+        rises = self.deviances(np.clip(points, self.lower, self.upper), data) - found.deviance
         return bool(np.all(rises > -1e-9 * max(1.0, found.deviance)))
 
     def _newton(self, data: Data, parameters: FloatArray, free: BoolArray) -> tuple[Fit | None, FloatArray]:

@@ -29,7 +29,7 @@ def fitted_yields(likelihood: Likelihood, data: Data, parameters: FloatArray) ->
     """Background and signal in every bin at the fitted parameters."""
     without = parameters.copy()
     without[likelihood.poi] = 0.0
-    background, slopes = likelihood.yields_and_slopes(without)
+    background, slopes = likelihood.yields.with_slopes(without)
     slopes[likelihood.poi] = 0.0
     variances = np.einsum("ib,ij,jb->b", slopes, likelihood.covariance(data, parameters), slopes)
     signal = likelihood.expected(parameters).main - background

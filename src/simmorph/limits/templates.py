@@ -50,7 +50,9 @@ class Sample:
         uncorrelated: relative size of the uncertainties that move every bin on its own, by name.
         statistics: whether its variances are an uncertainty.
         free: whether its normalisation is fitted.
-        replicas: (n_bins,) yields of each replica of the method that generated it.
+        replicas: the template from each replica of the method that generated it.
+        spread: how the spread of these replicas was taken into the shapes; None if it was not.
+        retrained: the template from the method trained on other events, with the same sum.
         truth: (n_bins,), what the template is tested against, with the same sum; None if nothing is known.
     """
 
@@ -61,15 +63,18 @@ class Sample:
     uncorrelated: Mapping[str, float] | None = None
     statistics: bool = True
     free: bool = False
-    replicas: tuple[FloatArray, ...] = ()
+    replicas: tuple[Histogram, ...] = ()
+    spread: Spread | None = None
+    retrained: tuple[Histogram, ...] = ()
     truth: FloatArray | None = None
 
     def part(self, bins: BoolArray) -> Sample:
         """The bins that are marked."""
         shapes = tuple(Shape(shape.name, shape.up[bins], shape.down[bins]) for shape in self.shapes)
-        replicas = tuple(values[bins] for values in self.replicas)
         truth = None if self.truth is None else self.truth[bins]
-        return replace(self, histogram=self.histogram.part(bins), shapes=shapes, replicas=replicas, truth=truth)
+        replicas, retrained = (tuple(it.part(bins) for it in some) for some in (self.replicas, self.retrained))
+        histogram = self.histogram.part(bins)
+        return replace(self, histogram=histogram, shapes=shapes, replicas=replicas, retrained=retrained, truth=truth)
 
     def scaled(self, factor: float) -> Sample:
         """With all yields times a factor."""
@@ -77,15 +82,49 @@ class Sample:
             self,
             histogram=self.histogram.scaled(factor),
             shapes=tuple(Shape(shape.name, shape.up * factor, shape.down * factor) for shape in self.shapes),
-            replicas=tuple(values * factor for values in self.replicas),
+            replicas=tuple(it.scaled(factor) for it in self.replicas),
+            retrained=tuple(it.scaled(factor) for it in self.retrained),
             truth=None if self.truth is None else self.truth * factor,
         )
 
-    def moved_to(self, values: FloatArray) -> Sample:
-        """With other yields and the same uncertainties, shifts of shapes included."""
-        shift = values - self.histogram.values
+    def moved_to(self, other: Histogram) -> Sample:
+        """With other yields and their statistics, and the same further uncertainties; shapes shift along."""
+        shift = other.values - self.histogram.values
         shapes = tuple(Shape(shape.name, shape.up + shift, shape.down + shift) for shape in self.shapes)
-        return replace(self, histogram=replace(self.histogram, values=values), shapes=shapes)
+        histogram = replace(self.histogram, values=other.values, variances=other.variances)
+        return replace(self, histogram=histogram, shapes=shapes)
+
+    def as_replica(self, number: int) -> Sample:
+        """With this replica for a template, as if it were not among those whose spread is an uncertainty."""
+        others = [it for at, it in enumerate(self.replicas) if at != number]
+        if self.spread is None or len(others) < 2:
+            return self.moved_to(self.replicas[number])
+        kept = tuple(shape for shape in self.shapes if not shape.name.startswith(_training_name(self.histogram.name)))
+        spread = self.spread.shapes(self.histogram, others)
+        return replace(self, shapes=(*kept, *spread)).moved_to(self.replicas[number])
+
+
+class Spread(NamedTuple):
+    """How the spread of replicas becomes an uncertainty; see `eigen_variations`.
+
+    Attributes:
+        shape_only: leave out what the replicas say of the normalisation.
+        same_events: all replicas moved or weighted the same events.
+    """
+
+    shape_only: bool
+    same_events: bool
+
+    def shapes(self, nominal: Histogram, replicas: Sequence[Histogram]) -> list[Shape]:
+        """A variation for each principal component."""
+        shifts = eigen_variations(nominal, replicas, **self._asdict())
+        name = _training_name(nominal.name)
+        return [Shape(f"{name}{i + 1}", nominal.values + it, nominal.values - it) for i, it in enumerate(shifts)]
+
+
+def _training_name(sample: str) -> str:
+    """How the names of the variations begin that stand for the training of a sample's method."""
+    return f"{sample}_training_"
 
 
 @dataclass(frozen=True, eq=False)
@@ -227,38 +266,42 @@ class Reader:
         sample = self.sample(settings, is_signal=False)
         if first is not None:
             sample = replace(sample, histogram=self.histogram(settings, self.defaults, first).usable())
-        treatment = settings.amplified(self.settings.amplification)
-        if treatment == "training" and settings.training_events:
-            paths = expand_inputs(settings.input or [])
-            n_there = sum(describe(path, settings.tree or self.defaults.tree).n_entries for path in paths)
-            n_generated = n_there if first is None else min(first, n_there)
-            histogram = with_training_statistics(sample.histogram, n_generated, settings.training_events)
-            self.note(f"{settings.name}: {n_generated} events, no better known than {settings.training_events:g}")
-            sample = replace(sample, histogram=histogram)
-        replicas = self._replicas(settings)
-        if treatment == "replicas":
+        if self._is_floored(settings):
+            self.note(f"{settings.name}: no better known than {settings.training_events:g} events")
+        sample = replace(sample, histogram=self._floored(settings, sample.histogram, first))
+        replicas = self._others(settings, settings.replicas)
+        if settings.amplified(self.settings.amplification) == "replicas":
             shape_only = settings.normalise != "weights" or first is not None
-            spread = self._spread(settings, sample.histogram, replicas, shape_only=shape_only)
-            sample = replace(sample, shapes=(*sample.shapes, *spread))
+            sample = self._with_spread(sample, replicas, Spread(shape_only, settings.morphed))
+        total = sample.histogram.values.sum()
+        retrained = [it.scaled(total / it.values.sum()) for it in self._others(settings, settings.retrained)]
         truth = self._truth(settings, sample.histogram)
-        return replace(sample, replicas=tuple(it.values for it in replicas), truth=truth)
+        return replace(sample, replicas=tuple(replicas), retrained=tuple(retrained), truth=truth)
 
-    def _replicas(self, settings: BackgroundSettings) -> list[Histogram]:
-        paths = expand_inputs(settings.replicas) if settings.replicas else []
+    def _is_floored(self, settings: BackgroundSettings) -> bool:
+        return settings.amplified(self.settings.amplification) == "training"
+
+    def _floored(self, settings: BackgroundSettings, histogram: Histogram, first: int | None = None) -> Histogram:
+        """The histogram of generated events, with the floor of its statistics where the recipe asks for it."""
+        if not self._is_floored(settings) or settings.training_events is None:
+            return histogram
+        n_there = sum(describe(path, self.defaults.tree).n_entries for path in expand_inputs(settings.input or []))
+        n_generated = n_there if first is None else min(first, n_there)
+        return with_training_statistics(histogram, n_generated, settings.training_events)
+
+    def _others(self, settings: BackgroundSettings, inputs: Sequence[str] | None) -> list[Histogram]:
+        """The background once more from each of some files."""
+        paths = expand_inputs(inputs) if inputs else []
         if len(paths) == 1:
-            raise InputError(paths[0], "one replica is too few for a spread", "give two at least")
-        return [self.histogram(settings.model_copy(update={"input": [path]}), self.defaults) for path in paths]
+            raise InputError(paths[0], "one file is too few for a spread", "give two at least")
+        others = [settings.model_copy(update={"input": [path]}) for path in paths]
+        return [self._floored(other, self.histogram(other, self.defaults).usable()) for other in others]
 
-    def _spread(
-        self, settings: BackgroundSettings, nominal: Histogram, replicas: Sequence[Histogram], *, shape_only: bool
-    ) -> list[Shape]:
-        shifts = eigen_variations(nominal, replicas, shape_only=shape_only, same_events=settings.morphed)
+    def _with_spread(self, sample: Sample, replicas: Sequence[Histogram], spread: Spread) -> Sample:
+        shapes = spread.shapes(sample.histogram, replicas)
         words = f"; fewer than {FEW_REPLICAS} tell little of their spread" if len(replicas) < FEW_REPLICAS else ""
-        self.note(f"{settings.name}: {len(shifts)} variations from {len(replicas)} replicas{words}")
-        return [
-            Shape(f"{settings.name}_training_{i + 1}", nominal.values + shift, nominal.values - shift)
-            for i, shift in enumerate(shifts)
-        ]
+        self.note(f"{sample.histogram.name}: {len(shapes)} variations from {len(replicas)} replicas{words}")
+        return replace(sample, shapes=(*sample.shapes, *shapes), spread=spread)
 
     def _truth(self, settings: BackgroundSettings, nominal: Histogram) -> FloatArray | None:
         if settings.closure is None:

@@ -14,6 +14,7 @@ import pyhf
 
 from simmorph.errors import InputError, one_of
 from simmorph.limits.likelihood import Data, Likelihood
+from simmorph.limits.yields import yields_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,14 +81,11 @@ def measurement_of(spec: dict[str, Any], where: str = "workspace", name: str | N
         try:
             workspace = pyhf.Workspace(spec, validate=False)
             model = workspace.model(measurement_name=chosen["name"], validate=False)
-            batched = workspace.model(
-                measurement_name=chosen["name"], validate=False, batch_size=2 * model.config.npars + 1
-            )
         except (pyhf.exceptions.InvalidModel, pyhf.exceptions.InvalidWorkspaceOperation, KeyError, ValueError) as error:
             raise InputError(where, f"pyhf cannot build its model: {_first_line(error)}") from error
         except (pyhf.exceptions.InvalidModifier, pyhf.exceptions.InvalidMeasurement, IndexError) as error:
             raise InputError(where, f"pyhf cannot build its model: {_first_line(error)}") from error
-    likelihood = Likelihood(model, batched, where)
+    likelihood = Likelihood(model, yields_of(model), where)
     _check_background(likelihood, where)
     main = np.concatenate([workspace.observations[channel] for channel in model.config.channels])
     auxiliary = np.array(model.config.auxdata, np.float64)

@@ -50,10 +50,12 @@ class Fitting:
     Attributes:
         engine: one of ENGINES.
         tally: how many, how many were handed over or stayed unvouched, and how long they took.
+        derivatives: of the expected yields: in closed form, or by differences where our model is not pyhf's.
     """
 
     engine: str = "newton"
     tally: FitTally = field(default_factory=FitTally)
+    derivatives: str = "analytic"
 
 
 class SidebandQuality(NamedTuple):
@@ -139,6 +141,7 @@ class LimitsResult:
             "significance": self.significance.observed,
             "significance_expected": self.significance.expected,
             "engine": self.fitting.engine,
+            "derivatives": self.fitting.derivatives,
             "fit_seconds": round(self.fitting.tally.seconds, 4),
             "minima": self.fitting.tally.to_json(),
             "data": "asimov" if self.is_asimov else "observed",
@@ -214,7 +217,8 @@ class _Inference(NamedTuple):
     @property
     def fitting(self) -> Fitting:
         """How the fits were made."""
-        return Fitting(self.ready.likelihood.engine, self.ready.likelihood.tally)
+        likelihood = self.ready.likelihood
+        return Fitting(likelihood.engine, likelihood.tally, likelihood.yields.derivatives)
 
 
 def limits_of_workspace(path: str, how: How = AS_USUAL, *, measurement: str | None = None) -> LimitsResult:
@@ -296,8 +300,10 @@ def _refuse_missing_data(templates: Templates) -> None:
 
 def _infer(ready: Measurement, level: float, how: How) -> _Inference:
     given = ready.likelihood
-    likelihood = ENGINES[how.engine](given.model, given.batched, given.name)
+    likelihood = ENGINES[how.engine](given.model, given.yields, given.name)
     ready = ready._replace(likelihood=likelihood)
+    if likelihood.yields.derivatives != "analytic":
+        how.note("pyhf expects other yields than our own model: its are used, with derivatives by differences (slow)")
     test = AsymptoticCls(likelihood, ready.data)
     limits = upper_limits(test, level, how.note)
     strength = fitted_strength(likelihood, ready.data)
