@@ -51,5 +51,9 @@ class EvaluateSettings(Section):
     """Start of every random number."""
     label: str = ""
     """The experiment's label on the plots, such as `ATLAS Open Data`."""
+    luminosity_fb: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    """Integrated luminosity of the target in 1/fb, written on the plots."""
+    energy_tev: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    """Centre-of-mass energy of the collisions in TeV, written on the plots."""
     labels: dict[str, str] = Field(default_factory=dict)
     """Axis labels of variables, with their units: `pt1: "$p_{T,1}$ [GeV]"`."""

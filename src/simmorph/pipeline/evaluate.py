@@ -16,6 +16,7 @@ from simmorph.evaluation.verdict import metric_words
 from simmorph.evaluation.write import write_report
 from simmorph.model_folder import read_card
 from simmorph.pipeline.evaluate_inputs import Inputs, read_inputs
+from simmorph.pipeline.evaluate_origin import cutflows, model_facts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -128,6 +129,8 @@ def _report(recipe: Recipe, inputs: Inputs, regions: list[RegionResult]) -> dict
     """The content of `report.json`; what stands at its top is the first region, the one of training or all events."""
     results = {result.name: result.to_json() for result in regions}
     first = results[regions[0].name]
+    source = {"source": inputs.source.files} if inputs.has_source else {}
+    files = {**source, "template": inputs.template.files, "target": inputs.target.files}
     return {
         "region": regions[0].name,
         "verdict": first["verdict"],
@@ -139,13 +142,11 @@ def _report(recipe: Recipe, inputs: Inputs, regions: list[RegionResult]) -> dict
         },
         "regions": results,
         "training": inputs.card.history if inputs.card else {},
+        "model": model_facts(inputs.card) if inputs.card else None,
+        "cutflow": cutflows(files),
         "provenance": {
             "simmorph": __version__,
-            "files": {
-                **({"source": inputs.source.files} if inputs.has_source else {}),
-                "template": inputs.template.files,
-                "target": inputs.target.files,
-            },
+            "files": files,
             "model": str(recipe.model) if inputs.card else None,
             "tensors_sha256": inputs.card.tensors_sha256 if inputs.card else None,
             "method": recipe.method.name if inputs.card is None else inputs.card.method.name,
