@@ -116,7 +116,7 @@ def test_the_spread_of_replicas_weakens_the_limit(write_recipe: Fixture, simmorp
     toys = simmorph("limits", "-c", recipe, "--coverage", 8, "--json", "-q")
     assert toys.code == 0, toys.stderr
     assert json.loads(toys.stdout)["amplification"] == {"background": "replicas"}
-    assert "a replica of it" in json.loads(toys.stdout)["truth"]
+    assert "is a replica, its error the spread of the others" in json.loads(toys.stdout)["truth"]
 
 
 def test_a_replica_is_the_sample_drawn_with_replacement() -> None:

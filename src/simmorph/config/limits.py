@@ -89,6 +89,10 @@ class BackgroundSettings(SampleSettings):
     """The same events from replicas of the method, one file each (`simmorph apply --replicas`)."""
     training_events: Positive | None = None
     """How many events the method that generated this background learnt from, before any cut."""
+    retrained: Inputs | None = None
+    """Events from the same method trained on other events, one file for each training: in `--coverage` each of them is
+    the template at hand, and the `closure` events are true. Where replicas guess how much the training matters, these
+    tell it."""
     closure: Inputs | None = None
     """Simulated events of this background that the method never saw, to test its shape against: the spurious signal,
     and `--coverage`."""
@@ -101,8 +105,10 @@ class BackgroundSettings(SampleSettings):
             raise ValueError("background: give either input or fit")
         if self.fit and self.normalise != "weights":
             raise ValueError("background: a fitted curve is normalised by the fit; remove normalise")
-        if self.fit and (self.replicas or self.training_events):
+        if self.fit and (self.replicas or self.retrained or self.training_events):
             raise ValueError("background: a fitted curve is not generated; remove replicas and training_events")
+        if self.retrained and not self.closure:
+            raise ValueError("background: retrained templates need `closure` events, which tell what is true")
         return self
 
     def amplified(self, amplification: Amplification) -> Amplification:
@@ -167,6 +173,43 @@ class ScanSettings(Section):
     """Strength of the signal in the expected data."""
 
 
+Signals = Annotated[
+    list[SignalSettings],
+    BeforeValidator(as_list, json_schema_input_type=SignalSettings | list[SignalSettings]),
+    Field(min_length=1),
+]
+Backgrounds = Annotated[
+    list[BackgroundSettings],
+    BeforeValidator(as_list, json_schema_input_type=BackgroundSettings | list[BackgroundSettings]),
+    Field(min_length=1),
+]
+
+
+class ChannelSettings(Section):
+    """What differs in one of several channels that are fitted together; whatever is missing is as in the block around."""
+
+    tree: Name | None = None
+    """The tree in the files."""
+    histogram: Name | None = None
+    """Name of a histogram in the files of all samples."""
+    observable: Name | None = None
+    """Expression of branches."""
+    label: str | None = None
+    """Axis label of the observable."""
+    binning: Binning | None = None
+    """Its bins."""
+    region: Name | None = None
+    """Cut on all samples: this category, for instance."""
+    exclude: tuple[Finite, Finite] | None = None
+    """The window of the observable that holds the signal."""
+    signal: Signals | None = None
+    """One sample or a list of them."""
+    background: Backgrounds | None = None
+    """One sample or a list of them."""
+    data: SampleSettings | None = None
+    """The observed events."""
+
+
 class LimitsSettings(Section):
     """From ntuples or histograms to an upper limit on the strength of the signal."""
 
@@ -184,26 +227,29 @@ class LimitsSettings(Section):
     """Axis label of the observable, for instance m_yy [GeV]."""
     binning: Binning | None = None
     """Its bins; histograms bring their own."""
+    histogram: Name | None = None
+    """Name of a histogram in the files of all samples, in place of a tree."""
     region: Name | None = None
     """Cut on all samples, as an expression of branches."""
     exclude: tuple[Finite, Finite] | None = None
     """The window of the observable that holds the signal; the rest are the sidebands."""
-    signal: Annotated[
-        list[SignalSettings],
-        BeforeValidator(as_list, json_schema_input_type=SignalSettings | list[SignalSettings]),
-        Field(min_length=1),
-    ]
+    signal: Signals
     """One sample or a list of them, all scaled by the parameter."""
-    background: Annotated[
-        list[BackgroundSettings],
-        BeforeValidator(as_list, json_schema_input_type=BackgroundSettings | list[BackgroundSettings]),
-        Field(min_length=1),
-    ]
+    background: Backgrounds
     """One sample or a list of them."""
     data: SampleSettings | None = None
     """The observed events; without them the expected ones (Asimov data)."""
     asimov_strength: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     """Strength of the signal in the Asimov data."""
+    channels: Annotated[dict[Name, ChannelSettings], Field(min_length=1)] | None = None
+    """Several channels in one fit, each with what differs in it, such as `forward: {region: abs(eta) > 1}`. Systematics
+    of one name are one and the same in all of them, and so is the free normalisation of backgrounds of one name."""
+    experiment: str = ""
+    """The experiment's label on the plots, such as `ATLAS Open Data`."""
+    luminosity_fb: Positive | None = None
+    """Integrated luminosity of the data in 1/fb, written on the plots."""
+    energy_tev: Positive | None = None
+    """Centre-of-mass energy of the collisions in TeV, written on the plots."""
     scan: ScanSettings = ScanSettings()
     """The grid of `simmorph limits --scan luminosity`."""
     systematics: list[Variation] = Field(default_factory=list)
@@ -216,10 +262,22 @@ class LimitsSettings(Section):
 
     @model_validator(mode="after")
     def _fit_together(self) -> LimitsSettings:
-        treatments = {background.amplified(self.amplification) for background in self.background}
+        channels = list(self.by_channel().values())
+        treatments = {it.amplified(self.amplification) for channel in channels for it in channel.background}
         if self.amplification not in treatments | {"auto"}:
             key = {"replicas": "replicas", "training": "training_events"}[self.amplification]
             raise ValueError(f"amplification: {self.amplification} needs a background with `{key}:`")
+        for channel in channels:
+            channel._check_samples()
+        if len({channel.data is None for channel in channels}) > 1:
+            raise ValueError("channels: some have data and some have none; give `data:` for all or for none")
+        names = {name: None for channel in channels for name in channel.sample_names}
+        for variation in self.systematics:
+            if stray := [name for name in variation.samples if name not in names]:
+                raise ValueError(f"systematics: {variation.name} acts on {stray[0]!r}; samples are {', '.join(names)}")
+        return self
+
+    def _check_samples(self) -> None:
         needs_sidebands = any(each.fit or each.normalise == "sidebands" for each in self.background)
         if needs_sidebands and (self.exclude is None or self.data is None):
             raise ValueError("sidebands need data, and `exclude: [low, high]` around the signal")
@@ -227,16 +285,18 @@ class LimitsSettings(Section):
             raise ValueError("exclude: the lower end comes first")
         if needs_sidebands and len(self.background) > 1:
             raise ValueError("background: only a single background can be taken from sidebands")
-        self._names_are_clear()
-        return self
-
-    def _names_are_clear(self) -> None:
         names = self.sample_names
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"two samples are called {twice[0]!r}; give each a `name:`")
-        for variation in self.systematics:
-            if stray := [name for name in variation.samples if name not in names]:
-                raise ValueError(f"systematics: {variation.name} acts on {stray[0]!r}; samples are {', '.join(names)}")
+
+    def by_channel(self) -> dict[str, LimitsSettings]:
+        """The settings of each channel by its name; a single one has no name."""
+        if self.channels is None:
+            return {"": self}
+        return {
+            name: self.model_copy(update={"channels": None} | {key: getattr(it, key) for key in it.model_fields_set})
+            for name, it in self.channels.items()
+        }
 
     @property
     def sample_names(self) -> list[str]:

@@ -163,19 +163,35 @@ class Defaults(NamedTuple):
     weight: str | None
 
 
-def read_templates(settings: LimitsSettings, defaults: Defaults, note: Callable[[str], None]) -> Templates:
+def read_channels(
+    settings: LimitsSettings, defaults: Defaults, note: Callable[[str], None]
+) -> dict[str, Templates]:
+    """The templates of each channel by its name, or of a single one without a name; see `read_templates`."""
+    found = {}
+    for name, channel in settings.by_channel().items():
+        if name:
+            note(f"channel {name}:")
+        its = defaults._replace(tree=channel.tree or defaults.tree)
+        found[name] = read_templates(channel, its, note, suffix=f"_{name}" if name else "")
+    return found
+
+
+def read_templates(
+    settings: LimitsSettings, defaults: Defaults, note: Callable[[str], None], *, suffix: str = ""
+) -> Templates:
     """Read every sample, and take from the data's sidebands what the settings ask for.
 
     Args:
-        settings: the recipe's `limits:` block.
+        settings: the recipe's `limits:` block, or what it is in one of its channels.
         defaults: tree and weight of the recipe.
         note: is told what is read and what is changed.
+        suffix: ends the names of uncertainties that this channel does not share with others.
 
     Raises:
         ConfigError: an expression is wrong, or the binning is missing.
         InputError: a file cannot be used, or a yield is negative, not finite, or zero everywhere.
     """
-    reader = Reader(settings, defaults, note)
+    reader = Reader(settings, defaults, note, suffix)
     signals = [reader.sample(sample, is_signal=True) for sample in settings.signal]
     data = None if settings.data is None else reader.histogram(settings.data, defaults._replace(weight=None))
     used = np.ones(len(signals[0].histogram.values), np.bool_)
@@ -185,12 +201,12 @@ def read_templates(settings: LimitsSettings, defaults: Defaults, note: Callable[
         if background.fit and data and settings.exclude:
             fit = fit_sidebands(data, settings.exclude, background.order)
             used = ~fit.sidebands
-            backgrounds.append(_curve(background, fit, settings.systematics))
+            backgrounds.append(_curve(background, fit, settings.systematics, suffix))
             continue
         sample = reader.generated(background)
         if background.normalise == "sidebands" and data and settings.exclude:
             used = in_window(data.edges, settings.exclude)
-            sample = _scaled_to_sidebands(sample, data, ~used, note)
+            sample = _scaled_to_sidebands(sample, data, ~used, reader)
         backgrounds.append(replace(sample, free=background.normalise == "free"))
     samples = (*signals, *backgrounds)
     if not used.any():
@@ -207,17 +223,17 @@ def _asimov(samples: Sequence[Sample], strength: float) -> Histogram:
     return replace(total, variances=total.values)
 
 
-def _curve(settings: BackgroundSettings, fit: SidebandFit, systematics: Sequence[Variation]) -> Sample:
+def _curve(settings: BackgroundSettings, fit: SidebandFit, systematics: Sequence[Variation], suffix: str) -> Sample:
     histogram = replace(fit.expected, name=settings.name)
     shapes = tuple(
-        Shape(f"{settings.name}_fit_{i + 1}", histogram.values + shift, histogram.values - shift)
+        Shape(f"{settings.name}_fit{suffix}_{i + 1}", histogram.values + shift, histogram.values - shift)
         for i, shift in enumerate(fit.variations)
     )
     scalings, uncorrelated = _sizes(settings.name, systematics)
     return Sample(histogram, False, shapes, scalings, uncorrelated, statistics=False)
 
 
-def _scaled_to_sidebands(sample: Sample, data: Histogram, bins: BoolArray, note: Callable[[str], None]) -> Sample:
+def _scaled_to_sidebands(sample: Sample, data: Histogram, bins: BoolArray, reader: Reader) -> Sample:
     """The sample with the data's yield in the sidebands; their statistics become an uncertainty of the scale."""
     histogram, name = sample.histogram, sample.histogram.name
     expected, observed = float(histogram.values[bins].sum()), float(data.values[bins].sum())
@@ -226,8 +242,8 @@ def _scaled_to_sidebands(sample: Sample, data: Histogram, bins: BoolArray, note:
     scale = observed / expected
     of_data = float(data.variances[bins].sum()) / observed**2
     of_sample = float(histogram.variances[bins].sum()) / expected**2 if sample.statistics else 0.0
-    note(f"{name}: scaled by {scale:.5g} to the {observed:g} events in the sidebands")
-    scalings = {**(sample.scalings or {}), f"{name}_sidebands": float(np.sqrt(of_data + of_sample))}
+    reader.note(f"{name}: scaled by {scale:.5g} to the {observed:g} events in the sidebands")
+    scalings = {**(sample.scalings or {}), f"{name}_sidebands{reader.suffix}": float(np.sqrt(of_data + of_sample))}
     return replace(sample.scaled(scale), scalings=scalings)
 
 
@@ -241,8 +257,12 @@ def _sizes(name: str, systematics: Sequence[Variation]) -> tuple[dict[str, float
 class Reader:
     """Reads samples as the settings say."""
 
-    def __init__(self, settings: LimitsSettings, defaults: Defaults, note: Callable[[str], None]) -> None:
-        self.settings, self.defaults, self.note = settings, defaults, note
+    def __init__(
+        self, settings: LimitsSettings, defaults: Defaults, note: Callable[[str], None], suffix: str = ""
+    ) -> None:
+        if settings.channels is not None:
+            raise ConfigError("limits", "several channels have no scan and no coverage study", "leave out `channels:`")
+        self.settings, self.defaults, self.note, self.suffix = settings, defaults, note, suffix
         self.edges = None if settings.binning is None else np.array(settings.binning.all_edges, np.float64)
 
     def sample(self, settings: SampleSettings, *, is_signal: bool) -> Sample:
@@ -331,8 +351,9 @@ class Reader:
     def histogram(self, settings: SampleSettings, defaults: Defaults, first: int | None = None) -> Histogram:
         """The sum over the sample's files, or over their first entries."""
         paths = expand_inputs(settings.input)
-        if settings.histogram is not None:
-            parts = [_histogram(path, settings.histogram) for path in paths]
+        of_all = None if settings.observable else self.settings.histogram
+        if name := settings.histogram or of_all:
+            parts = [_histogram(path, name) for path in paths]
             histogram = summed(parts, settings.name)
         else:
             histogram = self._of_events(settings, defaults, paths, first)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from simmorph.config.recipe import Recipe
     from simmorph.data.events import FloatArray
     from simmorph.limits.coverage import PseudoExperiment
+    from simmorph.limits.histograms import Histogram
 
 MODEL_IS_RIGHT = "the model is right: counts and auxiliary measurements fluctuate about its nominal values"
 
@@ -65,8 +66,10 @@ def coverage_of_workspace(path: str, toys: Toys, *, measurement: str | None = No
 def coverage_of_recipe(recipe: Recipe | LimitsRecipe, toys: Toys) -> CoverageResult:
     """Coverage of a recipe's limits.
 
-    Where a background has replicas, each of them in turn is the template that an experiment has at hand, and what is
-    true is the nominal template, or the background's `closure` events. Where it has only those, they are true.
+    Where a background has templates from trainings on other events, each of them in turn is the one that an experiment
+    has at hand, and its `closure` events are true. Where it has replicas alone, these take that place, and the nominal
+    template is true: a replica is off by as much from it as it is from the truth. Else closure events are true, if
+    there are any, or the model is.
 
     Raises:
         ConfigError: the recipe has no `limits:` block.
@@ -75,7 +78,7 @@ def coverage_of_recipe(recipe: Recipe | LimitsRecipe, toys: Toys) -> CoverageRes
     settings: LimitsSettings = required(recipe.limits, "limits", "a WORKSPACE.json")
     templates = read_templates(settings, Defaults(settings.tree or recipe.tree, recipe.weight), toys.note)
     chosen = templates.in_likelihood()
-    tested = any(sample.replicas or sample.truth is not None for sample in chosen.samples)
+    tested = any(_at_hand(sample) or sample.truth is not None for sample in chosen.samples)
     experiments = (
         list(_tested(chosen, settings, toys.strength)) if tested else [_right(chosen, settings, toys.strength)]
     )
@@ -87,12 +90,12 @@ def coverage_of_recipe(recipe: Recipe | LimitsRecipe, toys: Toys) -> CoverageRes
 
 
 def _truth_words(templates: Templates) -> str:
-    has_replicas = any(sample.replicas for sample in templates.samples)
     has_truth = any(sample.truth is not None for sample in templates.samples)
-    if not (has_replicas or has_truth):
-        return MODEL_IS_RIGHT
-    true = "the closure events are true" if has_truth else "the nominal template is true"
-    return f"{true}, and the template at hand is {'a replica of it' if has_replicas else 'the nominal one'}"
+    if any(sample.retrained for sample in templates.samples):
+        return "the closure events are true, and the template at hand is from a training on other events"
+    if any(sample.replicas for sample in templates.samples):
+        return "the nominal template is true, and the template at hand is a replica, its error the spread of the others"
+    return "the closure events are true, and the template at hand is the nominal one" if has_truth else MODEL_IS_RIGHT
 
 
 def _right(templates: Templates, settings: LimitsSettings, strength: float) -> Callable[[Generator], PseudoExperiment]:
@@ -102,20 +105,28 @@ def _right(templates: Templates, settings: LimitsSettings, strength: float) -> C
 def _tested(
     templates: Templates, settings: LimitsSettings, strength: float
 ) -> Iterator[Callable[[Generator], PseudoExperiment]]:
-    """One kind of experiment for each replica, or a single one."""
+    """One kind of experiment for each template at hand."""
     expected = np.sum([_true_yields(sample, strength) for sample in templates.samples], axis=0)
-    n_replicas = min((len(sample.replicas) for sample in templates.samples if sample.replicas), default=0)
-    for number in range(max(n_replicas, 1)):
+    n_at_hand = min((len(_at_hand(sample)) for sample in templates.samples if _at_hand(sample)), default=0)
+    for number in range(max(n_at_hand, 1)):
         samples = tuple(_as_learnt(sample, number) for sample in templates.samples)
         spec = workspace_of(replace(templates, samples=samples), settings.parameter)
         yield from_truth(measurement_of(spec), expected)
 
 
+def _at_hand(sample: Sample) -> tuple[Histogram, ...]:
+    return sample.retrained or sample.replicas
+
+
 def _true_yields(sample: Sample, strength: float) -> FloatArray:
+    """What a replica is to the nominal template, that is to the truth: so a replica is not held against closure."""
     if sample.is_signal:
         return strength * sample.histogram.values
-    return sample.histogram.values if sample.truth is None else sample.truth
+    is_nominal = sample.truth is None or (sample.replicas and not sample.retrained)
+    return sample.histogram.values if is_nominal or sample.truth is None else sample.truth
 
 
 def _as_learnt(sample: Sample, number: int) -> Sample:
-    return sample.moved_to(sample.replicas[number]) if sample.replicas else sample
+    if sample.retrained:
+        return sample.moved_to(sample.retrained[number])
+    return sample.as_replica(number) if sample.replicas else sample
