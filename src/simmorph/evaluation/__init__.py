@@ -1,10 +1,18 @@
 """How good a map is: METRICS, plots, tables and the report."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from simmorph.evaluation.c2st import auc
 from simmorph.evaluation.correlations import pearson_mean, pearson_worst
-from simmorph.evaluation.estimates import Metric
 from simmorph.evaluation.marginals import kolmogorov_worst, wasserstein_worst
-from simmorph.evaluation.multivariate import frechet, mmd, sliced_wasserstein
+from simmorph.evaluation.multivariate import frechet, mmd, mmd_p_value, sliced_wasserstein
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from simmorph.evaluation.estimates import Metric
 
 METRICS: dict[str, Metric] = {
     "auc": auc,
@@ -17,3 +25,6 @@ METRICS: dict[str, Metric] = {
     "frechet": frechet,
 }
 """Every metric by the name it has in `report.json`; a new one is a function of (template, target, rng)."""
+
+P_VALUES: dict[str, Callable[..., float]] = {"mmd": mmd_p_value}
+"""The probability of so large a metric if the samples agree, where random relabellings tell it."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simmorph.errors import InputError
-from simmorph.evaluation import METRICS
+from simmorph.evaluation import METRICS, P_VALUES
 from simmorph.evaluation.acceptance import Acceptance, acceptance
 from simmorph.evaluation.c2st import Judgement, judge
 from simmorph.evaluation.correlations import Correlations, correlations, noise_floor
@@ -19,8 +19,9 @@ from simmorph.evaluation.marginals import anderson_darling, kolmogorov, wasserst
 from simmorph.evaluation.movement import Movement, movement
 from simmorph.evaluation.profiles import Profile, profiles
 from simmorph.evaluation.ranks import spearman
-from simmorph.evaluation.samples import EqualSamples, Samples, equal_samples
-from simmorph.evaluation.verdict import Verdict, verdict_on
+from simmorph.evaluation.samples import COMPARISONS, EqualSamples, Samples, equal_samples
+from simmorph.evaluation.significance import Findings, Significance, against_null, findings, of_p_value
+from simmorph.evaluation.verdict import Verdict, metric_words, verdict_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from simmorph.data.events import Events, FloatArray
 
 FEWEST_EVENTS = 100
+_, TEMPLATE, NULL = COMPARISONS
 CONTEXT_REMARK = (
     "No map changes a context value, and a reweighting at given context keeps its distribution: where source and "
     "target differ in a context variable, so do template and target, unless the source was reweighted before."
@@ -64,6 +66,7 @@ class RegionResult:
         rocs: the ROC curve of each comparison, by the classifier that the verdict is based on: (target kept, other
             sample kept), each (n_points,); that of the null is the mean over its splits.
         metrics: by metric and comparison.
+        p_values: of metrics whose null is known from random relabellings, by metric and comparison.
         distances: by variable, kind of distance and comparison.
         correlations: Pearson's, by sample.
         spearman: rank correlations, by sample.
@@ -82,6 +85,7 @@ class RegionResult:
     null: str
     rocs: Mapping[str, Curve]
     metrics: Mapping[str, Compared]
+    p_values: Mapping[str, Mapping[str, float]]
     distances: Mapping[str, Mapping[str, Compared]]
     correlations: Mapping[str, Correlations]
     spearman: Mapping[str, Correlations]
@@ -106,6 +110,35 @@ class RegionResult:
         """The answer, and the metric that gives it."""
         return verdict_on(self.metrics, self.derived)
 
+    @property
+    def significances(self) -> dict[str, dict[str, Significance]]:
+        """How far each metric is from its null, by metric and comparison."""
+        return {
+            metric: {
+                name: of_p_value(self.p_values[metric][name]) if metric in self.p_values else found
+                for name, found in _against_null(compared).items()
+            }
+            for metric, compared in self.metrics.items()
+        }
+
+    @property
+    def distance_significances(self) -> dict[str, dict[str, dict[str, Significance]]]:
+        """How far each distance is from its null, by variable, kind and comparison."""
+        return {
+            name: {kind: _against_null(compared) for kind, compared in kinds.items()}
+            for name, kinds in self.distances.items()
+        }
+
+    @property
+    def findings(self) -> Findings:
+        """Which metrics of the template differ from their nulls."""
+        return findings({metric_words(it, self.derived): found[TEMPLATE] for it, found in self.significances.items()})
+
+    @property
+    def distance_findings(self) -> Findings:
+        """Which variables of the template differ from the null, by their chi2: one distance, chosen beforehand."""
+        return findings({name: kinds["chi_square"][TEMPLATE] for name, kinds in self.distance_significances.items()})
+
     def to_json(self) -> dict[str, Any]:
         """The numbers as JSON values."""
         return {
@@ -115,8 +148,12 @@ class RegionResult:
             "compared_events": self.n_compared,
             "null": self.null,
             "events": {name: _sizes(sample) for name, sample in self.samples.by_name().items()},
-            "metrics": _compared_json(self.metrics),
-            "distances": {name: _compared_json(kinds) for name, kinds in self.distances.items()},
+            "metrics": _compared_json(self.metrics, self.significances),
+            "findings": self.findings.to_json(),
+            "variables": self.distance_findings.to_json() | {"judged_by": "chi_square"},
+            "distances": {
+                name: _compared_json(kinds, self.distance_significances[name]) for name, kinds in self.distances.items()
+            },
             "movement": self._movement_json(),
             "pearson": self._correlations_json(self.correlations),
             "spearman": self._correlations_json(self.spearman),
@@ -124,7 +161,10 @@ class RegionResult:
             "profiles": [profile.to_json() for profile in self.profiles],
             "context": {
                 "remark": CONTEXT_REMARK,
-                "distances": {name: _compared_json(kinds) for name, kinds in self.context_distances.items()},
+                "distances": {
+                    name: _compared_json(kinds, {kind: _against_null(its) for kind, its in kinds.items()})
+                    for name, kinds in self.context_distances.items()
+                },
             },
             "acceptance": {name: found.to_json() for name, found in self.acceptance.items()},
         }
@@ -136,6 +176,7 @@ class RegionResult:
             "mean": _number(total.mean),
             "quantile_95": _number(total.quantile_95),
             "largest": _number(total.largest),
+            "lowest_retention": total.lowest_retention.to_json(),
             "features": {
                 name: {key: _number(value) for key, value in feature._asdict().items()}
                 for name, feature in zip(self.samples.names, total.features, strict=False)
@@ -192,6 +233,7 @@ def compare(  # noqa: PLR0913 - what a region is, and how it is measured
         null=parts.null,
         rocs={comparison: _mean_curve(found) for comparison, found in judged.items()},
         metrics=metrics,
+        p_values=_p_values(parts, rng),
         distances=_distances(samples.names, parts, DISTANCES),
         correlations={key: correlations(sample) for key, sample in samples.by_name().items()},
         spearman={key: spearman(sample) for key, sample in samples.by_name().items()},
@@ -227,6 +269,13 @@ def _metrics(
     return judged, metrics
 
 
+def _p_values(parts: EqualSamples, rng: np.random.Generator) -> dict[str, dict[str, float]]:
+    return {
+        metric: {name: measure(*pairs[0], rng) for name, pairs in parts.pairs().items() if name != NULL}
+        for metric, measure in P_VALUES.items()
+    }
+
+
 def _judged(
     parts: EqualSamples, rng: np.random.Generator, columns: Sequence[int] | None = None
 ) -> dict[str, list[Judgement]]:
@@ -255,8 +304,22 @@ def _distances(
     }
 
 
-def _compared_json(table: Mapping[str, Compared]) -> dict[str, Any]:
-    return {key: {name: estimate.to_json() for name, estimate in row.items()} for key, row in table.items()}
+def _against_null(compared: Compared) -> dict[str, Significance]:
+    null = compared[NULL]
+    return {name: against_null(found, null) for name, found in compared.items() if name != NULL}
+
+
+def _compared_json(
+    table: Mapping[str, Compared], significances: Mapping[str, Mapping[str, Significance]]
+) -> dict[str, Any]:
+    """Each estimate, with its significance beside it unless it is the null."""
+    return {
+        key: {
+            name: estimate.to_json() | (significances[key][name].to_json() if name in significances[key] else {})
+            for name, estimate in row.items()
+        }
+        for key, row in table.items()
+    }
 
 
 def _sizes(sample: Events) -> dict[str, float]:

@@ -14,7 +14,7 @@ import numpy as np
 from simmorph.evaluation.estimates import Estimate, mean_estimate
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from simmorph.data.events import FloatArray, IntArray
     from simmorph.evaluation.c2st import Judgement
@@ -77,14 +77,25 @@ class Weighted(NamedTuple):
     Attributes:
         ratio: (n_events,), calibrated target over template.
         weights: (n_events,), the events' own; may be negative.
+        part: (n_events,), which of the calibrations the ratio is from.
     """
 
     ratio: FloatArray
     weights: FloatArray
+    part: IntArray
+
+    def parts(self) -> Iterator[Weighted]:
+        """The events of each calibration."""
+        for number in np.unique(self.part):
+            chosen = self.part == number
+            yield Weighted(self.ratio[chosen], self.weights[chosen], self.part[chosen])
 
 
 def density_ratios(judged: Mapping[str, Sequence[Judgement]], rng: np.random.Generator) -> dict[str, DensityRatio]:
     """The calibrated weights of each comparison, all with the same histogram; of several judgements the mean.
+
+    Each judgement has several calibrations. Numbers are the mean over them, and their uncertainties are from the events
+    or from how calibrations differ, whichever is larger. The null shows how much of a spread is noise.
 
     Args:
         judged: by comparison; the null has a judgement for each split.
@@ -94,7 +105,10 @@ def density_ratios(judged: Mapping[str, Sequence[Judgement]], rng: np.random.Gen
     logs = np.concatenate([np.abs(np.log(one.ratio)) for found in weighted.values() for one in found])
     reach = max(float(np.quantile(logs, REACH_SHARE)), SHORTEST_REACH)
     edges = np.linspace(-reach, reach, N_HISTOGRAM_BINS + 1)
-    return {name: _mean([_described(one, edges) for one in found]) for name, found in weighted.items()}
+    return {
+        name: _mean([_described(part, edges) for one in found for part in one.parts()])
+        for name, found in weighted.items()
+    }
 
 
 def calibrated(judgement: Judgement, rng: np.random.Generator) -> Weighted:
@@ -106,12 +120,14 @@ def calibrated(judgement: Judgement, rng: np.random.Generator) -> Weighted:
     """
     ratio = np.ones(len(judgement.scores))
     half = rng.integers(0, 2, len(ratio))
+    part = 2 * judgement.fold + half
     for fold in np.unique(judgement.fold):
         for number in (0, 1):
             inside = (judgement.fold == fold) & (half == number)
             others = (judgement.fold == fold) & (half != number)
             ratio[inside] = _ratio_at(judgement, np.flatnonzero(others), judgement.scores[inside])
-    return Weighted(ratio[judgement.is_template], judgement.weights[judgement.is_template])
+    chosen = judgement.is_template
+    return Weighted(ratio[chosen], judgement.weights[chosen], part[chosen])
 
 
 def _ratio_at(judgement: Judgement, rows: IntArray, scores: FloatArray) -> FloatArray:
@@ -126,8 +142,12 @@ def _ratio_at(judgement: Judgement, rows: IntArray, scores: FloatArray) -> Float
         share = np.bincount(bins[chosen], weights, len(edges) + 1) / np.sum(weights)
         # A share below that of half an event is not known to be any smaller.
         sums.append((share, 0.5 * float(np.sum(weights**2)) / float(np.sum(weights)) ** 2))
-    blocks = falling_ratio(sums[0][0], sums[1][0], (sums[0][1], sums[1][1]))
-    return blocks[np.searchsorted(edges, scores, side="right")]
+    ratio = falling_ratio(sums[0][0], sums[1][0], (sums[0][1], sums[1][1]))
+    # Between the centres of merged bins the ratio is interpolated: steps would tear its distribution apart.
+    block = np.concatenate([[0], np.cumsum(np.diff(ratio) != 0)])
+    centres = np.bincount(block[bins], known) / np.maximum(np.bincount(block[bins]), 1)
+    logs = np.log(ratio[np.unique(block, return_index=True)[1]])
+    return np.asarray(np.exp(np.interp(scores, centres, logs)))
 
 
 def falling_ratio(target: FloatArray, template: FloatArray, least: tuple[float, float]) -> FloatArray:
@@ -170,9 +190,13 @@ def _described(events: Weighted, edges: FloatArray) -> DensityRatio:
 
 
 def _mean_of(quantity: FloatArray | Any, share: FloatArray) -> Estimate:
-    """The mean of a quantity with shares of the weight, which may be negative."""
+    """The mean of a quantity with shares of the weight, which may be negative.
+
+    A quantity that is the same for all events, such as being in no tail, is as uncertain as one event more or less.
+    """
     mean = float(np.sum(share * quantity))
-    return Estimate(mean, float(np.sqrt(np.sum((share * (quantity - mean)) ** 2))))
+    spread = float(np.sqrt(np.sum((share * (quantity - mean)) ** 2)))
+    return Estimate(mean, max(spread, float(np.sum(share**2))))
 
 
 def _quantile(ordered: FloatArray, share: FloatArray, probability: float) -> Estimate:
@@ -191,7 +215,7 @@ def _histogram(logs: FloatArray, share: FloatArray, edges: FloatArray) -> Histog
 
 
 def _mean(found: Sequence[DensityRatio]) -> DensityRatio:
-    """The mean of several splits."""
+    """The mean over calibrations and splits."""
     histograms = [one.histogram for one in found]
     root = len(found) ** 0.5
     return DensityRatio(

@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from simmorph.evaluation.estimates import Estimate
+from simmorph.evaluation.ranks import rank_correlation
+
 if TYPE_CHECKING:
     from collections.abc import Collection
 
@@ -16,14 +19,16 @@ class FeatureMovement(NamedTuple):
     """What a map does to one feature.
 
     Attributes:
-        retention: Spearman's rank correlation of x and T(x): 1 if no two events swap.
+        retention: Spearman's rank correlation of x and T(x): 1 if no two events swap; NaN for a constant.
         mean: mean distance between x and T(x), in standard deviations of the target.
         quantile_95: the distance that 95 % of the events stay below, in the same units.
+        retention_uncertainty: one standard deviation of the statistical error of the retention.
     """
 
     retention: float
     mean: float
     quantile_95: float
+    retention_uncertainty: float
 
 
 class Movement(NamedTuple):
@@ -40,6 +45,14 @@ class Movement(NamedTuple):
     mean: float
     quantile_95: float
     largest: float
+
+    @property
+    def lowest_retention(self) -> Estimate:
+        """The retention of the feature whose order is kept least; NaN if all are constant."""
+        known = [
+            Estimate(one.retention, one.retention_uncertainty) for one in self.features if np.isfinite(one.retention)
+        ]
+        return min(known, default=Estimate(float("nan"), float("nan")))
 
 
 def displacement(source: Events, moved: Events, periodic: Collection[int] = ()) -> FloatArray:
@@ -64,17 +77,14 @@ def movement(source: Events, moved: Events, target: Events, periodic: Collection
     """
     if len(source) != len(moved):
         raise ValueError("source and moved have one row for each event")
-    from scipy.stats import spearmanr  # noqa: PLC0415
-
     change = displacement(source, moved, periodic)
     spread = target.features.std(axis=0)
     distance = np.abs(change) / np.where(spread > 0, spread, 1.0)
     features = []
     for column in range(change.shape[1]):
         before = source.features[:, column]
-        constant = np.ptp(before) == 0 or np.ptp(before + change[:, column]) == 0
-        kept = float("nan") if constant else float(spearmanr(before, before + change[:, column]).statistic)
-        features.append(FeatureMovement(kept, *_mean_and_tail(distance[:, column])))
+        kept = rank_correlation(before, before + change[:, column], np.ones(len(before)))
+        features.append(FeatureMovement(kept.value, *_mean_and_tail(distance[:, column]), kept.uncertainty))
     total = np.sqrt(np.sum(distance**2, axis=1))
     return Movement(features, *_mean_and_tail(total), float(total.max()))
 

@@ -133,16 +133,19 @@ def latex_escaped(text: str) -> str:
 
 
 def metrics_table(result: RegionResult) -> Table:
-    """Every metric of every comparison."""
-    rows: list[list[Cell]] = [
-        [metric_words(metric, result.derived), *(compared[name] for name in result.comparisons)]
-        for metric, compared in result.metrics.items()
-    ]
-    return Table(
-        f"Metrics on {result.n_compared:,} events of each sample; the last column is the null: {result.null}.",
-        ["metric", *(name.replace("_", " ") for name in result.comparisons)],
-        rows,
+    """Every metric of every comparison, and how significantly the template's differs from the null."""
+    rows: list[list[Cell]] = []
+    for metric, compared in result.metrics.items():
+        found = result.significances[metric]["template_vs_target"]
+        estimates = [compared[name] for name in result.comparisons]
+        rows.append([metric_words(metric, result.derived), *estimates, found.deviations, found.p_value])
+    caption = (
+        f"Metrics on {result.n_compared:,} events of each sample; target vs target is the null: {result.null}. "
+        "Beside it by how many standard deviations the template is above the null, and the probability of that if they "
+        "agree; from random relabellings for the maximum mean discrepancy."
     )
+    head = ["metric", *(name.replace("_", " ") for name in result.comparisons), "template above null", "p-value"]
+    return Table(caption, head, rows)
 
 
 def distances_table(result: RegionResult, kind: str) -> Table:
@@ -199,10 +202,10 @@ def _mean_of(found: Correlations, pairs: Sequence[tuple[int, ...]]) -> Estimate:
 def movement_table(result: RegionResult, moved: Movement) -> Table:
     """Retention and movement of each feature and of all together."""
     rows: list[list[Cell]] = [
-        [name, feature.retention, feature.mean, feature.quantile_95]
+        [name, Estimate(feature.retention, feature.retention_uncertainty), feature.mean, feature.quantile_95]
         for name, feature in zip(result.samples.names, moved.features, strict=False)
     ]
-    rows.append(["all features together", "", moved.mean, moved.quantile_95])
+    rows.append(["all features together, the lowest retention", moved.lowest_retention, moved.mean, moved.quantile_95])
     caption = (
         "How much of the order a feature keeps (Spearman's rank correlation of x and T(x)), and how far events move."
     )

@@ -8,15 +8,24 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from simmorph.evaluation.estimates import Estimate
+from simmorph.evaluation.significance import DIFFERS, IN_TENSION, SIGNIFICANT, TENSION, WITHIN_NOISE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-TENSION, SIGNIFICANT = 2.0, 3.0
-"""Standard deviations above the null from which on one speaks of tension, and of a significant difference."""
 ONE_SIDED_95 = 1.645
 """Standard deviations that 95 % of a normal distribution lie below."""
-WITHIN_NOISE, IN_TENSION, DIFFERS = "agrees within noise", "tension", "differs significantly"
+__all__ = [
+    "DIFFERS",
+    "IN_TENSION",
+    "TENSION",
+    "WITHIN_NOISE",
+    "Verdict",
+    "chance_of_tension",
+    "metric_words",
+    "verdict_on",
+]
+
 SENTENCES = {
     WITHIN_NOISE: "the template agrees within noise with the target",
     IN_TENSION: "the template is in tension with the target",

@@ -1,0 +1,103 @@
+"""Which differences are significant and which are within noise: each number against its null, in numbers and words."""
+
+from __future__ import annotations
+
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from simmorph.evaluation.estimates import Estimate
+
+TENSION, SIGNIFICANT = 2.0, 3.0
+"""Standard deviations above the null from which on one speaks of tension, and of a significant difference."""
+WITHIN_NOISE, IN_TENSION, DIFFERS = "agrees within noise", "tension", "differs significantly"
+
+
+class Significance(NamedTuple):
+    """How far a number is from its null.
+
+    Attributes:
+        deviations: standard deviations above the null; negative below.
+        p_value: the probability of so large a number if the samples agree; one-sided.
+        is_permuted: whether the probability is from random relabellings, and the deviations follow from it, or the
+            other way round.
+    """
+
+    deviations: float
+    p_value: float
+    is_permuted: bool = False
+
+    @property
+    def conclusion(self) -> str:
+        """In a word or three; what is not defined is taken for noise."""
+        if self.deviations >= SIGNIFICANT:
+            return DIFFERS
+        return IN_TENSION if self.deviations >= TENSION else WITHIN_NOISE
+
+    def to_json(self) -> dict[str, float | bool | None]:
+        """The numbers as JSON values."""
+        numbers = {"significance": self.deviations, "p_value": self.p_value}
+        return {key: float(value) if np.isfinite(value) else None for key, value in numbers.items()}
+
+
+def against_null(found: Estimate, null: Estimate) -> Significance:
+    """The difference of a number and its null, over both uncertainties; the p-value is that of a normal distribution.
+
+    On the safe side: where samples agree, distances scatter by 0.4 to 0.9 of what is taken for a standard deviation,
+    since the template and the null share their target events, and a distance cannot fall below 0.
+    """
+    spread = float(np.hypot(found.uncertainty, null.uncertainty))
+    if not (np.isfinite(spread) and spread > 0):
+        return Significance(float("nan"), float("nan"))
+    deviations = (found.value - null.value) / spread
+    return Significance(deviations, NormalDist().cdf(-deviations))
+
+
+def of_p_value(p_value: float) -> Significance:
+    """A probability from relabellings as standard deviations; it is never 0, so they are at least as many."""
+    return Significance(-NormalDist().inv_cdf(min(max(p_value, 1e-300), 1 - 1e-16)), p_value, is_permuted=True)
+
+
+class Findings(NamedTuple):
+    """Which of several numbers differ from their nulls.
+
+    Attributes:
+        differs: significantly.
+        tension: by less than that, and more than is usual.
+        within: by no more than noise.
+    """
+
+    differs: tuple[str, ...]
+    tension: tuple[str, ...]
+    within: tuple[str, ...]
+
+    def sentence(self) -> str:
+        """What is found, in words."""
+        n_all = sum(map(len, self))
+        beyond = n_all * NormalDist().cdf(-TENSION)
+        told = [
+            f"{words}: {', '.join(names)}"
+            for words, names in (
+                ("significantly different", self.differs),
+                (f"in tension ({TENSION:.0f} to {SIGNIFICANT:.0f} standard deviations)", self.tension),
+                ("within noise", self.within),
+            )
+            if names
+        ]
+        return f"{'; '.join(told)}. Of {n_all}, noise alone puts {beyond:.1f} beyond {TENSION:.0f} standard deviations."
+
+    def to_json(self) -> dict[str, Any]:
+        """The lists and the sentence."""
+        return {**{key: list(names) for key, names in self._asdict().items()}, "sentence": self.sentence()}
+
+
+def findings(found: Mapping[str, Significance]) -> Findings:
+    """Sort numbers, by their names for people, by how significant they are."""
+    by_conclusion: dict[str, list[str]] = {DIFFERS: [], IN_TENSION: [], WITHIN_NOISE: []}
+    for name, significance in found.items():
+        by_conclusion[significance.conclusion].append(name)
+    return Findings(*(tuple(names) for names in by_conclusion.values()))

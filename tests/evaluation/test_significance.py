@@ -1,0 +1,62 @@
+"""Which differences are called significant."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from simmorph.data.events import Events
+from simmorph.evaluation.divergences import chi_square
+from simmorph.evaluation.estimates import Estimate, mean_estimate
+from simmorph.evaluation.marginals import wasserstein
+from simmorph.evaluation.samples import Samples, equal_samples
+from simmorph.evaluation.significance import IN_TENSION, WITHIN_NOISE, against_null, findings, of_p_value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def test_significance_is_the_difference_over_both_uncertainties() -> None:
+    found = against_null(Estimate(1.5, 0.3), Estimate(0.5, 0.4))
+    assert found.deviations == pytest.approx(2)
+    assert found.p_value == pytest.approx(norm.sf(2))
+    assert found.conclusion == IN_TENSION
+
+
+def test_what_has_no_uncertainty_has_no_significance() -> None:
+    for found in (against_null(Estimate(1, 0), Estimate(0, 0)), against_null(Estimate(math.nan, 1), Estimate(0, 1))):
+        assert math.isnan(found.deviations)
+        assert found.conclusion == WITHIN_NOISE
+        assert found.to_json() == {"significance": None, "p_value": None}
+
+
+def test_a_probability_becomes_the_deviations_of_a_normal_distribution() -> None:
+    assert of_p_value(norm.sf(3.1)).deviations == pytest.approx(3.1)
+    assert of_p_value(1.0).deviations < -5
+
+
+def test_findings_are_sorted_by_significance_and_told_with_what_noise_makes() -> None:
+    values = {"a": 0.3, "b": 2.5, "c": 4.0, "d": -3.0}
+    found = findings({name: against_null(Estimate(value, 1), Estimate(0, 0)) for name, value in values.items()})
+    assert found == (("c",), ("b",), ("a", "d"))
+    told = "significantly different: c; in tension (2 to 3 standard deviations): b; within noise: a, d."
+    assert found.sentence().startswith(told)
+    assert "Of 4, noise alone puts 0.1 beyond" in found.sentence()
+
+
+@pytest.mark.parametrize("measure", [wasserstein, chi_square])
+def test_noise_is_called_noise(measure: Callable[[Events, Events, int], Estimate]) -> None:
+    rng = np.random.default_rng(1)
+    deviations = []
+    for _ in range(60):
+        samples = [Events.of(rng.exponential(size=(600, 1))) for _ in range(2)]
+        parts = equal_samples(Samples(("x",), 1, *samples[:1] * 3, samples[1], samples[1][:0]), 300, rng)
+        found = {name: mean_estimate([measure(*it, 0) for it in pairs]) for name, pairs in parts.pairs().items()}
+        deviations.append(against_null(found["template_vs_target"], found["target_vs_target"]).deviations)
+    assert abs(np.mean(deviations)) < 0.5
+    assert np.std(deviations) < 1.1
+    assert np.mean(np.array(deviations) > 2) < 0.06
