@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 from pydantic import Field, ValidationError, model_validator
 
 from simmorph.config.documents import Name, Section, read_document, validate
-from simmorph.config.evaluation import TwoNames
+from simmorph.config.evaluation import JudgeName, TwoNames
 from simmorph.config.recipe import MethodSettings, Recipe, Samples, load_any_recipe
 from simmorph.config.training import TrainingSettings
 from simmorph.errors import ConfigError, one_of
@@ -57,6 +57,8 @@ class JudgeSettings(Section):
     """Pairs whose correlations are to agree, the others are averaged; by default those correlated in the target."""
     periodic: list[str] | None = None
     """Features that are angles in radians; by default those with `phi` in their names."""
+    classifier: JudgeName = "trees"
+    """The classifier whose AUC ranks the methods."""
     max_events: Annotated[int, Field(ge=100)] = 50_000
     """Largest number of events of each sample that the classifier sees."""
     label: str = ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -24,6 +24,8 @@ BandEdges = (
     | Annotated[list[Annotated[float, Field(allow_inf_nan=False)]], Field(min_length=2), AfterValidator(_rising)]
 )
 """The number of bins of equal shares, or the edges of the bins."""
+JudgeName = Literal["trees", "deep_trees", "network_2x32", "network_3x32"]
+"""The classifiers of two-sample tests."""
 
 
 class EvaluateSettings(Section):
@@ -45,6 +47,9 @@ class EvaluateSettings(Section):
     """Pairs named in the table of correlations, the others are averaged; without it those correlated in the target."""
     periodic: list[str] | None = None
     """Features that are angles in radians; without it what the model's preprocessing says, or names with `phi`."""
+    judges: list[JudgeName] = Field(default_factory=lambda: ["trees"])
+    """Classifiers that try to tell template from target: trees, which always judge and which the verdict is by; deep
+    trees; networks of 2 x 32 or 3 x 32 nodes. Each of the others takes a few times as long as all else."""
     max_events: Annotated[int, Field(ge=100)] = 30_000
     """Largest number of events of each sample that the metrics compare; plots and tables show all of them."""
     seed: Annotated[int, Field(ge=0)] = 1

@@ -1,7 +1,7 @@
-"""The classifier two-sample test: how well can gradient boosting tell template from target?
+"""The classifier two-sample test: how well can a classifier tell template from target?
 
 The area under the ROC curve (AUC) is 0.5 if it cannot. Every event is judged by a classifier that has not seen it, and
-nothing is stopped early on judged events. (Lopez-Paz, Oquab 2017, arXiv 1610.06545.)
+what stops training early is none of the judged events either. (Lopez-Paz, Oquab 2017, arXiv 1610.06545.)
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from simmorph.evaluation.classifiers import CLASSIFIERS, Trial
 from simmorph.evaluation.estimates import Estimate
 
 if TYPE_CHECKING:
@@ -19,11 +20,6 @@ if TYPE_CHECKING:
     from simmorph.data.events import BoolArray, Events, FloatArray, IntArray
 
 N_FOLDS = 2
-N_TREES = 60
-LEARNING_RATE = 0.2
-LEAVES_PER_TREE = 8
-EVENTS_PER_LEAF = 50
-N_BINS = 200
 N_ROC_POINTS = 201
 FOLD_CORRELATION = 2**0.5
 """By how much folds are less certain than as many independent samples.
@@ -81,10 +77,11 @@ def judge(
     target: Events,
     rng: np.random.Generator,
     columns: Sequence[int] | None = None,
+    classifier: str = "trees",
 ) -> Judgement:
     """Judge every event by a classifier that was trained without it.
 
-    Weights may be negative, which scikit-learn's classifiers do not support. To subtract on one side is to add on the
+    Weights may be negative, which no classifier's loss supports. To subtract on one side is to add on the
     other, so a template event of weight -w is shown in training as a target event of weight w, and the other way round.
     Where the signed densities agree, both classes are then equally dense, and there is nothing to learn: the test keeps
     its null, which training on |w| would not. In the AUC itself the weights count with their signs.
@@ -94,36 +91,27 @@ def judge(
         target: the other.
         rng: deals the folds.
         columns: the features to judge by; all of them if left out. Context is always judged by.
+        classifier: the name of one in CLASSIFIERS.
 
     Raises:
         ValueError: a sample has no positive sum of weights.
     """
-    inputs = _binned(np.concatenate([_inputs(sample, columns) for sample in (template, target)]))
+    inputs = np.concatenate([_inputs(sample, columns) for sample in (template, target)])
     weights = np.concatenate([_unit_mean(sample.weights) for sample in (template, target)])
     is_template = np.repeat([True, False], [len(template), len(target)])
     fold = np.concatenate([_deal(len(sample), rng) for sample in (template, target)])
     shown_as_template = is_template == (weights > 0)
-    seed = int(rng.integers(2**31))
+    seed, score = int(rng.integers(2**31)), CLASSIFIERS[classifier]
     scores = np.empty(len(inputs))
     for number in range(N_FOLDS):
         left_out = fold == number
-        scores[left_out] = _scores(inputs, shown_as_template, np.abs(weights), left_out, seed)
+        scores[left_out] = score(Trial(inputs, shown_as_template, np.abs(weights), left_out, seed))
     return Judgement(scores, weights, is_template, fold)
 
 
 def _inputs(sample: Events, columns: Sequence[int] | None) -> FloatArray:
     features = sample.features if columns is None else sample.features[:, list(columns)]
     return np.hstack([features, sample.context])
-
-
-def _binned(inputs: FloatArray) -> FloatArray:
-    """The number of the quantile that each value lies in, for both samples together.
-
-    The trees would bin them likewise, but scikit-learn takes several times as long to find the edges of more than 255
-    values with weights as to grow the trees.
-    """
-    steps = np.linspace(0, 1, N_BINS + 1)[1:-1]
-    return np.column_stack([np.searchsorted(np.unique(np.quantile(x, steps)), x) for x in inputs.T]).astype(np.float64)
 
 
 def _unit_mean(weights: FloatArray) -> FloatArray:
@@ -137,26 +125,6 @@ def _unit_mean(weights: FloatArray) -> FloatArray:
 def _deal(n_events: int, rng: np.random.Generator) -> IntArray:
     """The fold of each event; folds differ by one event at most."""
     return rng.permutation(np.arange(n_events) % N_FOLDS)
-
-
-def _scores(inputs: FloatArray, labels: BoolArray, weights: FloatArray, left_out: BoolArray, seed: int) -> FloatArray:
-    """The scores of the events left out, by a classifier trained on all others."""
-    from sklearn.ensemble import HistGradientBoostingClassifier  # noqa: PLC0415
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # noqa: PLC0415
-
-    shown = ~left_out & (weights > 0)
-    classifier = HistGradientBoostingClassifier(
-        max_iter=N_TREES,
-        learning_rate=LEARNING_RATE,
-        max_leaf_nodes=LEAVES_PER_TREE,
-        min_samples_leaf=EVENTS_PER_LEAF,
-        early_stopping=False,
-        random_state=seed,
-    )
-    # Trees this small gain little from threads, and lose much where other work keeps the cores busy.
-    with threadpool_limits(1):
-        classifier.fit(inputs[shown], labels[shown], sample_weight=weights[shown])
-        return np.asarray(classifier.decision_function(inputs[left_out]))
 
 
 def rank_auc(

@@ -206,6 +206,7 @@ def compare(  # noqa: PLR0913 - what a region is, and how it is measured
     periodic: Collection[int],
     max_events: int,
     rng: np.random.Generator,
+    judges: Sequence[str] = (),
 ) -> RegionResult:
     """Measure everything in one region.
 
@@ -217,6 +218,7 @@ def compare(  # noqa: PLR0913 - what a region is, and how it is measured
         periodic: the columns that are angles.
         max_events: largest number of events of each sample for the metrics.
         rng: the only source of randomness.
+        judges: classifiers by whose AUC everything is measured too, beside the trees that the verdict is by.
 
     Raises:
         InputError: there are too few events, or their weights sum to nothing.
@@ -224,6 +226,7 @@ def compare(  # noqa: PLR0913 - what a region is, and how it is measured
     parts = equal_samples(samples, max_events, rng)
     _check(name, parts)
     judged, metrics = _metrics(samples, parts, rng)
+    metrics |= {f"auc_{name}": _aucs(_judged(parts, rng, range(samples.n_features), name)) for name in judges}
     return RegionResult(
         name=name,
         cut=cut,
@@ -277,9 +280,9 @@ def _p_values(parts: EqualSamples, rng: np.random.Generator) -> dict[str, dict[s
 
 
 def _judged(
-    parts: EqualSamples, rng: np.random.Generator, columns: Sequence[int] | None = None
+    parts: EqualSamples, rng: np.random.Generator, columns: Sequence[int] | None = None, classifier: str = "trees"
 ) -> dict[str, list[Judgement]]:
-    return {name: [judge(*pair, rng, columns) for pair in pairs] for name, pairs in parts.pairs().items()}
+    return {name: [judge(*pair, rng, columns, classifier) for pair in pairs] for name, pairs in parts.pairs().items()}
 
 
 def _aucs(judged: Mapping[str, Sequence[Judgement]]) -> Compared:

@@ -49,6 +49,7 @@ class Judge:
         periodic: the columns that are angles.
         max_events: largest number of events of each sample that the classifier sees.
         n_splits: how many random splits of the target the null is the mean of.
+        classifier: the name of the one that judges.
     """
 
     names: tuple[str, ...]
@@ -59,6 +60,7 @@ class Judge:
     periodic: Sequence[int]
     max_events: int
     n_splits: int = 1
+    classifier: str = "trees"
 
     def score(
         self, samples: Samples, rng: np.random.Generator, *, is_moved: bool, optimal: FloatArray | None = None
@@ -104,7 +106,7 @@ class Judge:
         n_compared = min(self.max_events, len(pairs[0][0]))
         shown = [(first[:n_compared], second[:n_compared]) for first, second in pairs]
         auc = {
-            name: Value.of(mean_estimate([judge(*pair, rng, columns).auc() for pair in shown]))
+            name: Value.of(mean_estimate([judge(*pair, rng, columns, self.classifier).auc() for pair in shown]))
             for name, columns in self.inputs.items()
         }
         named, others = self._pairs_of(Events.concatenate([samples.target, samples.spare]))

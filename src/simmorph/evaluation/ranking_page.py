@@ -7,7 +7,7 @@ import html
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from simmorph.evaluation.page import STYLE
+from simmorph.evaluation.page_style import STYLE
 from simmorph.evaluation.ranking import MARGINAL
 
 if TYPE_CHECKING:
@@ -30,8 +30,9 @@ KEY = """<p class="key small"><span class="best">best</span><span class="near">w
 <span class="worst">worst</span></p>"""
 
 HOW_TO_READ = """
-<p><b>AUC.</b> A classifier (gradient boosting; every event is judged by one that has not seen it) tries to tell the
-template, which is what a method made of the source, from the target. 0.5 says that it cannot. The first row is the
+<p><b>AUC.</b> A classifier (gradient boosting, unless <code>judge.classifier</code> of the recipe names another; every
+event is judged by one that has not seen it) tries to tell the template, which is what a method made of the source, from
+the target. 0.5 says that it cannot. The first row is the
 null: the target against itself in disjoint parts of the same size, averaged over random splits. No method can be
 expected below it; one that is above it by less than its uncertainty cannot be told from it here.</p>
 <p><b>The same for all.</b> In each repeat a seed deals source and target into training, validation and held-out events,

@@ -35,6 +35,9 @@ MOST_NAMES = 3
 
 METRIC_WORDS = {
     "auc": "AUC of the classifier",
+    "auc_deep_trees": "AUC of deep trees, features alone",
+    "auc_network_2x32": "AUC of a network of 2 x 32, features alone",
+    "auc_network_3x32": "AUC of a network of 3 x 32, features alone",
     "pearson_worst": "largest deviation of a Pearson coefficient",
     "pearson_mean": "mean deviation of the Pearson coefficients",
     "wasserstein_worst": "largest Wasserstein distance of a variable [target sigma]",

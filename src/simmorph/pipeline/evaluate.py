@@ -122,6 +122,7 @@ def _compared(recipe: Recipe, inputs: Inputs, name: str, cut: str, announce: Cal
         periodic=[inputs.features.index(angle) for angle in inputs.periodic],
         max_events=settings.max_events,
         rng=np.random.default_rng([settings.seed, *name.encode()]),
+        judges=[judge for judge in dict.fromkeys(settings.judges) if judge != "trees"],
     )
 
 
@@ -144,6 +145,7 @@ def _report(recipe: Recipe, inputs: Inputs, regions: list[RegionResult]) -> dict
         "training": inputs.card.history if inputs.card else {},
         "model": model_facts(inputs.card) if inputs.card else None,
         "cutflow": cutflows(files),
+        "periodic": list(inputs.periodic),
         "provenance": {
             "simmorph": __version__,
             "files": files,

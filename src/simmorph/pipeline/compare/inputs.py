@@ -160,6 +160,7 @@ class CompareInputs:
             periodic=[self.recipe.features.index(name) for name in periodic_of(_evaluated(self.recipe), None)],
             max_events=settings.max_events,
             n_splits=-(-NULL_SPLITS // self.recipe.seeds),
+            classifier=settings.classifier,
         )
 
 
