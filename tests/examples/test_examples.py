@@ -79,6 +79,9 @@ def test_the_limit_from_real_atlas_data_is_the_one_in_its_readme(tmp_path: Path)
     assert limits["observed"] == pytest.approx(printed["observed"])
     assert limits["observed"] == pytest.approx(1.57, abs=0.005)
     assert limits["expected"][2] == pytest.approx(0.73, abs=0.005)
+    both = read_json(tmp_path / "build" / "atlas-hgg-categories" / "limits.json")
+    assert (both["observed"], both["mu_hat"]) == (pytest.approx(1.61, abs=0.005), pytest.approx(1.01, abs=0.005))
+    assert [round(both["sidebands"][it]["chi2"], 1) for it in ("central_unconverted", "rest")] == [17.1, 19.0]
     assert (tmp_path / "build" / "atlas-hgg" / "spectrum.png").stat().st_size > 10_000
 
 

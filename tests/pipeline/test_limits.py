@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -16,7 +16,10 @@ from simmorph.config.documents import Document, validate
 from simmorph.config.limits import LimitsRecipe
 from simmorph.data.ntuples import create_ntuple
 from simmorph.errors import ConfigError, InputError, UsageError
-from simmorph.pipeline.limits import How, LimitsResult, limits_of_recipe, limits_of_workspace, load_limits_recipe
+from simmorph.pipeline.limits import How, limits_of_recipe, limits_of_workspace, load_limits_recipe
+
+if TYPE_CHECKING:
+    from simmorph.pipeline.limits_result import LimitsResult
 
 N_DATA, N_TEMPLATE, N_SIGNAL = 20_000, 200_000, 40_000
 SIGNAL_EVENTS = 400.0
@@ -124,8 +127,7 @@ def test_a_sideband_fit_of_the_data_finds_the_signal_too(samples: dict[str, str]
     )
     result = limits_of_recipe(background)
     assert abs(result.strength.value - 1) < 2.5 * result.strength.uncertainty
-    assert result.sidebands is not None
-    assert result.sidebands.chi2 / result.sidebands.n_degrees < 2
+    assert result.sidebands[""].chi2 / result.sidebands[""].n_degrees < 2
 
 
 def _plain(changed: LimitsRecipe) -> dict[str, Any]:
@@ -234,3 +236,59 @@ def test_data_without_an_event_where_many_are_expected_are_refused(samples: dict
     mev = write(tmp_path / "mev.root", m_yy=np.full(100, 125_000.0), in_signal=np.ones(100, bool), weight=np.ones(100))
     with pytest.raises(InputError, match=r"data: no event in any bin, and .* are expected; check their region"):
         limits_of_recipe(recipe(samples, data={"input": mev}))
+
+
+def two_channels(samples: dict[str, str], **changes: Any) -> LimitsRecipe:
+    """Below and above 125 GeV, by halves of the observable's range."""
+    channels = {
+        "low": {"binning": {"range": [105, 125], "bins": 8}, "label": "low"},
+        "high": {"binning": {"range": [125, 160], "bins": 14}, **changes},
+    }
+    return recipe(samples, channels=channels, exclude=None)
+
+
+def test_channels_that_share_all_are_one_channel_cut_in_two(samples: dict[str, str]) -> None:
+    # The free normalisation is one parameter of both, hence nothing differs from a fit of all bins at once.
+    whole = limits_of_recipe(recipe(samples, binning={"range": [105, 160], "bins": 22}, exclude=None))
+    halves = limits_of_recipe(two_channels(samples))
+    assert halves.limits.observed == pytest.approx(whole.limits.observed, rel=1e-5)
+    assert halves.limits.expected == pytest.approx(whole.limits.expected, rel=1e-5)
+    assert halves.strength.value == pytest.approx(whole.strength.value, rel=1e-4)
+
+
+def test_each_channel_has_its_plot_and_its_statistics(samples: dict[str, str], tmp_path: Path) -> None:
+    limits_of_recipe(two_channels(samples), How(output=tmp_path / "limits"))
+    written = json.loads((tmp_path / "limits" / "workspace.json").read_text())
+    assert [channel["name"] for channel in written["channels"]] == ["low", "high"]
+    names = {
+        it["name"] for channel in written["channels"] for sample in channel["samples"] for it in sample["modifiers"]
+    }
+    assert {"mu", "background_norm", "luminosity", "background_statistics_low", "background_statistics_high"} <= names
+    for channel, n_bins in (("low", 8), ("high", 14)):
+        with (tmp_path / "limits" / f"spectrum_{channel}.csv").open() as file:
+            rows = list(csv.DictReader(file))
+        assert len(rows) == n_bins
+        assert all(abs(float(row["pull"])) < 5 for row in rows)
+        assert (tmp_path / "limits" / f"spectrum_{channel}.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"data": None}, "some have data and some have none"),
+        ({"background": {"fit": "exp_polynomial"}}, "sidebands need data"),
+        ({"regoin": "m_yy > 1"}, "unknown key"),
+    ],
+)
+def test_a_mistake_in_a_channel_is_told(samples: dict[str, str], changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        two_channels(samples, **changes)
+
+
+def test_a_signal_that_nobody_could_see_is_told(samples: dict[str, str]) -> None:
+    notes: list[str] = []
+    weak = limits_of_recipe(recipe(samples, signal={"input": samples["signal"], "scale": 1e-7}), How(note=notes.append))
+    assert "times the nominal signal, which is as good as invisible here" in weak.warnings[0]
+    assert f"warning: {weak.warnings[0]}" in notes
+    assert weak.to_json()["warnings"] == list(weak.warnings)
+    assert limits_of_recipe(recipe(samples)).warnings == ()

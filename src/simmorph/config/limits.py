@@ -186,7 +186,7 @@ Backgrounds = Annotated[
 
 
 class ChannelSettings(Section):
-    """What differs in one of several channels that are fitted together; whatever is missing is as in the block around."""
+    """What differs in one of several channels that are fitted together; what is missing is as in the block around."""
 
     tree: Name | None = None
     """The tree in the files."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from simmorph.limits.inference import Limits
     from simmorph.limits.templates import Sample, Templates
 
@@ -13,18 +15,23 @@ MEASUREMENT = "limits"
 
 
 def workspace_of(templates: Templates, parameter: str) -> dict[str, Any]:
+    """The pyhf workspace of a single channel; see `workspace_of_channels`."""
+    return workspace_of_channels({"": templates}, parameter)
+
+
+def workspace_of_channels(channels: Mapping[str, Templates], parameter: str) -> dict[str, Any]:
     """The pyhf workspace of the bins that enter the likelihood.
 
     Statistical uncertainties are absolute, one parameter for each bin of each sample (Barlow-Beeston).
     """
-    chosen = templates.in_likelihood()
-    samples = [_sample(sample, parameter) for sample in chosen.samples]
-    free = [_norm(sample) for sample in chosen.samples if sample.free]
+    used = {name: templates.in_likelihood() for name, templates in channels.items()}
+    samples = {name: [_sample(it, parameter, name) for it in chosen.samples] for name, chosen in used.items()}
+    free = dict.fromkeys(_norm(it) for chosen in used.values() for it in chosen.samples if it.free)
     parameters: list[dict[str, Any]] = [{"name": name, "inits": [1.0], "bounds": [[0.001, 1000.0]]} for name in free]
     return {
         "version": "1.0.0",
-        "channels": [{"name": CHANNEL, "samples": samples}],
-        "observations": [{"name": CHANNEL, "data": chosen.data.values.tolist()}],
+        "channels": [{"name": name or CHANNEL, "samples": its} for name, its in samples.items()],
+        "observations": [{"name": name or CHANNEL, "data": it.data.values.tolist()} for name, it in used.items()],
         "measurements": [{"name": MEASUREMENT, "config": {"poi": parameter, "parameters": parameters}}],
     }
 
@@ -42,7 +49,8 @@ def _norm(sample: Sample) -> str:
     return f"{sample.histogram.name}_norm"
 
 
-def _sample(sample: Sample, parameter: str) -> dict[str, Any]:
+def _sample(sample: Sample, parameter: str, channel: str) -> dict[str, Any]:
+    end = f"_{channel}" if channel else ""
     name, values = sample.histogram.name, sample.histogram.values
     modifiers: list[dict[str, Any]] = []
     if sample.is_signal:
@@ -52,11 +60,11 @@ def _sample(sample: Sample, parameter: str) -> dict[str, Any]:
     for what, size in (sample.scalings or {}).items():
         modifiers.append({"name": what, "type": "normsys", "data": {"hi": 1 + size, "lo": 1 - size}})
     for what, size in (sample.uncorrelated or {}).items():
-        modifiers.append({"name": f"{what}_{name}", "type": "shapesys", "data": (size * values).tolist()})
+        modifiers.append({"name": f"{what}_{name}{end}", "type": "shapesys", "data": (size * values).tolist()})
     for shape in sample.shapes:
         data = {"hi_data": shape.up.tolist(), "lo_data": shape.down.tolist()}
         modifiers.append({"name": shape.name, "type": "histosys", "data": data})
     if sample.statistics:
         data_ = sample.histogram.uncertainties.tolist()
-        modifiers.append({"name": f"{name}_statistics", "type": "staterror", "data": data_})
+        modifiers.append({"name": f"{name}_statistics{end}", "type": "staterror", "data": data_})
     return {"name": name, "data": values.tolist(), "modifiers": modifiers}

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
 from simmorph.limits.inference import signed_copy
-from simmorph.limits.plots import BLUE, ORANGE, STYLE, symbol
+from simmorph.limits.plots import BLUE, NO_HEADING, ORANGE, Heading, symbol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,8 +17,10 @@ if TYPE_CHECKING:
     from simmorph.limits.inference import FittedStrength
     from simmorph.limits.likelihood import Data, Likelihood
 
-N_DRAWN = 20
-"""How many parameters the plot shows, the strongest first."""
+N_SHOWN = 20
+"""How many parameters plot and table show, the strongest first."""
+NEGLIGIBLE = 0.01
+"""Impacts below this share of the largest are not shown."""
 
 
 class Impact(NamedTuple):
@@ -87,21 +88,31 @@ def _strength_at(likelihood: Likelihood, data: Data, best: FloatArray, at: int, 
         likelihood.free[at] = True
 
 
-def draw_impacts(rows: Sequence[Impact], parameter: str) -> Figure:
+def shown_of(rows: Sequence[Impact]) -> list[Impact]:
+    """The impacts that people look at, the strongest first."""
+    return [row for row in rows[:N_SHOWN] if row.size > NEGLIGIBLE * rows[0].size]
+
+
+def draw_impacts(rows: Sequence[Impact], parameter: str, heading: Heading = NO_HEADING) -> Figure:
     """Pulls on the left, impacts on the right, the strongest parameter on top."""
-    shown = rows[:N_DRAWN][::-1]
+    shown = shown_of(rows)[::-1]
     places = np.arange(len(shown))
-    with mpl.rc_context({**STYLE, "ytick.minor.visible": False, "ytick.right": False}):
-        figure = Figure(figsize=(9, 1.6 + 0.32 * len(shown)))
-        left, right = figure.subplots(1, 2, sharey=True, width_ratios=(1, 1.2))
-        left.axvspan(-1, 1, color="0.92", lw=0)
-        left.errorbar([it.pull for it in shown], places, xerr=[it.constraint for it in shown], fmt="ko", ms=4, lw=1.2)
-        left.set(xlabel=r"$(\hat\theta - \theta_0) / \Delta\theta$", xlim=(-3, 3), ylim=(-0.6, len(shown) - 0.4))
-        left.set_yticks(places, [it.parameter for it in shown], fontsize=10)
-        right.barh(places, [it.up for it in shown], color=BLUE, height=0.7, label=r"$\theta$ up")
-        right.barh(places, [it.down for it in shown], color=ORANGE, height=0.7, alpha=0.7, label=r"$\theta$ down")
-        right.axvline(0, color="k", lw=1)
-        right.set_xlabel(f"Impact on fitted {symbol(parameter)}")
-        right.legend(loc="lower right", fontsize=10, frameon=True)
-        figure.tight_layout()
-        return figure
+    figure = Figure(figsize=(8.6, 1.9 + 0.32 * len(shown)), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True, width_ratios=(1, 1.2))
+    widest = max(3.0, *(1.1 * (abs(it.pull) + it.constraint) for it in shown))
+    left.axvspan(-1, 1, color="0.92", lw=0)
+    left.errorbar([it.pull for it in shown], places, xerr=[it.constraint for it in shown], fmt="ko", ms=4, lw=1.2)
+    left.set(xlabel=r"$(\hat\theta - \theta_0) / \Delta\theta$", xlim=(-widest, widest))
+    left.set_ylim(-0.6, len(shown) - 0.4)
+    left.set_yticks(places, [it.parameter for it in shown], fontsize=10)
+    right.barh(places, [it.up for it in shown], color=BLUE, height=0.7, label=r"$\theta$ up")
+    right.barh(places, [it.down for it in shown], color=ORANGE, height=0.7, alpha=0.7, label=r"$\theta$ down")
+    right.axvline(0, color="k", lw=1)
+    right.margins(x=0.1)
+    right.set_xlabel(f"Impact on fitted {symbol(parameter)}")
+    for axes in (left, right):
+        axes.tick_params(axis="y", which="both", length=0)
+    figure.legend(*right.get_legend_handles_labels(), loc="outside upper right", ncols=2)
+    left.set_title(heading.experiment, loc="left", fontweight="bold")
+    right.set_title(heading.conditions, loc="right")
+    return figure

@@ -26,6 +26,12 @@ BANDS = (-2, -1, 0, 1, 2)
 """The expected limits that are given, in standard deviations."""
 
 
+SWAMPED = 10.0
+"""Signal over background at the expected limit above which there is no sensitivity to speak of."""
+INVISIBLE = 1000.0
+"""The expected limit above which the nominal signal is as good as none."""
+
+
 class NoLimitError(SimmorphError):
     """The data cannot exclude any value of the parameter."""
 
@@ -188,6 +194,20 @@ def upper_limits(test: AsymptoticCls, level: float = 0.95, note: Callable[[str],
     observed = _root(test, lambda mu: math.log(1 - level) - test.log_observed(mu), guess)
     note(f"observed limit: {observed:.6g}")
     return Limits(test.likelihood.model.config.poi_name, level, observed, tuple(expected))
+
+
+def warnings_of(test: AsymptoticCls, limits: Limits) -> list[str]:
+    """What a reader should know of limits that say little, in whole sentences without a full stop."""
+    median, likelihood = limits.expected[2], test.likelihood
+    nothing, parameters = test.background_only.parameters, test.background_only.parameters.copy()
+    parameters[likelihood.poi] = median
+    background = likelihood.expected(nothing).main
+    share = float(np.sum(likelihood.expected(parameters).main - background) / np.sum(background))
+    if share > SWAMPED:
+        return [f"the expected limit allows {share:.3g} times as much signal as background: uncertainties hide it"]
+    if median > INVISIBLE:
+        return [f"the expected limit is {median:.3g} times the nominal signal, which is as good as invisible here"]
+    return []
 
 
 def _root(test: AsymptoticCls, function: Callable[[float], float], guess: float) -> float:

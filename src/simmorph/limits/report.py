@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import csv
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from simmorph.data.outputs import write_json
-from simmorph.limits.impacts import draw_impacts
+from simmorph.evaluation.plots import style
+from simmorph.limits.impacts import Impact, draw_impacts
 from simmorph.limits.inference import BANDS
-from simmorph.limits.plots import Scan, Spectrum, draw_scan, draw_spectrum
+from simmorph.limits.plots import NO_HEADING, Heading, Scan, Spectrum, draw_scan, draw_spectrum
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
-    from simmorph.limits.impacts import Impact
     from simmorph.limits.inference import Limits
 
 WORKSPACE = "workspace.json"
@@ -35,37 +36,51 @@ class Report:
         numbers: all results, ready for JSON.
         limits: observed and expected.
         scan: CLs against the parameter.
-        spectrum: the observable's distribution, if it is known.
+        spectra: the observable's distribution in each channel.
         impacts: of the nuisance parameters, if they were asked for.
+        heading: what stands above the plots.
     """
 
     workspace: dict[str, Any]
     numbers: dict[str, Any]
     limits: Limits
     scan: Scan
-    spectrum: Spectrum | None
+    spectra: Sequence[Spectrum] = ()
     impacts: Sequence[Impact] = ()
+    heading: Heading = NO_HEADING
 
     def write(self, folder: Path) -> None:
         """Write everything into an empty folder; each plot as PNG, PDF, and CSV of the numbers in it."""
         write_json(folder / WORKSPACE, self.workspace)
         write_json(folder / NUMBERS, self.numbers)
-        _write_plot(folder / "cls_scan", draw_scan(self.scan, self.limits))
+        with style():
+            _write_plot(folder / "cls_scan", draw_scan(self.scan, self.limits, self.heading))
+            for spectrum in self.spectra:
+                _write_plot(folder / _name(spectrum), draw_spectrum(spectrum, self.heading))
+            if self.impacts:
+                _write_plot(folder / "impacts", draw_impacts(self.impacts, self.limits.parameter, self.heading))
         header = [self.limits.parameter, "observed", *(f"expected_{band:+d}sigma" for band in BANDS)]
         rows = np.column_stack([self.scan.values, self.scan.observed, self.scan.expected])
         _write_table(folder / "cls_scan.csv", header, rows)
-        if self.spectrum is not None:
-            _write_plot(folder / "spectrum", draw_spectrum(self.spectrum))
-            _write_table(folder / "spectrum.csv", *_table_of(self.spectrum))
+        for spectrum in self.spectra:
+            _write_table(folder / f"{_name(spectrum)}.csv", *_table_of(spectrum))
         if self.impacts:
-            _write_plot(folder / "impacts", draw_impacts(self.impacts, self.limits.parameter))
+            _write_table(folder / "impacts.csv", Impact._fields, self.impacts)
+
+
+def _name(spectrum: Spectrum) -> str:
+    """The name of a spectrum's files; what no file name should hold is left out of the channel's."""
+    channel = re.sub(r"[^\w.+-]+", "_", spectrum.channel)
+    return f"spectrum_{channel}" if channel else "spectrum"
 
 
 def _table_of(spectrum: Spectrum) -> tuple[list[str], Any]:
     data, fitted = spectrum.data, spectrum.fitted
-    header = ["low", "high", "data", "data_uncertainty", "background", "background_uncertainty", "signal"]
+    samples = fitted.samples if len(fitted.samples) > 1 else {}
+    header = ["low", "high", "data", "data_uncertainty", "background", "background_uncertainty", "signal", "pull"]
     columns = [data.edges[:-1], data.edges[1:], data.values, data.uncertainties]
-    return header, np.column_stack([*columns, fitted.background, fitted.uncertainty, fitted.signal])
+    columns += [fitted.background, fitted.uncertainty, fitted.signal, spectrum.pulls]
+    return [*header, *samples], np.column_stack([*columns, *samples.values()])
 
 
 def _write_plot(path: Path, figure: Figure) -> None:
@@ -73,8 +88,8 @@ def _write_plot(path: Path, figure: Figure) -> None:
     figure.savefig(path.with_suffix(".pdf"), metadata={"CreationDate": None})
 
 
-def _write_table(path: Path, header: Sequence[str], rows: Iterable[Iterable[float]]) -> None:
+def _write_table(path: Path, header: Sequence[str], rows: Iterable[Iterable[float | str]]) -> None:
     with path.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
-        writer.writerows([f"{value:.8g}" for value in row] for row in rows)
+        writer.writerows([it if isinstance(it, str) else f"{it:.8g}" for it in row] for row in rows)

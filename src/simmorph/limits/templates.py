@@ -163,9 +163,7 @@ class Defaults(NamedTuple):
     weight: str | None
 
 
-def read_channels(
-    settings: LimitsSettings, defaults: Defaults, note: Callable[[str], None]
-) -> dict[str, Templates]:
+def read_channels(settings: LimitsSettings, defaults: Defaults, note: Callable[[str], None]) -> dict[str, Templates]:
     """The templates of each channel by its name, or of a single one without a name; see `read_templates`."""
     found = {}
     for name, channel in settings.by_channel().items():

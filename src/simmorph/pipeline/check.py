@@ -137,22 +137,24 @@ def _check_samples(recipe: Recipe) -> Iterator[Finding]:
 
 
 def _check_limits(recipe: Recipe | LimitsRecipe) -> Iterator[Finding]:
-    limits = recipe.limits
-    if limits is None:
+    if recipe.limits is None:
         return
-    for sample in [*limits.signal, *limits.background, *([limits.data] if limits.data else [])]:
-        names = _names_of(limits, sample)
-        for path in _existing(recipe, sample.input or []):
-            if sample.histogram is not None:
-                read_histogram(path, sample.histogram)
-            else:
-                _check_branches(path, limits.tree or recipe.tree, names, morphed=sample.morphed)
-        yield Finding(f"limits, {sample.name}", f"uses {', '.join(sorted(names)) or 'a histogram or a curve'}")
+    for channel, limits in recipe.limits.by_channel().items():
+        for sample in [*limits.signal, *limits.background, *([limits.data] if limits.data else [])]:
+            names = _names_of(limits, sample)
+            for path in _existing(recipe, sample.input or []):
+                if histogram := sample.histogram or limits.histogram:
+                    read_histogram(path, histogram)
+                else:
+                    tree = sample.tree or limits.tree or recipe.tree
+                    _check_branches(path, tree, names, morphed=sample.morphed)
+            where = ", ".join(word for word in ("limits", channel, sample.name) if word)
+            yield Finding(where, f"uses {', '.join(sorted(names)) or 'a histogram or a curve'}")
 
 
 def _names_of(limits: LimitsSettings, sample: SampleSettings) -> set[str]:
     """What the expressions of a sample need; nothing if it is a histogram or a curve."""
-    if sample.histogram is not None or not sample.input:
+    if sample.histogram or limits.histogram or not sample.input:
         return set()
     observable, region = sample.observable or limits.observable, sample.region or limits.region
     for key, value in (("observable", observable), ("binning", limits.binning)):

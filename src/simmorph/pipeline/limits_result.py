@@ -1,0 +1,166 @@
+"""What `simmorph limits` found, as JSON and as a table for people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from simmorph.limits.impacts import shown_of
+from simmorph.limits.inference import Significance
+from simmorph.limits.likelihood import FitTally
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from simmorph.limits.impacts import Impact
+    from simmorph.limits.inference import FittedStrength, Limits
+
+NO_SIGNIFICANCE = Significance(0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """How the fits were made.
+
+    Attributes:
+        engine: one of ENGINES.
+        tally: how many, how many were handed over or stayed unvouched, and how long they took.
+        derivatives: of the expected yields: in closed form, or by differences where our model is not pyhf's.
+    """
+
+    engine: str = "newton"
+    tally: FitTally = field(default_factory=FitTally)
+    derivatives: str = "analytic"
+
+
+class SidebandQuality(NamedTuple):
+    """How well the curve describes the sidebands, and what is above it between them."""
+
+    chi2: float
+    """Of the sideband bins."""
+    n_degrees: int
+    """Degrees of freedom."""
+    excess: float
+    """Data less curve, summed over the window."""
+
+
+class ClosureTest(NamedTuple):
+    """What the fit finds in expected data whose background is the closure events: an injection test.
+
+    Attributes:
+        spurious: the fitted strength without a signal in these data.
+        injected: the fitted strength with a signal of strength 1.
+        uncertainty: of the fitted strength without a signal.
+    """
+
+    spurious: float
+    injected: float
+    uncertainty: float
+
+    def to_json(self) -> dict[str, float]:
+        """The numbers by name, and the spurious signal in units of the uncertainty."""
+        return {**self._asdict(), "spurious_over_uncertainty": self.spurious / self.uncertainty}
+
+    def rows(self, name: str) -> list[tuple[str, str]]:
+        """The numbers for people."""
+        ratio = self.spurious / self.uncertainty
+        return [
+            (f"spurious {name} in closure events", f"{self.spurious:+.4g}, {ratio:+.2f} of its uncertainty"),
+            (f"fitted {name} where 1 is injected", f"{self.injected:.4g}"),
+        ]
+
+
+@dataclass(frozen=True)
+class LimitsResult:
+    """What `simmorph limits` found.
+
+    Attributes:
+        limits: observed and expected.
+        strength: the fitted parameter of interest.
+        cls_at_1: CLs where the parameter is 1; below 0.05 the nominal signal is excluded at 95 %.
+        workspace: the workspace's file, if there is one.
+        measurement: which of its measurements.
+        is_asimov: whether the data are not observed but expected ones.
+        sidebands: quality of the fit to the sidebands of each channel, if there was one; a single one has no name.
+        fitting: which engine made the fits, how many, and how long they took.
+        significance: of the signal.
+        impacts: of each nuisance parameter, if they were asked for.
+        closure: what the fit makes of events that the background's method has not seen, if there are any.
+        uncertainties: how each named uncertainty of a recipe acts.
+        warnings: what a reader of the limits should know.
+    """
+
+    limits: Limits
+    strength: FittedStrength
+    cls_at_1: float
+    workspace: str | None
+    measurement: str
+    is_asimov: bool = False
+    sidebands: Mapping[str, SidebandQuality] = field(default_factory=dict)
+    fitting: Fitting = field(default_factory=Fitting)
+    significance: Significance = NO_SIGNIFICANCE
+    impacts: tuple[Impact, ...] = ()
+    closure: ClosureTest | None = None
+    uncertainties: dict[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The numbers, ready for `json.dumps`."""
+        return {
+            "parameter": self.limits.parameter,
+            "cl": self.limits.level,
+            "observed": self.limits.observed,
+            "expected": list(self.limits.expected),
+            "mu_hat": self.strength.value,
+            "mu_hat_uncertainty": self.strength.uncertainty,
+            "mu_hat_minos": [self.strength.down, self.strength.up],
+            "cls_at_1": self.cls_at_1,
+            "significance": self.significance.observed,
+            "significance_expected": self.significance.expected,
+            "engine": self.fitting.engine,
+            "derivatives": self.fitting.derivatives,
+            "fit_seconds": round(self.fitting.tally.seconds, 4),
+            "minima": self.fitting.tally.to_json(),
+            "data": "asimov" if self.is_asimov else "observed",
+            "workspace": self.workspace,
+            "measurement": self.measurement,
+            **({"sidebands": self._sidebands()} if self.sidebands else {}),
+            **({"uncertainties": self.uncertainties} if self.uncertainties else {}),
+            **({"closure": self.closure.to_json()} if self.closure else {}),
+            **({"impacts": [impact._asdict() for impact in self.impacts]} if self.impacts else {}),
+            **({"warnings": list(self.warnings)} if self.warnings else {}),
+        }
+
+    def _sidebands(self) -> dict[str, Any]:
+        found = {name: quality._asdict() for name, quality in self.sidebands.items()}
+        return found.get("", found)
+
+    def to_text(self) -> str:
+        """A table for people."""
+        name, expected = self.limits.parameter, self.limits.expected
+        kind = "Asimov" if self.is_asimov else "observed"
+        rows = [
+            (f"{kind} {100 * self.limits.level:g} % CL upper limit on {name}", f"{self.limits.observed:.5g}"),
+            ("expected (median)", f"{expected[2]:.5g}"),
+            ("expected, 68 % of experiments", f"{expected[1]:.5g} to {expected[3]:.5g}"),
+            ("expected, 95 % of experiments", f"{expected[0]:.5g} to {expected[4]:.5g}"),
+            (f"fitted {name}", f"{self.strength.value:.5g} +- {self.strength.uncertainty:.3g}"),
+            (f"CLs at {name} = 1", f"{self.cls_at_1:.4g}"),
+            (f"significance (expected at {name} = 1)", self.significance.to_text()),
+        ]
+        if self.fitting.tally.unvouched:
+            tally = self.fitting.tally
+            rows.append(("fits that nothing vouches for", f"{tally.unvouched} of {tally.fits}: try --engine pyhf"))
+        for channel, quality in self.sidebands.items():
+            where = f" of {channel}" if channel else ""
+            rows.append((f"sidebands{where}, chi2 / degrees", f"{quality.chi2:.1f} / {quality.n_degrees}"))
+            rows.append((f"data above the curve in the window{where}", f"{quality.excess:.1f}"))
+        if self.closure is not None:
+            rows += self.closure.rows(name)
+        rows += [(f"uncertainty {what}", how) for what, how in self.uncertainties.items()]
+        rows += [
+            (f"impact of {it.parameter}", f"{it.up:+.3g} {it.down:+.3g} (pull {it.pull:+.2f}, {it.constraint:.2f})")
+            for it in shown_of(self.impacts)
+        ]
+        width = max(len(label) for label, _ in rows)
+        return "\n".join(f"{label:<{width}}  {value}" for label, value in rows)
