@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from simmorph.data.events import Events
+from simmorph.evaluation.correlation_plots import plot_correlations
 from simmorph.evaluation.correlations import correlations
 from simmorph.evaluation.estimates import Estimate
 from simmorph.evaluation.histograms import distribution
-from simmorph.evaluation.plots import plot_correlations, style
+from simmorph.evaluation.plots import Heading, style
 from simmorph.evaluation.samples import Samples
 from simmorph.evaluation.tables import Table
 
@@ -55,7 +56,8 @@ def test_long_labels_of_correlations_stay_on_the_page_and_apart() -> None:
     labels = [f"ECAL isolation {number} [GeV]" for number in range(8)]
     found = correlations(Events.of(np.random.default_rng(1).normal(size=(500, 8))))
     with style():
-        figure = plot_correlations(dict.fromkeys(("target", "source", "template"), found), labels, "Label", "region x")
+        of_samples = dict.fromkeys(("target", "source", "template"), found)
+        figure = plot_correlations(of_samples, of_samples, labels, Heading("Label", "", "region x"))
         figure.draw_without_rendering()
     page = figure.bbox
     for axes in figure.axes[:3]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from simmorph.evaluation.plots import style
+from simmorph.evaluation.plots import Heading, style
 from simmorph.evaluation.trajectories import observed_stages, plot_trajectories, trajectory_rows
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ HISTORY: dict[str, Any] = {
 
 
 def test_every_observed_number_has_a_panel_and_the_constraint_shows_its_bound() -> None:
-    figure = plot_trajectories(HISTORY, "fit", "ATLAS")
+    figure = plot_trajectories(HISTORY, "fit", Heading("ATLAS"))
     labels = [axes.get_ylabel() for axes in figure.axes]
     assert labels == ["loss", "constraint", r"$\lambda$"]
     assert [len(axes.lines) for axes in figure.axes] == [2, 2, 1]

@@ -48,6 +48,18 @@ class Counts(NamedTuple):
         return Counts(self.values * factor, self.uncertainty * abs(factor))
 
 
+class ChiSquare(NamedTuple):
+    """How well a sample agrees with the target.
+
+    Attributes:
+        value: the chi2.
+        n_degrees: degrees of freedom, which it is on average if they agree.
+    """
+
+    value: float
+    n_degrees: int
+
+
 class Distribution(NamedTuple):
     """One variable of all samples; template and source have the sum of the target.
 
@@ -78,6 +90,18 @@ class Distribution(NamedTuple):
         enough = values**2 >= FEWEST_IN_RATIO * errors**2
         return np.asarray((values > 0) & enough & (errors <= LARGEST_ERROR_IN_RATIO * np.abs(values)))
 
+    def pulls(self, counts: Counts) -> FloatArray:
+        """(n_bins,), a sample's difference to the target over both uncertainties; NaN in bins without a ratio."""
+        spread = np.hypot(counts.uncertainty, self.target.uncertainty)
+        known = self.has_ratio & (spread > 0)
+        return np.where(known, (counts.values - self.target.values) / np.where(known, spread, 1.0), np.nan)
+
+    def chi_square(self, counts: Counts) -> ChiSquare:
+        """The sum of the squared pulls of a sample; one degree of freedom is lost, since sums are made equal."""
+        pulls = self.pulls(counts)
+        known = pulls[np.isfinite(pulls)]
+        return ChiSquare(float(np.sum(known**2)), max(len(known) - 1, 0))
+
     @property
     def is_steep(self) -> bool:
         """Whether this is a falling spectrum of a positive quantity, which a logarithmic axis suits."""
@@ -95,6 +119,8 @@ class Distribution(NamedTuple):
         columns: dict[str, FloatArray] = {"low": self.edges[:-1], "high": self.edges[1:]}
         for sample, counts in self.shown().items():
             columns |= {sample: counts.values, f"{sample}_uncertainty": counts.uncertainty}
+            if sample != "target":
+                columns[f"{sample}_pull"] = self.pulls(counts)
         return [
             {key: float(column[bin_number]) for key, column in columns.items()}
             for bin_number in range(len(self.edges) - 1)

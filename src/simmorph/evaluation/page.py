@@ -2,42 +2,27 @@
 
 from __future__ import annotations
 
-import base64
 import html
-import json
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from simmorph.evaluation.tables import DISTANCES
+from simmorph.evaluation.page_model import cutflow_section, model_section, provenance_section, training_section
+from simmorph.evaluation.page_parts import scrolling
+from simmorph.evaluation.page_region import region_section
+from simmorph.evaluation.page_style import STYLE
 from simmorph.evaluation.verdict import DIFFERS, IN_TENSION, TENSION, WITHIN_NOISE, chance_of_tension
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from simmorph.evaluation.comparison import RegionResult
-    from simmorph.evaluation.tables import Table
+    from simmorph.evaluation.estimates import Estimate
+    from simmorph.evaluation.page_parts import Picture
+    from simmorph.evaluation.page_region import RegionPage
 
-WIDE_PLOTS = ("correlations", "map")
 COLOURS = {WITHIN_NOISE: "within", IN_TENSION: "tension", DIFFERS: "beyond"}
-
-STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; color: #1a1a1a; max-width: 1180px; margin: 2rem auto; padding: 0 1.5rem; }
-h1 { font-size: 1.7rem; margin-bottom: .2rem; }
-h2 { font-size: 1.35rem; margin-top: 2.5rem; border-bottom: 2px solid #ddd; }
-h3 { font-size: 1.05rem; margin: 1.6rem 0 .4rem; }
-.verdict { border-left: 6px solid; padding: .7rem 1.1rem; margin: .8rem 0; background: #f6f7f9; }
-.within { border-color: #2b7a5b; } .tension { border-color: #e8a33d; } .beyond { border-color: #bd1f01; }
-.verdict strong { text-transform: uppercase; letter-spacing: .04em; font-size: .85rem; display: block; }
-table { border-collapse: collapse; margin: .8rem 0 1.4rem; font-size: .92rem; font-variant-numeric: tabular-nums; }
-caption { text-align: left; color: #555; padding-bottom: .3rem; }
-th, td { padding: .25rem .8rem; text-align: right; border-bottom: 1px solid #e3e3e3; white-space: nowrap; }
-th { border-bottom: 2px solid #999; } th:first-child, td:first-child { text-align: left; }
-.plots { display: flex; flex-wrap: wrap; gap: 1rem; align-items: flex-start; }
-figure { margin: 0; } figure img { max-width: 100%; display: block; } .narrow { width: 375px; } .wide { width: 100%; }
-pre { background: #f6f7f9; padding: 1rem; font-size: .8rem; white-space: pre-wrap; overflow-wrap: anywhere; }
-nav a { margin-right: 1.2rem; } .small { color: #555; font-size: .92rem; }
-@media print { body { max-width: none; } h2 { break-before: page; } }
-"""
+WORDS = {WITHIN_NOISE: "agrees within noise in", IN_TENSION: "is in tension in", DIFFERS: "differs significantly in"}
+MOST_OPEN = 3
+"""With more regions than this only the first one and the worst are told in full, and open."""
 
 HOW_TO_READ = """
 A classifier (gradient boosting; every event is judged by one that has not seen it) tries to tell each sample from the
@@ -52,25 +37,24 @@ recomputed from the features of each sample.
 """
 
 
-class RegionPage(NamedTuple):
-    """What the page shows of one region.
+class Pictures(NamedTuple):
+    """Plots that belong to no single region.
 
     Attributes:
-        result: the numbers.
-        plots: PNG images by name.
-        tables: the tables by name.
+        overview: the AUC of each region.
+        training: losses and whatever else was observed.
     """
 
-    result: RegionResult
-    plots: Mapping[str, bytes]
-    tables: Mapping[str, Table]
+    overview: Sequence[Picture] = ()
+    training: Sequence[Picture] = ()
 
 
 def page(
     regions: Sequence[RegionPage],
     report: Mapping[str, Any],
     experiment: str,
-    trajectories: Mapping[str, bytes] = MappingProxyType({}),
+    collisions: str = "",
+    pictures: Pictures = Pictures(),  # noqa: B008
 ) -> str:
     """The whole page.
 
@@ -78,27 +62,78 @@ def page(
         regions: what was found, the most important first.
         report: the content of `report.json`.
         experiment: the experiment's label.
-        trajectories: PNG images of what was observed in training, by stage.
+        collisions: luminosity and energy, in plain text.
+        pictures: plots beside those of the regions.
     """
     title = html.escape(f"{experiment}: does the template look like the target?".removeprefix(": "))
-    links = "".join(f'<a href="#region-{number}">{_name(shown)}</a>' for number, shown in enumerate(regions))
+    told = _told_in_full([region.result for region in regions])
+    history = report.get("training", {})
     body = [
         f"<h1>{title[0].upper()}{title[1:]}</h1>",
+        f"<p>{html.escape(collisions)}</p>" if collisions else "",
         f'<p class="small">{html.escape(report["held_out"]["remark"])}</p>',
-        *(_verdict(shown.result) for shown in regions),
-        _tries(len(regions)),
-        f'<nav>{links}<a href="#provenance">provenance</a></nav>',
-        *(_region(number, shown) for number, shown in enumerate(regions)),
-        _training(trajectories),
-        _reading(),
-        _provenance(report),
+        _navigation(regions, report),
+        _verdicts(regions, told, pictures.overview),
+        *(region_section(number, it, is_open=number in told) for number, it in enumerate(regions)),
+        training_section(pictures.training, history),
+        model_section(report.get("model"), history),
+        cutflow_section(report.get("cutflow", {})),
+        f'<h2 id="reading">How to read this</h2><p>{HOW_TO_READ}</p>',
+        provenance_section(report),
     ]
-    head = f'<meta charset="utf-8"><title>{title}</title><style>{STYLE}</style>'
-    return f'<!doctype html>\n<html lang="en"><head>{head}</head><body>{"".join(body)}</body></html>\n'
+    return f'<!doctype html>\n<html lang="en"><head>{_head(title)}</head><body>{"".join(body)}</body></html>\n'
 
 
-def _name(shown: RegionPage) -> str:
-    return html.escape(f"region {shown.result.name}")
+def _head(title: str) -> str:
+    """Nothing may be loaded but the images inside, whatever a name in the input contains."""
+    policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+    return (
+        f'<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{policy}">'
+        f'<meta name="viewport" content="width=device-width"><title>{title}</title><style>{STYLE}</style>'
+    )
+
+
+def _navigation(regions: Sequence[RegionPage], report: Mapping[str, Any]) -> str:
+    links = {"verdict": "verdict"}
+    links |= {f"region-{number}": html.escape(region.result.name) for number, region in enumerate(regions)}
+    links |= {"training": "training"} if report.get("training") else {}
+    links |= {"model": "model"}
+    links |= {"cutflow": "cutflow"} if report.get("cutflow") else {}
+    links |= {"reading": "how to read this", "provenance": "provenance"}
+    return "<nav>" + "".join(f'<a href="#{place}">{words}</a>' for place, words in links.items()) + "</nav>"
+
+
+def _told_in_full(results: Sequence[RegionResult]) -> set[int]:
+    """Which regions are told in full: all if there are few, else the first and the worst."""
+    if len(results) <= MOST_OPEN:
+        return set(range(len(results)))
+    return {0, max(range(len(results)), key=lambda number: results[number].verdict.significance)}
+
+
+def _verdicts(regions: Sequence[RegionPage], told: set[int], overview: Sequence[Picture]) -> str:
+    """The answer: in a sentence, region by region in a table, and at length."""
+    results = [region.result for region in regions]
+    return "".join(
+        [
+            '<h2 id="verdict">Verdict</h2>',
+            f"<p><b>{_summary(results)}</b></p>" if len(results) > 1 else "",
+            *(_verdict(results[number]) for number in sorted(told)),
+            _table(results) if len(results) > 1 else "",
+            *(picture.to_html() for picture in overview),
+            _tries(len(results)),
+        ]
+    )
+
+
+def _summary(results: Sequence[RegionResult]) -> str:
+    """How many regions of each conclusion there are."""
+    conclusions = [result.verdict.conclusion for result in results]
+    n_all, counted = len(results), {it: conclusions.count(it) for it in WORDS if it in conclusions}
+    if len(counted) == 1:
+        which = "both" if n_all == 2 else f"all {n_all}"
+        return f"The template {WORDS[conclusions[0]]} {which} regions."
+    parts = [f"{WORDS[conclusion]} {number}" for conclusion, number in counted.items()]
+    return f"Of {n_all} regions, the template {', '.join(parts[:-1])} and {parts[-1]}."
 
 
 def _verdict(result: RegionResult) -> str:
@@ -114,6 +149,31 @@ def _verdict(result: RegionResult) -> str:
     )
 
 
+def _table(results: Sequence[RegionResult]) -> str:
+    """The verdict on each region in a line."""
+    head = ["region", "events compared", "source", "template", "null", "template minus null", "deviations", "verdict"]
+    if results[0].verdict.source is None:
+        head.remove("source")
+    rows = "".join(_line(number, result) for number, result in enumerate(results))
+    words = html.escape(results[0].verdict.words)
+    caption = (
+        f"<caption>{words}: 0.5 if the samples cannot be told apart; the null is the target against itself.</caption>"
+    )
+    cells = "".join(f"<th>{name}</th>" for name in head)
+    return scrolling(f"<table>{caption}<thead><tr>{cells}</tr></thead><tbody>{rows}</tbody></table>")
+
+
+def _line(number: int, result: RegionResult) -> str:
+    verdict = result.verdict
+    trained = " (trained here)" if result.is_trained_on else ""
+    name = f'<a href="#region-{number}">{html.escape(result.name)}</a>{trained}'
+    estimates: list[Estimate] = [it for it in (verdict.source, verdict.template, verdict.null) if it is not None]
+    excess = f"{verdict.excess.value:+.4f} ± {verdict.excess.uncertainty:.4f}"
+    cells = [f"{result.n_compared:,}", *(it.to_text() for it in estimates), excess, f"{verdict.significance:+.1f}"]
+    pill = f'<span class="pill {COLOURS[verdict.conclusion]}">{verdict.conclusion}</span>'
+    return f"<tr><td>{name}</td>{''.join(f'<td>{cell}</td>' for cell in cells)}<td>{pill}</td></tr>"
+
+
 def _tries(n_regions: int) -> str:
     """How often noise alone would look like a difference."""
     chance = 100 * chance_of_tension(n_regions)
@@ -124,47 +184,3 @@ def _tries(n_regions: int) -> str:
         f"{which} beyond {TENSION:.0f} standard deviations in {chance:.1f} "
         "% of the cases.</p>"
     )
-
-
-def _region(number: int, shown: RegionPage) -> str:
-    result, tables = shown.result, shown.tables
-    cut = f"<p class='small'>Cut: <code>{html.escape(result.cut)}</code></p>" if result.cut else ""
-    narrow = [name for name in shown.plots if name not in (*WIDE_PLOTS, "roc")]
-    return "".join(
-        [
-            f'<h2 id="region-{number}">{_name(shown)}</h2>{cut}',
-            tables["metrics"].to_html(),
-            f'<div class="plots">{_image(shown, "roc")}<div>{tables["events"].to_html()}</div></div>',
-            f'<h3>Variables</h3><div class="plots">{"".join(_image(shown, name) for name in narrow)}</div>',
-            f"<h3>Correlations</h3>{_image(shown, 'correlations')}{tables['pearson'].to_html()}",
-            f"<h3>The map</h3>{tables['movement'].to_html()}{_image(shown, 'map')}" if "movement" in tables else "",
-            "<h3>Distances, variable by variable</h3>",
-            *(tables[kind].to_html() for kind in DISTANCES),
-        ]
-    )
-
-
-def _image(shown: RegionPage, name: str) -> str:
-    data = base64.b64encode(shown.plots[name]).decode()
-    alt = html.escape(f"{name}, region {shown.result.name}")
-    size = "wide" if name in WIDE_PLOTS else "narrow"
-    return f'<figure class="{size}"><img alt="{alt}" src="data:image/png;base64,{data}"></figure>'
-
-
-def _training(trajectories: Mapping[str, bytes]) -> str:
-    """What was observed in training, if anything was."""
-    images = "".join(
-        f'<figure><img alt="training stage {html.escape(stage)}" '
-        f'src="data:image/png;base64,{base64.b64encode(image).decode()}"></figure>'
-        for stage, image in trajectories.items()
-    )
-    return f'<h2>Training</h2><div class="plots">{images}</div>' if images else ""
-
-
-def _reading() -> str:
-    return f"<h2>How to read this</h2><p>{HOW_TO_READ}</p>"
-
-
-def _provenance(report: Mapping[str, Any]) -> str:
-    content = {"held_out": report["held_out"], **report["provenance"]}
-    return f'<h2 id="provenance">Provenance</h2><pre>{html.escape(json.dumps(content, indent=2))}</pre>'

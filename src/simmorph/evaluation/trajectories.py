@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from simmorph.evaluation.plots import DASHED, DOTTED, NULL, SOURCE, TEMPLATE
+from simmorph.evaluation.plots import DASHED, DOTTED, NULL, SOURCE, TEMPLATE, Heading, with_fixed_layout
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,15 +18,39 @@ if TYPE_CHECKING:
 BOUND = "epsilon"
 BOUNDED = "constraint"
 """What stays below a bound is drawn with it."""
+FAR_ABOVE = 50.0
+"""A first loss this many times the lowest would press all others onto the axis."""
 
 
-def plot_trajectories(history: Mapping[str, Any], stage: str, experiment: str = "") -> Figure:
+def plot_losses(histories: Mapping[str, Mapping[str, Any]], head: Heading = Heading()) -> Figure:  # noqa: B008
+    """The loss of each epoch, one panel for each stage of training, the epoch marked whose weights were kept.
+
+    Args:
+        histories: by stage, as `History.to_json` gives them.
+        head: of the plot.
+    """
+    n_columns = min(3, len(histories))
+    n_rows = -(-len(histories) // n_columns)
+    figure = Figure(figsize=(max(4.4 * n_columns, 6.2), 3.2 * n_rows + 0.6), layout="constrained")
+    panels = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
+    for axes, (stage, history) in zip(panels, histories.items(), strict=False):
+        _draw_losses(axes, history)
+        axes.set_title(f"stage {stage}", loc="right", fontsize=11)
+        axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    for axes in panels[len(histories) :]:
+        axes.set_axis_off()
+    head.over_all(figure)
+    return with_fixed_layout(figure)
+
+
+def plot_trajectories(history: Mapping[str, Any], stage: str, head: Heading = Heading()) -> Figure:  # noqa: B008
     """The loss of each epoch, and below it one panel for each observed quantity; a constraint with its bound.
 
     Args:
         history: of one stage, as `History.to_json` gives it.
         stage: its name.
-        experiment: the experiment's label.
+        head: of the plot.
     """
     observed: Mapping[str, Sequence[float]] = history["observed"]
     names = [name for name in observed if name != BOUND]
@@ -34,7 +59,7 @@ def plot_trajectories(history: Mapping[str, Any], stage: str, experiment: str = 
     panels = figure.subplots(n_panels, 1, sharex=True, squeeze=False)[:, 0]
     _draw_losses(panels[0], history)
     for axes, name in zip(panels[1:], names, strict=True):
-        axes.plot(_epochs(observed[name]), observed[name], color=TEMPLATE, label=name)
+        axes.plot(_epochs(observed[name]), observed[name], color=TEMPLATE, label=name, marker=_marker(observed[name]))
         if name == BOUNDED and BOUND in observed:
             axes.plot(_epochs(observed[BOUND]), observed[BOUND], color=NULL, linestyle=DASHED, label="bound")
             axes.legend(loc="upper right")
@@ -42,20 +67,33 @@ def plot_trajectories(history: Mapping[str, Any], stage: str, experiment: str = 
     panels[-1].set_xlabel("epoch")
     panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
     figure.align_ylabels(panels)
-    figure.suptitle(", ".join(word for word in (experiment, f"training stage {stage}") if word), x=0.01, ha="left")
-    return figure
+    head._replace(region=f"training stage {stage}").over_all(figure)
+    return with_fixed_layout(figure)
 
 
 def _draw_losses(axes: Axes, history: Mapping[str, Any]) -> None:
-    axes.plot(_epochs(history["losses"]), history["losses"], color=SOURCE, label="training")
-    if history["validation_losses"]:
-        losses = history["validation_losses"]
-        axes.plot(_epochs(losses), losses, color=TEMPLATE, linestyle=DOTTED, label="validation")
+    """Training and validation, and at which epoch the weights were kept."""
+    losses, validation = history["losses"], history["validation_losses"]
+    axes.plot(_epochs(losses), losses, color=SOURCE, label="training", marker=_marker(losses))
+    if validation:
+        axes.plot(
+            _epochs(validation), validation, color=TEMPLATE, linestyle=DOTTED, label="validation",
+            marker=_marker(validation),
+        )  # fmt: skip
+    best = history.get("best_epoch")
+    if best:
+        axes.axvline(best, color=NULL, linewidth=1.0, linestyle=DASHED, label=f"kept: epoch {best}")
     axes.set_ylabel("loss")
-    axes.legend(loc="upper right")
-    # A first epoch far above the others would press them onto the axis.
-    if min(history["losses"]) > 0 and max(history["losses"]) > 50 * min(history["losses"]):
+    axes.legend(loc="upper right", fontsize=10)
+    known = np.array([*losses, *validation], np.float64)
+    known = known[np.isfinite(known)]
+    if len(known) and known.min() > 0 and known.max() > FAR_ABOVE * known.min():
         axes.set_yscale("log")
+
+
+def _marker(values: Sequence[float]) -> str | None:
+    """A point for each epoch where there are so few that a line alone would not show them."""
+    return "o" if len(values) <= 3 else None
 
 
 def _epochs(values: Sequence[float]) -> range:
@@ -72,6 +110,21 @@ def trajectory_rows(history: Mapping[str, Any]) -> list[dict[str, float | str]]:
     ]
 
 
+def loss_rows(histories: Mapping[str, Mapping[str, Any]]) -> list[dict[str, float | str]]:
+    """The losses of all stages, one row for each epoch of each; without a validation part its column is empty."""
+    rows: list[dict[str, float | str]] = []
+    for stage, history in histories.items():
+        validation = history["validation_losses"] or [""] * len(history["losses"])
+        for epoch, (loss, other) in enumerate(zip(history["losses"], validation, strict=True), start=1):
+            rows.append({"stage": stage, "epoch": epoch, "loss": loss, "validation_loss": other})
+    return rows
+
+
 def observed_stages(history: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     """The stages of a model's history in which something beside the loss was observed."""
     return {stage: record for stage, record in history.items() if record.get("observed")}
+
+
+def plain_stages(history: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The stages in which the loss was all that was observed."""
+    return {stage: record for stage, record in history.items() if record["losses"] and not record.get("observed")}

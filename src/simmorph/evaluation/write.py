@@ -3,37 +3,37 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
-from itertools import combinations
+import json
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from simmorph.evaluation.histograms import Distribution, distribution, moved_counts
-from simmorph.evaluation.page import RegionPage, page
-from simmorph.evaluation.plots import (
-    label_of,
-    plot_correlations,
-    plot_distribution,
-    plot_movement,
-    plot_roc,
-    style,
-)
+from simmorph.evaluation.classifier_plots import plot_regions
+from simmorph.evaluation.drawn import Drawing, Drawn, file_name
+from simmorph.evaluation.histograms import Distribution, distribution
+from simmorph.evaluation.page import Pictures, page
+from simmorph.evaluation.page_parts import Picture
+from simmorph.evaluation.page_region import RegionPage
+from simmorph.evaluation.plots import heading, style
+from simmorph.evaluation.serialized import density_ratios_json, distributions_json
 from simmorph.evaluation.tables import tables_of
-from simmorph.evaluation.trajectories import observed_stages, plot_trajectories, trajectory_rows
+from simmorph.evaluation.trajectories import (
+    loss_rows,
+    observed_stages,
+    plain_stages,
+    plot_losses,
+    plot_trajectories,
+    trajectory_rows,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from matplotlib.figure import Figure
 
     from simmorph.config.evaluation import EvaluateSettings
     from simmorph.evaluation.comparison import RegionResult
+    from simmorph.evaluation.drawn import Rows
 
-Rows = Sequence[Mapping[str, float | str]]
-NamedPlot = tuple[str, tuple["Figure", Rows]]
-"""A plot's file name, the plot, and the numbers behind it."""
 DOTS_PER_INCH = 110
 
 
@@ -48,29 +48,33 @@ def write_report(
         report: the content of `report.json`.
         settings: labels, and the pairs to name.
     """
-    pages = []
     shown = {result.name: _distributions(result) for result in regions}
     is_log = {name for found in shown.values() for name, one in found.items() if one.is_steep}
     with style():
-        for result in regions:
-            place = folder / _file_name(result.name)
-            place.mkdir()
-            drawn = [*_variables(result, shown[result.name], is_log, settings), *_overviews(result, settings)]
-            plots = {name: _saved(place / name, *one) for name, one in drawn}
-            tables = tables_of(result, settings.pairs)
-            for name, table in tables.items():
-                (place / f"{name}.csv").write_text(table.to_csv())
-                (place / f"{name}.tex").write_text(table.to_latex())
-            pages.append(RegionPage(result, plots, tables))
-        trajectories = dict(_trajectories(folder, report, settings))
-    (folder / "report.html").write_text(page(pages, report, settings.label, trajectories))
+        pages = []
+        for number, result in enumerate(regions):
+            drawing = Drawing(result, settings, shown[result.name], is_log, report.get("periodic", ()))
+            is_band = number > 0 and result.name not in settings.regions
+            pages.append(_region(folder, drawing, is_band=is_band))
+        pictures = Pictures(_overview(folder, regions, settings), [*_training(folder, report, settings)])
+    (folder / "report.html").write_text(page(pages, report, settings.label, _collisions(settings), pictures))
 
 
-def _trajectories(folder: Path, report: Mapping[str, Any], settings: EvaluateSettings) -> Iterator[tuple[str, bytes]]:
-    """The plot of each stage of training in which something beside the loss was observed, by the name of the stage."""
-    for stage, history in observed_stages(report.get("training", {})).items():
-        figure = plot_trajectories(history, stage, settings.label)
-        yield stage, _saved(folder / f"training-{_file_name(stage)}", figure, trajectory_rows(history))
+def _region(folder: Path, drawing: Drawing, *, is_band: bool) -> RegionPage:
+    """Write the plots and tables of one region; of a band only what its verdict is based on is drawn."""
+    result = drawing.result
+    place = folder / file_name(result.name)
+    place.mkdir()
+    pictures: dict[str, list[Picture]] = {}
+    for drawn in drawing.in_brief() if is_band else drawing.in_full():
+        pictures.setdefault(drawn.part, []).append(_picture(place, drawn))
+    tables = tables_of(result, drawing.settings.pairs)
+    for name, table in tables.items():
+        (place / f"{name}.csv").write_text(table.to_csv())
+        (place / f"{name}.tex").write_text(table.to_latex())
+    histograms = distributions_json(drawing.shown, drawing.labels) | density_ratios_json(result.density_ratio)
+    (place / "histograms.json").write_text(json.dumps(histograms, allow_nan=False))
+    return RegionPage(result, pictures, tables, place.name)
 
 
 def _distributions(result: RegionResult) -> dict[str, Distribution]:
@@ -78,66 +82,51 @@ def _distributions(result: RegionResult) -> dict[str, Distribution]:
     return {name: distribution(result.samples, column) for column, name in enumerate(result.samples.names)}
 
 
-def _variables(
-    result: RegionResult, shown: Mapping[str, Distribution], is_log: Collection[str], settings: EvaluateSettings
-) -> Iterator[NamedPlot]:
-    """The plot of each variable; its axis is logarithmic in all regions or in none."""
-    for name, found in shown.items():
-        label, region = label_of(name, settings.labels), f"region {result.name}"
-        figure = plot_distribution(found, label, settings.label, region, is_log=name in is_log)
-        yield _file_name(name), (figure, found.rows())
-
-
-def _overviews(result: RegionResult, settings: EvaluateSettings) -> Iterator[NamedPlot]:
-    """The plots of all variables together, by their file names."""
-    samples, heads = result.samples, (settings.label, f"region {result.name}")
-    labels = [label_of(name, settings.labels) for name in samples.names]
-    verdict = result.verdict
-    roc = plot_roc(result.rocs, result.metrics[verdict.metric], verdict.words, *heads)
-    yield "roc", (roc, _roc_rows(result))
-    yield "correlations", (plot_correlations(result.correlations, labels, *heads), _correlation_rows(result))
-    if not samples.has_source:
-        return
-    source, moved, _ = samples.rows()
-    yield "map", (plot_movement(source, moved, labels[: samples.n_features], *heads), _map_rows(result))
-
-
-def _roc_rows(result: RegionResult) -> Rows:
-    columns = {"target_efficiency": next(iter(result.rocs.values()))[0]}
-    columns |= {name: kept for name, (_, kept) in result.rocs.items()}
-    return [
-        dict(zip(columns, (float(value) for value in row), strict=True)) for row in zip(*columns.values(), strict=True)
+def _overview(folder: Path, regions: Sequence[RegionResult], settings: EvaluateSettings) -> list[Picture]:
+    """The AUC of all regions, if there are several."""
+    if len(regions) == 1:
+        return []
+    verdicts = {result.name: result.verdict for result in regions}
+    rows = [
+        {"region": name}
+        | {
+            key: value
+            for sample, found in (("source", it.source), ("template", it.template), ("null", it.null))
+            if found is not None
+            for key, value in ((sample, found.value), (f"{sample}_uncertainty", found.uncertainty))
+        }
+        for name, it in verdicts.items()
     ]
+    figure = plot_regions(verdicts, heading(settings))
+    alt = "AUC of source and template in each region, beside the null"
+    caption = "The grey bands are the uncertainty of the null; a template that agrees lies on it within its error bar."
+    return [_picture(folder, Drawn("regions", "", figure, rows, alt, caption, "wide"))]
 
 
-def _correlation_rows(result: RegionResult) -> Rows:
-    """One row for each pair of variables."""
-    rows: list[dict[str, float | str]] = []
-    for first, second in combinations(range(len(result.samples.names)), 2):
-        row: dict[str, float | str] = {"first": result.samples.names[first], "second": result.samples.names[second]}
-        for sample, found in result.correlations.items():
-            estimate = found.of(first, second)
-            row |= {sample: estimate.value, f"{sample}_uncertainty": estimate.uncertainty}
-        rows.append(row)
-    return rows
+def _training(folder: Path, report: Mapping[str, Any], settings: EvaluateSettings) -> Iterator[Picture]:
+    """The losses of all stages in one plot; stages in which more was observed have one of their own."""
+    history, head = report.get("training", {}), heading(settings)
+    plain = plain_stages(history)
+    if plain:
+        alt = f"Loss of each epoch of the training stages {', '.join(plain)}"
+        yield _picture(folder, Drawn("training", "", plot_losses(plain, head), loss_rows(plain), alt, "", "wide"))
+    for stage, record in observed_stages(history).items():
+        figure = plot_trajectories(record, stage, head)
+        alt = f"Loss, and what else was observed, in each epoch of the training stage {stage}"
+        name = f"training-{file_name(stage)}"
+        yield _picture(folder, Drawn(name, "", figure, trajectory_rows(record), alt, "", "middle"))
 
 
-def _map_rows(result: RegionResult) -> Rows:
-    """One row for each populated bin of each feature's map."""
-    source, moved, _ = result.samples.rows()
-    rows: list[dict[str, float | str]] = []
-    for name, before, after in zip(result.samples.names, source.features.T, moved.features.T, strict=False):
-        counts, edges = moved_counts(before, after)
-        for start, end in np.argwhere(counts > 0):
-            low, high = (
-                {
-                    f"{side}_{sample}": float(edges[place + offset])
-                    for sample, place in (("source", start), ("morphed", end))
-                }
-                for offset, side in enumerate(("low", "high"))
-            )
-            rows.append({"feature": name, **low, **high, "events": float(counts[start, end])})
-    return rows
+def _collisions(settings: EvaluateSettings) -> str:
+    """Luminosity and energy as plain text."""
+    energy = f"√s = {settings.energy_tev:g} TeV" if settings.energy_tev else ""
+    luminosity = f"{settings.luminosity_fb:g} fb⁻¹" if settings.luminosity_fb else ""
+    return ", ".join(word for word in (energy, luminosity) if word)
+
+
+def _picture(folder: Path, drawn: Drawn) -> Picture:
+    png = _saved(folder / drawn.name, drawn.figure, drawn.rows)
+    return Picture(png, drawn.alt, drawn.caption, drawn.size)
 
 
 def _saved(path: Path, figure: Figure, rows: Rows) -> bytes:
@@ -151,8 +140,3 @@ def _saved(path: Path, figure: Figure, rows: Rows) -> bytes:
             writer.writeheader()
             writer.writerows(rows)
     return image.read_bytes()
-
-
-def _file_name(name: str) -> str:
-    """A name that is safe as a file's, whatever the user calls a region or variable."""
-    return "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in name)
