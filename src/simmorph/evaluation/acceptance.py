@@ -68,6 +68,6 @@ def _share(chosen: BoolArray, weights: FloatArray) -> Estimate:
     Where all or none are chosen that error is 0, and it is taken to be that of one event more or less.
     """
     share = weights / np.sum(weights)
-    value = float(np.sum(share[chosen]))
+    value = float(np.sum(weights[chosen]) / np.sum(weights))
     spread = float(np.sqrt(np.sum((share * (chosen - value)) ** 2)))
     return Estimate(value, max(spread, float(np.sum(share**2))))
