@@ -117,7 +117,7 @@ def test_a_method_that_fails_has_a_row_that_says_so_and_the_others_are_done(resu
     assert result.bugs == ()
 
 
-def test_the_folder_has_tables_plot_page_and_what_they_are_made_of(result: CompareResult) -> None:
+def test_the_folder_has_tables_a_plot_of_each_region_page_and_what_they_are_made_of(result: CompareResult) -> None:
     written = {path.name for path in result.folder.iterdir()}
     files = {
         "compare.json",
@@ -128,6 +128,9 @@ def test_the_folder_has_tables_plot_page_and_what_they_are_made_of(result: Compa
         "frontier.png",
         "frontier.pdf",
         "frontier.csv",
+        "frontier-high.png",
+        "frontier-high.pdf",
+        "frontier-high.csv",
     }
     assert written == files | {"shards", "models"}
     assert json.loads((result.folder / "compare.json").read_text()) == json.loads(json.dumps(result.to_json()))

@@ -63,7 +63,7 @@ class RankingPage(NamedTuple):
         what: what was compared, in a sentence.
         table: all numbers.
         region: that the numbers besides the AUC are measured in.
-        plot: the frontier as a PNG image.
+        plots: the frontier of each region as a PNG image.
         models: folders of the trained models by method.
         provenance: the content of the last section.
     """
@@ -72,7 +72,7 @@ class RankingPage(NamedTuple):
     what: str
     table: RankingTable
     region: str
-    plot: bytes
+    plots: Mapping[str, bytes]
     models: Mapping[str, Sequence[str]]
     provenance: Mapping[str, Any]
 
@@ -87,7 +87,8 @@ class RankingPage(NamedTuple):
             self._failures(),
             f'<h2>Closeness</h2><p class="small">{html.escape(self.table.caption)}</p>{KEY}',
             f'<div class="scroll">{self.table.of("auc").to_html()}</div>',
-            f'<h2>Closeness against movement</h2><figure class="frontier">{_image(self.plot)}</figure>',
+            "<h2>Closeness against movement</h2>",
+            *(f'<figure class="frontier">{_image(region, plot)}</figure>' for region, plot in self.plots.items()),
             "<h2>Correlations, movement, statistics and cost</h2>",
             f'<div class="scroll">{self.table.but("auc").but(MARGINAL).to_html()}</div>',
             self._retention(),
@@ -170,9 +171,10 @@ class RankingPage(NamedTuple):
         return f"<h2>The trained models</h2>{intro}<ul class='small'>{items}</ul>"
 
 
-def _image(png: bytes) -> str:
+def _image(region: str, png: bytes) -> str:
     data = base64.b64encode(png).decode()
-    return f'<img alt="AUC against mean distance moved" src="data:image/png;base64,{data}">'
+    alt = html.escape(f"AUC against mean distance moved, region {region}")
+    return f'<img alt="{alt}" src="data:image/png;base64,{data}">'
 
 
 def _item(title: str, text: str) -> str:

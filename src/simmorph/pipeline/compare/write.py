@@ -10,6 +10,7 @@ import numpy as np
 
 from simmorph import __version__
 from simmorph.data.outputs import whole_file
+from simmorph.evaluation.drawn import file_name
 from simmorph.evaluation.frontier import plot_frontier, points_of
 from simmorph.evaluation.plots import style
 from simmorph.evaluation.ranking import MARGINAL, ranking_table
@@ -73,19 +74,34 @@ def write_comparison(folder: Path, recipe: CompareRecipe, rows: Sequence[Ranked]
     }
     shown = [score.regions[region] for row in rows for score in row.scores]
     if shown:
-        name = next(iter(shown[0].auc))
-        with style():
-            figure = plot_frontier(rows, region, name, recipe.judge.label)
-            contents |= {f"frontier.{kind}": _drawn(figure, kind) for kind in ("png", "pdf")}
-        contents["frontier.csv"] = _frontier_csv(rows, region, name).encode()
+        files = _frontier_files(recipe)
+        for name, file in files.items():
+            contents |= _frontier(recipe, rows, name, file)
         models = {title: row["models"] for title, row in report["methods"].items()}
-        what, plot, provenance = _what(recipe, shown), contents["frontier.png"], report["provenance"]
-        page = RankingPage(recipe.judge.label, what, table, region, plot, models, provenance)
+        plots = {name: contents[f"{file}.png"] for name, file in files.items()}
+        page = RankingPage(recipe.judge.label, _what(recipe, shown), table, region, plots, models, report["provenance"])
         contents["report.html"] = page.to_html().encode()
     contents[RESULT] = (json.dumps(report, indent=2, allow_nan=False) + "\n").encode()
     for name, content in contents.items():
         with whole_file(folder / name, force=True) as temporary:
             temporary.write_bytes(content)
+
+
+def _frontier_files(recipe: CompareRecipe) -> dict[str, str]:
+    """What the plot of each region is called: `frontier` that of the main one, which comes first."""
+    main = main_region(recipe)
+    others = {name: f"frontier-{file_name(name)}" for name in regions_of(recipe) if name != main}
+    return {main: "frontier", **others}
+
+
+def _frontier(recipe: CompareRecipe, rows: Sequence[Ranked], region: str, file: str) -> dict[str, bytes]:
+    """The plot of one region in two formats, and the numbers behind it, by file name."""
+    inputs = next(iter(next(score.regions[region].auc for row in rows for score in row.scores)))
+    where = f"region {region}" if len(regions_of(recipe)) > 1 else ""
+    with style():
+        figure = plot_frontier(rows, region, inputs, ", ".join(filter(None, [recipe.judge.label, where])))
+        drawn = {f"{file}.{kind}": _drawn(figure, kind) for kind in ("png", "pdf")}
+    return {**drawn, f"{file}.csv": _frontier_csv(rows, region, inputs).encode()}
 
 
 def _drawn(figure: Figure, kind: str) -> bytes:
