@@ -14,7 +14,7 @@ from simmorph.errors import UsageError
 if TYPE_CHECKING:
     from simmorph.config.limits import LimitsRecipe
     from simmorph.config.recipe import Recipe
-    from simmorph.pipeline.coverage import CoverageResult
+    from simmorph.pipeline.coverage import CoverageResult, Place
 
 
 @click.command("limits", short_help="Turn the result into upper limits.")
@@ -102,10 +102,13 @@ def limits_command(
     tell = partial(note, quiet=quiet)
     recipe = None if config is None else load_limits_recipe(config, overrides)
     if n_toys is not None:
-        found = _coverage(
-            str(workspace), recipe, n_toys, measurement, level=level, strength=strength, seed=seed, note=tell
-        )
+        from simmorph.pipeline.coverage import Place
+
+        place = Place(output, force)
+        toys = {"level": level, "strength": strength, "seed": seed, "note": tell}
+        found = _coverage(str(workspace), recipe, n_toys, measurement, place, **toys)
         answer(found.to_json(), found.to_text(), as_json=as_json)
+        _stop_if(found.stopped)
         return
     how = How(level, output, force, tell, engine, impacts)
     if scan is not None:
@@ -115,6 +118,7 @@ def limits_command(
 
         scanned = scan_luminosity(recipe, how)
         answer(scanned.to_json(), scanned.to_text(), as_json=as_json)
+        _stop_if(scanned.stopped)
         return
     result = (
         limits_of_workspace(str(workspace), how, measurement=measurement)
@@ -124,8 +128,19 @@ def limits_command(
     answer(result.to_json(), result.to_text(), as_json=as_json)
 
 
+def _stop_if(stopped: BaseException | None) -> None:
+    """Exit as Ctrl-C or SIGTERM asked for, after what was finished has been printed."""
+    if stopped is not None:
+        raise stopped
+
+
 def _coverage(
-    workspace: str, recipe: Recipe | LimitsRecipe | None, n_toys: int, measurement: str | None, **how: Any
+    workspace: str,
+    recipe: Recipe | LimitsRecipe | None,
+    n_toys: int,
+    measurement: str | None,
+    place: Place,
+    **how: Any,
 ) -> CoverageResult:
     from simmorph.limits.coverage import Toys
     from simmorph.pipeline.coverage import coverage_of_recipe, coverage_of_workspace
@@ -133,7 +148,7 @@ def _coverage(
     level = how.pop("level") or (recipe.limits.cl if recipe is not None and recipe.limits is not None else 0.95)
     toys = Toys(n_toys, level=level, **how)
     return (
-        coverage_of_workspace(workspace, toys, measurement=measurement)
+        coverage_of_workspace(workspace, toys, measurement=measurement, place=place)
         if recipe is None
-        else coverage_of_recipe(recipe, toys)
+        else coverage_of_recipe(recipe, toys, place)
     )

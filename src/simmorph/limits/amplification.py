@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from simmorph.data.events import FloatArray
     from simmorph.limits.histograms import Histogram
 
-KEPT_VARIANCE = 0.99
-"""Share of the variance between replicas that the variations keep."""
+SMALLEST_VARIANCE = 1e-3
+"""Variations below this share of the largest variance, both over the expected yields, are left out."""
 FEW_REPLICAS = 10
 """With fewer, the spread is known to no better than a quarter of itself."""
 
@@ -45,8 +45,11 @@ def eigen_variations(
     """Shifts of all bins, (n_bins,) each, that one standard deviation of a parameter of its own stands for.
 
     They are the principal components of the spread between replicas of the method, each trained on a bootstrap sample
-    of the training events. Where each replica draws events of its own, the fluctuation of these draws is taken off the
-    spread, so that it is not counted a second time beside that of the nominal sample.
+    of the training events, with every bin in units of the root of its yield, which is what data can tell: else a tail
+    where the signal is would be lost beside well-filled bins. Few replicas span few directions, and a template may be
+    wrong in any; so the correlations between bins are shrunk as far as the replicas leave them uncertain, and the
+    spread of each bin is kept. Where each replica draws events of its own, the fluctuation of these draws is taken off
+    the spread, so that it is not counted a second time beside that of the nominal sample.
 
     Args:
         nominal: the template.
@@ -60,15 +63,38 @@ def eigen_variations(
     if len(replicas) < 2:
         raise ValueError("the spread of replicas needs at least two of them")
     scales = [nominal.values.sum() / it.values.sum() if shape_only else 1.0 for it in replicas]
-    values = np.stack([it.values * scale for it, scale in zip(replicas, scales, strict=True)])
-    drawn = np.mean([it.variances * scale**2 for it, scale in zip(replicas, scales, strict=True)], axis=0)
-    covariance = np.cov(values, rowvar=False).reshape(len(drawn), len(drawn))
+    unit = np.sqrt(np.where(nominal.values > 0, nominal.values, 1.0))
+    values = np.stack([it.values * scale / unit for it, scale in zip(replicas, scales, strict=True)])
+    covariance = shrunk_covariance(values)
     if not same_events:
-        covariance -= np.diag(drawn)
+        drawn = np.mean([it.variances * scale**2 for it, scale in zip(replicas, scales, strict=True)], axis=0)
+        covariance -= np.diag(drawn / unit**2)
     variances, directions = np.linalg.eigh(covariance)
-    order = np.argsort(variances)[::-1]
-    variances, directions = np.maximum(variances[order], 0.0), directions[:, order]
-    if not variances.any():
-        return []
-    kept = int(np.searchsorted(np.cumsum(variances), KEPT_VARIANCE * variances.sum())) + 1
-    return [np.sqrt(variances[i]) * directions[:, i] for i in range(kept) if variances[i] > 0]
+    kept = [i for i in np.argsort(variances)[::-1] if variances[i] > SMALLEST_VARIANCE * max(variances[-1], 0.0)]
+    return [np.sqrt(variances[i]) * directions[:, i] * unit for i in kept]
+
+
+def shrunk_covariance(values: FloatArray) -> FloatArray:
+    """(n_bins, n_bins), the covariance of the columns, with correlations shrunk by what is best for so few rows.
+
+    The variances are those of the sample. All correlations are multiplied by one factor, which minimises the expected
+    squared error of the matrix: 1 for many rows, 0 for so few that they tell nothing of correlations. A constant
+    column has none.
+
+    Args:
+        values: (n_replicas, n_bins), at least two rows.
+
+    References:
+        Ledoit, Wolf, J. Multivariate Anal. 88 (2004) 365; the estimate is that of Schafer, Strimmer, Stat. Appl. Genet.
+        Mol. Biol. 4 (2005) 32.
+    """
+    n_rows, spread = len(values), values.std(axis=0, ddof=1)
+    standard = (values - values.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+    products = standard[:, :, None] * standard[:, None, :]
+    correlations = products.sum(axis=0) / (n_rows - 1)
+    uncertainty = n_rows / (n_rows - 1) ** 3 * np.sum((products - products.mean(axis=0)) ** 2, axis=0)
+    off = ~np.eye(len(spread), dtype=bool)
+    size = float(np.sum(correlations[off] ** 2))
+    shrinkage = min(float(np.sum(uncertainty[off])) / size, 1.0) if size > 0 and n_rows > 2 else 1.0
+    correlations[off] *= 1 - shrinkage
+    return np.asarray(correlations * np.outer(spread, spread))

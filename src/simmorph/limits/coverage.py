@@ -18,7 +18,7 @@ from simmorph.limits.inference import AsymptoticCls, fitted_strength
 from simmorph.limits.likelihood import Data
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from simmorph.data.events import FloatArray
     from simmorph.limits.workspace import Measurement
@@ -48,6 +48,20 @@ class Toys:
     level: float = 0.95
     seed: int = 1
     note: Callable[[str], None] = lambda _: None
+
+
+class Outcome(NamedTuple):
+    """What the fit of one pseudo-experiment found.
+
+    Attributes:
+        fitted: strength.
+        quoted: its uncertainty.
+        covered: whether the upper limit is above the true strength.
+    """
+
+    fitted: float
+    quoted: float
+    covered: bool
 
 
 class Coverage(NamedTuple):
@@ -100,45 +114,66 @@ class Coverage(NamedTuple):
 
 
 def coverage(experiments: Sequence[Callable[[np.random.Generator], PseudoExperiment]], toys: Toys) -> Coverage:
-    """Make and fit pseudo-experiments.
+    """Make and fit pseudo-experiments; see `outcomes` and `summary`."""
+    return summary([outcome for _, outcome in outcomes(experiments, toys)], toys)
+
+
+def outcomes(
+    experiments: Sequence[Callable[[np.random.Generator], PseudoExperiment]],
+    toys: Toys,
+    known: Mapping[int, Outcome | None] | None = None,
+) -> Iterator[tuple[int, Outcome | None]]:
+    """The number of each pseudo-experiment and what its fit found; None if it found no minimum.
 
     Args:
         experiments: each makes one; they are taken in turn.
         toys: how many, and at which strength.
+        known: those that need not be made again.
+    """
+    known, n_toys = known or {}, toys.number
+    for number in range(n_toys):
+        if number in known:
+            yield number, known[number]
+            continue
+        toy = experiments[number % len(experiments)](np.random.default_rng([toys.seed, number]))
+        try:
+            yield number, _outcome(toy, toys.strength, toys.level)
+        except (ArithmeticError, InputError):
+            yield number, None
+        if 10 * (number + 1) // n_toys > 10 * number // n_toys:
+            toys.note(f"{number + 1} of {n_toys} pseudo-experiments")
+
+
+def summary(found: Sequence[Outcome | None], toys: Toys) -> Coverage:
+    """What pseudo-experiments say about intervals.
+
+    Args:
+        found: the outcome of each; None where the fit failed.
+        toys: how they were made.
 
     Raises:
         SimmorphError: hardly any fit worked.
     """
-    strength, n_toys = toys.strength, toys.number
-    outcomes: list[tuple[float, float, bool]] = []
-    n_failed = 0
-    for number in range(n_toys):
-        toy = experiments[number % len(experiments)](np.random.default_rng([toys.seed, number]))
-        try:
-            outcomes.append(_outcome(toy, strength, toys.level))
-        except (ArithmeticError, InputError):
-            n_failed += 1
-        if 10 * (number + 1) // n_toys > 10 * number // n_toys:
-            toys.note(f"{number + 1} of {n_toys} pseudo-experiments")
-    if len(outcomes) < 2:
-        raise SimmorphError("coverage", f"{n_failed} of {n_toys} pseudo-experiments failed", "look for empty bins")
-    fitted, quoted, covered = (np.array(column, np.float64) for column in zip(*outcomes, strict=True))
-    pulls = (fitted - strength) / quoted
+    worked = [outcome for outcome in found if outcome is not None]
+    n_failed = len(found) - len(worked)
+    if len(worked) < 2:
+        raise SimmorphError("coverage", f"{n_failed} of {len(found)} pseudo-experiments failed", "look for empty bins")
+    fitted, quoted, covered = (np.array(column, np.float64) for column in zip(*worked, strict=True))
+    pulls = (fitted - toys.strength) / quoted
     return Coverage(
-        strength, len(outcomes), n_failed,
-        _mean(fitted - strength), float(quoted.mean()), _mean(pulls), _width(pulls),
+        toys.strength, len(worked), n_failed,
+        _mean(fitted - toys.strength), float(quoted.mean()), _mean(pulls), _width(pulls),
         _share(np.abs(pulls) < 1), _share(covered > 0), toys.level,
     )  # fmt: skip
 
 
-def _outcome(toy: PseudoExperiment, strength: float, level: float) -> tuple[float, float, bool]:
-    """Fitted strength, quoted uncertainty, and whether the upper limit is above the true strength."""
+def _outcome(toy: PseudoExperiment, strength: float, level: float) -> Outcome:
     likelihood = toy.measurement.likelihood
     found = fitted_strength(likelihood, toy.data, sides=False)
     covered = strength <= 0 or AsymptoticCls(likelihood, toy.data).cls(strength) >= 1 - level
     if not (math.isfinite(found.value) and found.uncertainty > 0):
         raise ArithmeticError("no uncertainty")
-    return found.value, found.uncertainty, covered
+    return Outcome(float(found.value), float(found.uncertainty), bool(covered))
 
 
 def from_model(measurement: Measurement, strength: float) -> Callable[[np.random.Generator], PseudoExperiment]:

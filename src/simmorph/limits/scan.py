@@ -8,7 +8,7 @@ scaled, and the signal. The simulated reference is the template that these data 
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -25,6 +25,14 @@ if TYPE_CHECKING:
     from simmorph.limits.histograms import Histogram
 
 SYSTEMATIC = "beta"
+
+
+class Place(NamedTuple):
+    """Where in a scan a limit is; see Point."""
+
+    luminosity: float
+    generated: int | None
+    beta: float
 
 
 class Point(NamedTuple):
@@ -48,6 +56,11 @@ class Point(NamedTuple):
     observed: float
     expected: float
 
+    @property
+    def place(self) -> Place:
+        """Where it is."""
+        return Place(self.luminosity, self.generated, self.beta)
+
 
 def scan_points(  # noqa: PLR0913 - what is scanned, and over what
     settings: ScanSettings,
@@ -57,6 +70,7 @@ def scan_points(  # noqa: PLR0913 - what is scanned, and over what
     simulated: Histogram,
     parameter: str = "mu",
     level: float = 0.95,
+    known: Mapping[Place, Point] | None = None,
     note: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Point]:
     """A limit for each luminosity, size of the generated sample, and size of the systematic.
@@ -68,30 +82,64 @@ def scan_points(  # noqa: PLR0913 - what is scanned, and over what
         simulated: the closure events: reference template and expected data.
         parameter: what the strength is called.
         level: confidence level.
+        known: points that need not be made again.
         note: is told of each luminosity.
     """
     named = {number: _background(sample) for number, sample in generated.items()}
     rows: list[tuple[int | None, Sample]] = [*named.items(), (None, _background(Sample(simulated, False)))]
+    known = known or {}
     for luminosity in settings.luminosity:
-        n_background = settings.background_per_fb * luminosity
-        true = simulated.scaled(n_background / simulated.values.sum())
-        strength_1 = replace(signal, name="signal").scaled(
-            settings.signal_fraction * n_background / signal.values.sum()
-        )
-        data = replace(true, values=true.values + settings.injected * strength_1.values, name="Asimov data")
+        bench = _Bench.of(settings, luminosity, signal, simulated, parameter, level)
         for beta in settings.beta:
             for number, sample in rows:
-                background = sample.scaled(n_background / sample.histogram.values.sum())
-                background = _with_systematic(background, beta, settings.beta_type)
-                samples = (Sample(strength_1, True, statistics=False), background)
-                templates = Templates(samples, data, True, np.ones(len(data.values), np.bool_))
-                ready = measurement_of(workspace_of(templates, parameter), "scan")
-                limits = upper_limits(AsymptoticCls(ready.likelihood, ready.data), level)
-                found = fitted_strength(ready.likelihood, ready.data, sides=False)
-                yield Point(
-                    *(luminosity, number, beta, found.value, found.uncertainty, limits.observed, limits.expected[2])
-                )
-        note(f"luminosity {luminosity:g}/fb: {n_background:g} background events")
+                place = Place(luminosity, number, beta)
+                yield known[place] if place in known else bench.point(place, sample)
+        note(f"luminosity {luminosity:g}/fb: {bench.n_background:g} background events")
+
+
+@dataclass(frozen=True, eq=False)
+class _Bench:
+    """What all points at one luminosity share.
+
+    Attributes:
+        n_background: expected background events.
+        signal: at a strength of 1.
+        data: the expected ones, signal included.
+        beta_type: how the systematic acts.
+        parameter: what the strength is called.
+        level: confidence level.
+    """
+
+    n_background: float
+    signal: Histogram
+    data: Histogram
+    beta_type: str
+    parameter: str
+    level: float
+
+    @classmethod
+    def of(  # noqa: PLR0913, PLR0917
+        cls, settings: ScanSettings, luminosity: float, signal: Histogram, simulated: Histogram,
+        parameter: str, level: float,
+    ) -> _Bench:  # fmt: skip
+        n_background = settings.background_per_fb * luminosity
+        true = simulated.scaled(n_background / simulated.values.sum())
+        at_1 = replace(signal, name="signal").scaled(settings.signal_fraction * n_background / signal.values.sum())
+        data = replace(true, values=true.values + settings.injected * at_1.values, name="Asimov data")
+        return cls(n_background, at_1, data, settings.beta_type, parameter, level)
+
+    def point(self, place: Place, sample: Sample) -> Point:
+        """The limit with this background, scaled to what is expected."""
+        background = sample.scaled(self.n_background / sample.histogram.values.sum())
+        samples = (
+            Sample(self.signal, True, statistics=False),
+            _with_systematic(background, place.beta, self.beta_type),
+        )
+        templates = Templates(samples, self.data, True, np.ones(len(self.data.values), np.bool_))
+        ready = measurement_of(workspace_of(templates, self.parameter), "scan")
+        limits = upper_limits(AsymptoticCls(ready.likelihood, ready.data), self.level)
+        found = fitted_strength(ready.likelihood, ready.data, sides=False)
+        return Point(*place, found.value, found.uncertainty, limits.observed, limits.expected[2])
 
 
 def _background(sample: Sample) -> Sample:
@@ -99,6 +147,9 @@ def _background(sample: Sample) -> Sample:
 
 
 def _with_systematic(sample: Sample, beta: float, kind: str) -> Sample:
-    if kind == "normsys":
-        return replace(sample, scalings={**(sample.scalings or {}), SYSTEMATIC: beta})
-    return replace(sample, uncorrelated={**(sample.uncorrelated or {}), SYSTEMATIC: beta})
+    """The sample with this systematic, in the place of the recipe's own if it has one of that name."""
+    scalings, uncorrelated = dict(sample.scalings or {}), dict(sample.uncorrelated or {})
+    scalings.pop(SYSTEMATIC, None)
+    uncorrelated.pop(SYSTEMATIC, None)
+    (scalings if kind == "normsys" else uncorrelated)[SYSTEMATIC] = beta
+    return replace(sample, scalings=scalings, uncorrelated=uncorrelated)

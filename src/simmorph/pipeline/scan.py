@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import csv
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from simmorph.config.recipe import required
-from simmorph.data.outputs import refuse_existing, sha256_of, whole_folder, write_json, write_provenance
+from simmorph.data.outputs import refuse_existing, whole_folder, write_json, write_provenance
 from simmorph.errors import ConfigError
 from simmorph.limits.scan import Point, scan_points
 from simmorph.limits.scan_plots import draw_difference, draw_limits, draw_strength
 from simmorph.limits.templates import Defaults, Reader
-from simmorph.pipeline.limits import inputs_of
+from simmorph.pipeline.limits import AS_USUAL, inputs_of
+from simmorph.pipeline.partial import Shelf, hashes_of, until_stopped
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from simmorph.config.limits import BackgroundSettings, LimitsRecipe, LimitsSettings
@@ -34,17 +36,24 @@ class ScanResult:
         beta_type: how the systematic acts.
         amplification: what the uncertainty of the generated background came from.
         parameter: what the strength is called.
+        stopped: what stopped it before its end: Ctrl-C or SIGTERM.
     """
 
     points: list[Point]
     beta_type: str
     amplification: str
     parameter: str
+    stopped: BaseException | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The same as plain JSON; `generated` is null for the simulated reference."""
         rows = [{**point._asdict(), "difference": self.difference(point)} for point in self.points]
-        return {"beta_type": self.beta_type, "amplification": self.amplification, "points": rows}
+        return {
+            "beta_type": self.beta_type,
+            "amplification": self.amplification,
+            "complete": self.stopped is None,
+            "points": rows,
+        }
 
     def to_text(self) -> str:
         """A table for people."""
@@ -70,7 +79,7 @@ class ScanResult:
         return point.expected - reference.expected
 
 
-def scan_luminosity(recipe: Recipe | LimitsRecipe, how: How) -> ScanResult:
+def scan_luminosity(recipe: Recipe | LimitsRecipe, how: How = AS_USUAL) -> ScanResult:
     """The three studies of an amplified background.
 
     Raises:
@@ -82,25 +91,61 @@ def scan_luminosity(recipe: Recipe | LimitsRecipe, how: How) -> ScanResult:
     if output is not None:
         refuse_existing(output, force=how.force, marker=TABLE)
     background = _background(settings)
+    inputs = hashes_of(inputs_of(settings))
+    level = how.level or settings.cl
+    shelf = Shelf(output, {"scan": settings.model_dump(mode="json"), "level": level, "inputs": inputs})
+    grid = _grid(recipe, settings, background, how, level, shelf)
+    stopped = until_stopped(lambda: _fill(shelf, grid))
+    points = _with_reference([_point(part) for part in shelf.parts])
+    treatment = background.amplified(settings.amplification)
+    result = ScanResult(points, settings.scan.beta_type, treatment, settings.parameter, stopped)
+    if stopped is not None:
+        how.note(shelf.where())
+    elif output is not None:
+        _write(result, output, inputs, force=how.force)
+        shelf.clear()
+    return result
+
+
+def _grid(  # noqa: PLR0913, PLR0917
+    recipe: Recipe | LimitsRecipe,
+    settings: LimitsSettings,
+    background: BackgroundSettings,
+    how: How,
+    level: float,
+    shelf: Shelf,
+) -> Iterator[Point]:
+    """Every point of the scan that is not on the shelf."""
     reader = Reader(settings, Defaults(settings.tree or recipe.tree, recipe.weight), how.note)
-    signal = reader.sample(settings.signal[0], is_signal=True).histogram
     closure = background.model_copy(update={"input": background.closure, "name": "simulated"})
-    simulated = reader.checked(closure)
-    generated = {number: reader.generated(background, number) for number in settings.scan.generated}
-    points = scan_points(
+    known = {point.place: point for point in map(_point, shelf.parts)}
+    found = scan_points(
         settings.scan,
-        signal=signal,
-        generated=generated,
-        simulated=simulated,
+        signal=reader.sample(settings.signal[0], is_signal=True).histogram,
+        generated={number: reader.generated(background, number) for number in settings.scan.generated},
+        simulated=reader.checked(closure),
         parameter=settings.parameter,
-        level=how.level or settings.cl,
+        level=level,
+        known=known,
         note=how.note,
     )
-    treatment = background.amplified(settings.amplification)
-    result = ScanResult(list(points), settings.scan.beta_type, treatment, settings.parameter)
-    if output is not None:
-        _write(result, output, inputs_of(settings), force=how.force)
-    return result
+    return (point for point in found if point.place not in known)
+
+
+def _fill(shelf: Shelf, points: Iterable[Point]) -> None:
+    for point in points:
+        shelf.add([*point])
+
+
+def _point(part: Sequence[Any]) -> Point:
+    return Point(*part)
+
+
+def _with_reference(points: Sequence[Point]) -> list[Point]:
+    """The points in order, without those whose simulated reference is still missing."""
+    has_one = {(it.luminosity, it.beta) for it in points if it.generated is None}
+    kept = [it for it in points if (it.luminosity, it.beta) in has_one]
+    return sorted(kept, key=lambda it: (it.luminosity, it.beta, math.inf if it.generated is None else it.generated))
 
 
 def _background(settings: LimitsSettings) -> BackgroundSettings:
@@ -111,7 +156,7 @@ def _background(settings: LimitsSettings) -> BackgroundSettings:
     return background
 
 
-def _write(result: ScanResult, output: Path, inputs: Sequence[str], *, force: bool) -> None:
+def _write(result: ScanResult, output: Path, inputs: Mapping[str, str], *, force: bool) -> None:
     with whole_folder(output, force=force, marker=TABLE) as folder:
         figures = {"strength": draw_strength, "limit": draw_limits, "difference": draw_difference}
         for name, draw in figures.items():
@@ -123,4 +168,4 @@ def _write(result: ScanResult, output: Path, inputs: Sequence[str], *, force: bo
             writer.writerow([*Point._fields, "difference"])
             writer.writerows([[*point, result.difference(point)] for point in result.points])
         write_json(folder / TABLE, result.to_json())
-        write_provenance(folder / TABLE, {"inputs": {path: sha256_of(path) for path in inputs}})
+        write_provenance(folder / TABLE, {"inputs": dict(inputs)})
