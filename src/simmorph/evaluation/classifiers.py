@@ -153,7 +153,7 @@ def _cross_entropy(network: Perceptron, template: Sample, target: Sample) -> Ten
 CLASSIFIERS: dict[str, Scorer] = {
     "trees": trees,
     "deep_trees": deep_trees,
-    # Gendreau-Distler, Le Pottier, Wang, NeurIPS ML4PS 2023: 2 layers of 32, batches of 1000; epochs are not printed.
+    # Gendreau-Distler, Le Pottier, Wang, "Transforming Simulation to Data Without Pairing": 2 layers of 32, batches of 1000; epochs are not printed.
     "network_2x32": partial(
         _network,
         hidden=(32, 32),

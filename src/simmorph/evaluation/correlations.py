@@ -68,7 +68,12 @@ def _standardised(events: Events) -> FloatArray:
 
 
 def pearson_worst(template: Events, target: Events, rng: np.random.Generator) -> Estimate:  # noqa: ARG001
-    """The largest difference of a pair's correlation; noise alone makes it positive, so compare it to the null."""
+    """The largest difference of a pair's Pearson coefficient between template and target.
+
+    Null: positive, and larger the more pairs there are: about sqrt(1/n + 1/m) for a few. Outliers weigh heavily in it,
+    unlike in rank correlations.
+    Source: Pearson, Proc. R. Soc. 58 (1895) 240; error of the coefficient: see `correlations`.
+    """
     difference, uncertainty = _differences(template, target)
     if not np.isfinite(difference).any():
         return Estimate(float("nan"), float("nan"))
@@ -77,7 +82,10 @@ def pearson_worst(template: Events, target: Events, rng: np.random.Generator) ->
 
 
 def pearson_mean(template: Events, target: Events, rng: np.random.Generator) -> Estimate:  # noqa: ARG001
-    """The mean absolute difference over all pairs; its uncertainty takes pairs as independent."""
+    """The mean absolute difference of the Pearson coefficients over all pairs; its error takes pairs as independent.
+
+    Null: positive, sqrt(2 / pi (1/n + 1/m)) for independent normal features, and less where they are correlated.
+    """
     difference, uncertainty = _differences(template, target)
     defined = np.isfinite(difference)
     if not defined.any():

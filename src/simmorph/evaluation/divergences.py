@@ -1,8 +1,8 @@
 """Divergences of one-dimensional distributions in bins: Kullback-Leibler, Jensen-Shannon, Hellinger, and chi2.
 
-Bins hold equal shares of the target, so that each of them tells something; a value that many events share is a
-bin of its own. Both are positive by construction: two samples of n and m events that agree have a Kullback-Leibler
-divergence of about (n_bins - 1) / 2 (1/n + 1/m). So compare them to the null.
+There are 50 bins that hold equal shares of the target, so that each of them tells something; a value that many events
+share is a bin of its own. Divergences are positive by construction: compare them to the null, which is stated with each
+for samples of n and m events (effective numbers) that agree.
 """
 
 from __future__ import annotations
@@ -55,6 +55,9 @@ def kullback_leibler(template: Events, target: Events, column: int) -> Estimate:
     """The Kullback-Leibler divergence sum p log(p / q) of one feature, with p the target and q the template.
 
     A share of the template is taken to be at least that of half an event, so that an empty bin is not infinite.
+
+    Null: (n_bins - 1) / 2 (1/n + 1/m).
+    Source: Kullback, Leibler, Ann. Math. Stat. 22 (1951) 79.
     """
     binned = _binned(template, target, column)
     logarithm = np.log(binned.target / binned.template)
@@ -63,7 +66,11 @@ def kullback_leibler(template: Events, target: Events, column: int) -> Estimate:
 
 
 def hellinger(template: Events, target: Events, column: int) -> Estimate:
-    """The Hellinger distance of one feature, sqrt(1 - sum sqrt(p q)): 0 where they agree, 1 where nothing overlaps."""
+    """The Hellinger distance of one feature, sqrt(1 - sum sqrt(p q)): 0 where they agree, 1 where nothing overlaps.
+
+    Null: sqrt((n_bins - 1) / 8 (1/n + 1/m)).
+    Source: Hellinger, J. Reine Angew. Math. 136 (1909) 210.
+    """
     binned = _binned(template, target, column)
     overlap = float(np.sum(np.sqrt(binned.target * binned.template)))
     value = float(np.sqrt(max(1 - overlap, 0.0)))
@@ -77,6 +84,9 @@ def jensen_shannon(template: Events, target: Events, column: int) -> Estimate:
     """The Jensen-Shannon divergence of one feature: the mean Kullback-Leibler divergence from the mixture of both.
 
     It lies between 0 and log 2, whatever is empty.
+
+    Null: (n_bins - 1) / 8 (1/n + 1/m).
+    Source: Lin, IEEE Trans. Inf. Theory 37 (1991) 145.
     """
     binned = _binned(template, target, column)
     mixture = (binned.target + binned.template) / 2
@@ -87,9 +97,12 @@ def jensen_shannon(template: Events, target: Events, column: int) -> Estimate:
 
 
 def chi_square(template: Events, target: Events, column: int) -> Estimate:
-    """The chi2 of one feature over its degrees of freedom: 1 where both samples agree.
+    """The chi2 of shares of two weighted histograms of one feature, over its degrees of freedom.
 
-    Not valid where a bin holds a handful of events.
+    Variances are sums of squared weights. Not valid where a bin holds a handful of events.
+
+    Null: 1.
+    Source: Gagunashvili, Nucl. Instrum. Meth. A 614 (2010) 287.
     """
     binned = _binned(template, target, column)
     variance = binned.squares[0] + binned.squares[1]
