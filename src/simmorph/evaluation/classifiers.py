@@ -153,7 +153,8 @@ def _cross_entropy(network: Perceptron, template: Sample, target: Sample) -> Ten
 CLASSIFIERS: dict[str, Scorer] = {
     "trees": trees,
     "deep_trees": deep_trees,
-    # Gendreau-Distler, Le Pottier, Wang, "Transforming Simulation to Data Without Pairing": 2 layers of 32, batches of 1000; epochs are not printed.
+    # Gendreau-Distler, Le Pottier, Wang, "Transforming Simulation to Data Without Pairing": batches of 1000; their
+    # epochs and rate are not printed, so it learns until the events set aside tell it to stop.
     "network_2x32": partial(
         _network,
         hidden=(32, 32),
