@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from simmorph.limits.amplification import eigen_variations, shrunk_covariance
 from simmorph.limits.histograms import Histogram

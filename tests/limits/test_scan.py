@@ -8,7 +8,7 @@ import pytest
 from simmorph.config.limits import ScanSettings
 from simmorph.limits.histograms import Histogram
 from simmorph.limits.scan import Point, scan_points
-from simmorph.limits.scan_plots import draw_difference, draw_limits, draw_strength
+from simmorph.limits.scan_plots import Kind, draw_difference, draw_limits, draw_strength
 from simmorph.limits.templates import Sample
 
 EDGES = np.linspace(0, 1, 26)
@@ -62,7 +62,8 @@ def test_an_injected_signal_is_found_at_every_luminosity() -> None:
 def test_figures_name_what_they_show() -> None:
     points = points_of(generated=[10_000, 100_000], beta=[0.05, 0.1], luminosity=[10.0, 100.0])
     for draw in (draw_strength, draw_limits, draw_difference):
-        axes = draw(points, "mu").axes[0]
+        axes = draw(points, "mu", Kind("normsys", "naive")).axes[0]
         assert axes.get_xlabel()
         assert r"\mu" in axes.get_ylabel()
-        assert axes.get_legend() is not None
+        assert "normsys" in axes.get_legend().get_title().get_text()
+        assert "naive" in axes.get_legend().get_title().get_text()

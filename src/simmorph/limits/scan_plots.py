@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from simmorph.limits.plots import BLUE, GREEN, ORANGE, STYLE, symbol
 
@@ -14,14 +15,43 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
 
     from simmorph.limits.scan import Point
 
 COLOURS = (BLUE, ORANGE, GREEN, "#CC79A7", "#56B4E9", "#E69F00")
 SIMULATED = "simulated"
+ACTS = {"shapesys": "in each bin (shapesys)", "normsys": "of all bins together (normsys)"}
+"""How a systematic acts, in words."""
+TRAINING = {
+    "replicas": "training: spread of replicas",
+    "training": "training: number of its events",
+    "naive": "training: left out (naive)",
+}
+"""What the uncertainty of the generated background comes from besides its draws, in words."""
 
 
-def draw_strength(points: Sequence[Point], parameter: str) -> Figure:
+class Kind(NamedTuple):
+    """What a scan's uncertainties are; the physics differs by it.
+
+    Attributes:
+        beta_type: how the systematic acts.
+        amplification: what the uncertainty of the generated background comes from.
+        injected: strength of the signal in the expected data.
+    """
+
+    beta_type: str
+    amplification: str
+    injected: float = 1.0
+
+    def title(self, beta: float | None = None) -> str:
+        """Both in two lines for a legend."""
+        size = r"$\beta$" if beta is None else _beta_words(beta)
+        acts = ACTS.get(self.beta_type, self.beta_type)
+        return f"{size} {acts}\n{TRAINING.get(self.amplification, self.amplification)}"
+
+
+def draw_strength(points: Sequence[Point], parameter: str, kind: Kind) -> Figure:
     """Fitted strength and its uncertainty against luminosity: most generated events, and the simulated reference."""
     largest = max(_sizes(points))
     beta = _middle(points)
@@ -39,12 +69,13 @@ def draw_strength(points: Sequence[Point], parameter: str) -> Figure:
             [it.uncertainty for it in reference],
             fmt="s", color="k", ms=4, lw=1, label=SIMULATED,
         )  # fmt: skip
+        axes.axhline(kind.injected, color="k", lw=1, ls=":", label="injected")
         axes.set(xscale="log", xlabel=r"Integrated luminosity [fb$^{-1}$]", ylabel=f"Fitted {symbol(parameter)}")
-        axes.legend(title=_beta_words(beta))
+        _legend(axes, kind.title(beta))
         return figure
 
 
-def draw_limits(points: Sequence[Point], parameter: str) -> Figure:
+def draw_limits(points: Sequence[Point], parameter: str, kind: Kind) -> Figure:
     """Median expected upper limit against luminosity, for each size of the generated sample."""
     beta = _middle(points)
     with mpl.rc_context(STYLE):
@@ -57,11 +88,12 @@ def draw_limits(points: Sequence[Point], parameter: str) -> Figure:
         axes.plot([it.luminosity for it in rows], [it.expected for it in rows], "ks--", ms=4, label=SIMULATED)
         axes.set(xscale="log", yscale="log", xlabel=r"Integrated luminosity [fb$^{-1}$]")
         axes.set_ylabel(f"Expected upper limit on {symbol(parameter)}")
-        axes.legend(title=_beta_words(beta))
+        _plain_numbers(axes.yaxis)
+        _legend(axes, kind.title(beta))
         return figure
 
 
-def draw_difference(points: Sequence[Point], parameter: str) -> Figure:
+def draw_difference(points: Sequence[Point], parameter: str, kind: Kind) -> Figure:
     """What the generated background costs beside the simulated one, against its size, at the middle luminosity."""
     levels = sorted({it.luminosity for it in points})
     luminosity = levels[len(levels) // 2]
@@ -75,8 +107,26 @@ def draw_difference(points: Sequence[Point], parameter: str) -> Figure:
         axes.axhline(0, color="k", lw=1)
         name = symbol(parameter)
         axes.set(xscale="log", xlabel="Generated events", ylabel=f"Limit on {name}, generated $-$ simulated")
-        axes.legend(title=rf"{luminosity:g} fb$^{{-1}}$")
+        _legend(axes, kind.title() + rf", at {luminosity:g} fb$^{{-1}}$")
         return figure
+
+
+def _plain_numbers(axis: Axis) -> None:
+    """1, 2, 5, 10 in place of powers of ten, of which a short axis has none."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def _legend(axes: Axes, title: str) -> None:
+    """A legend with room of its own, above everything that is drawn."""
+    if axes.get_yscale() == "log":
+        low, high = axes.get_ylim()
+        axes.set_ylim(low, high * (high / low) ** 0.6)
+    else:
+        low, high = axes.get_ylim()
+        axes.set_ylim(low, high + 0.6 * (high - low))
+    axes.legend(title=title, title_fontsize=11, loc="upper right", alignment="left")
 
 
 def _figure() -> tuple[Figure, Axes]:

@@ -11,7 +11,7 @@ from simmorph.config.recipe import required
 from simmorph.data.outputs import refuse_existing, whole_folder, write_json, write_provenance
 from simmorph.errors import ConfigError
 from simmorph.limits.scan import Point, scan_points
-from simmorph.limits.scan_plots import draw_difference, draw_limits, draw_strength
+from simmorph.limits.scan_plots import Kind, draw_difference, draw_limits, draw_strength
 from simmorph.limits.templates import Defaults, Reader
 from simmorph.pipeline.limits import AS_USUAL, inputs_of
 from simmorph.pipeline.partial import Shelf, hashes_of, until_stopped
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from simmorph.pipeline.limits import How
 
 TABLE = "scan.json"
+KIND = "beta_type", "amplification"
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class ScanResult:
         beta_type: how the systematic acts.
         amplification: what the uncertainty of the generated background came from.
         parameter: what the strength is called.
+        injected: strength of the signal in the expected data.
         stopped: what stopped it before its end: Ctrl-C or SIGTERM.
     """
 
@@ -43,6 +45,7 @@ class ScanResult:
     beta_type: str
     amplification: str
     parameter: str
+    injected: float = 1.0
     stopped: BaseException | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -51,6 +54,7 @@ class ScanResult:
         return {
             "beta_type": self.beta_type,
             "amplification": self.amplification,
+            "injected": self.injected,
             "complete": self.stopped is None,
             "points": rows,
         }
@@ -98,7 +102,7 @@ def scan_luminosity(recipe: Recipe | LimitsRecipe, how: How = AS_USUAL) -> ScanR
     stopped = until_stopped(lambda: _fill(shelf, grid))
     points = _with_reference([_point(part) for part in shelf.parts])
     treatment = background.amplified(settings.amplification)
-    result = ScanResult(points, settings.scan.beta_type, treatment, settings.parameter, stopped)
+    result = ScanResult(points, settings.scan.beta_type, treatment, settings.parameter, settings.scan.injected, stopped)
     if stopped is not None:
         how.note(shelf.where())
     elif output is not None:
@@ -157,15 +161,17 @@ def _background(settings: LimitsSettings) -> BackgroundSettings:
 
 
 def _write(result: ScanResult, output: Path, inputs: Mapping[str, str], *, force: bool) -> None:
+    kind = Kind(result.beta_type, result.amplification, result.injected)
     with whole_folder(output, force=force, marker=TABLE) as folder:
         figures = {"strength": draw_strength, "limit": draw_limits, "difference": draw_difference}
         for name, draw in figures.items():
-            figure = draw(result.points, result.parameter)
+            figure = draw(result.points, result.parameter, kind)
             figure.savefig(folder / f"scan-{name}.png", dpi=150)
             figure.savefig(folder / f"scan-{name}.pdf", metadata={"CreationDate": None})
         with (folder / "scan.csv").open("w", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
-            writer.writerow([*Point._fields, "difference"])
-            writer.writerows([[*point, result.difference(point)] for point in result.points])
+            writer.writerow([*Point._fields, "difference", *KIND])
+            kinds = result.beta_type, result.amplification
+            writer.writerows([[*point, result.difference(point), *kinds] for point in result.points])
         write_json(folder / TABLE, result.to_json())
         write_provenance(folder / TABLE, {"inputs": dict(inputs)})
