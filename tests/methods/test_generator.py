@@ -10,6 +10,7 @@ import torch
 
 from simmorph.config.recipe import MethodSettings
 from simmorph.config.training import TrainingSettings
+from simmorph.data.estimates import Estimate
 from simmorph.data.events import Events
 from simmorph.methods import build_method
 from simmorph.methods.ensemble import GeneratorMixture
@@ -157,9 +158,9 @@ def test_a_game_draws_with_a_running_mean_of_its_weights() -> None:
 def test_the_best_epoch_can_be_chosen_by_a_judge(kind: str) -> None:
     seen = []
 
-    def judge(template: Events, target: Events) -> float:
+    def judge(template: Events, target: Events) -> Estimate:
         seen.append(np.array_equal(template.ids, target.ids))
-        return 0.6 - 0.01 * len(seen) if len(seen) < 3 else 0.6
+        return Estimate(0.6 - 0.01 * len(seen) if len(seen) < 3 else 0.6, 0.01)
 
     target = banana(1000)
     settings = SETTINGS.model_copy(update={"epochs": 4, "select_on": "auc"})

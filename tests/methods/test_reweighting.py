@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 
@@ -13,11 +15,14 @@ from simmorph.methods.bdt import BoostedTrees
 from simmorph.methods.reweighting import Reweighting, fold_of
 from simmorph.neural.training import Training
 
+if TYPE_CHECKING:
+    from simmorph.data.estimates import Estimate
+
 HOW = Training(TrainingSettings(device="cpu", holdout=0))
 
 
-def judge(template: Events, target: Events) -> float:
-    return auc(template, target, np.random.default_rng(1)).value
+def judge(template: Events, target: Events) -> Estimate:
+    return auc(template, target, np.random.default_rng(1))
 
 
 def test_trees_that_learnt_by_heart_are_not_believed() -> None:
@@ -61,7 +66,7 @@ def test_weights_of_one_region_hold_in_another_only_if_the_ratio_is_the_same(*, 
     method = BoostedTrees(1, 0, trees=40, folds=3)
     method.fit(events["training source"], events["training target"], HOW)
     closure = {
-        region: judge(method.transform(events[f"{region} source"]), events[f"{region} target"])
+        region: judge(method.transform(events[f"{region} source"]), events[f"{region} target"]).value
         for region in ("control", "signal")
     }
     assert closure["control"] == pytest.approx(0.5, abs=0.02)
@@ -100,6 +105,9 @@ def test_a_test_that_does_not_close_is_told() -> None:
         method.fit(source, target, how)
         found.append(method.notes(source, method.transform(source)))
     assert found[0].numbers["closure_auc"] > 0.6
+    # That of 2,400 equal events each, in two folds that learn each other's noise, and a little more for the weights.
+    least = (2 * 2 / 2400 / 12) ** 0.5
+    assert 0.95 * least < found[1].numbers["closure_auc_uncertainty"] < 1.6 * least
     assert any("no closure" in warning for warning in found[0].warnings)
     assert found[1].numbers["closure_auc"] < 0.56
 

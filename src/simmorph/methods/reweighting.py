@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
@@ -127,6 +128,7 @@ class Reweighting(Method):
     kind: ClassVar[Kind] = "reweight"
     mean_factor: Tensor
     closure: Tensor
+    closure_error: Tensor
 
     def __init__(
         self, n_features: int, n_context: int, ratio: Callable[[int], Ratio], n_folds: int, max_factor: float
@@ -137,6 +139,8 @@ class Reweighting(Method):
         self.of_context = FoldedRatio(lambda: ratio(n_context), n_folds) if n_context else None
         self.register_buffer("mean_factor", torch.ones((), dtype=torch.float64))
         self.register_buffer("closure", torch.full((), NOT_JUDGED, dtype=torch.float64))
+        # Notes are written when a model is trained: a saved one has no use for this, and an older one lacks it.
+        self.register_buffer("closure_error", torch.full((), torch.nan, dtype=torch.float64), persistent=False)
 
     def fit(self, source: Events, target: Events, how: Training) -> dict[str, History]:
         """Learn the ratio of events, then that of contexts if there are any; see Method."""
@@ -152,7 +156,9 @@ class Reweighting(Method):
         self.mean_factor.fill_(float(np.average(self._capped(training)[0], weights=training.weights)))
         wanted = how.split(target)[1]
         if how.judge is not None and len(validation) and len(wanted):
-            self.closure.fill_(how.judge(self.transform(validation), wanted))
+            closure = how.judge(self.transform(validation), wanted)
+            self.closure.fill_(closure.value)
+            self.closure_error.fill_(closure.uncertainty)
         return history
 
     def transform(self, events: Events) -> Events:
@@ -164,7 +170,7 @@ class Reweighting(Method):
         """How many events the weights are worth, what capping did, and whether the test closes; see Method.
 
         `closure_auc` is how well a fresh classifier tells the reweighted source from the target on the validation
-        part: 0.5 if it cannot.
+        part: 0.5 if it cannot; `closure_auc_uncertainty` is its statistical error.
         """
         numbers, warnings = super().notes(source, template)
         factors, log_ratio = self._capped(source)
@@ -172,11 +178,14 @@ class Reweighting(Method):
         numbers["largest_factor"] = float(np.nanmax(factors, initial=0.0) / self.mean_factor.item())
         numbers["capped_fraction"] = float(np.mean(was_capped)) if len(was_capped) else 0.0
         numbers["capped_away"] = _share_capped_away(factors, log_ratio, source.weights)
-        closure = self.closure.item()
+        closure, error = self.closure.item(), self.closure_error.item()
         if closure != NOT_JUDGED:
             numbers["closure_auc"] = closure
+        if math.isfinite(error):
+            numbers["closure_auc_uncertainty"] = error
         if closure > POOR_CLOSURE:
-            warnings = [*warnings, f"no closure: a classifier tells reweighted source from target, AUC {closure:.3f}"]
+            told = f"{closure:.3f} ± {error:.3f}" if math.isfinite(error) else f"{closure:.3f}"
+            warnings = [*warnings, f"no closure: a classifier tells reweighted source from target, AUC {told}"]
         if was_capped.any():
             share, lost = (f"{100 * numbers[name]:.2g} %" for name in ("capped_fraction", "capped_away"))
             told = (

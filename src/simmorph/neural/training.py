@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from simmorph.config.training import TrainingSettings
+    from simmorph.data.estimates import Estimate
     from simmorph.data.events import Events
     from simmorph.neural.stage import Loss
 
@@ -50,7 +51,7 @@ class Training:
         on_epoch: is told of every epoch: stage, epoch, epochs, loss, validation_loss, learning_rate, seconds, and what
             the method observes.
         member: the number of this method in an ensemble; each begins with other random numbers.
-        judge: tells a template from a target, for `select_on: auc`: 0.5 if it cannot, up to 1.
+        judge: tells a template from a target, for `select_on: auc`: 0.5 if it cannot, up to 1, with its error.
     """
 
     settings: TrainingSettings
@@ -59,7 +60,7 @@ class Training:
     stop_requested: Callable[[], bool] = _never
     on_epoch: Callable[[Mapping[str, Any]], None] = _silently
     member: int = 0
-    judge: Callable[[Events, Events], float] | None = None
+    judge: Callable[[Events, Events], Estimate] | None = None
 
     @property
     def seed(self) -> int:
@@ -133,7 +134,7 @@ class Training:
         judge, before, wanted = self.judge, self.split(source)[1], self.split(target)[1]
         if not (len(before) and len(wanted)):
             raise ConfigError("training.select_on", "auc needs events to judge by", "raise training.validation")
-        return lambda: judge(transform(before), wanted)
+        return lambda: judge(transform(before), wanted).value
 
     def should_stop(self) -> bool:
         """Whether to save and stop now."""

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from simmorph.card import ModelCard
     from simmorph.config.recipe import Recipe
+    from simmorph.data.estimates import Estimate
     from simmorph.data.events import FloatArray
 
 LOG_OF_CHECKPOINT = "training.jsonl"
@@ -150,9 +151,9 @@ def replica_folder(model: Path, replica: int) -> Path:
     return model.with_name(f"{model.name}.replicas") / f"{replica:02d}" if replica else model
 
 
-def held_out_auc(template: Events, target: Events) -> float:
+def held_out_auc(template: Events, target: Events) -> Estimate:
     """How well gradient boosting tells template from target, on as many of the first events as are quick to judge."""
-    return auc(template[:MAX_JUDGED], target[:MAX_JUDGED], np.random.default_rng(JUDGE_SEED)).value
+    return auc(template[:MAX_JUDGED], target[:MAX_JUDGED], np.random.default_rng(JUDGE_SEED))
 
 
 @contextlib.contextmanager
