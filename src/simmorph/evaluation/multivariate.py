@@ -92,9 +92,10 @@ def _mmd(kernel: FloatArray, weights: FloatArray, is_template: BoolArray) -> Flo
     first = weights[:, None] * is_template
     second = weights[:, None] * ~is_template
     towards = kernel @ first
+    among_all = (kernel @ weights)[:, None]
     within = np.sum(first * towards, axis=0) / (first.sum(0) ** 2 - np.sum(first**2, axis=0))
     across = np.sum(second * towards, axis=0) / (first.sum(0) * second.sum(0))
-    among = np.sum(second * (kernel @ second), axis=0) / (second.sum(0) ** 2 - np.sum(second**2, axis=0))
+    among = np.sum(second * (among_all - towards), axis=0) / (second.sum(0) ** 2 - np.sum(second**2, axis=0))
     return np.asarray(within + among - 2 * across, np.float64)
 
 

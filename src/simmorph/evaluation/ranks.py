@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -54,7 +55,7 @@ class Ranked:
 
     def __init__(self, values: FloatArray, weights: FloatArray) -> None:
         self._share = weights / np.sum(weights)
-        self._order = np.argsort(values, kind="stable")
+        self._order = np.argsort(values)
         ordered = values[self._order]
         starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
         self._ties = None if len(starts) == len(values) else np.diff(np.append(starts, len(values)))
@@ -66,13 +67,14 @@ class Ranked:
         """The correlation with the ranks of another variable of the same events."""
         if min(self.variance, other.variance) < SMALLEST_VARIANCE:
             return Estimate(float("nan"), float("nan"))
-        scale = np.sqrt(self.variance * other.variance)
+        scale = float(np.sqrt(self.variance * other.variance))
         r = float(np.sum(self._share * self.ranks * other.ranks)) / scale
         influence = (self.ranks * other.ranks + self._above(other.ranks) + other._above(self.ranks)) / scale
-        influence -= r / 2 * (self._own_influence() / self.variance + other._own_influence() / other.variance)
+        influence -= r / 2 * (self._own_influence / self.variance + other._own_influence / other.variance)
         influence -= np.sum(self._share * influence)
         return Estimate(r, float(np.sqrt(np.sum((self._share * influence) ** 2))))
 
+    @cached_property
     def _own_influence(self) -> FloatArray | float:
         """What each event does to the variance of the ranks; without ties that is always the same."""
         return self.ranks**2 + 2 * self._above(self.ranks) if self._ties is not None else 3 * self.variance
