@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import norm
@@ -81,3 +83,14 @@ def test_bins_are_merged_until_the_ratio_falls() -> None:
     assert (signed > 0).all()
     empty = falling_ratio(np.array([1.0, 0.0]), np.array([0.0, 1.0]), (0.01, 0.02))
     assert empty == pytest.approx([1 / 0.02, 0.01])
+
+
+def test_an_event_has_no_say_in_its_own_weight() -> None:
+    judgement = judge(normal(SHIFT, 1, 1000), normal(0, 2, 1000), np.random.default_rng(3))
+    heavy = np.where(np.arange(2000) == 7, 50.0, judgement.weights)
+    plain, changed = (
+        calibrated(replace(judgement, weights=weights), np.random.default_rng(4)).ratio
+        for weights in (judgement.weights, heavy)
+    )
+    assert changed[7] == plain[7]
+    assert (changed != plain).sum() > 100

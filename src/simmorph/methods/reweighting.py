@@ -170,7 +170,8 @@ class Reweighting(Method):
         """How many events the weights are worth, what capping did, and whether the test closes; see Method.
 
         `closure_auc` is how well a fresh classifier tells the reweighted source from the target on the validation
-        part: 0.5 if it cannot; `closure_auc_uncertainty` is its statistical error.
+        part: 0.5 if it cannot; `closure_auc_uncertainty` is its statistical error. Where a ratio is stopped early, that
+        is by the same part: whether weights close on events that nothing has seen is for `simmorph evaluate` to say.
         """
         numbers, warnings = super().notes(source, template)
         factors, log_ratio = self._capped(source)

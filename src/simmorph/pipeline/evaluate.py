@@ -59,12 +59,15 @@ class EvaluateResult:
 def _table(result: RegionResult) -> str:
     words = {metric: metric_words(metric, result.derived) for metric in result.metrics}
     width = max(map(len, words.values()))
-    head = f"{'metric':<{width}}" + "".join(f"{name.replace('_', ' '):>22}" for name in result.comparisons)
-    rows = [
-        f"{words[metric]:<{width}}" + "".join(f"{compared[name].to_text():>22}" for name in result.comparisons)
-        for metric, compared in result.metrics.items()
-    ]
-    return "\n".join([head, *rows])
+    names = "".join(f"{name.replace('_', ' '):>22}" for name in result.comparisons)
+    rows = [f"{'metric':<{width}}{names}{'template above null':>22}"]
+    for metric, compared in result.metrics.items():
+        found = "".join(f"{compared[name].to_text():>22}" for name in result.comparisons)
+        significance = result.significances[metric]["template_vs_target"].deviations
+        rows.append(f"{words[metric]:<{width}}{found}{significance:>+19.1f} sd")
+    return "\n".join(
+        [*rows, f"metrics: {result.findings.sentence()}", f"variables: {result.distance_findings.sentence()}"]
+    )
 
 
 def evaluate(
