@@ -28,7 +28,7 @@ def samples() -> Samples:
 def test_fractions_are_those_of_the_weights(samples: Samples) -> None:
     found = acceptance(samples)["high"]
     assert [found.passing[name].value for name in ("source", "template", "target")] == [0.5, 0.5, 0.8]
-    assert (found.leaving, found.entering) == (pytest.approx((0.25, 0.25)),) * 2
+    assert found.leaving == found.entering == pytest.approx((0.25, 0.25))
     assert found.passing["source"].uncertainty == pytest.approx(np.sqrt(0.5 * 0.5 / 4))
 
 

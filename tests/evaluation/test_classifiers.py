@@ -41,8 +41,8 @@ def test_an_event_is_judged_by_nothing_that_has_seen_it(classifier: str) -> None
     score, weights = CLASSIFIERS[classifier], np.ones(800)
     same = [score(Trial(inputs, its, weights, left_out, 1)) for its in (labels, other)]
     different = [score(Trial(inputs, its, weights, ~left_out, 1)) for its in (labels, other)]
-    assert np.array_equal(*same)
-    assert not np.array_equal(*different)
+    assert np.array_equal(same[0], same[1])
+    assert not np.array_equal(different[0], different[1])
 
 
 @EVERY

@@ -26,10 +26,11 @@ def test_whole_weights_count_as_copies_and_negative_ones_remove_them() -> None:
     rows = correlated(400, 2)
     weights = np.where(np.arange(400) % 3 == 0, 2.0, 1.0)
     copied = np.concatenate([rows, rows[weights == 2]])
-    weighted = rank_correlation(*rows.T, weights)
+    weighted = rank_correlation(rows[:, 0], rows[:, 1], weights)
     assert weighted.value == pytest.approx(spearmanr(copied).statistic, abs=1e-12)
     signed = np.concatenate([np.ones(len(copied)), -np.ones(np.sum(weights == 2))])
-    removed = rank_correlation(*np.concatenate([copied, rows[weights == 2]]).T, signed)
+    more = np.concatenate([copied, rows[weights == 2]])
+    removed = rank_correlation(more[:, 0], more[:, 1], signed)
     assert removed.value == pytest.approx(spearmanr(rows).statistic, abs=1e-12)
 
 
@@ -41,7 +42,7 @@ def test_the_uncertainty_is_the_spread_of_repetitions(r: float, with_ties: bool)
     for seed in range(200):
         rows = correlated(400, seed, r)
         rows = np.maximum(rows, 0) if with_ties else rows
-        found.append(rank_correlation(*rows.T, rng.uniform(0.5, 1.5, 400)))
+        found.append(rank_correlation(rows[:, 0], rows[:, 1], rng.uniform(0.5, 1.5, 400)))
     spread = np.std([one.value for one in found])
     assert np.mean([one.uncertainty for one in found]) == pytest.approx(spread, rel=0.2)
 

@@ -36,9 +36,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         return {"pt": 25 + rng.exponential(20, N_EVENTS), "eta": eta, "mass": mass, "njet": rng.poisson(1, N_EVENTS)}
 
     source, target = sample(), sample()
-    morphed = {"pt_morphed": source["pt"] - 0.5, "eta_morphed": source["eta"] * 0.98}
-    status = {"weight_morphed": np.ones(N_EVENTS), "morph_status": np.zeros(N_EVENTS, np.int32)}
-    columns = {"source": source, "target": target, "template": {**source, **morphed, **status}}
+    morphed: dict[str, np.ndarray] = {"pt_morphed": source["pt"] - 0.5, "eta_morphed": source["eta"] * 0.98}
+    status: dict[str, np.ndarray] = {"weight_morphed": np.ones(N_EVENTS), "morph_status": np.zeros(N_EVENTS, np.int32)}
+    columns: dict[str, dict[str, np.ndarray]] = {
+        "source": source,
+        "target": target,
+        "template": {**source, **morphed, **status},
+    }
     for name, content in columns.items():
         with create_ntuple(folder / f"{name}.root", "events") as ntuple:
             ntuple.extend(content)

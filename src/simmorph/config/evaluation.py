@@ -28,6 +28,11 @@ JudgeName = Literal["trees", "deep_trees", "network_2x32", "network_3x32"]
 """The classifiers of two-sample tests."""
 
 
+def _trees() -> list[JudgeName]:
+    """The judge that there always is."""
+    return ["trees"]
+
+
 class EvaluateSettings(Section):
     """What `simmorph evaluate` compares, and how."""
 
@@ -47,7 +52,7 @@ class EvaluateSettings(Section):
     """Pairs named in the table of correlations, the others are averaged; without it those correlated in the target."""
     periodic: list[str] | None = None
     """Features that are angles in radians; without it what the model's preprocessing says, or names with `phi`."""
-    judges: list[JudgeName] = Field(default_factory=lambda: ["trees"])
+    judges: list[JudgeName] = Field(default_factory=_trees)
     """Classifiers that try to tell template from target: trees, which always judge and which the verdict is by; deep
     trees; networks of 2 x 32 or 3 x 32 nodes. Each of the others takes a few times as long as all else."""
     max_events: Annotated[int, Field(ge=100)] = 30_000

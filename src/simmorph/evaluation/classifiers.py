@@ -138,7 +138,7 @@ def _network(trial: Trial, hidden: tuple[int, ...], settings: dict[str, Any]) ->
 def _standardised(inputs: FloatArray, shown: BoolArray) -> FloatArray:
     spread = inputs[shown].std(axis=0)
     scaled = (inputs - inputs[shown].mean(axis=0)) / np.where(spread > 0, spread, 1.0)
-    return np.clip(scaled, -LARGEST_INPUT, LARGEST_INPUT)
+    return np.asarray(np.clip(scaled, -LARGEST_INPUT, LARGEST_INPUT))
 
 
 def _cross_entropy(network: Perceptron, template: Sample, target: Sample) -> Tensor:

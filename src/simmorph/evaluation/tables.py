@@ -241,9 +241,9 @@ def density_ratio_table(result: RegionResult) -> Table:
     rows: list[list[Cell]] = [
         ["mean weight", *(one.mean for one in found)],
         ["standard deviation around 1", *(one.spread for one in found)],
-        *(["share of weights " + bound, *(one.tails[bound] for one in found)] for bound in found[0].tails),
-        *([f"{share:.0%} quantile", *(one.quantiles[share] for one in found)] for share in found[0].quantiles),
     ]
+    rows += [[f"share of weights {bound}", *(one.tails[bound] for one in found)] for bound in found[0].tails]
+    rows += [[f"{share:.0%} quantile", *(one.quantiles[share] for one in found)] for share in found[0].quantiles]
     head = ["calibrated weight", *(name.replace("_", " ") for name in result.comparisons)]
     caption = "Calibrated weights of the classifier, target over template: 1 for every event if both agree."
     return Table(caption, head, rows)
