@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from simmorph.evaluation.plots import (
     COMPARISON_STYLE,
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from simmorph.evaluation.verdict import Verdict
 
 TAIL_BOUNDS = (0.2, 0.5, 2.0, 5.0)
+FINE_TICKS = (0.4, 0.5, 0.6, 0.7, 0.8, 1.0, 1.25, 1.5, 2.0, 2.5)
+COARSE_TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
 LONGEST_NAME = 34
 
 
@@ -74,8 +77,9 @@ def plot_density_ratio(found: Mapping[str, DensityRatio], head: Heading = Headin
     if np.isfinite(least) and most > 0:
         axes.set_ylim(0.5 * least, most * (most / least) ** 0.6)
     low, high = axes.get_xlim()
-    ticks = [tick for tick in (0.01, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 100.0) if low <= tick <= high]
+    ticks = [tick for tick in (FINE_TICKS if high < FINE_TICKS[-1] else COARSE_TICKS) if low <= tick <= high]
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.xaxis.set_minor_formatter(NullFormatter())
     for bound in TAIL_BOUNDS:
         axes.axvline(bound, color=NULL, linewidth=0.8, linestyle=DOTTED)
     axes.set_xlabel("calibrated weight: density of the target over that of the sample")

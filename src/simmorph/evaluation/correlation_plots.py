@@ -70,8 +70,8 @@ def _panels(labels: Sequence[str], n_panels: int) -> tuple[Figure, list[Axes]]:
     Letters of a formula are mostly its markup.
     """
     longest = max(len(label) if "$" not in label else 0 for label in labels)
-    cell = 0.46 if len(labels) <= MOST_NUMBERED else 0.24
-    size = 1.9 + cell * len(labels) + 0.07 * longest
+    cell = 0.42 if len(labels) <= MOST_NUMBERED else 0.24
+    size = 1.5 + cell * len(labels) + 0.07 * longest
     n_rows, n_columns = (1, n_panels) if len(labels) <= MOST_ABREAST else (n_panels, 1)
     figure = Figure(figsize=(n_columns * size + 1, n_rows * (size + 0.5)), layout="constrained")
     places = figure.subplots(n_rows, n_columns, sharey=n_rows == 1, squeeze=False).ravel()
@@ -83,4 +83,4 @@ def _annotate(axes: Axes, matrix: FloatArray, reach: float) -> None:
         value = matrix[row, column]
         colour = "white" if abs(value) > 0.6 * reach else "black"
         text = f"{value + 0.0:.2f}".replace("-0.00", "0.00")
-        axes.text(float(column), float(row), text, ha="center", va="center", fontsize=8, color=colour)
+        axes.text(float(column), float(row), text, ha="center", va="center", fontsize=8.5, color=colour)

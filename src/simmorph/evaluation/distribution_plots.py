@@ -41,12 +41,12 @@ def plot_distribution(shown: Distribution, label: str, head: Heading = Heading()
 
     The bands are statistical. A pull is the difference to the target over the uncertainties of both, added in squares.
     """
-    figure = Figure(figsize=(6.2, 6.6))
+    figure = Figure(figsize=(5.4, 6.0))
     above, ratio, pull = figure.subplots(3, 1, sharex=True, height_ratios=[3, 1.05, 0.95], gridspec_kw={"hspace": 0.07})
-    figure.subplots_adjust(left=0.15, right=0.97, top=0.95, bottom=0.1)
+    figure.subplots_adjust(left=0.165, right=0.97, top=0.945, bottom=0.11)
     _draw_counts(above, shown, is_log)
     above.set_ylabel(f"events / {_bin_width(shown.edges, label)}")
-    above.legend(loc="upper right", title=plain(head.region) or None, borderaxespad=0.3)
+    above.legend(loc="upper right", title=plain(head.region) or None, fontsize=10.5)
     head.over(above)
     _draw_ratios(ratio, shown)
     _draw_pulls(pull, shown)

@@ -146,11 +146,12 @@ class Drawing:
             figure = plot_fields(shown, heading(self.settings, self.where))
             told = ", ".join(f"{first} and {second}" for first, second in fields)
             alt = f"Arrows of the mean displacement of {told}, {self.where}"
+            size = "wide" if len(fields) > 1 else "middle"
             caption = (
                 "Each arrow begins where the source events of a cell are on average, and points to where the map "
                 "takes them on average; averages hide events that go opposite ways."
             )
-            yield Drawn("displacement", "movement", figure, rows, alt, caption, "wide")
+            yield Drawn("displacement", "movement", figure, rows, alt, caption, size)
         figure = plot_movement(source, moved, [self.labels[name] for name in names], heading(self.settings, self.where))
         alt = f"Each feature before and after the map, {self.where}"
         caption = "Where the map takes each feature: events on the dashed diagonal stay. The colour counts events."

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 COLOURS = {WITHIN_NOISE: "within", IN_TENSION: "tension", DIFFERS: "beyond"}
 WORDS = {WITHIN_NOISE: "agrees within noise in", IN_TENSION: "is in tension in", DIFFERS: "differs significantly in"}
-MOST_OPEN = 3
-"""With more regions than this only the first one and the worst are told in full, and open."""
+LEFT = ' class="text"'
+MOST_TOLD = 3
+"""With more regions than this only the first one and the worst are told at length."""
 
 HOW_TO_READ = """
 A classifier (gradient boosting; every event is judged by one that has not seen it) tries to tell each sample from the
@@ -74,7 +75,7 @@ def page(
         f'<p class="small">{html.escape(report["held_out"]["remark"])}</p>',
         _navigation(regions, report),
         _verdicts(regions, told, pictures.overview),
-        *(region_section(number, it, is_open=number in told) for number, it in enumerate(regions)),
+        *(region_section(number, it, is_open=number in told or not it.is_band) for number, it in enumerate(regions)),
         training_section(pictures.training, history),
         model_section(report.get("model"), history),
         cutflow_section(report.get("cutflow", {})),
@@ -100,12 +101,12 @@ def _navigation(regions: Sequence[RegionPage], report: Mapping[str, Any]) -> str
     links |= {"model": "model"}
     links |= {"cutflow": "cutflow"} if report.get("cutflow") else {}
     links |= {"reading": "how to read this", "provenance": "provenance"}
-    return "<nav>" + "".join(f'<a href="#{place}">{words}</a>' for place, words in links.items()) + "</nav>"
+    return "<nav>" + " ".join(f'<a href="#{place}">{words}</a>' for place, words in links.items()) + "</nav>"
 
 
 def _told_in_full(results: Sequence[RegionResult]) -> set[int]:
     """Which regions are told in full: all if there are few, else the first and the worst."""
-    if len(results) <= MOST_OPEN:
+    if len(results) <= MOST_TOLD:
         return set(range(len(results)))
     return {0, max(range(len(results)), key=lambda number: results[number].verdict.significance)}
 
@@ -151,7 +152,16 @@ def _verdict(result: RegionResult) -> str:
 
 def _table(results: Sequence[RegionResult]) -> str:
     """The verdict on each region in a line."""
-    head = ["region", "events compared", "source", "template", "null", "template minus null", "deviations", "verdict"]
+    head = [
+        "region",
+        "verdict",
+        "events compared",
+        "source",
+        "template",
+        "null",
+        "template minus null",
+        "standard deviations",
+    ]
     if results[0].verdict.source is None:
         head.remove("source")
     rows = "".join(_line(number, result) for number, result in enumerate(results))
@@ -159,7 +169,7 @@ def _table(results: Sequence[RegionResult]) -> str:
     caption = (
         f"<caption>{words}: 0.5 if the samples cannot be told apart; the null is the target against itself.</caption>"
     )
-    cells = "".join(f"<th>{name}</th>" for name in head)
+    cells = "".join(f"<th{LEFT}>{name}</th>" if name == "verdict" else f"<th>{name}</th>" for name in head)
     return scrolling(f"<table>{caption}<thead><tr>{cells}</tr></thead><tbody>{rows}</tbody></table>")
 
 
@@ -171,7 +181,7 @@ def _line(number: int, result: RegionResult) -> str:
     excess = f"{verdict.excess.value:+.4f} ± {verdict.excess.uncertainty:.4f}"
     cells = [f"{result.n_compared:,}", *(it.to_text() for it in estimates), excess, f"{verdict.significance:+.1f}"]
     pill = f'<span class="pill {COLOURS[verdict.conclusion]}">{verdict.conclusion}</span>'
-    return f"<tr><td>{name}</td>{''.join(f'<td>{cell}</td>' for cell in cells)}<td>{pill}</td></tr>"
+    return f"<tr><td>{name}</td><td{LEFT}>{pill}</td>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
 
 
 def _tries(n_regions: int) -> str:

@@ -25,12 +25,14 @@ class RegionPage(NamedTuple):
             `movement`, `weights`, `profiles`.
         tables: the tables by name.
         folder: where the files of the plots and tables are, seen from the page.
+        is_band: whether it is one of many, which nobody has named.
     """
 
     result: RegionResult
     pictures: Mapping[str, Sequence[Picture]]
     tables: Mapping[str, Table]
     folder: str
+    is_band: bool = False
 
     @property
     def title(self) -> str:

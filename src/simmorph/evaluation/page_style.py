@@ -18,10 +18,11 @@ h1, h2, h3, h4, details { scroll-margin-top: 4rem; }
 .pill.within { background: #cfe8dc; } .pill.tension { background: #fbe3bd; } .pill.beyond { background: #f4c7be; }
 table { border-collapse: collapse; margin: .8rem 0 1.4rem; font-size: .92rem; font-variant-numeric: tabular-nums; }
 caption { text-align: left; color: #555; padding-bottom: .3rem; }
-th, td { padding: .25rem .8rem; text-align: right; border-bottom: 1px solid #e3e3e3; white-space: nowrap; }
-th { border-bottom: 2px solid #999; vertical-align: bottom; }
+th, td { padding: .25rem .7rem; text-align: right; border-bottom: 1px solid #e3e3e3; white-space: nowrap; }
+th { border-bottom: 2px solid #999; vertical-align: bottom; white-space: normal; }
 th:first-child, td:first-child, td.text, th.text { text-align: left; }
-td.text { white-space: normal; overflow-wrap: anywhere; }
+td:first-child, td:last-child, td.text { white-space: normal; overflow-wrap: break-word; }
+td:first-child { min-width: 10rem; } td.text { overflow-wrap: anywhere; }
 .scroll { overflow-x: auto; max-width: 100%; }
 .plots { display: flex; flex-wrap: wrap; gap: 1rem; align-items: flex-start; }
 figure { margin: 0; } figure img { max-width: 100%; height: auto; display: block; }
@@ -40,13 +41,17 @@ dt { color: #555; } dd { margin: 0; overflow-wrap: anywhere; }
 @media print {
   body { max-width: none; margin: 0; padding: 0; font-size: 10.5pt; }
   nav { display: none; }
-  h2, h3, h4, summary, caption { break-after: avoid; }
+  h2, h3, h4, summary, caption, h3 + p.small { break-after: avoid; }
   h2.page, details.region { break-before: page; }
   figure, tr, .verdict { break-inside: avoid; }
   .scroll { overflow: visible; }
   .narrow { width: 48%; } .middle { width: 70%; }
-  table { font-size: 8pt; width: auto; }
-  th, td { white-space: normal; overflow-wrap: anywhere; padding: .15rem .4rem; }
+  h1 { font-size: 16pt; } h2, details.region > summary { font-size: 13pt; } h3 { font-size: 11pt; }
+  table { font-size: 7.5pt; }
+  th, td { padding: .15rem .35rem; } td:first-child { min-width: 20mm; }
+  td.text { overflow-wrap: break-word; }
+  pre { font-size: 6pt; columns: 3; }
+  details.region:not([open]) { display: none; }
   details::details-content { content-visibility: visible; block-size: auto; }
 }
 """

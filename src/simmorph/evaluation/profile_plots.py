@@ -63,8 +63,13 @@ def _draw(axes: Axes, one: Profile) -> None:
         "template": {"color": TEMPLATE, "fmt": "o", "markersize": 3.5},
         "target": {"color": TARGET, "fmt": "_", "markersize": 8},
     }
+    # Side by side, so that no error bar hides another.
+    step = 0.008 * (one.edges[-1] - one.edges[0])
+    offsets = {"source": -step, "template": step, "target": 0.0}
     for sample, means in one.means.items():
-        axes.errorbar(one.centres, means.values, means.uncertainty, label=sample, linewidth=1.2, **drawn[sample])
+        axes.errorbar(
+            one.centres + offsets[sample], means.values, means.uncertainty, label=sample, linewidth=1.2, **drawn[sample]
+        )
     test = one.tests["template_vs_target"]
     text = rf"template: $\chi^2$/ndf = {test.chi2:.1f}/{test.n_bins}, p = {test.p_value:.2g}"
     axes.set_title(text, fontsize=10, loc="right")

@@ -84,7 +84,7 @@ def _draw_losses(axes: Axes, history: Mapping[str, Any]) -> None:
     if best:
         axes.axvline(best, color=NULL, linewidth=1.0, linestyle=DASHED, label=f"kept: epoch {best}")
     axes.set_ylabel("loss")
-    axes.legend(loc="upper right", fontsize=10)
+    axes.legend(loc="upper right", fontsize=10, frameon=True, framealpha=0.85, edgecolor="none")
     known = np.array([*losses, *validation], np.float64)
     known = known[np.isfinite(known)]
     if len(known) and known.min() > 0 and known.max() > FAR_ABOVE * known.min():

@@ -74,7 +74,7 @@ def _region(folder: Path, drawing: Drawing, *, is_band: bool) -> RegionPage:
         (place / f"{name}.tex").write_text(table.to_latex())
     histograms = distributions_json(drawing.shown, drawing.labels) | density_ratios_json(result.density_ratio)
     (place / "histograms.json").write_text(json.dumps(histograms, allow_nan=False))
-    return RegionPage(result, pictures, tables, place.name)
+    return RegionPage(result, pictures, tables, place.name, is_band)
 
 
 def _distributions(result: RegionResult) -> dict[str, Distribution]:
