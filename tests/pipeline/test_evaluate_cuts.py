@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from simmorph.config.recipe import Recipe
 from simmorph.data.expressions import parse
@@ -66,12 +67,38 @@ def recipe_of(folder: Path, **evaluate: Any) -> Recipe:
 def result_of(recipe: Recipe, cut: str = "") -> RegionResult:
     samples = read_inputs(recipe, None).samples(cut)
     rng = np.random.default_rng(1)
-    return compare("all", cut, samples, is_trained_on=False, periodic=[], max_events=600, rng=rng)
+    judges = recipe.evaluate.judges[1:]
+    return compare("all", cut, samples, is_trained_on=False, periodic=[], max_events=600, rng=rng, judges=judges)
 
 
 @pytest.fixture(scope="module")
 def result(folder: Path) -> RegionResult:
-    return result_of(recipe_of(folder, conditions=["njet"]))
+    return result_of(recipe_of(folder, conditions=["njet"], judges=["trees", "network_2x32"]))
+
+
+def test_every_metric_has_a_significance_and_a_p_value_against_its_null(result: RegionResult) -> None:
+    found = result.to_json()
+    assert {"auc", "auc_network_2x32", "mmd", "frechet"} <= found["metrics"].keys()
+    for compared in found["metrics"].values():
+        assert "p_value" not in compared["target_vs_target"]
+        for name in ("source_vs_target", "template_vs_target"):
+            assert 0 <= compared[name]["p_value"] <= 1
+            assert compared[name]["significance"] == pytest.approx(norm.isf(compared[name]["p_value"]), abs=0.01)
+    # Of 200 relabellings no fewer than one exceed the number itself.
+    assert found["metrics"]["mmd"]["template_vs_target"]["p_value"] >= 1 / 201
+    assert set(found["findings"]) == {"differs", "tension", "within", "sentence"}
+    assert len(found["findings"]["within"]) + len(found["findings"]["tension"]) >= len(found["metrics"]) - 1
+
+
+def test_the_verdict_stays_with_the_trees_whatever_other_judges_there_are(result: RegionResult) -> None:
+    assert result.verdict.metric == "auc"
+    assert result.to_json()["judge"] == "trees"
+
+
+def test_movement_tells_the_lowest_retention_with_its_uncertainty(result: RegionResult) -> None:
+    found = result.to_json()["movement"]
+    assert found["lowest_retention"]["value"] == pytest.approx(1, abs=1e-6)
+    assert {"retention", "retention_uncertainty"} <= found["features"]["pt"].keys()
 
 
 def test_the_targets_range_and_gaps_are_the_acceptance_if_the_recipe_names_none(result: RegionResult) -> None:
