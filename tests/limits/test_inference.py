@@ -18,6 +18,7 @@ from simmorph.limits.inference import (
     fitted_strength,
     signed_copy,
     upper_limits,
+    warnings_of,
 )
 from simmorph.limits.likelihood import Fit, PyhfLikelihood
 from simmorph.limits.workspace import Measurement, measurement_of
@@ -277,3 +278,35 @@ def test_only_a_minimum_is_vouched_for(reference: Workspace) -> None:
     for fit, is_minimum in ((best, True), (elsewhere, False)):
         curvature = likelihood.parabola(fit.parameters, ready.data).curvature
         assert likelihood._rises_around(fit, curvature, ready.data, likelihood.free) is is_minimum
+
+
+def test_the_lowest_of_two_minima_is_found(make_workspace: Make) -> None:
+    # The yield rises by a fifth with the parameter up, and down: both senses describe an excess, one of them better.
+    both = {"name": "both", "type": "normsys", "data": {"hi": 1.2, "lo": 1.19}}
+    one = {"name": "both", "type": "histosys", "data": {"hi_data": [100.0, 52.0], "lo_data": [100.0, 48.0]}}
+    ready = measurement_of(make_workspace([5.0, 1.0], [100.0, 50.0], [120, 62], both, one))
+    likelihood, data = ready.likelihood, ready.data
+    assert likelihood.yields.turns
+    at = likelihood.model.config.par_names.index("both")
+    start = likelihood.start.copy()
+    start[at] = -1.0
+    down = likelihood.fit(data, poi=0.0, start=start)
+    lowest = likelihood.lowest(data, down, poi=0.0)
+    assert down.parameters[at] < -0.5
+    assert lowest.parameters[at] > 0.5
+    assert lowest.deviance < down.deviance - 0.1
+
+
+def test_limits_are_found_where_a_free_background_may_vanish_in_an_empty_bin(make_workspace: Make) -> None:
+    # Nothing is seen and nothing need be expected: the deviance is 2 mu s, a straight line.
+    spec = make_workspace([4.0], [9.0], [0], {"name": "free", "type": "normfactor", "data": None})
+    limits = limits_of(spec)
+    assert math.sqrt(2 * 4 * limits.expected[2]) == pytest.approx(1.959964, rel=1e-4)
+    assert limits.observed == pytest.approx(limits.expected[2], rel=1e-4)
+
+
+def test_a_limit_that_means_little_is_told(make_workspace: Make) -> None:
+    assert "as good as invisible" in warnings_of(limits_of(make_workspace([1e-3], [100.0], [100])))[0]
+    assert warnings_of(limits_of(make_workspace([10.0], [100.0], [100]))) == []
+    # Few events of hardly any background are a good search, however the signal is scaled.
+    assert warnings_of(limits_of(make_workspace([3.0], [0.01], [0]))) == []

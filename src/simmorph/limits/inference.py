@@ -17,7 +17,7 @@ from simmorph.errors import SimmorphError
 from simmorph.limits.crossing import NoCrossingError, crossing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
 
     from simmorph.data.events import FloatArray
     from simmorph.limits.likelihood import Data, Fit, Likelihood
@@ -26,8 +26,10 @@ BANDS = (-2, -1, 0, 1, 2)
 """The expected limits that are given, in standard deviations."""
 
 
-SWAMPED = 10.0
-"""Signal over background at the expected limit above which there is no sensitivity to speak of."""
+SAME = 1e-5
+"""Difference of -2 ln L up to which two minima are the same."""
+SHARES = (0.5, 0.2)
+"""How far down a negative parameter is tried to go, as shares of the way to where a bin expects nothing."""
 INVISIBLE = 1000.0
 """The expected limit above which the nominal signal is as good as none."""
 
@@ -96,8 +98,9 @@ class AsymptoticCls:
 
     def __init__(self, likelihood: Likelihood, data: Data) -> None:
         self.likelihood, self.data = likelihood, data
-        self.best = likelihood.fit(data)
-        self.background_only = likelihood.fit(data, poi=0.0)
+        self.is_careful = False
+        self.best = likelihood.lowest(data, likelihood.fit(data))
+        self.background_only = likelihood.lowest(data, likelihood.fit(data, poi=0.0), poi=0.0)
         if self.background_only.deviance < self.best.deviance:
             self.best = self.background_only
         self.asimov = likelihood.expected(self.background_only.parameters)
@@ -126,8 +129,24 @@ class AsymptoticCls:
     def _fit(self, known: dict[float, Fit], data: Data, value: float) -> Fit:
         if value not in known:
             nearest = min(known, key=lambda other: abs(other - value))
-            known[value] = self.likelihood.fit(data, poi=value, start=known[nearest].parameters)
+            found = self.likelihood.fit(data, poi=value, start=known[nearest].parameters)
+            known[value] = self.likelihood.lowest(data, found, poi=value) if self.is_careful else found
         return known[value]
+
+    def missed_a_minimum(self, values: Iterable[float]) -> bool:
+        """Whether some fit at these values stayed in a minimum that is not the lowest; if so, all look twice now."""
+        for value in values:
+            for known, data in ((self._observed, self.data), (self._asimov, self.asimov)):
+                if value not in known:
+                    continue
+                found = known[value]
+                lowest = self.likelihood.lowest(data, found, poi=value)
+                if lowest.deviance < found.deviance - SAME:
+                    self.is_careful = True
+                    self._observed = {0.0: self.background_only, self.best_value: self.best}
+                    self._asimov = {0.0: self.background_only._replace(deviance=0.0)}
+                    return True
+        return False
 
     def log_observed(self, value: float) -> float:
         """The logarithm of CLs of the observed data, which neither underflows nor rounds."""
@@ -156,12 +175,15 @@ class AsymptoticCls:
         Raises:
             NoLimitError: nothing expected depends on the parameter.
         """
-        likelihood = self.likelihood
-        curvature = likelihood.parabola(self.background_only.parameters, self.asimov).curvature
-        rate = float(curvature[likelihood.poi, likelihood.poi])
-        if not rate > 0:
+        likelihood, parameters = self.likelihood, self.background_only.parameters
+        rate = float(likelihood.parabola(parameters, self.asimov).curvature[likelihood.poi, likelihood.poi])
+        if rate > 0:
+            return math.sqrt(2 / rate)
+        # Where no event is expected, the deviance is no parabola: it rises by 2 for each expected signal event.
+        slope = float(np.sum(np.abs(likelihood.yields.with_slopes(parameters)[1][likelihood.poi])))
+        if not slope > 0:
             raise self.no_limit("no expected yield depends on it")
-        return math.sqrt(2 / rate)
+        return 1 / slope
 
     def no_limit(self, why: str) -> NoLimitError:
         """The error that says that there is no limit."""
@@ -182,6 +204,19 @@ def upper_limits(test: AsymptoticCls, level: float = 0.95, note: Callable[[str],
     Raises:
         NoLimitError: CLs does not fall below `1 - level` for any value.
     """
+    expected = _expected_limits(test, level)
+    observed = _observed_limit(test, level, expected)
+    if test.missed_a_minimum([*expected, observed]):
+        note("the likelihood has several minima: every fit is made from several starting points")
+        expected = _expected_limits(test, level)
+        observed = _observed_limit(test, level, expected)
+    for band, limit in zip(BANDS, expected, strict=True):
+        note(f"expected limit at {band:+d} sigma: {limit:.6g}")
+    note(f"observed limit: {observed:.6g}")
+    return Limits(test.likelihood.model.config.poi_name, level, observed, tuple(expected))
+
+
+def _expected_limits(test: AsymptoticCls, level: float) -> list[float]:
     scale = test.scale()
     expected: list[float] = []
     for band in BANDS:
@@ -189,25 +224,19 @@ def upper_limits(test: AsymptoticCls, level: float = 0.95, note: Callable[[str],
         goal = band - float(ndtri((1 - level) * ndtr(band)))
         guess = expected[-1] if expected else scale * goal
         expected.append(_root(test, lambda mu, goal=goal: math.sqrt(test.asimov_statistic(mu)) - goal, guess))  # type: ignore[misc]
-        note(f"expected limit at {band:+d} sigma: {expected[-1]:.6g}")
-    guess = expected[2] + test.best_value
-    observed = _root(test, lambda mu: math.log(1 - level) - test.log_observed(mu), guess)
-    note(f"observed limit: {observed:.6g}")
-    return Limits(test.likelihood.model.config.poi_name, level, observed, tuple(expected))
+    return expected
 
 
-def warnings_of(test: AsymptoticCls, limits: Limits) -> list[str]:
-    """What a reader should know of limits that say little, in whole sentences without a full stop."""
-    median, likelihood = limits.expected[2], test.likelihood
-    nothing, parameters = test.background_only.parameters, test.background_only.parameters.copy()
-    parameters[likelihood.poi] = median
-    background = likelihood.expected(nothing).main
-    share = float(np.sum(likelihood.expected(parameters).main - background) / np.sum(background))
-    if share > SWAMPED:
-        return [f"the expected limit allows {share:.3g} times as much signal as background: uncertainties hide it"]
-    if median > INVISIBLE:
-        return [f"the expected limit is {median:.3g} times the nominal signal, which is as good as invisible here"]
-    return []
+def _observed_limit(test: AsymptoticCls, level: float, expected: Sequence[float]) -> float:
+    return _root(test, lambda mu: math.log(1 - level) - test.log_observed(mu), expected[2] + test.best_value)
+
+
+def warnings_of(limits: Limits) -> list[str]:
+    """What a reader should know of limits that say little, without a full stop."""
+    median = limits.expected[2]
+    if median <= INVISIBLE:
+        return []
+    return [f"the expected limit is {median:.3g} times the nominal signal, which is as good as invisible here"]
 
 
 def _root(test: AsymptoticCls, function: Callable[[float], float], guess: float) -> float:
@@ -239,8 +268,7 @@ def fitted_strength(likelihood: Likelihood, data: Data, *, sides: bool = True) -
         data: what is fitted.
         sides: look for the uncertainties to both sides too, which takes a dozen fits more.
     """
-    signed = signed_copy(likelihood)
-    fit = signed.fit(data)
+    signed, fit = _signed_fit(likelihood, data)
     value, uncertainty = float(fit.parameters[signed.poi]), signed.uncertainty(data, fit.parameters)
     if not sides and uncertainty:
         return FittedStrength(value, uncertainty, None, None, fit)
@@ -250,24 +278,40 @@ def fitted_strength(likelihood: Likelihood, data: Data, *, sides: bool = True) -
     return FittedStrength(value, uncertainty or up or 0.0, down, up, fit)
 
 
-def signed_copy(likelihood: Likelihood) -> Likelihood:
-    """The same likelihood with a parameter that may be negative, as far as every bin stays well positive."""
+def _signed_fit(likelihood: Likelihood, data: Data) -> tuple[Likelihood, Fit]:
+    """The best fit with a parameter that may be negative; as negative as there is a minimum to be vouched for."""
+    bounded = likelihood.lowest(data, likelihood.fit(data))
+    if bounded.parameters[likelihood.poi] > 0:
+        return signed_copy(likelihood), bounded
+    for share in SHARES:
+        signed, before = signed_copy(likelihood, share), likelihood.tally.unvouched
+        fit = signed.fit(data, start=bounded.parameters)
+        if fit.vouched:
+            return signed, signed.lowest(data, fit)
+        likelihood.tally.unvouched = before  # what was tried in vain does not count
+    return likelihood, bounded
+
+
+def signed_copy(likelihood: Likelihood, share: float = 0.5) -> Likelihood:
+    """The same likelihood with a parameter that may be negative, as far as every bin stays well positive.
+
+    Args:
+        likelihood: whose parameter cannot be negative.
+        share: of the way to where a bin expects nothing; the rest is room for backgrounds that the fit pulls down.
+    """
     signed = type(likelihood)(likelihood.model, likelihood.yields, likelihood.name, likelihood.tally)
-    signed.lower[signed.poi] = -lowest_strength(likelihood)
+    signed.lower[signed.poi] = -share * lowest_strength(likelihood)
     return signed
 
 
 def lowest_strength(likelihood: Likelihood) -> float:
-    """Half of how negative the parameter of interest may become before a bin expects nothing.
-
-    The other half is room for backgrounds that the fit pulls down.
-    """
+    """How negative the parameter of interest may become before a bin of the nominal model expects nothing."""
     nothing, one = likelihood.start.copy(), likelihood.start.copy()
     nothing[likelihood.poi], one[likelihood.poi] = 0.0, 1.0
     background = likelihood.expected(nothing).main
     signal = likelihood.expected(one).main - background
     room = background[signal > 0] / signal[signal > 0]
-    return 0.5 * float(room.min()) if len(room) else 0.0
+    return float(room.min()) if len(room) else 0.0
 
 
 def _rise(likelihood: Likelihood, data: Data, fit: Fit, side: int, guess: float) -> float | None:
@@ -279,7 +323,11 @@ def _rise(likelihood: Likelihood, data: Data, fit: Fit, side: int, guess: float)
         value = centre + side * min(distance, room)
         if not math.isfinite(likelihood.deviance_at(value, fit.parameters, data)):
             return math.inf
-        return likelihood.fit(data, poi=value, start=fit.parameters).deviance - fit.deviance - 1
+        there, before = likelihood.fit(data, poi=value, start=fit.parameters), likelihood.tally.unvouched
+        if not there.vouched:
+            likelihood.tally.unvouched = before - 1
+            raise NoCrossingError(f"no minimum at {value:.3g}")
+        return there.deviance - fit.deviance - 1
 
     try:
         distance = crossing(excess, guess, relative_tolerance=1e-4)

@@ -7,7 +7,6 @@ here, because a limit needs a hundred fits and pyhf's own take seconds.
 from __future__ import annotations
 
 import contextlib
-import itertools
 import logging
 import time
 import warnings
@@ -29,6 +28,8 @@ if TYPE_CHECKING:
 TOLERANCE = 1e-10
 """Expected further decrease of -2 ln L at which a fit has converged; limits need some 1e-5."""
 MAX_ITERATIONS = 200
+MAX_CALLS = 200
+"""Of the likelihood for each free parameter, in one attempt of Minuit."""
 PROBE = 0.1
 """Standard deviations that a minimum is probed at: the deviance should rise by this squared."""
 
@@ -223,6 +224,15 @@ class Likelihood:
             raise InputError(self.name, f"the fit{at} has no finite minimum", "look for empty bins or huge variations")
         return found
 
+    def lowest(self, data: Data, found: Fit, *, poi: float | None = None) -> Fit:
+        """The lowest of a minimum and those that are reached from the nominal parameters and from opposite pulls."""
+        if not self.yields.turns:
+            return found
+        opposite = found.parameters.copy()
+        opposite[self.constrained] = 2 * self.start[self.constrained] - found.parameters[self.constrained]
+        others = [self.fit(data, poi=poi, start=start) for start in (self.start, opposite)]
+        return min([found, *others], key=lambda fit: fit.deviance)
+
     def _minimum(self, data: Data, parameters: FloatArray, free: BoolArray) -> Fit:
         """By Newton's method, and by Minuit where nothing vouches for what that found."""
         found, curvature = self._newton(data, parameters, free)
@@ -294,10 +304,9 @@ class Likelihood:
     def _minuit(self, data: Data, parameters: FloatArray, free: BoolArray) -> Fit:
         """The slow and sure way, where Newton steps stall."""
         minuit = self.minuit(data, parameters, free)
-        for strategy, scale in itertools.product((1, 2), (1.0, 10.0)):
-            minuit.strategy = strategy
-            minuit.tol = 0.001 * scale
-            minuit.migrad(ncall=100_000)
+        for strategy, tolerance in ((1, 0.001), (2, 0.01)):
+            minuit.strategy, minuit.tol = strategy, tolerance
+            minuit.migrad(ncall=MAX_CALLS * (1 + int(free.sum())))
             if minuit.valid:
                 break
         return Fit(float(minuit.fval), np.array(minuit.values, np.float64), bool(minuit.valid))

@@ -62,6 +62,6 @@ def spectra_of_bins(ready: Measurement, strength: FittedStrength) -> list[Spectr
     spectra = []
     for name, fitted in fits.items():
         counts = ready.data.main[places[name]]
-        histogram = Histogram(np.arange(len(counts) + 1) + 0.5, counts, counts, name)
+        histogram = Histogram(np.arange(len(counts) + 1, dtype=np.float64) + 0.5, counts, counts, name)
         spectra.append(Spectrum(histogram, fitted, BIN, channel=name))
     return spectra

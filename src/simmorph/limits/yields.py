@@ -32,9 +32,11 @@ class Yields(Protocol):
 
     Attributes:
         derivatives: where its derivatives come from, in a word or two.
+        turns: whether some yield can go the same way with a parameter up and down, so that there may be two minima.
     """
 
     derivatives: str
+    turns: bool
 
     def expected(self, points: FloatArray) -> FloatArray:
         """(..., n_bins), at (..., n_parameters)."""
@@ -71,6 +73,7 @@ class NumericYields:
     """Yields of a `pyhf.pdf.Model` as pyhf gives them, and their central differences."""
 
     derivatives = "differences"
+    turns = True
 
     def __init__(self, model: Any) -> None:
         config = model.config
@@ -138,6 +141,8 @@ class AnalyticYields:
             row[:] = np.array(cells.shapes[at])[:, order]
         self.straight, self.bent = (sides[:, 0] + sides[:, 1]) / 2, (sides[:, 0] - sides[:, 1]) / 16
         self._read_factors(cells, order)
+        turning = [(norm.up - 1) * (1 - norm.down) < 0 for norm in cells.norms]
+        self.turns = any(turning) or bool(np.any(sides[:, 0] * sides[:, 1] < 0))
 
     def _read_factors(self, cells: _Cells, order: IntArray) -> None:
         """Which of all factors (parameters, functions of them, and 1) multiply each cell."""

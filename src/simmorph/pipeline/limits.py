@@ -174,7 +174,7 @@ def _infer(ready: Measurement, level: float, how: How) -> _Inference:
     test = AsymptoticCls(likelihood, ready.data)
     limits = upper_limits(test, level, how.note)
     strength = fitted_strength(likelihood, ready.data)
-    warnings = tuple(warnings_of(test, limits))
+    warnings = tuple(warnings_of(limits))
     for warning in warnings:
         how.note(f"warning: {warning}")
     return _Inference(ready, test, limits, strength, discovery(test, ready.data), warnings)
