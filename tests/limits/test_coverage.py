@@ -10,7 +10,7 @@ import pytest
 
 from simmorph.limits.amplification import eigen_variations, with_training_statistics
 from simmorph.limits.building import workspace_of
-from simmorph.limits.coverage import Toys, coverage, from_model, from_truth
+from simmorph.limits.coverage import Outcome, Toys, coverage, from_model, from_truth, summary
 from simmorph.limits.histograms import Histogram
 from simmorph.limits.templates import Sample, Shape, Templates
 from simmorph.limits.workspace import Measurement, measurement_of
@@ -98,6 +98,17 @@ def test_a_right_model_covers(reference: dict[str, Any], strength: float) -> Non
     assert found.bias.value == pytest.approx(0, abs=4 * found.bias.uncertainty)
     assert found.interval.value == pytest.approx(0.683, abs=0.11)
     assert found.limit.value > 0.9
+
+
+def test_toys_of_one_template_are_wrong_together() -> None:
+    rng = np.random.default_rng(9)
+    offsets = rng.normal(0, 2, 20)
+    found = {number: Outcome(1 + offsets[number % 20] + rng.normal(), 1.0, True) for number in range(2000)}
+    alone, together = (summary(found, Toys(2000), n_kinds) for n_kinds in (1, 20))
+    assert together.bias.value == alone.bias.value == pytest.approx(np.mean(offsets), abs=0.1)
+    assert together.bias.uncertainty == pytest.approx(np.std(offsets, ddof=1) / np.sqrt(20), rel=0.1)
+    assert alone.bias.uncertainty == pytest.approx(np.sqrt(5 / 2000), rel=0.25)
+    assert together.interval.uncertainty > 4 * alone.interval.uncertainty
 
 
 def test_eigen_variations_have_the_covariance_of_what_they_came_from() -> None:

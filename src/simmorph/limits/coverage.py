@@ -20,7 +20,7 @@ from simmorph.limits.likelihood import Data
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from simmorph.data.events import FloatArray
+    from simmorph.data.events import BoolArray, FloatArray, IntArray
     from simmorph.limits.workspace import Measurement
 
 
@@ -71,6 +71,7 @@ class Coverage(NamedTuple):
         strength: the true strength of the signal.
         n_toys: pseudo-experiments whose fit worked.
         n_failed: those whose fit found no minimum.
+        n_kinds: kinds of experiments, such as templates at hand; no result is better known than these are many.
         bias: mean of the fitted strength less the true one.
         quoted: mean of the uncertainty that the fits quote.
         pull_mean: of (fitted - true) / quoted uncertainty; 0 is right.
@@ -83,6 +84,7 @@ class Coverage(NamedTuple):
     strength: float
     n_toys: int
     n_failed: int
+    n_kinds: int
     bias: Estimate
     quoted: float
     pull_mean: Estimate
@@ -102,6 +104,7 @@ class Coverage(NamedTuple):
         """A table for people."""
         rows = {
             "pseudo-experiments": f"{self.n_toys} at a true strength of {self.strength:g} ({self.n_failed} failed)",
+            **({"templates, each with as many of these": str(self.n_kinds)} if self.n_kinds > 1 else {}),
             "fitted less true strength": self.bias.to_text(),
             "uncertainty quoted, mean": f"{self.quoted:.3g}",
             "pull, mean (0 is right)": self.pull_mean.to_text(),
@@ -115,7 +118,7 @@ class Coverage(NamedTuple):
 
 def coverage(experiments: Sequence[Callable[[np.random.Generator], PseudoExperiment]], toys: Toys) -> Coverage:
     """Make and fit pseudo-experiments; see `outcomes` and `summary`."""
-    return summary([outcome for _, outcome in outcomes(experiments, toys)], toys)
+    return summary(dict(outcomes(experiments, toys)), toys, len(experiments))
 
 
 def outcomes(
@@ -144,26 +147,29 @@ def outcomes(
             toys.note(f"{number + 1} of {n_toys} pseudo-experiments")
 
 
-def summary(found: Sequence[Outcome | None], toys: Toys) -> Coverage:
+def summary(found: Mapping[int, Outcome | None], toys: Toys, n_kinds: int = 1) -> Coverage:
     """What pseudo-experiments say about intervals.
 
     Args:
-        found: the outcome of each; None where the fit failed.
+        found: the outcome of each by its number; None where the fit failed.
         toys: how they were made.
+        n_kinds: how many kinds of experiments were taken in turn. Those of one kind share its template, and are wrong
+            together: the uncertainties are those of so many independent kinds.
 
     Raises:
         SimmorphError: hardly any fit worked.
     """
-    worked = [outcome for outcome in found if outcome is not None]
+    worked = {number: outcome for number, outcome in found.items() if outcome is not None}
     n_failed = len(found) - len(worked)
     if len(worked) < 2:
         raise SimmorphError("coverage", f"{n_failed} of {len(found)} pseudo-experiments failed", "look for empty bins")
-    fitted, quoted, covered = (np.array(column, np.float64) for column in zip(*worked, strict=True))
+    fitted, quoted, covered = (np.array(column, np.float64) for column in zip(*worked.values(), strict=True))
+    kinds = np.array(list(worked)) % n_kinds if n_kinds > 1 else np.arange(len(worked))
     pulls = (fitted - toys.strength) / quoted
     return Coverage(
-        toys.strength, len(worked), n_failed,
-        _mean(fitted - toys.strength), float(quoted.mean()), _mean(pulls), _width(pulls),
-        _share(np.abs(pulls) < 1), _share(covered > 0), toys.level,
+        toys.strength, len(worked), n_failed, min(n_kinds, len(worked)),
+        _mean(fitted - toys.strength, kinds), float(quoted.mean()), _mean(pulls, kinds), _width(pulls, kinds),
+        _share(np.abs(pulls) < 1, kinds), _share(covered > 0, kinds), toys.level,
     )  # fmt: skip
 
 
@@ -207,17 +213,27 @@ def from_truth(measurement: Measurement, expected: FloatArray) -> Callable[[np.r
     return lambda rng: PseudoExperiment(measurement, Data(rng.poisson(expected).astype(np.float64), auxiliary))
 
 
-def _mean(values: FloatArray) -> Estimate:
-    return Estimate(float(values.mean()), float(values.std(ddof=1) / math.sqrt(len(values))))
+def _mean(values: FloatArray, kinds: IntArray) -> Estimate:
+    """The mean, with the uncertainty that is left if values of one kind may have anything in common."""
+    mean = float(values.mean())
+    _, which = np.unique(kinds, return_inverse=True)
+    sums = np.bincount(which, values - mean)
+    n_kinds = len(sums)
+    if n_kinds < 2:
+        return Estimate(mean, float(values.std(ddof=1) / math.sqrt(len(values))))
+    return Estimate(mean, math.sqrt(n_kinds / (n_kinds - 1) * float(np.sum(sums**2))) / len(values))
 
 
-def _width(pulls: FloatArray) -> Estimate:
-    width = float(np.sqrt(np.mean(pulls**2)))
-    return Estimate(width, width / math.sqrt(2 * len(pulls)))
+def _width(pulls: FloatArray, kinds: IntArray) -> Estimate:
+    square = _mean(pulls**2, kinds)
+    width = math.sqrt(square.value)
+    return Estimate(width, square.uncertainty / (2 * width))
 
 
-def _share(held: Any) -> Estimate:
-    share, n = float(np.mean(held)), len(held)
+def _share(held: BoolArray, kinds: IntArray) -> Estimate:
+    found, n = _mean(held.astype(np.float64), kinds), len(held)
+    if found.uncertainty == 0:  # all or none: as many independent ones as there are kinds
+        n = len(np.unique(kinds))
     # Agresti-Coull: a share of 0 or 1 has an uncertainty too.
-    adjusted = (share * n + 2) / (n + 4)
-    return Estimate(share, math.sqrt(adjusted * (1 - adjusted) / (n + 4)))
+    adjusted = (found.value * n + 2) / (n + 4)
+    return Estimate(found.value, max(found.uncertainty, math.sqrt(adjusted * (1 - adjusted) / (n + 4))))

@@ -148,7 +148,7 @@ def _covered(  # noqa: PLR0913, PLR0917
         toys.note(shelf.where())
         if sum(outcome is not None for outcome in found.values()) < MIN_TOYS:
             raise stopped
-    result = CoverageResult(summary(list(found.values()), toys), truth, treatments, found, stopped)
+    result = CoverageResult(summary(found, toys, len(experiments)), truth, treatments, found, stopped)
     if place.output is not None and stopped is None:
         _write(result, place.output, force=place.force)
         shelf.clear()
