@@ -25,6 +25,7 @@ def test_significance_is_the_difference_over_both_uncertainties() -> None:
     assert found.deviations == pytest.approx(2)
     assert found.p_value == pytest.approx(norm.sf(2))
     assert found.conclusion == IN_TENSION
+    assert against_null(Estimate(16.0, 1), Estimate(0, 0)).p_value == pytest.approx(norm.sf(16), rel=1e-6)
 
 
 def test_what_has_no_uncertainty_has_no_significance() -> None:

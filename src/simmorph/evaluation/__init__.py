@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 from simmorph.evaluation.c2st import auc
 from simmorph.evaluation.correlations import pearson_mean, pearson_worst
 from simmorph.evaluation.marginals import kolmogorov_worst, wasserstein_worst
-from simmorph.evaluation.multivariate import frechet, mmd, mmd_p_value, sliced_wasserstein
+from simmorph.evaluation.multivariate import frechet, mmd, mmd_with_p_value, sliced_wasserstein
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from simmorph.evaluation.estimates import Metric
+    import numpy as np
+
+    from simmorph.data.events import Events
+    from simmorph.evaluation.estimates import Estimate, Metric
 
 METRICS: dict[str, Metric] = {
     "auc": auc,
@@ -26,5 +29,5 @@ METRICS: dict[str, Metric] = {
 }
 """Every metric by the name it has in `report.json`; a new one is a function of (template, target, rng)."""
 
-P_VALUES: dict[str, Callable[..., float]] = {"mmd": mmd_p_value}
-"""The probability of so large a metric if the samples agree, where random relabellings tell it."""
+P_VALUES: dict[str, Callable[[Events, Events, np.random.Generator], tuple[Estimate, float]]] = {"mmd": mmd_with_p_value}
+"""Metrics of which random relabellings tell how probable so large a value is if the samples agree."""

@@ -226,6 +226,9 @@ def compare(  # noqa: PLR0913 - what a region is, and how it is measured
     parts = equal_samples(samples, max_events, rng)
     _check(name, parts)
     judged, metrics = _metrics(samples, parts, rng)
+    p_values = {}
+    for metric, measure in P_VALUES.items():
+        metrics[metric], p_values[metric] = _with_p_values(parts, measure, rng)
     metrics |= {f"auc_{name}": _aucs(_judged(parts, rng, range(samples.n_features), name)) for name in judges}
     return RegionResult(
         name=name,
@@ -236,7 +239,7 @@ def compare(  # noqa: PLR0913 - what a region is, and how it is measured
         null=parts.null,
         rocs={comparison: _mean_curve(found) for comparison, found in judged.items()},
         metrics=metrics,
-        p_values=_p_values(parts, rng),
+        p_values=p_values,
         distances=_distances(samples.names, parts, DISTANCES),
         correlations={key: correlations(sample) for key, sample in samples.by_name().items()},
         spearman={key: spearman(sample) for key, sample in samples.by_name().items()},
@@ -267,16 +270,18 @@ def _metrics(
         judged = _judged(parts, rng)
         metrics["auc_with_derived"] = _aucs(judged)
     for metric, measure in METRICS.items():
-        if metric not in metrics:
+        if metric not in metrics and metric not in P_VALUES:
             metrics[metric] = _mean_over_pairs(parts, measure, rng)
     return judged, metrics
 
 
-def _p_values(parts: EqualSamples, rng: np.random.Generator) -> dict[str, dict[str, float]]:
-    return {
-        metric: {name: measure(*pairs[0], rng) for name, pairs in parts.pairs().items() if name != NULL}
-        for metric, measure in P_VALUES.items()
-    }
+def _with_p_values(
+    parts: EqualSamples, measure: Callable[..., tuple[Estimate, float]], rng: np.random.Generator
+) -> tuple[Compared, dict[str, float]]:
+    """A metric of every comparison, and the probability of each but the null."""
+    found = {name: [measure(*pair, rng) for pair in pairs] for name, pairs in parts.pairs().items()}
+    estimates = {name: mean_estimate([estimate for estimate, _ in each]) for name, each in found.items()}
+    return estimates, {name: each[0][1] for name, each in found.items() if name != NULL}
 
 
 def _judged(

@@ -64,10 +64,13 @@ def mmd(template: Events, target: Events, rng: np.random.Generator) -> Estimate:
     return _mmd_and_permutations(template, target, rng)[0]
 
 
-def mmd_p_value(template: Events, target: Events, rng: np.random.Generator) -> float:
-    """How probable so large an MMD is if the samples agree: the share of random relabellings that exceed it."""
+def mmd_with_p_value(template: Events, target: Events, rng: np.random.Generator) -> tuple[Estimate, float]:
+    """The same, and how probable so large a value is if the samples agree: the share of relabellings that exceed it.
+
+    With N_PERMUTATIONS relabellings it is never below 1 / (1 + N_PERMUTATIONS).
+    """
     found, permuted = _mmd_and_permutations(template, target, rng)
-    return float((1 + np.sum(permuted >= found.value)) / (1 + len(permuted)))
+    return found, float((1 + np.sum(permuted >= found.value)) / (1 + len(permuted)))
 
 
 def _mmd_and_permutations(template: Events, target: Events, rng: np.random.Generator) -> tuple[Estimate, FloatArray]:
