@@ -94,7 +94,7 @@ def plot_density_ratio(found: Mapping[str, DensityRatio], head: Heading = Headin
 def _tail(one: DensityRatio) -> str:
     """The share of weights that are far from 1."""
     tails = [one.tails[bound] for bound in ("< 0.5", "> 2")]
-    spread = float(np.hypot(*(tail.uncertainty for tail in tails)))
+    spread = float(np.hypot(tails[0].uncertainty, tails[1].uncertainty))
     return f"{100 * sum(tail.value for tail in tails):.2f} ± {100 * spread:.2f} %"
 
 

@@ -99,7 +99,7 @@ class Drawing:
         figure = plot_ratios(
             {self.labels[name]: one for name, one in self.shown.items()}, heading(self.settings, self.where)
         )
-        rows = [{"variable": name, **row} for name, one in self.shown.items() for row in one.rows()]
+        rows: Rows = [{"variable": name, **row} for name, one in self.shown.items() for row in one.rows()]
         alt = f"Ratio of source and template to the target for every variable, {self.where}"
         caption = "Ratio to the target of source (dashed) and template (line), with statistical bands."
         yield Drawn("ratios", "features", figure, rows, alt, caption, "wide")

@@ -57,7 +57,7 @@ def displacement_field(
     """
     pair = list(columns)
     places, steps = source.features[:, pair], displacement(source, moved, periodic)[:, pair]
-    edges = [np.linspace(*np.quantile(values, [FIELD_TAIL, 1 - FIELD_TAIL]), N_CELLS + 1) for values in places.T]
+    edges = [_edges(values) for values in places.T]
     at = [np.searchsorted(its, values, side="right") - 1 for its, values in zip(edges, places.T, strict=True)]
     inside = np.all([(place >= 0) & (place < N_CELLS) for place in at], axis=0)
     cell = np.where(inside, at[0] * N_CELLS + at[1], N_CELLS**2)
@@ -73,6 +73,12 @@ def displacement_field(
     scale = np.where(spread[pair] > 0, spread[pair], 1.0)
     distance = np.sqrt(np.sum((step / scale) ** 2, axis=1))
     return Field(start, step, np.sqrt(variance), distance, counts[known].astype(np.float64), (edges[0], edges[1]))
+
+
+def _edges(values: FloatArray) -> FloatArray:
+    """Equal cells without the tails; around a constant they are one unit wide in all."""
+    low, high = np.quantile(values, [FIELD_TAIL, 1 - FIELD_TAIL])
+    return np.linspace(low, high, N_CELLS + 1) if high > low else np.linspace(low - 0.5, low + 0.5, N_CELLS + 1)
 
 
 def field_rows(field: Field, names: Sequence[str]) -> list[dict[str, float | str]]:

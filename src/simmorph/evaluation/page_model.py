@@ -84,7 +84,7 @@ def _options(training: Mapping[str, Any]) -> dict[str, Any]:
 def _settings(settings: Mapping[str, Any]) -> str:
     """A method with its options."""
     options = ", ".join(f"{key}: {_value(value)}" for key, value in settings.items() if key != "name")
-    return settings["name"] + (f" ({options})" if options else " (default options)")
+    return f"{settings['name']} ({options or 'default options'})"
 
 
 def _value(value: Any) -> str:

@@ -57,9 +57,11 @@ class Heading(NamedTuple):
 
 def heading(settings: EvaluateSettings, region: str = "") -> Heading:
     """The heading of a recipe's plots."""
-    energy = rf"$\sqrt{{s}}$ = {settings.energy_tev:g} TeV" if settings.energy_tev else ""
+    # Without a root sign, for which the fonts of this style have no name and matplotlib a warning.
+    energy = f"{settings.energy_tev:g} TeV" if settings.energy_tev else ""
     luminosity = rf"{settings.luminosity_fb:g} fb$^{{-1}}$" if settings.luminosity_fb else ""
-    return Heading(settings.label, ", ".join(word for word in (energy, luminosity) if word), region)
+    collisions = f"{luminosity} ({energy})" if luminosity and energy else luminosity or energy
+    return Heading(settings.label, collisions, region)
 
 
 def plain(text: str) -> str:
