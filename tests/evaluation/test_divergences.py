@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from scipy.spatial.distance import jensenshannon
+from scipy.stats import chisquare, entropy
 
 from simmorph.data.events import Events
-from simmorph.evaluation.divergences import N_BINS, hellinger, kullback_leibler
+from simmorph.evaluation.divergences import N_BINS, chi_square, hellinger, jensen_shannon, kullback_leibler
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,3 +87,26 @@ def test_a_constant_and_an_empty_overlap_are_finite(divergence: Divergence) -> N
     far = divergence(normal(50, 500, rng), normal(0, 500, rng), 0)
     assert np.isfinite(far).all()
     assert far.value > 0.8
+
+
+def test_divergences_are_scipys_in_the_same_bins() -> None:
+    rng = np.random.default_rng(8)
+    template, target = normal(0.3, 6000, rng), normal(0.0, 5000, rng)
+    edges = np.quantile(target.features[:, 0], np.linspace(0, 1, N_BINS + 1))
+    edges[[0, -1]] = -np.inf, np.inf
+    counts = [np.histogram(sample.features[:, 0], edges)[0] for sample in (target, template)]
+    assert kullback_leibler(template, target, 0).value == pytest.approx(entropy(counts[0], counts[1]), rel=1e-6)
+    assert jensen_shannon(template, target, 0).value == pytest.approx(
+        jensenshannon(counts[0], counts[1]) ** 2, rel=1e-6
+    )
+
+
+def test_chi_square_against_a_large_template_is_that_of_pearson() -> None:
+    rng = np.random.default_rng(9)
+    template, target = normal(0.05, 1_000_000, rng), normal(0.0, 5000, rng)
+    edges = np.quantile(target.features[:, 0], np.linspace(0, 1, N_BINS + 1))
+    edges[[0, -1]] = -np.inf, np.inf
+    expected, observed = (np.histogram(sample.features[:, 0], edges)[0] for sample in (template, target))
+    known = chisquare(observed, expected * len(target) / len(template)).statistic / (N_BINS - 1)
+    # Errors are those of the observed here, and of the expected there.
+    assert chi_square(template, target, 0).value == pytest.approx(known, rel=0.15)
