@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from simmorph.config.limits import LimitsRecipe
     from simmorph.config.recipe import Recipe
     from simmorph.pipeline.coverage import CoverageResult, Place
+    from simmorph.pipeline.limits import How
 
 
 @click.command("limits", short_help="Turn the result into upper limits.")
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key: --set limits.cl=0.9.")
 @click.option("--cl", "level", type=click.FloatRange(0.5, 0.9999), help="Confidence level.  [default: 0.95]")
 @click.option("--measurement", metavar="NAME", help="Which measurement of the workspace; the first by default.")
+@click.option("--patchset", metavar="PATCHSET.json", help="A pyhf patch set: limits of the workspace with each patch.")
+@click.option("--patch", "patches", multiple=True, metavar="NAME", help="Only this patch of the set; may be repeated.")
 @click.option(
     "--amplification",
     type=click.Choice(["auto", "replicas", "training", "naive"]),
@@ -63,6 +67,8 @@ def limits_command(
     overrides: tuple[str, ...],
     level: float | None,
     measurement: str | None,
+    patchset: str | None,
+    patches: tuple[str, ...],
     amplification: str | None,
     scan: str | None,
     n_toys: int | None,
@@ -84,6 +90,7 @@ def limits_command(
       simmorph limits --config cli-examples/atlas-hgg/hgg.yaml -o build/limits
       simmorph limits workspace.json --json | jq .observed
       simmorph limits workspace.json --coverage 500
+      simmorph limits background.json --patchset patchset.json --json > limits.jsonl
       pyhf prune --sample ttbar workspace.json | simmorph limits -
     """
     if (workspace is None) == (config is None):
@@ -97,6 +104,7 @@ def limits_command(
         raise UsageError("--set", "a workspace has no recipe whose keys could be set", "use --cl or --measurement")
     if config is not None and measurement is not None:
         raise UsageError("--measurement", "a recipe has one measurement", "leave it out")
+    _refuse_stray_patches(workspace, patchset, patches, is_plain=n_toys is None and scan is None)
     from simmorph.pipeline.limits import How, limits_of_recipe, limits_of_workspace, load_limits_recipe
 
     tell = partial(note, quiet=quiet)
@@ -111,6 +119,9 @@ def limits_command(
         _stop_if(found.stopped)
         return
     how = How(level, output, force, tell, engine, impacts)
+    if patchset is not None:
+        _print_patches(str(workspace), patchset, patches, measurement, how, as_json=as_json)
+        return
     if scan is not None:
         if recipe is None:
             raise UsageError("--scan", "a workspace says nothing of luminosity", "give --config RECIPE.yaml")
@@ -126,6 +137,35 @@ def limits_command(
         else limits_of_recipe(recipe, how)
     )
     answer(result.to_json(), result.to_text(), as_json=as_json)
+
+
+def _refuse_stray_patches(
+    workspace: str | None, patchset: str | None, patches: tuple[str, ...], *, is_plain: bool
+) -> None:
+    if patches and patchset is None:
+        raise UsageError("--patch", "there is no set that it could be in", "give --patchset PATCHSET.json")
+    if patchset is not None and (workspace is None or not is_plain):
+        raise UsageError(
+            "--patchset", "it patches a workspace, for limits alone", "give WORKSPACE.json --patchset FILE"
+        )
+
+
+def _print_patches(
+    workspace: str, patchset: str, patches: tuple[str, ...], measurement: str | None, how: How, *, as_json: bool
+) -> None:
+    """One line a patch as soon as it is known, so that nothing is lost if the rest is not."""
+    from simmorph.limits.inference import NoLimitError
+    from simmorph.pipeline.patches import limits_of_patches, table_head
+
+    failed = n_done = 0
+    for found in limits_of_patches(workspace, patchset, patches, how, measurement=measurement):
+        if not as_json and not n_done:
+            click.echo(table_head(found))
+        click.echo(json.dumps(found.to_json(), allow_nan=False) if as_json else found.to_text())
+        n_done += 1
+        failed += found.result is None
+    if failed:
+        raise NoLimitError(patchset, f"{failed} of {n_done} patches have no limit", "the lines above say why")
 
 
 def _stop_if(stopped: BaseException | None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -94,9 +94,24 @@ def limits_of_workspace(path: str, how: How = AS_USUAL, *, measurement: str | No
         InputError: the workspace is not usable.
         NoLimitError: nothing can be excluded.
     """
+    return limits_of_spec(read_workspace(path), path, how, measurement=measurement)
+
+
+def limits_of_spec(
+    spec: dict[str, Any], path: str, how: How, *, measurement: str | None = None, patch: str = ""
+) -> LimitsResult:
+    """Upper limits from a workspace that has been read.
+
+    Args:
+        spec: the workspace.
+        path: where it is from.
+        how: confidence level and output.
+        measurement: which of its measurements; the first one if None.
+        patch: what has been done to it, for messages.
+    """
     _refuse_existing(how)
-    where = "stdin" if path == STDIN else path
-    spec = read_workspace(path)
+    file = "stdin" if path == STDIN else path
+    where = f"{file}, patch {patch!r}" if patch else file
     found = _infer(measurement_of(spec, where, measurement), how.level or 0.95, how)
     result = LimitsResult(
         *(found.limits, found.strength, found.test.cls(1.0), where, found.ready.name),
