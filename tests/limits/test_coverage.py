@@ -108,6 +108,7 @@ def test_toys_of_one_template_are_wrong_together() -> None:
     assert together.bias.value == alone.bias.value == pytest.approx(np.mean(offsets), abs=0.1)
     assert together.bias.uncertainty == pytest.approx(np.std(offsets, ddof=1) / np.sqrt(20), rel=0.1)
     assert alone.bias.uncertainty == pytest.approx(np.sqrt(5 / 2000), rel=0.25)
+    assert together.pull_spread.value == pytest.approx(np.sqrt(1 + np.var(offsets)), rel=0.05)
     assert together.interval.uncertainty > 4 * alone.interval.uncertainty
 
 

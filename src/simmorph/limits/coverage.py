@@ -76,6 +76,8 @@ class Coverage(NamedTuple):
         quoted: mean of the uncertainty that the fits quote.
         pull_mean: of (fitted - true) / quoted uncertainty; 0 is right.
         pull_width: root mean square of the pulls; 1 is right, more says that the uncertainty is too small.
+        pull_spread: standard deviation of the pulls about their mean: 1 where the uncertainty is right for all but a
+            bias that the templates share, such as that of the method which generated them.
         interval: share of the experiments whose 68 % interval holds the true strength.
         limit: share whose upper limit lies above the true strength; at a strength of 0 it is 1 by construction.
         level: what `limit` should be at least.
@@ -89,6 +91,7 @@ class Coverage(NamedTuple):
     quoted: float
     pull_mean: Estimate
     pull_width: Estimate
+    pull_spread: Estimate
     interval: Estimate
     limit: Estimate
     level: float
@@ -109,6 +112,7 @@ class Coverage(NamedTuple):
             "uncertainty quoted, mean": f"{self.quoted:.3g}",
             "pull, mean (0 is right)": self.pull_mean.to_text(),
             "pull, width (1 is right)": self.pull_width.to_text(),
+            "pull, spread about its mean": self.pull_spread.to_text(),
             "68 % interval holds the truth (0.683)": self.interval.to_text(),
             f"upper limit is above the truth ({self.level:g})": self.limit.to_text(),
         }
@@ -169,6 +173,7 @@ def summary(found: Mapping[int, Outcome | None], toys: Toys, n_kinds: int = 1) -
     return Coverage(
         toys.strength, len(worked), n_failed, min(n_kinds, len(worked)),
         _mean(fitted - toys.strength, kinds), float(quoted.mean()), _mean(pulls, kinds), _width(pulls, kinds),
+        _width(pulls - pulls.mean(), kinds),
         _share(np.abs(pulls) < 1, kinds), _share(covered > 0, kinds), toys.level,
     )  # fmt: skip
 

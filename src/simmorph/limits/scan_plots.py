@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 COLOURS = (BLUE, ORANGE, GREEN, "#CC79A7", "#56B4E9", "#E69F00")
 SIMULATED = "simulated"
+FEW = 5.0
+"""A range of limits up to this factor is drawn on a linear axis, which has a number at every tick."""
 ACTS = {"shapesys": "in each bin (shapesys)", "normsys": "of all bins together (normsys)"}
 """How a systematic acts, in words."""
 TRAINING = {
@@ -86,9 +88,12 @@ def draw_limits(points: Sequence[Point], parameter: str, kind: Kind) -> Figure:
                       label=_size_words(size))  # fmt: skip
         rows = _where(points, None, beta)
         axes.plot([it.luminosity for it in rows], [it.expected for it in rows], "ks--", ms=4, label=SIMULATED)
-        axes.set(xscale="log", yscale="log", xlabel=r"Integrated luminosity [fb$^{-1}$]")
+        axes.set(xscale="log", xlabel=r"Integrated luminosity [fb$^{-1}$]")
         axes.set_ylabel(f"Expected upper limit on {symbol(parameter)}")
-        _plain_numbers(axes.yaxis)
+        low, high = axes.dataLim.intervaly
+        if high > FEW * low:
+            axes.set_yscale("log")
+            _plain_numbers(axes.yaxis)
         _legend(axes, kind.title(beta))
         return figure
 
