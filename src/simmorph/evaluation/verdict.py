@@ -35,9 +35,9 @@ MOST_NAMES = 3
 
 METRIC_WORDS = {
     "auc": "AUC of the classifier",
-    "auc_deep_trees": "AUC of deep trees, features alone",
-    "auc_network_2x32": "AUC of a network of 2 x 32, features alone",
-    "auc_network_3x32": "AUC of a network of 3 x 32, features alone",
+    "auc_deep_trees": "AUC of deep trees",
+    "auc_network_2x32": "AUC of a network of 2 x 32",
+    "auc_network_3x32": "AUC of a network of 3 x 32",
     "pearson_worst": "largest deviation of a Pearson coefficient",
     "pearson_mean": "mean deviation of the Pearson coefficients",
     "wasserstein_worst": "largest Wasserstein distance of a variable [target sigma]",
@@ -52,7 +52,8 @@ def metric_words(metric: str, derived: Sequence[str]) -> str:
     """The name of a metric for people; that of a metric unknown here is the one it has in `report.json`."""
     if metric == "auc_with_derived":
         return f"AUC with {' and '.join(derived) if len(derived) < MOST_NAMES else 'the derived quantities'}"
-    return METRIC_WORDS.get(metric, metric.replace("_", " "))
+    words = METRIC_WORDS.get(metric, metric.replace("_", " "))
+    return f"{words}, features alone" if derived and metric.startswith("auc") else words
 
 
 class Verdict(NamedTuple):
