@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -11,10 +12,13 @@ from scipy.stats import anderson_ksamp, ks_2samp, kstest, wasserstein_distance
 from simmorph.data.events import Events
 from simmorph.evaluation import METRICS
 from simmorph.evaluation.correlations import correlations, noise_floor, pearson_worst
-from simmorph.evaluation.divergences import chi_square, jensen_shannon
-from simmorph.evaluation.marginals import anderson_darling, kolmogorov, wasserstein
+from simmorph.evaluation.divergences import chi_square, chi_square_p_value, jensen_shannon
+from simmorph.evaluation.marginals import anderson_darling, kolmogorov, kolmogorov_p_value, wasserstein
 from simmorph.evaluation.movement import movement
 from simmorph.evaluation.multivariate import MAX_KERNEL_EVENTS, frechet, mmd, mmd_with_p_value, sliced_wasserstein
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 COVARIANCE = np.array([[1.0, 0.6, 0.0], [0.6, 1.0, -0.3], [0.0, -0.3, 1.0]])
 
@@ -84,6 +88,25 @@ def test_one_dimensional_distances_are_scipys() -> None:
     assert found.value == pytest.approx(expected, rel=1e-9)
     unweighted = kolmogorov(Events.of(template.features), target, 0)
     assert unweighted.value == pytest.approx(ks_2samp(*columns).statistic, rel=1e-9)
+
+
+def test_the_p_value_of_kolmogorov_is_scipys_and_counts_effective_events() -> None:
+    rng = np.random.default_rng(12)
+    template, target = (Events.of(rng.normal(mean, 1, (3000, 1))) for mean in (0.04, 0.0))
+    known = ks_2samp(template.features[:, 0], target.features[:, 0]).pvalue
+    assert kolmogorov_p_value(template, target, 0) == pytest.approx(known, abs=0.01)
+    uneven = template.with_weights(rng.exponential(size=3000))
+    assert kolmogorov_p_value(uneven, target, 0) > 1e-3
+
+
+@pytest.mark.parametrize("p_value", [kolmogorov_p_value, chi_square_p_value])
+def test_p_values_of_samples_that_agree_are_uniform(p_value: Callable[[Events, Events, int], float]) -> None:
+    rng = np.random.default_rng(13)
+    found = []
+    for _ in range(80):
+        template, target = (Events.of(rng.exponential(size=(1500, 1))) for _ in range(2))
+        found.append(p_value(template.with_weights(rng.uniform(0.2, 1, 1500)), target, 0))
+    assert kstest(found, "uniform").pvalue > 1e-3
 
 
 def test_wasserstein_error_of_a_shift_is_that_of_the_means() -> None:

@@ -13,9 +13,9 @@ from simmorph.evaluation.acceptance import Acceptance, acceptance
 from simmorph.evaluation.c2st import Judgement, judge
 from simmorph.evaluation.correlations import Correlations, correlations, noise_floor
 from simmorph.evaluation.density_ratio import DensityRatio, density_ratios
-from simmorph.evaluation.divergences import chi_square, hellinger, jensen_shannon, kullback_leibler
+from simmorph.evaluation.divergences import chi_square, chi_square_p_value, hellinger, jensen_shannon, kullback_leibler
 from simmorph.evaluation.estimates import Estimate, mean_estimate
-from simmorph.evaluation.marginals import anderson_darling, kolmogorov, wasserstein
+from simmorph.evaluation.marginals import anderson_darling, kolmogorov, kolmogorov_p_value, wasserstein
 from simmorph.evaluation.movement import Movement, movement
 from simmorph.evaluation.profiles import Profile, profiles
 from simmorph.evaluation.ranks import spearman
@@ -45,6 +45,11 @@ DISTANCES: dict[str, Callable[..., Estimate]] = {
     "chi_square": chi_square,
 }
 """Distances of one variable at a time: functions of (template, target, column)."""
+DISTANCE_P_VALUES: dict[str, Callable[..., float]] = {
+    "kolmogorov": kolmogorov_p_value,
+    "chi_square": chi_square_p_value,
+}
+"""The probability of so large a distance if the samples agree, where theory tells it."""
 CONTEXT_DISTANCES = {kind: DISTANCES[kind] for kind in ("wasserstein", "kolmogorov", "chi_square")}
 Compared = dict[str, Estimate]
 """An estimate for each comparison."""
@@ -68,6 +73,7 @@ class RegionResult:
         metrics: by metric and comparison.
         p_values: of metrics whose null is known from random relabellings, by metric and comparison.
         distances: by variable, kind of distance and comparison.
+        distance_p_values: of those whose null theory tells, by variable or context variable, kind and comparison.
         correlations: Pearson's, by sample.
         spearman: rank correlations, by sample.
         movement: of source to template; None without a source.
@@ -87,6 +93,7 @@ class RegionResult:
     metrics: Mapping[str, Compared]
     p_values: Mapping[str, Mapping[str, float]]
     distances: Mapping[str, Mapping[str, Compared]]
+    distance_p_values: Mapping[str, Mapping[str, Mapping[str, float]]]
     correlations: Mapping[str, Correlations]
     spearman: Mapping[str, Correlations]
     movement: Movement | None
@@ -114,19 +121,18 @@ class RegionResult:
     def significances(self) -> dict[str, dict[str, Significance]]:
         """How far each metric is from its null, by metric and comparison."""
         return {
-            metric: {
-                name: of_p_value(self.p_values[metric][name]) if metric in self.p_values else found
-                for name, found in _against_null(compared).items()
-            }
-            for metric, compared in self.metrics.items()
+            metric: _against_null(compared, self.p_values.get(metric, {})) for metric, compared in self.metrics.items()
         }
 
     @property
     def distance_significances(self) -> dict[str, dict[str, dict[str, Significance]]]:
-        """How far each distance is from its null, by variable, kind and comparison."""
+        """How far each distance is from its null, by variable or context variable, kind and comparison."""
         return {
-            name: {kind: _against_null(compared) for kind, compared in kinds.items()}
-            for name, kinds in self.distances.items()
+            name: {
+                kind: _against_null(compared, self.distance_p_values[name].get(kind, {}))
+                for kind, compared in kinds.items()
+            }
+            for name, kinds in [*self.distances.items(), *self.context_distances.items()]
         }
 
     @property
@@ -137,7 +143,8 @@ class RegionResult:
     @property
     def distance_findings(self) -> Findings:
         """Which variables of the template differ from the null, by their chi2: one distance, chosen beforehand."""
-        return findings({name: kinds["chi_square"][TEMPLATE] for name, kinds in self.distance_significances.items()})
+        found = self.distance_significances
+        return findings({name: found[name]["chi_square"][TEMPLATE] for name in self.samples.names})
 
     def to_json(self) -> dict[str, Any]:
         """The numbers as JSON values."""
@@ -162,7 +169,7 @@ class RegionResult:
             "context": {
                 "remark": CONTEXT_REMARK,
                 "distances": {
-                    name: _compared_json(kinds, {kind: _against_null(its) for kind, its in kinds.items()})
+                    name: _compared_json(kinds, self.distance_significances[name])
                     for name, kinds in self.context_distances.items()
                 },
             },
@@ -241,6 +248,8 @@ def compare(  # noqa: PLR0913 - what a region is, and how it is measured
         metrics=metrics,
         p_values=p_values,
         distances=_distances(samples.names, parts, DISTANCES),
+        distance_p_values=_distance_p_values(samples.names, parts)
+        | _distance_p_values(samples.context_names, parts.of_context()),
         correlations={key: correlations(sample) for key, sample in samples.by_name().items()},
         spearman={key: spearman(sample) for key, sample in samples.by_name().items()},
         movement=movement(*samples.rows(), periodic) if samples.has_source else None,
@@ -312,9 +321,25 @@ def _distances(
     }
 
 
-def _against_null(compared: Compared) -> dict[str, Significance]:
+def _distance_p_values(names: Sequence[str], parts: EqualSamples) -> dict[str, dict[str, dict[str, float]]]:
+    pairs = {name: found[0] for name, found in parts.pairs().items() if name != NULL}
+    return {
+        variable: {
+            kind: {name: measure(*pair, column) for name, pair in pairs.items()}
+            for kind, measure in DISTANCE_P_VALUES.items()
+        }
+        for column, variable in enumerate(names)
+    }
+
+
+def _against_null(compared: Compared, p_values: Mapping[str, float]) -> dict[str, Significance]:
+    """How far each comparison is from the null: by its own probability if that is known, else by the uncertainties."""
     null = compared[NULL]
-    return {name: against_null(found, null) for name, found in compared.items() if name != NULL}
+    return {
+        name: of_p_value(p_values[name]) if name in p_values else against_null(found, null)
+        for name, found in compared.items()
+        if name != NULL
+    }
 
 
 def _compared_json(

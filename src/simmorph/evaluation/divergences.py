@@ -104,13 +104,25 @@ def chi_square(template: Events, target: Events, column: int) -> Estimate:
     Null: 1.
     Source: Gagunashvili, Nucl. Instrum. Meth. A 614 (2010) 287.
     """
+    chi2, n_degrees = _chi_square(template, target, column)
+    # A noncentral chi2 of this size has the variance 2 (2 chi2 - n).
+    return Estimate(chi2 / n_degrees, float(np.sqrt(2 * max(2 * chi2 - n_degrees, n_degrees))) / n_degrees)
+
+
+def chi_square_p_value(template: Events, target: Events, column: int) -> float:
+    """The probability of so large a chi2 if the samples agree, from the chi2 distribution; see `chi_square`."""
+    from scipy.stats import chi2 as chi_squared  # noqa: PLC0415 - takes a second
+
+    return float(chi_squared.sf(*_chi_square(template, target, column)))
+
+
+def _chi_square(template: Events, target: Events, column: int) -> tuple[float, int]:
+    """The chi2 of the shares, and its degrees of freedom."""
     binned = _binned(template, target, column)
     variance = binned.squares[0] + binned.squares[1]
     filled = variance > 0
-    n_degrees = max(int(np.count_nonzero(filled)) - 1, 1)
     chi2 = float(np.sum((binned.target - binned.template)[filled] ** 2 / variance[filled]))
-    # A noncentral chi2 of this size has the variance 2 (2 chi2 - n).
-    return Estimate(chi2 / n_degrees, float(np.sqrt(2 * max(2 * chi2 - n_degrees, n_degrees))) / n_degrees)
+    return chi2, max(int(np.count_nonzero(filled)) - 1, 1)
 
 
 def _binned(template: Events, target: Events, column: int) -> _Binned:
