@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import yaml
 
 from simmorph.config.documents import Document, validate
 from simmorph.config.limits import LimitsRecipe
@@ -99,8 +100,24 @@ def test_the_injected_signal_is_found_with_a_free_morphed_template(found: tuple[
     assert written == result.to_json()
     names = {path.name for path in (output).iterdir()}
     plots = {f"{plot}.{kind}" for plot in ("spectrum", "cls_scan") for kind in ("png", "pdf", "csv")}
-    assert names == plots | {"limits.json", "workspace.json", "workspace.json.provenance.json"}
+    assert names == plots | {"limits.json", "workspace.json", "workspace.json.provenance.json", "hepdata"}
     assert (output / "spectrum.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_the_submission_to_hepdata_has_every_table(found: tuple[LimitsResult, Path]) -> None:
+    result, output = found
+    head, *tables = yaml.safe_load_all((output / "hepdata" / "submission.yaml").read_text())
+    assert "CLs" in head["comment"]
+    assert [table["name"] for table in tables] == ["limits", "cls_scan", "spectrum"]
+    content = {it["name"]: yaml.safe_load((output / "hepdata" / it["data_file"]).read_text()) for it in tables}
+    limits = [it["value"] for it in content["limits"]["dependent_variables"][0]["values"]]
+    assert limits == [result.limits.observed, *result.limits.expected]
+    for table in content.values():
+        rows = [len(it["values"]) for key in ("independent_variables", "dependent_variables") for it in table[key]]
+        assert len(set(rows)) == 1
+    first, *_, last = content["cls_scan"]["dependent_variables"][1]["values"]
+    assert first == {"value": 1.0}
+    assert last["errors"][0]["asymerror"]["minus"] < 0 < last["errors"][0]["asymerror"]["plus"]
 
 
 def test_the_free_normalisation_is_that_of_the_data(found: tuple[LimitsResult, Path]) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from simmorph.data.outputs import write_json
 from simmorph.evaluation.plots import style
+from simmorph.limits.hepdata import write_submission
 from simmorph.limits.impacts import Impact, draw_impacts
 from simmorph.limits.inference import BANDS
 from simmorph.limits.plots import NO_HEADING, Heading, Scan, Spectrum, draw_scan, draw_spectrum
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 WORKSPACE = "workspace.json"
 NUMBERS = "limits.json"
+HEPDATA = "hepdata"
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +52,7 @@ class Report:
     heading: Heading = NO_HEADING
 
     def write(self, folder: Path) -> None:
-        """Write everything into an empty folder; each plot as PNG, PDF, and CSV of the numbers in it."""
+        """Write everything into an empty folder; each plot as PNG, PDF, CSV of the numbers in it, and for HEPData."""
         write_json(folder / WORKSPACE, self.workspace)
         write_json(folder / NUMBERS, self.numbers)
         with style():
@@ -64,6 +66,8 @@ class Report:
         _write_table(folder / "cls_scan.csv", header, rows)
         for spectrum in self.spectra:
             _write_table(folder / f"{_name(spectrum)}.csv", *_table_of(spectrum))
+        (folder / HEPDATA).mkdir()
+        write_submission(folder / HEPDATA, self.limits, self.scan, {_name(it): it for it in self.spectra})
         if self.impacts:
             _write_table(folder / "impacts.csv", Impact._fields, self.impacts)
 
