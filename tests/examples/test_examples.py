@@ -25,6 +25,7 @@ TESTED_HERE = {
     "compare",
     "demo",
     "gaussian",
+    "higgs-limits",
     "lxplus",
     "moving",
     "one-flow",

@@ -23,6 +23,10 @@ COLOURS = (BLUE, ORANGE, GREEN, "#CC79A7", "#56B4E9", "#E69F00")
 SIMULATED = "simulated"
 FEW = 5.0
 """A range of limits up to this factor is drawn on a linear axis, which has a number at every tick."""
+MANY_ENTRIES = 4
+"""A legend with more of them has two columns."""
+LINE = 0.06
+"""Height of a line of a legend, as a share of that of the axes."""
 ACTS = {"shapesys": "in each bin (shapesys)", "normsys": "of all bins together (normsys)"}
 """How a systematic acts, in words."""
 TRAINING = {
@@ -125,13 +129,14 @@ def _plain_numbers(axis: Axis) -> None:
 
 def _legend(axes: Axes, title: str) -> None:
     """A legend with room of its own, above everything that is drawn."""
-    if axes.get_yscale() == "log":
-        low, high = axes.get_ylim()
-        axes.set_ylim(low, high * (high / low) ** 0.6)
-    else:
-        low, high = axes.get_ylim()
-        axes.set_ylim(low, high + 0.6 * (high - low))
-    axes.legend(title=title, title_fontsize=11, loc="upper right", alignment="left")
+    n_entries = len(axes.get_legend_handles_labels()[1])
+    n_columns = 1 if n_entries <= MANY_ENTRIES else 2
+    share = LINE * (title.count("\n") + 1.5 + np.ceil(n_entries / n_columns))
+    room = share / (1 - share)
+    low, high = axes.get_ylim()
+    is_log = axes.get_yscale() == "log"
+    axes.set_ylim(low, high * (high / low) ** room if is_log else high + room * (high - low))
+    axes.legend(title=title, title_fontsize=11, loc="upper right", alignment="left", ncols=n_columns)
 
 
 def _figure() -> tuple[Figure, Axes]:

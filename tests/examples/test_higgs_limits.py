@@ -1,0 +1,67 @@
+"""The example of limits with a generated background, with settings that make it quick."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from simmorph.config.recipe import load_recipe
+from simmorph.pipeline.limits import load_limits_recipe
+from tests.examples.test_examples import EXAMPLES, read_json, run_example
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from simmorph.config.limits import LimitsSettings
+
+FOLDER = EXAMPLES / "higgs-limits"
+
+
+def limits(name: str) -> LimitsSettings:
+    settings = load_limits_recipe(FOLDER / f"{name}.yaml").limits
+    assert settings is not None
+    return settings
+
+
+@pytest.mark.slow
+def test_the_quick_chain_ends_in_a_scan_and_in_coverage_with_both_treatments(tmp_path: Path) -> None:
+    shutil.copytree(EXAMPLES / "amplify" / "data", tmp_path / "cli-examples" / "amplify" / "data")
+    run_example("higgs-limits", tmp_path, QUICK="1")
+    work = tmp_path / "build" / "higgs-limits"
+    rows = list(csv.DictReader((work / "scan-m_bb" / "scan.csv").read_text().splitlines()))
+    assert len(rows) == 2 * 3
+    assert {(row["beta_type"], row["amplification"]) for row in rows} == {("shapesys", "replicas")}
+    assert (work / "scan-m_bb" / "scan-limit.png").stat().st_size > 10_000
+    quoted = {}
+    for treatment, name in (("auto", "replicas"), ("naive", "naive")):
+        found = read_json(work / f"coverage-m_bb-{treatment}" / "coverage.json")
+        assert found["amplification"] == {"background": name}
+        assert "training on other events" in found["truth"]
+        quoted[treatment] = found["quoted"]
+    assert quoted["auto"] > quoted["naive"]
+    observed = read_json(work / "real" / "m_bb-auto" / "limits.json")
+    assert observed["data"] == "observed"
+    assert "of the training of background" in observed["uncertainties"]
+
+
+def test_both_observables_are_scanned_as_in_the_paper() -> None:
+    of_mass, of_score = limits("m_bb"), limits("score")
+    assert (of_mass.region, of_mass.observable, of_score.observable) == ("morph_score > 0.55", "m_bb", "morph_score")
+    for settings in (of_mass, of_score):
+        scan = settings.scan
+        assert settings.binning is not None
+        assert len(settings.binning.all_edges) == 26
+        assert (scan.luminosity[0], scan.luminosity[-1], scan.background_per_fb) == (10, 1000, 1000)
+        assert (scan.signal_fraction, scan.beta, scan.beta_type) == (0.05, (0.05, 0.1, 0.2), "shapesys")
+    assert json.loads(of_mass.scan.model_dump_json()) == json.loads(of_score.scan.model_dump_json())
+
+
+@pytest.mark.parametrize("kind", ["", "real-"])
+def test_generator_and_classifier_learn_from_different_events(kind: str) -> None:
+    generator, classifier = (load_recipe(FOLDER / f"{kind}{name}.yaml") for name in ("generator", "classifier"))
+    assert generator.features == classifier.features
+    assert not {*(generator.target or [])} & {*(classifier.source or []), *(classifier.target or [])}
