@@ -14,6 +14,7 @@ from simmorph.data.ntuples import create_ntuple
 from simmorph.errors import ConfigError
 from simmorph.evaluation.acceptance import acceptance
 from simmorph.evaluation.comparison import RegionResult, compare
+from simmorph.evaluation.tables import tables_of
 from simmorph.pipeline.evaluate_cuts import automatic_acceptance, bands
 from simmorph.pipeline.evaluate_inputs import read_inputs
 
@@ -116,6 +117,18 @@ def test_the_targets_range_and_gaps_are_the_acceptance_if_the_recipe_names_none(
     in_crack = result.acceptance["eta outside the target's gaps"]
     assert in_crack.leaving is not None
     assert in_crack.leaving.value > 5 * in_crack.leaving.uncertainty
+
+
+def test_every_number_is_in_a_table_of_every_format(result: RegionResult) -> None:
+    tables = tables_of(result, [])
+    assert {"spearman", "density_ratio", "profiles", "context_kolmogorov", "acceptance", "chi_square"} <= tables.keys()
+    for table in tables.values():
+        assert all(len(row) == len(table.head) for row in table.rows)
+        assert len(table.to_csv().splitlines()) == len(table.rows) + 1
+        assert table.to_latex().count(r"\\") == len(table.rows) + 1
+        assert table.to_html().count("<tr>") == len(table.rows) + 1
+    for name in ("metrics", "chi_square"):
+        assert tables[name].head[-2:] == ["template above null", "p-value"]
 
 
 def test_given_cuts_take_the_place_of_automatic_ones(folder: Path) -> None:

@@ -149,11 +149,14 @@ def metrics_table(result: RegionResult) -> Table:
 
 
 def distances_table(result: RegionResult, kind: str) -> Table:
-    """One kind of distance for each variable and comparison."""
-    rows: list[list[Cell]] = [
-        [variable, *(kinds[kind][name] for name in result.comparisons)] for variable, kinds in result.distances.items()
-    ]
-    return Table(f"{DISTANCES[kind]}.", ["variable", *(name.replace("_", " ") for name in result.comparisons)], rows)
+    """One kind of distance for each variable and comparison, and how far the template's is from the null."""
+    rows: list[list[Cell]] = []
+    for variable, kinds in result.distances.items():
+        found = result.distance_significances[variable][kind]["template_vs_target"]
+        estimates = [kinds[kind][name] for name in result.comparisons]
+        rows.append([variable, *estimates, found.deviations, found.p_value])
+    head = ["variable", *(name.replace("_", " ") for name in result.comparisons), "template above null", "p-value"]
+    return Table(f"{DISTANCES[kind]}.", head, rows)
 
 
 def pearson_table(result: RegionResult, pairs: Sequence[Sequence[str]]) -> Table:
