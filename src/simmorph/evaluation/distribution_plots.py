@@ -18,8 +18,8 @@ from simmorph.evaluation.plots import (
     TEMPLATE,
     Heading,
     band,
+    panels_of,
     plain,
-    with_fixed_layout,
 )
 
 if TYPE_CHECKING:
@@ -63,18 +63,13 @@ def plot_ratios(shown: Mapping[str, Distribution], head: Heading = Heading()) ->
         shown: by the label of its axis.
         head: of the plot.
     """
-    n_columns = min(3, len(shown))
-    n_rows = -(-len(shown) // n_columns)
-    figure = Figure(figsize=(4.1 * n_columns, 2.5 * n_rows + 0.7), layout="constrained")
-    panels = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
-    for axes, (label, one) in zip(panels, shown.items(), strict=False):
+    figure, panels = panels_of(len(shown), (4.2, 2.7))
+    for axes, (label, one) in zip(panels, shown.items(), strict=True):
         _draw_ratios(axes, one)
         axes.set_xlabel(label)
         axes.set_xlim(one.edges[0], one.edges[-1])
-    for axes in panels[len(shown) :]:
-        axes.set_axis_off()
     head.over_all(figure)
-    return with_fixed_layout(figure)
+    return figure
 
 
 def _lines(shown: Distribution) -> list[tuple[Counts, str, str, Any]]:

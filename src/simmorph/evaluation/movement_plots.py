@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from simmorph.evaluation.histograms import moved_counts
 from simmorph.evaluation.movement import displacement
-from simmorph.evaluation.plots import DASHED, Heading, with_fixed_layout
+from simmorph.evaluation.plots import DASHED, Heading, panels_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
+
+    from matplotlib.figure import Figure
 
     from simmorph.data.events import Events, FloatArray
 
@@ -102,12 +103,9 @@ def field_rows(field: Field, names: Sequence[str]) -> list[dict[str, float | str
 
 def plot_fields(fields: Mapping[tuple[str, str], Field], head: Heading = Heading()) -> Figure:  # noqa: B008
     """Arrows from where a cell's events are to where they go on average, for each pair of features by their labels."""
-    n_columns = min(2, len(fields))
-    n_rows = -(-len(fields) // n_columns)
-    figure = Figure(figsize=(5.6 * n_columns, 4.6 * n_rows + 0.3), layout="constrained")
-    panels = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
+    figure, panels = panels_of(len(fields), (5.8, 4.7), 2)
     largest = max((float(field.distance.max(initial=0.0)) for field in fields.values()), default=0.0)
-    for axes, (labels, field) in zip(panels, fields.items(), strict=False):
+    for axes, (labels, field) in zip(panels, fields.items(), strict=True):
         width = [its[1] - its[0] for its in field.edges]
         factor = _magnification(field, width)
         arrows = axes.quiver(
@@ -120,10 +118,8 @@ def plot_fields(fields: Mapping[tuple[str, str], Field], head: Heading = Heading
         axes.set_ylabel(labels[1])
         axes.set_title(f"arrows {factor:g} times as long" if factor != 1 else "", loc="right", fontsize=10)
         figure.colorbar(arrows, ax=axes, label="mean displacement [target sigma]", pad=0.02)
-    for axes in panels[len(fields) :]:
-        axes.set_axis_off()
     head.over_all(figure)
-    return with_fixed_layout(figure)
+    return figure
 
 
 def _magnification(field: Field, width: Sequence[float]) -> float:
@@ -136,19 +132,15 @@ def _magnification(field: Field, width: Sequence[float]) -> float:
 
 def plot_movement(source: Events, moved: Events, labels: Sequence[str], head: Heading = Heading()) -> Figure:  # noqa: B008
     """Where the map takes each feature: x against T(x), with the diagonal of events that stay."""
-    n_columns = min(3, len(labels))
-    n_rows = -(-len(labels) // n_columns)
-    figure = Figure(figsize=(4.1 * n_columns, 3.9 * n_rows + 0.3), layout="constrained")
-    panels = np.atleast_1d(figure.subplots(n_rows, n_columns)).ravel()
-    for column, (axes, label) in enumerate(zip(panels, labels, strict=False)):
+    figure, panels = panels_of(len(labels), (4.2, 3.9))
+    for column, (axes, label) in enumerate(zip(panels, labels, strict=True)):
         before, after = source.features[:, column], moved.features[:, column]
         counts, bins = moved_counts(before, after)
         mesh = np.where(counts > 0, np.log10(np.maximum(counts, 1)), np.nan).T
-        axes.pcolormesh(bins, bins, mesh, cmap="viridis", rasterized=True)
+        extent = (bins[0], bins[-1], bins[0], bins[-1])
+        axes.imshow(mesh, cmap="viridis", origin="lower", extent=extent, aspect="auto", interpolation="nearest")
         axes.plot(bins[[0, -1]], bins[[0, -1]], color="black", linewidth=0.8, linestyle=DASHED)
         axes.set_xlabel(f"source {label}")
         axes.set_ylabel(f"template {label}")
-    for axes in panels[len(labels) :]:
-        axes.set_axis_off()
     head.over_all(figure)
-    return with_fixed_layout(figure)
+    return figure

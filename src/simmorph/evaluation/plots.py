@@ -7,12 +7,12 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import matplotlib as mpl
+from matplotlib.figure import Figure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     from simmorph.config.evaluation import EvaluateSettings
     from simmorph.data.events import FloatArray
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 TARGET, SOURCE, TEMPLATE, NULL = "#000000", "#3f90da", "#bd1f01", "#717581"
 """Colours that people with any colour vision can tell apart (M. Petroff 2021, arXiv 2107.02270)."""
 DASHED, SOLID, DOTTED = (0, (5, 2)), "-", ":"
+
+HEADING, LEFT, RIGHT, BELOW, ABOVE = 0.4, 0.9, 0.12, 0.62, 0.3
+"""Inches above all panels, and beside, below and above each."""
 
 COMPARISON_STYLE = {
     "source_vs_target": ("source against target", SOURCE, DASHED),
@@ -52,7 +55,8 @@ class Heading(NamedTuple):
         """Above a figure of several panels."""
         words = ", ".join(word for word in (plain(self.experiment), plain(self.region), self.collisions) if word)
         if words:
-            figure.suptitle(words, x=0.01, ha="left", fontweight="bold")
+            height = figure.get_figheight()
+            figure.suptitle(words, x=0.01, y=1 - 0.1 / height, ha="left", va="top", fontweight="bold")
 
 
 def heading(settings: EvaluateSettings, region: str = "") -> Heading:
@@ -126,8 +130,25 @@ def band(axes: Axes, edges: FloatArray, values: FloatArray, uncertainty: FloatAr
     axes.stairs(values + uncertainty, edges, baseline=values - uncertainty, fill=True, color=colour, alpha=0.25)
 
 
-def with_fixed_layout(figure: Figure) -> Figure:
-    """The figure with its constrained layout worked out once: it would be done anew for each file otherwise."""
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
-    return figure
+def panels_of(n_panels: int, size: tuple[float, float], most_abreast: int = 3) -> tuple[Figure, list[Axes]]:
+    """A figure with panels in rows, with room for ticks and labels between them and for the heading above.
+
+    A layout that measures its labels takes longer than to draw them.
+
+    Args:
+        n_panels: how many.
+        size: width and height of a panel with its labels, in inches.
+        most_abreast: how many stand in a row.
+    """
+    n_columns = min(most_abreast, n_panels)
+    n_rows = -(-n_panels // n_columns)
+    left, right, low, high = LEFT, RIGHT, BELOW, ABOVE
+    figure = Figure(figsize=(n_columns * size[0], n_rows * size[1] + HEADING))
+    width, height = figure.get_size_inches()
+    panels = []
+    for number in range(n_panels):
+        row, column = divmod(number, n_columns)
+        x, y = column * size[0] + left, (n_rows - 1 - row) * size[1] + low
+        place = (x / width, y / height, (size[0] - left - right) / width, (size[1] - low - high) / height)
+        panels.append(figure.add_axes(place))
+    return figure, panels

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
-from simmorph.evaluation.plots import NULL, SOURCE, TARGET, TEMPLATE, Heading, with_fixed_layout
+from simmorph.evaluation.plots import SOURCE, TARGET, TEMPLATE, Heading, panels_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from simmorph.evaluation.profiles import Profile
 
@@ -41,20 +41,15 @@ def plot_profiles(found: Sequence[Profile], labels: Mapping[str, str], head: Hea
         labels: of the axes, by variable.
         head: of the plot.
     """
-    n_columns = min(3, len(found))
-    n_rows = -(-len(found) // n_columns)
-    figure = Figure(figsize=(4.1 * n_columns, 3.3 * n_rows + 0.7), layout="constrained")
-    panels = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
-    for axes, one in zip(panels, found, strict=False):
+    figure, panels = panels_of(len(found), (4.2, 3.4))
+    for axes, one in zip(panels, found, strict=True):
         _draw(axes, one)
         axes.set_ylabel(f"mean {labels.get(one.variable, one.variable)}")
         axes.set_xlabel(labels.get(one.condition, one.condition))
-    for axes in panels[len(found) :]:
-        axes.set_axis_off()
     handles, names = panels[0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside upper right", ncols=3)
+    figure.legend(handles, names, loc="upper right", ncols=3, borderaxespad=0.1)
     head.over_all(figure)
-    return with_fixed_layout(figure)
+    return figure
 
 
 def _draw(axes: Axes, one: Profile) -> None:
@@ -64,7 +59,8 @@ def _draw(axes: Axes, one: Profile) -> None:
         "target": {"color": TARGET, "fmt": "_", "markersize": 8},
     }
     # Side by side, so that no error bar hides another.
-    step = 0.008 * (one.edges[-1] - one.edges[0])
+    known = one.centres[np.isfinite(one.centres)]
+    step = 0.006 * float(np.ptp(known)) if len(known) else 0.0
     offsets = {"source": -step, "template": step, "target": 0.0}
     for sample, means in one.means.items():
         axes.errorbar(
@@ -73,7 +69,6 @@ def _draw(axes: Axes, one: Profile) -> None:
     test = one.tests["template_vs_target"]
     text = rf"template: $\chi^2$/ndf = {test.chi2:.1f}/{test.n_bins}, p = {test.p_value:.2g}"
     axes.set_title(text, fontsize=10, loc="right")
-    axes.grid(visible=True, axis="y", color=NULL, alpha=0.2)
     axes.margins(y=0.15)
 
 

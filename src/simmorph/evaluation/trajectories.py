@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from simmorph.evaluation.plots import DASHED, DOTTED, NULL, SOURCE, TEMPLATE, Heading, with_fixed_layout
+from simmorph.evaluation.plots import DASHED, DOTTED, NULL, SOURCE, TEMPLATE, Heading, panels_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,19 +29,14 @@ def plot_losses(histories: Mapping[str, Mapping[str, Any]], head: Heading = Head
         histories: by stage, as `History.to_json` gives them.
         head: of the plot.
     """
-    n_columns = min(3, len(histories))
-    n_rows = -(-len(histories) // n_columns)
-    figure = Figure(figsize=(max(4.4 * n_columns, 6.2), 3.2 * n_rows + 0.6), layout="constrained")
-    panels = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
-    for axes, (stage, history) in zip(panels, histories.items(), strict=False):
+    figure, panels = panels_of(len(histories), (6.2 if len(histories) == 1 else 4.4, 3.4))
+    for axes, (stage, history) in zip(panels, histories.items(), strict=True):
         _draw_losses(axes, history)
         axes.set_title(f"stage {stage}", loc="right", fontsize=11)
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    for axes in panels[len(histories) :]:
-        axes.set_axis_off()
     head.over_all(figure)
-    return with_fixed_layout(figure)
+    return figure
 
 
 def plot_trajectories(history: Mapping[str, Any], stage: str, head: Heading = Heading()) -> Figure:  # noqa: B008
@@ -55,8 +50,10 @@ def plot_trajectories(history: Mapping[str, Any], stage: str, head: Heading = He
     observed: Mapping[str, Sequence[float]] = history["observed"]
     names = [name for name in observed if name != BOUND]
     n_panels = 1 + len(names)
-    figure = Figure(figsize=(6.2, 1.0 + 1.9 * n_panels), layout="constrained")
-    panels = figure.subplots(n_panels, 1, sharex=True, squeeze=False)[:, 0]
+    height = 1.1 + 1.9 * n_panels
+    figure = Figure(figsize=(6.2, height))
+    panels = figure.subplots(n_panels, 1, sharex=True, squeeze=False, gridspec_kw={"hspace": 0.07})[:, 0]
+    figure.subplots_adjust(left=0.15, right=0.97, top=1 - 0.42 / height, bottom=0.65 / height)
     _draw_losses(panels[0], history)
     for axes, name in zip(panels[1:], names, strict=True):
         axes.plot(_epochs(observed[name]), observed[name], color=TEMPLATE, label=name, marker=_marker(observed[name]))
@@ -68,7 +65,7 @@ def plot_trajectories(history: Mapping[str, Any], stage: str, head: Heading = He
     panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
     figure.align_ylabels(panels)
     head._replace(region=f"training stage {stage}").over_all(figure)
-    return with_fixed_layout(figure)
+    return figure
 
 
 def _draw_losses(axes: Axes, history: Mapping[str, Any]) -> None:
