@@ -8,7 +8,7 @@ here=cli-examples/higgs-limits work=build/higgs-limits
 pool=100000 to_classify=50000 simulated=200000 largest=1000000 drawn=100000 trainings=10 toys=300
 generator= scan= bins= observables="m_bb score"
 if [ -n "${QUICK:-}" ]; then
-  pool=10000 to_classify=2000 simulated=5000 largest=8000 drawn=8000 trainings=2 toys=20
+  pool=10000 to_classify=2000 simulated=5000 largest= drawn=8000 trainings=2 toys=20
   generator="--set training.epochs=4"
   bins="--set limits.binning.bins=5"
   scan="--set limits.scan={generated:[2000,8000],luminosity:[10,1000],beta:[0.1]}"
@@ -24,8 +24,12 @@ simmorph toy higgs -o $work/toy-simulated --events $simulated --seed 3 --force
 simmorph train --config $here/classifier.yaml -q --force
 # shellcheck disable=SC2086 # several words
 simmorph train --config $here/generator.yaml $generator -q --force --replicas $trainings
-simmorph apply --n-events $largest --model $work/generator -o $work/generated.root -q --force
 simmorph apply --n-events $drawn --model $work/generator -o $work/drawn.root --replicas --seed 2 -q --force
+if [ -n "$largest" ]; then
+  simmorph apply --n-events "$largest" --model $work/generator -o $work/generated.root -q --force
+else
+  cp $work/drawn.root $work/generated.root
+fi
 for seed in $(seq 101 $((100 + trainings))); do
   # shellcheck disable=SC2086
   simmorph train --config $here/generator.yaml $generator --set training.seed="$seed" -o $work/retrained-"$seed" -q --force

@@ -101,7 +101,7 @@ def test_a_replica_at_hand_is_not_explained_by_itself() -> None:
     )
     at_hand = sample.as_replica(0)
     np.testing.assert_array_equal(at_hand.histogram.values, replicas[0])
-    assert len(at_hand.shapes) == 2
+    assert at_hand.shapes
     for shape in at_hand.shapes:
         assert shape.up[5] == pytest.approx(150)
     assert any(abs(shape.up[5] - replicas[1][5]) > 1 for shape in sample.as_replica(1).shapes)

@@ -83,6 +83,8 @@ def limits_command(
 ) -> None:
     """Set CLs upper limits: from a pyhf workspace (`-` is stdin), or from ntuples or histograms by a recipe.
 
+    A scan or coverage that is stopped by Ctrl-C or SIGTERM prints what it has; with -o the same command goes on.
+
     Exit code 4 says that a workspace or sample cannot be used, 1 that it cannot exclude any value.
 
     \b
