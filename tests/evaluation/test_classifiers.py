@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from scipy.stats import norm
 
 from simmorph.data.events import Events
@@ -67,3 +68,15 @@ def test_a_network_sees_what_it_is_trained_on_with_its_weights() -> None:
     ratio = np.exp(0.5**2 / 2 - 0.5 * source.features[:, 0])
     found = judge(source.with_weights(ratio), target, np.random.default_rng(1), None, "network_2x32").auc()
     assert abs(found.value - 0.5) < 3.5 * found.uncertainty
+
+
+def test_a_network_is_the_same_on_any_number_of_threads() -> None:
+    rng, found, before = np.random.default_rng(12), [], torch.get_num_threads()
+    trial = Trial(rng.normal(size=(3000, 4)), rng.uniform(size=3000) < 0.5, np.ones(3000), np.arange(3000) % 2 == 0, 1)
+    for n_threads in (1, 3):
+        torch.set_num_threads(n_threads)
+        try:
+            found.append(CLASSIFIERS["network_2x32"](trial))
+        finally:
+            torch.set_num_threads(before)
+    assert np.array_equal(found[0], found[1])

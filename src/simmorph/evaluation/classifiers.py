@@ -121,7 +121,7 @@ def _network(trial: Trial, hidden: tuple[int, ...], settings: dict[str, Any]) ->
     Inputs are standardised by the rows trained on.
     """
     from simmorph.config.training import TrainingSettings  # noqa: PLC0415
-    from simmorph.neural.blocks import in_blocks  # noqa: PLC0415
+    from simmorph.neural.blocks import in_blocks, one_thread  # noqa: PLC0415
     from simmorph.neural.networks import Perceptron, initialise  # noqa: PLC0415
     from simmorph.neural.training import Training, minimize  # noqa: PLC0415
 
@@ -131,7 +131,9 @@ def _network(trial: Trial, hidden: tuple[int, ...], settings: dict[str, Any]) ->
     initialise(network, trial.seed)
     classes = [np.flatnonzero(trial.shown & (trial.labels == label)) for label in (True, False)]
     data = how.parts(*(Events.of(scaled[rows], None, trial.weights[rows], rows) for rows in classes))
-    minimize(network, partial(_cross_entropy, network), data, how)
+    # Layers this small gain nothing from threads, and rounding would depend on their number.
+    with one_thread():
+        minimize(network, partial(_cross_entropy, network), data, how)
     return in_blocks(network.double(), scaled[trial.left_out], network)[:, 0]
 
 

@@ -35,7 +35,7 @@ def in_blocks(function: Callable[[Tensor], Tensor], rows: FloatArray, module: nn
     module.eval()
     device = next(itertools.chain(module.parameters(), module.buffers())).device
     outputs = []
-    with _one_thread():
+    with one_thread():
         for start in range(0, max(len(rows), 1), BLOCK):
             block = np.zeros((BLOCK, rows.shape[1]))
             part = rows[start : start + BLOCK]
@@ -45,7 +45,8 @@ def in_blocks(function: Callable[[Tensor], Tensor], rows: FloatArray, module: nn
 
 
 @contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
+    """Let torch work on one thread only, as it did before afterwards."""
     n_threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
