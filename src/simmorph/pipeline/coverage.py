@@ -64,6 +64,7 @@ class CoverageResult:
         """A table for people."""
         lines = [self.coverage.to_text(), f"in these pseudo-experiments {self.truth}"]
         lines += [f"uncertainty of {name}: {treatment}" for name, treatment in self.amplification.items()]
+        lines += ["stopped before the end: there are fewer than were asked for"] if self.stopped else []
         return "\n".join(lines)
 
 
@@ -150,7 +151,7 @@ def _covered(  # noqa: PLR0913, PLR0917
             raise stopped
     result = CoverageResult(summary(found, toys, len(experiments)), truth, treatments, found, stopped)
     if place.output is not None and stopped is None:
-        _write(result, place.output, force=place.force)
+        _write(result, place.output, made_of.get("inputs", {}), force=place.force)
         shelf.clear()
     return result
 
@@ -165,14 +166,15 @@ def _refuse_existing(place: Place) -> None:
         refuse_existing(place.output, force=place.force, marker=NUMBERS)
 
 
-def _write(result: CoverageResult, output: Path, *, force: bool) -> None:
+def _write(result: CoverageResult, output: Path, inputs: Mapping[str, str], *, force: bool) -> None:
     with whole_folder(output, force=force, marker=NUMBERS) as folder:
         with (folder / "toys.csv").open("w", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(["number", *Outcome._fields])
             writer.writerows([number, *(outcome or [""] * 3)] for number, outcome in sorted(result.outcomes.items()))
         write_json(folder / NUMBERS, result.to_json())
-        write_provenance(folder / NUMBERS, {"truth": result.truth, "amplification": result.amplification})
+        made_from = {"truth": result.truth, "amplification": result.amplification, "inputs": dict(inputs)}
+        write_provenance(folder / NUMBERS, made_from)
 
 
 def _truth_words(templates: Templates) -> str:

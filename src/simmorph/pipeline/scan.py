@@ -74,6 +74,7 @@ class ScanResult:
                 f"{it.luminosity:>8g} {number:>10} {it.beta:>5g} {fitted:>17} {it.observed:>9.4f} {it.expected:>9.4f} "
                 f"{self.difference(it):>8.4f}"
             )
+        lines += ["stopped before the end: points are missing"] if self.stopped else []
         return "\n".join(lines)
 
     def difference(self, point: Point) -> float:
