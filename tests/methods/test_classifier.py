@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from simmorph.config.training import TrainingSettings
+from simmorph.data.estimates import Estimate
 from simmorph.data.events import Events
 from simmorph.methods.classifier import Classifier
 from simmorph.methods.reweighting import fold_of
@@ -66,9 +67,11 @@ def test_capped_factors_and_lost_statistics_are_told() -> None:
 def test_the_epoch_can_be_chosen_by_how_well_the_weights_close() -> None:
     source, target = shifted(2000, 0.0, 1), shifted(2000, 0.5, 2)
     settings = SETTINGS.model_copy(update={"epochs": 3, "select_on": "auc", "validation": 0.3})
-    how = Training(
-        settings, judge=lambda one, other: abs(float(np.average(one.features[:, 0], weights=one.weights)) - 9)
-    )
+
+    def judge(template: Events, target: Events) -> Estimate:  # noqa: ARG001
+        return Estimate(abs(float(np.average(template.features[:, 0], weights=template.weights)) - 9), 0.0)
+
+    how = Training(settings, judge=judge)
     method = Classifier(1, 0, hidden=(8,), folds=2)
     history = method.fit(source, target, how)["fit_fold1"]
     # This judge prefers whatever moves the mean up most, which is the longest training.
