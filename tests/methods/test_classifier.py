@@ -68,7 +68,7 @@ def test_the_epoch_can_be_chosen_by_how_well_the_weights_close() -> None:
     source, target = shifted(2000, 0.0, 1), shifted(2000, 0.5, 2)
     settings = SETTINGS.model_copy(update={"epochs": 3, "select_on": "auc", "validation": 0.3})
 
-    def judge(template: Events, target: Events) -> Estimate:  # noqa: ARG001
+    def judge(template: Events, target: Events) -> Estimate:
         return Estimate(abs(float(np.average(template.features[:, 0], weights=template.weights)) - 9), 0.0)
 
     how = Training(settings, judge=judge)
