@@ -192,6 +192,9 @@ def test_verdict_on_many_regions_is_a_table_and_a_plot_and_only_two_are_told_at_
     text = (folder / "report.html").read_text()
     assert len(re.findall(r'<span class="pill', text)) == 4 > MOST_TOLD
     assert len(re.findall(r'<div class="verdict ', text)) <= 2
+    differs = [name for name in result.findings.differs if name != result.verdict.words]
+    told = f"from their nulls: {', '.join(differs)}." if differs else "No other metric differs significantly"
+    assert told in page.text
     assert f"The template {WORDS[result.verdict.conclusion]} all 4 regions." in page.text
     with (folder / "regions.csv").open() as file:
         rows = list(csv.DictReader(file))

@@ -146,8 +146,18 @@ def _verdict(result: RegionResult) -> str:
     sentence = verdict.sentence()
     return (
         f'<div class="verdict {COLOURS[verdict.conclusion]}"><strong>{html.escape(where)}: {verdict.conclusion}'
-        f"</strong>{html.escape(sentence[0].upper() + sentence[1:])}.{undone}</div>"
+        f"</strong>{html.escape(sentence[0].upper() + sentence[1:])}.{undone}"
+        f"<p>{html.escape(_others(result))}</p></div>"
     )
+
+
+def _others(result: RegionResult) -> str:
+    """What else differs significantly: the verdict goes by one metric, and must not hide the others."""
+    metrics = [name for name in result.findings.differs if name != result.verdict.words]
+    told = f"Other metrics that differ significantly from their nulls: {', '.join(metrics)}."
+    variables = result.distance_findings.differs
+    alone = f" Variables that do so one by one: {', '.join(variables)}."
+    return (told if metrics else "No other metric differs significantly from its null.") + (alone if variables else "")
 
 
 def _table(results: Sequence[RegionResult]) -> str:

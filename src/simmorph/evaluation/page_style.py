@@ -43,7 +43,8 @@ dt { color: #555; } dd { margin: 0; overflow-wrap: anywhere; }
   nav { display: none; }
   h2, h3, h4, summary, caption, h3 + p.small { break-after: avoid; }
   h2.page, details.region { break-before: page; }
-  figure, tr, .verdict { break-inside: avoid; }
+  figure, tr, .verdict, thead { break-inside: avoid; }
+  thead { break-after: avoid; } tbody tr:first-child { break-before: avoid; }
   .scroll { overflow: visible; }
   .narrow { width: 48%; } .middle { width: 70%; }
   h1 { font-size: 16pt; } h2, details.region > summary { font-size: 13pt; } h3 { font-size: 11pt; }
