@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import csv
 import json
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from simmorph.data.ntuples import create_ntuple
-from simmorph.pipeline.limits import How, load_limits_recipe
+from simmorph.pipeline.limits import How, inputs_of, load_limits_recipe
 from simmorph.pipeline.scan import ScanResult, scan_luminosity
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 RECIPE = """\
 # a scan
@@ -106,6 +104,12 @@ def test_what_was_kept_of_another_scan_is_not_taken(recipe: Path, tmp_path: Path
     other = load_limits_recipe(recipe, ["limits.scan.beta_type=normsys"])
     fresh: Any = scan_luminosity(other)
     assert scan_luminosity(other, How(output=output)).points == fresh.points
+
+
+def test_every_file_that_a_limit_is_made_from_is_named(recipe: Path) -> None:
+    settings = load_limits_recipe(recipe).limits
+    assert settings is not None
+    assert {Path(path).stem for path in inputs_of(settings)} == {"signal", "generated", "simulated"}
 
 
 def test_an_interrupted_command_prints_what_it_has_and_exits_as_interrupted(

@@ -273,7 +273,10 @@ def inputs_of(settings: LimitsSettings) -> list[str]:
     varied = [
         side["input"] for each in settings.systematics for side in (each.up, each.down) if side and "input" in side
     ]
-    return expand_inputs(list(dict.fromkeys([path for sample in samples for path in sample.input or []] + varied)))
+    backgrounds = [it for channel in channels for it in channel.background]
+    others = [path for it in backgrounds for some in (it.replicas, it.retrained, it.closure) for path in some or []]
+    named = [path for sample in samples for path in sample.input or []]
+    return expand_inputs(list(dict.fromkeys([*named, *varied, *others])))
 
 
 def _quality(templates: Templates, fit: SidebandFit) -> SidebandQuality:
