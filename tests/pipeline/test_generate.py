@@ -231,7 +231,7 @@ def test_a_chain_without_a_source_ends_in_a_report_without_one(
     assert not (tmp_path / "report" / "all" / "map.pdf").exists()
     assert (tmp_path / "report" / "all" / "hellinger.csv").exists()
     page = (tmp_path / "report" / "report.html").read_text()
-    assert "The map</h3>" not in page
+    assert "What the map does to events" not in page
     assert "up to date" in simmorph("run", "--config", recipe).stdout
 
 
