@@ -122,7 +122,9 @@ class Reader(html.parser.HTMLParser):
 
 
 def test_the_page_needs_nothing_beside_it_and_says_which_method_to_take() -> None:
-    page = RankingPage("A <toy>", "Held-out events.", table(), "all", {"all": b"image"}, {"near_flow": ["a/b"]}, {"seed": 1})
+    page = RankingPage(
+        "A <toy>", "Held-out events.", table(), "all", {"all": b"image"}, {"near_flow": ["a/b"]}, {"seed": 1}
+    )
     reader = Reader()
     reader.feed(page.to_html())
     assert all(source.startswith("data:") for source in reader.sources)
