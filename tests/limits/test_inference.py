@@ -277,7 +277,10 @@ def test_only_a_minimum_is_vouched_for(reference: Workspace) -> None:
     elsewhere = Fit(likelihood.deviance(off, ready.data), off)
     for fit, is_minimum in ((best, True), (elsewhere, False)):
         curvature = likelihood.parabola(fit.parameters, ready.data).curvature
-        assert likelihood._rises_around(fit, curvature, ready.data, likelihood.free) is is_minimum
+        lower = likelihood._lower_beside(fit, curvature, ready.data, likelihood.free)
+        assert (lower is None) is is_minimum
+        if lower is not None:
+            assert likelihood.deviance(lower, ready.data) < fit.deviance
 
 
 def test_the_lowest_of_two_minima_is_found(make_workspace: Make) -> None:
@@ -310,3 +313,15 @@ def test_a_limit_that_means_little_is_told(make_workspace: Make) -> None:
     assert warnings_of(limits_of(make_workspace([10.0], [100.0], [100]))) == []
     # Few events of hardly any background are a good search, however the signal is scaled.
     assert warnings_of(limits_of(make_workspace([3.0], [0.01], [0]))) == []
+
+
+def test_a_saddle_at_the_nominal_parameters_is_left(make_workspace: Make) -> None:
+    # Up and down take the same fifth away: nothing pulls the parameter from 0, where the deviance is highest.
+    both = {"name": "both", "type": "normsys", "data": {"hi": 0.8, "lo": 0.8}}
+    others = [{"name": f"other{i}", "type": "normsys", "data": {"hi": 1 + 1e-6, "lo": 1 - 1e-6}} for i in range(3)]
+    ready = measurement_of(make_workspace([5.0], [100.0], [78], both, *others))
+    fit = ready.likelihood.fit(ready.data, poi=0.0)
+    at = ready.likelihood.model.config.par_names.index("both")
+    assert abs(fit.parameters[at]) > 0.5
+    assert fit.vouched
+    assert ready.likelihood.tally.fallbacks == 0

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 TOLERANCE = 1e-10
 """Expected further decrease of -2 ln L at which a fit has converged; limits need some 1e-5."""
 MAX_ITERATIONS = 200
+MAX_SADDLES = 4
+"""How often Newton's method starts again beside a saddle."""
 MAX_CALLS = 200
 """Of the likelihood for each free parameter, in one attempt of Minuit."""
 PROBE = 0.1
@@ -235,17 +237,27 @@ class Likelihood:
 
     def _minimum(self, data: Data, parameters: FloatArray, free: BoolArray) -> Fit:
         """By Newton's method, and by Minuit where nothing vouches for what that found."""
-        found, curvature = self._newton(data, parameters, free)
-        if found is not None and self._rises_around(found, curvature, data, free):
-            return found
+        found = None
+        for _ in range(MAX_SADDLES):
+            found, curvature = self._newton(data, parameters, free)
+            lower = None if found is None else self._lower_beside(found, curvature, data, free)
+            if found is not None and lower is None:
+                return found
+            if lower is None:
+                break
+            parameters = lower
         self.tally.fallbacks += 1
         slow = self._minuit(data, parameters if found is None else found.parameters, free)
         if found is not None and found.deviance < slow.deviance:
             return found._replace(vouched=slow.vouched and slow.deviance - found.deviance < 1e-6)
         return slow
 
-    def _rises_around(self, found: Fit, curvature: FloatArray, data: Data, free: BoolArray) -> bool:
-        """Whether the deviance rises along both senses of every principal direction of its curvature."""
+    def _lower_beside(self, found: Fit, curvature: FloatArray, data: Data, free: BoolArray) -> FloatArray | None:
+        """The lowest point beside a saddle; None where the deviance rises along both senses of each direction.
+
+        The directions are the principal ones of the curvature, over a tenth of a standard deviation; and those of the
+        parameters where one of them may have a saddle of its own, since equal curvatures mix the principal ones.
+        """
         inside = free & (found.parameters > self.lower) & (found.parameters < self.upper)
         curvature = curvature[np.ix_(inside, inside)]
         scale = np.sqrt(np.maximum(np.diag(curvature), 1e-30))
@@ -253,10 +265,15 @@ class Likelihood:
         # A direction in which nothing depends on the parameters has no minimum to be vouched for.
         steered = rates > 1e-9
         steps = (PROBE * np.sqrt(2 / rates[steered]))[:, None] * directions.T[steered] / scale
+        if self.yields.turns:
+            steps = np.concatenate([steps, np.diag(PROBE * np.sqrt(2) / scale)])
         points = np.tile(found.parameters, (2 * len(steps), 1))
         points[:, inside] += np.concatenate([steps, -steps])
-        rises = self.deviances(np.clip(points, self.lower, self.upper), data) - found.deviance
-        return bool(np.all(rises > -1e-9 * max(1.0, found.deviance)))
+        points = np.clip(points, self.lower, self.upper)
+        rises = self.deviances(points, data) - found.deviance
+        if np.all(rises > -1e-9 * max(1.0, found.deviance)):
+            return None
+        return np.asarray(points[np.argmin(np.nan_to_num(rises, nan=np.inf))], np.float64)
 
     def _newton(self, data: Data, parameters: FloatArray, free: BoolArray) -> tuple[Fit | None, FloatArray]:
         """Newton steps with backtracking, and the curvature where they end; no fit if they stall."""
