@@ -34,7 +34,8 @@ above the null the template agrees within noise, from 3 on it differs significan
 significantly below the null hints at a mistake, not at a better map. Distances and differences
 of correlations are positive by construction, so compare them to the null in the last column. In the plots, source and
 template are scaled to the target's sum of weights; bands and error bars are statistical. Derived quantities are
-recomputed from the features of each sample.
+recomputed from the features of each sample. The plots show all events, and the metrics an equal number of each sample:
+the chi2 of a plot can see a difference that a classifier with fewer events does not.
 """
 
 

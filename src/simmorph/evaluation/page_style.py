@@ -46,6 +46,7 @@ dt { color: #555; } dd { margin: 0; overflow-wrap: anywhere; }
   figure, tr, .verdict, thead { break-inside: avoid; }
   thead { break-after: avoid; } tbody tr:first-child { break-before: avoid; }
   .scroll { overflow: visible; }
+  figure img { width: auto; max-height: 245mm; }
   .narrow { width: 48%; } .middle { width: 70%; }
   h1 { font-size: 16pt; } h2, details.region > summary { font-size: 13pt; } h3 { font-size: 11pt; }
   table { font-size: 7.5pt; }
