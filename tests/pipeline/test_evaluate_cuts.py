@@ -14,7 +14,7 @@ from simmorph.data.ntuples import create_ntuple
 from simmorph.errors import ConfigError
 from simmorph.evaluation.acceptance import acceptance
 from simmorph.evaluation.comparison import RegionResult, compare
-from simmorph.evaluation.tables import tables_of
+from simmorph.evaluation.tables import Shown, tables_of
 from simmorph.pipeline.evaluate_cuts import automatic_acceptance, bands
 from simmorph.pipeline.evaluate_inputs import read_inputs
 
@@ -128,7 +128,11 @@ def test_every_number_is_in_a_table_of_every_format(result: RegionResult) -> Non
         assert table.to_latex().count(r"\\") == len(table.rows) + 1
         assert table.to_html().count("<tr>") == len(table.rows) + 1
     for name in ("metrics", "chi_square"):
-        assert tables[name].head[-2:] == ["template above null", "p-value"]
+        assert tables[name].head[-2:] == ["template above null [sd]", "p-value"]
+        significance = tables[name].rows[0][-2]
+        assert isinstance(significance, Shown)
+        assert f"<td>{significance.value:+.1f}</td>" in tables[name].to_html()
+        assert f",{significance.value:.8g}," in tables[name].to_csv()
 
 
 def test_given_cuts_take_the_place_of_automatic_ones(folder: Path) -> None:

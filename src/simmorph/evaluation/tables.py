@@ -21,12 +21,15 @@ if TYPE_CHECKING:
     from simmorph.evaluation.comparison import RegionResult
     from simmorph.evaluation.correlations import Correlations
     from simmorph.evaluation.movement import Movement
+    from simmorph.evaluation.significance import Significance
 
 CORRELATED = 0.1
 """Pairs with a larger correlation in the target are named in the table if the recipe names none."""
 LARGE = 1000
 """Numbers from here on are written as whole numbers."""
 SAMPLES = ("target", "source", "template")
+ABOVE = "template above null [sd]"
+"""Head of a column: by how many standard deviations."""
 DISTANCES = {
     "wasserstein": "Wasserstein distance in standard deviations of the target",
     "kolmogorov": "Kolmogorov-Smirnov distance",
@@ -37,7 +40,21 @@ DISTANCES = {
     "chi_square": f"chi2 over degrees of freedom, in {N_BINS} bins of equal shares of the target",
 }
 """What each kind of distance of one variable is."""
-Cell = str | Estimate | float
+
+
+class Shown(NamedTuple):
+    """A number that people see with fewer digits than files have.
+
+    Attributes:
+        value: the number.
+        text: what people see of it.
+    """
+
+    value: float
+    text: str
+
+
+Cell = str | Estimate | Shown | float
 
 
 class Table(NamedTuple):
@@ -98,13 +115,17 @@ def _parts(cell: Cell, is_two: bool) -> list[str]:
     return [_plain(cell)] + [""] * is_two
 
 
-def _plain(cell: str | float) -> str:
+def _plain(cell: str | Shown | float) -> str:
+    if isinstance(cell, Shown):
+        return f"{cell.value:.8g}"
     return cell if isinstance(cell, str) else f"{cell:.8g}"
 
 
 def _text(cell: Cell) -> str:
     if isinstance(cell, Estimate):
         return cell.to_text() if np.isfinite(cell.value) else "undefined"
+    if isinstance(cell, Shown):
+        return cell.text
     return cell if isinstance(cell, str) else _rounded(cell)
 
 
@@ -116,6 +137,8 @@ def _rounded(number: float) -> str:
 def _latex(cell: Cell) -> str:
     if isinstance(cell, Estimate):
         return rf"${cell.value:.4f} \pm {cell.uncertainty:.4f}$" if np.isfinite(cell.value) else "--"
+    if isinstance(cell, Shown):
+        return f"${cell.text}$" if np.isfinite(cell.value) else "--"
     return latex_escaped(cell) if isinstance(cell, str) else f"${_rounded(cell).replace(',', '{,}')}$"
 
 
@@ -138,14 +161,18 @@ def metrics_table(result: RegionResult) -> Table:
     for metric, compared in result.metrics.items():
         found = result.significances[metric]["template_vs_target"]
         estimates = [compared[name] for name in result.comparisons]
-        rows.append([metric_words(metric, result.derived), *estimates, found.deviations, found.p_value])
+        rows.append([metric_words(metric, result.derived), *estimates, *_significance(found)])
     caption = (
         f"Metrics on {result.n_compared:,} events of each sample; target vs target is the null: {result.null}. "
         "Beside it by how many standard deviations the template is above the null, and the probability of that if they "
         "agree; from random relabellings for the maximum mean discrepancy."
     )
-    head = ["metric", *(name.replace("_", " ") for name in result.comparisons), "template above null", "p-value"]
+    head = ["metric", *(name.replace("_", " ") for name in result.comparisons), ABOVE, "p-value"]
     return Table(caption, head, rows)
+
+
+def _significance(found: Significance) -> tuple[Shown, Shown]:
+    return Shown(found.deviations, f"{found.deviations:+.1f}"), Shown(found.p_value, f"{found.p_value:.2g}")
 
 
 def distances_table(result: RegionResult, kind: str) -> Table:
@@ -154,8 +181,8 @@ def distances_table(result: RegionResult, kind: str) -> Table:
     for variable, kinds in result.distances.items():
         found = result.distance_significances[variable][kind]["template_vs_target"]
         estimates = [kinds[kind][name] for name in result.comparisons]
-        rows.append([variable, *estimates, found.deviations, found.p_value])
-    head = ["variable", *(name.replace("_", " ") for name in result.comparisons), "template above null", "p-value"]
+        rows.append([variable, *estimates, *_significance(found)])
+    head = ["variable", *(name.replace("_", " ") for name in result.comparisons), ABOVE, "p-value"]
     return Table(f"{DISTANCES[kind]}.", head, rows)
 
 
