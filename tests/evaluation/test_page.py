@@ -8,6 +8,8 @@ import html.parser
 import io
 import json
 import re
+import shutil
+import subprocess
 from dataclasses import replace
 from importlib import resources
 from typing import TYPE_CHECKING, Any
@@ -271,3 +273,37 @@ def test_one_region_without_a_model_and_a_source_makes_a_page_too(tmp_path: Path
     assert "Training" not in page.headings
     assert "The recipe names no model" in page.text
     assert not {"map", "displacement"} & {path.stem for path in (tmp_path / "all").glob("*.png")}
+
+
+MEASURING = """
+<script>
+for (const details of document.querySelectorAll("details")) details.open = true;
+const images = [...document.images];
+document.title = JSON.stringify({
+  images: images.length,
+  broken: images.filter(image => !(image.complete && image.naturalWidth > 100)).length,
+  overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,
+  clipped: [...document.querySelectorAll("table")].map(table => table.parentElement).filter(
+    around => around.scrollWidth > around.clientWidth + 1).length,
+});
+</script></body>
+"""
+"""What tells in a browser what is clipped or missing; the page itself has no scripts."""
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs Debian's chromium")
+def test_a_browser_shows_every_image_and_clips_nothing(folder: Path, tmp_path: Path) -> None:
+    page = (folder / "report.html").read_text()
+    measured = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", page).replace("</body>", MEASURING)
+    (tmp_path / "page.html").write_text(measured)
+    command = [
+        "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--window-size=1280,1024", "--enable-logging=stderr",
+        f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", (tmp_path / "page.html").as_uri(),
+    ]  # fmt: skip
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    found = re.search(r"<title>(\{.*?\})</title>", shown.stdout)
+    assert found
+    seen = json.loads(found[1])
+    assert seen["images"] == page.count("<img ") > 0
+    assert (seen["broken"], seen["overflow"], seen["clipped"]) == (0, 0, 0)
+    assert "CONSOLE" not in shown.stderr
