@@ -213,13 +213,47 @@ def tensors(values: list[float], weights: list[float] | None = None) -> Sample:
     return Sample(column, torch.empty(len(values), 0), chosen)
 
 
-def test_the_best_weights_on_the_validation_part_are_kept() -> None:
+STALLING = TrainingSettings(epochs=60, learning_rate=0.1, patience=5, device="cpu")
+
+
+def stalled(settings: TrainingSettings, **how: Any) -> tuple[Line, History]:
+    """A line that passes by what the validation part likes best."""
     module = Line()
-    settings = TrainingSettings(epochs=60, learning_rate=0.1, patience=5, device="cpu")
-    history = minimize(module, module.loss, [Parts(tensors([4.0] * 10), tensors([1.0]))], Training(settings))
+    data = [Parts(tensors([4.0] * 10), tensors([1.0]))]
+    return module, minimize(module, module.loss, data, Training(settings, **how))
+
+
+def test_the_best_weights_on_the_validation_part_are_kept() -> None:
+    module, history = stalled(STALLING.model_copy(update={"schedule": "constant"}))
     assert module.place.item() == pytest.approx(1, abs=0.15)
     assert history.epochs == history.best_epoch + 5 < 60
     assert history.validation_losses[history.best_epoch - 1] == min(history.validation_losses)
+
+
+def test_where_the_loss_stands_still_the_learning_rate_is_brought_down_from_the_best_weights() -> None:
+    records: list[Any] = []
+    module, history = stalled(STALLING, on_epoch=records.append)
+    stalled_at = history.epochs - 3
+    losses, rates = history.validation_losses, [record["learning_rate"] for record in records]
+    assert 60 > stalled_at == 5 + 1 + int(np.argmin(losses[:stalled_at]))
+    assert losses[stalled_at] < losses[stalled_at - 1]
+    steps = -np.diff(rates)
+    assert min(steps[stalled_at:]) > 3 * max(steps[: stalled_at - 1]) > 0
+    assert rates[-1] < 0.3 * rates[stalled_at - 1]
+    assert history.validation_losses[history.best_epoch - 1] == min(losses)
+    assert module.place.item() == pytest.approx(1, abs=0.15)
+
+
+def test_stops_while_the_learning_rate_is_brought_down_change_nothing(tmp_path: Path) -> None:
+    straight, history = stalled(STALLING)
+    for _ in range(200):
+        try:
+            resumed, again = stalled(STALLING, checkpoint=tmp_path / "checkpoint", deadline=0.0)
+        except Checkpointed:
+            continue
+        break
+    assert tensors_sha256(resumed) == tensors_sha256(straight)
+    assert again.validation_losses == history.validation_losses
 
 
 def test_without_a_validation_part_all_epochs_are_trained() -> None:

@@ -40,7 +40,8 @@ class TrainingSettings(Section):
     clip_gradient: PositiveFloat | None = 5.0
     """Largest norm of the gradient of one step; null for no limit."""
     patience: PositiveInt | None = 10
-    """Epochs without a better validation loss after which training stops; null trains all epochs."""
+    """Epochs without a better validation loss after which training goes back to the best weights and ends: a schedule
+    that lowers the learning rate is run through from there in half as many epochs. Null trains all epochs."""
     select_on: Literal["loss", "auc"] = "loss"
     """What decides which epoch's weights are kept: the validation loss, or how well gradient boosting tells template
     from target on the validation part. The loss of a flow can stand still while the AUC still falls."""

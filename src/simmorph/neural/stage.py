@@ -78,6 +78,7 @@ class _Progress:
     observed: dict[str, list[float]] = field(default_factory=dict)
     best_score: float | None = None
     best_epoch: int = 0
+    stalled_at: int | None = None
     finished: bool = False
 
 
@@ -137,7 +138,9 @@ class Stage:
         progress.seconds += time.monotonic() - started
         self._report(rate)
         self.epoch_start = self.generator.get_state()
-        if progress.epoch == self.how.settings.epochs or self._has_stalled():
+        if self._has_stalled():
+            self._cool()
+        if progress.epoch >= self._last_epoch:
             self._finish()
         elif self.how.should_stop():
             self._stop()
@@ -192,10 +195,28 @@ class Stage:
     def _learning_rate(self) -> float:
         """The rate of the next step, by the schedule over all steps of all epochs."""
         settings = self.how.settings
-        done = (self.progress.epoch * self.n_steps + self.progress.step) / (settings.epochs * self.n_steps)
+        done = self._done()
         left = {"cosine": 0.5 * (1 + math.cos(math.pi * done)), "square_root": math.sqrt(1 - done), "constant": 1.0}
         last = min(settings.final_learning_rate, settings.learning_rate)
         return last + (settings.learning_rate - last) * left[settings.schedule]
+
+    def _done(self) -> float:
+        """The share of the schedule that is behind: that of the epochs, or more once training has stalled."""
+        progress, epochs = self.progress, self.how.settings.epochs
+        epoch, stalled_at = progress.epoch + progress.step / self.n_steps, progress.stalled_at
+        if stalled_at is None or stalled_at == self._last_epoch:
+            return epoch / epochs
+        before = stalled_at / epochs
+        return before + (1 - before) * (epoch - stalled_at) / (self._last_epoch - stalled_at)
+
+    @property
+    def _last_epoch(self) -> int:
+        """The epoch that training ends with."""
+        settings, stalled_at = self.how.settings, self.progress.stalled_at
+        if stalled_at is None or settings.patience is None:
+            return settings.epochs
+        more = 0 if settings.schedule == "constant" else math.ceil(settings.patience / 2)
+        return min(settings.epochs, stalled_at + more)
 
     def _look(self) -> None:
         """Note the validation loss and what else is observed, and keep the weights if they are the best so far."""
@@ -234,7 +255,17 @@ class Stage:
 
     def _has_stalled(self) -> bool:
         patience, progress = self.how.settings.patience, self.progress
-        return patience is not None and bool(self.best) and progress.epoch - progress.best_epoch >= patience
+        if patience is None or progress.stalled_at is not None or not self.best:
+            return False
+        return progress.epoch - progress.best_epoch >= patience
+
+    def _cool(self) -> None:
+        """Go back to the best weights, to bring the learning rate to its end from there.
+
+        While the rate is high a loss stands still that small steps would still lower.
+        """
+        self.progress.stalled_at = self.progress.epoch
+        self.module.load_state_dict(self.best)
 
     def _report(self, learning_rate: float) -> None:
         progress = self.progress
