@@ -95,17 +95,9 @@ def limits_command(
       simmorph limits background.json --patchset patchset.json --json > limits.jsonl
       pyhf prune --sample ttbar workspace.json | simmorph limits -
     """
-    if (workspace is None) == (config is None):
-        raise UsageError("limits", "there is nothing to do" if config is None else "there are a workspace and a recipe",
-                         "give either WORKSPACE.json or --config RECIPE.yaml")  # fmt: skip
-    if workspace is not None and amplification is not None:
-        raise UsageError("--amplification", "a workspace does not tell what was generated", "give --config RECIPE.yaml")
+    _refuse_strays(workspace, config, overrides, measurement, amplification)
     if amplification is not None:
         overrides = (*overrides, f"limits.amplification={amplification}")
-    if workspace is not None and overrides:
-        raise UsageError("--set", "a workspace has no recipe whose keys could be set", "use --cl or --measurement")
-    if config is not None and measurement is not None:
-        raise UsageError("--measurement", "a recipe has one measurement", "leave it out")
     _refuse_stray_patches(workspace, patchset, patches, is_plain=n_toys is None and scan is None)
     from simmorph.pipeline.limits import How, limits_of_recipe, limits_of_workspace, load_limits_recipe
 
@@ -139,6 +131,25 @@ def limits_command(
         else limits_of_recipe(recipe, how)
     )
     answer(result.to_json(), result.to_text(), as_json=as_json)
+
+
+def _refuse_strays(
+    workspace: str | None,
+    config: Path | None,
+    overrides: tuple[str, ...],
+    measurement: str | None,
+    amplification: str | None,
+) -> None:
+    """Refuse what a workspace, or a recipe, has no use for."""
+    if (workspace is None) == (config is None):
+        raise UsageError("limits", "there is nothing to do" if config is None else "there are a workspace and a recipe",
+                         "give either WORKSPACE.json or --config RECIPE.yaml")  # fmt: skip
+    if workspace is not None and amplification is not None:
+        raise UsageError("--amplification", "a workspace does not tell what was generated", "give --config RECIPE.yaml")
+    if workspace is not None and overrides:
+        raise UsageError("--set", "a workspace has no recipe whose keys could be set", "use --cl or --measurement")
+    if config is not None and measurement is not None:
+        raise UsageError("--measurement", "a recipe has one measurement", "leave it out")
 
 
 def _refuse_stray_patches(
