@@ -15,8 +15,9 @@ from simmorph.errors import UsageError
 if TYPE_CHECKING:
     from simmorph.config.limits import LimitsRecipe
     from simmorph.config.recipe import Recipe
-    from simmorph.pipeline.coverage import CoverageResult, Place
+    from simmorph.pipeline.coverage import CoverageResult
     from simmorph.pipeline.limits import How
+    from simmorph.pipeline.scan import ScanResult
 
 
 @click.command("limits", short_help="Turn the result into upper limits.")
@@ -104,13 +105,9 @@ def limits_command(
     tell = partial(note, quiet=quiet)
     recipe = None if config is None else load_limits_recipe(config, overrides)
     if n_toys is not None:
-        from simmorph.pipeline.coverage import Place
-
-        place = Place(output, force)
         toys = {"level": level, "strength": strength, "seed": seed, "note": tell}
-        found = _coverage(str(workspace), recipe, n_toys, measurement, place, **toys)
-        answer(found.to_json(), found.to_text(), as_json=as_json)
-        _stop_if(found.stopped)
+        found = _coverage(str(workspace), recipe, n_toys, measurement, (output, force), **toys)
+        _answer_so_far(found, as_json=as_json)
         return
     how = How(level, output, force, tell, engine, impacts)
     if patchset is not None:
@@ -121,9 +118,7 @@ def limits_command(
             raise UsageError("--scan", "a workspace says nothing of luminosity", "give --config RECIPE.yaml")
         from simmorph.pipeline.scan import scan_luminosity
 
-        scanned = scan_luminosity(recipe, how)
-        answer(scanned.to_json(), scanned.to_text(), as_json=as_json)
-        _stop_if(scanned.stopped)
+        _answer_so_far(scan_luminosity(recipe, how), as_json=as_json)
         return
     result = (
         limits_of_workspace(str(workspace), how, measurement=measurement)
@@ -181,10 +176,11 @@ def _print_patches(
         raise NoLimitError(patchset, f"{failed} of {n_done} patches have no limit", "the lines above say why")
 
 
-def _stop_if(stopped: BaseException | None) -> None:
-    """Exit as Ctrl-C or SIGTERM asked for, after what was finished has been printed."""
-    if stopped is not None:
-        raise stopped
+def _answer_so_far(found: CoverageResult | ScanResult, *, as_json: bool) -> None:
+    """Print what was finished, then exit as Ctrl-C or SIGTERM asked for, if they did."""
+    answer(found.to_json(), found.to_text(), as_json=as_json)
+    if found.stopped is not None:
+        raise found.stopped
 
 
 def _coverage(
@@ -192,14 +188,14 @@ def _coverage(
     recipe: Recipe | LimitsRecipe | None,
     n_toys: int,
     measurement: str | None,
-    place: Place,
+    where: tuple[Path | None, bool],
     **how: Any,
 ) -> CoverageResult:
     from simmorph.limits.coverage import Toys
-    from simmorph.pipeline.coverage import coverage_of_recipe, coverage_of_workspace
+    from simmorph.pipeline.coverage import Place, coverage_of_recipe, coverage_of_workspace
 
     level = how.pop("level") or (recipe.limits.cl if recipe is not None and recipe.limits is not None else 0.95)
-    toys = Toys(n_toys, level=level, **how)
+    toys, place = Toys(n_toys, level=level, **how), Place(*where)
     return (
         coverage_of_workspace(workspace, toys, measurement=measurement, place=place)
         if recipe is None
