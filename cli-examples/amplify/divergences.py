@@ -20,8 +20,8 @@ import numpy as np
 from simmorph.data.events import Events
 from simmorph.data.ntuples import entry_numbers, read_columns
 from simmorph.data.splits import HOLDOUT, part_of
-from simmorph.evaluation.divergences import hellinger, kullback_leibler
-from simmorph.evaluation.marginals import kolmogorov, wasserstein
+from simmorph.evaluation.metrics.divergences import hellinger, kullback_leibler
+from simmorph.evaluation.metrics.marginals import kolmogorov, wasserstein
 from simmorph.model import Model
 
 MEASURES = {"KL": kullback_leibler, "Hellinger": hellinger, "Wasserstein": wasserstein, "KS": kolmogorov}

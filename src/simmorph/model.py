@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from simmorph.config.training import NegativeWeights
     from simmorph.data.events import BoolArray, FloatArray, IntArray
     from simmorph.methods.base import Method
-    from simmorph.neural.training import History, Training
+    from simmorph.neural.history import History
+    from simmorph.neural.training import Training
 
 NOT_SELECTED, NON_FINITE, OUT_OF_RANGE = 1, 2, 4
 """The bits of `morph_status`; 0 is an event that was morphed and lies within the training range."""

@@ -11,7 +11,7 @@ import pytest
 from simmorph.data.events import Events
 from simmorph.errors import InputError
 from simmorph.evaluation.judging import Judge, largest_size
-from simmorph.evaluation.samples import Samples
+from simmorph.evaluation.metrics.samples import Samples
 
 NAMES = ("x", "y", "m")
 SHIFT = 0.8

@@ -10,10 +10,10 @@ import pytest
 from scipy.stats import norm
 
 from simmorph.data.events import Events
-from simmorph.evaluation.divergences import chi_square
-from simmorph.evaluation.estimates import Estimate, mean_estimate
-from simmorph.evaluation.marginals import wasserstein
-from simmorph.evaluation.samples import Samples, equal_samples
+from simmorph.evaluation.metrics.divergences import chi_square
+from simmorph.evaluation.metrics.estimates import Estimate, mean_estimate
+from simmorph.evaluation.metrics.marginals import wasserstein
+from simmorph.evaluation.metrics.samples import Samples, equal_samples
 from simmorph.evaluation.significance import IN_TENSION, WITHIN_NOISE, against_null, findings, of_p_value
 
 if TYPE_CHECKING:

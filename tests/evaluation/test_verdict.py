@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from simmorph.data.events import Events
-from simmorph.evaluation.estimates import Estimate, mean_estimate
-from simmorph.evaluation.samples import N_SPLITS, Samples, equal_samples
+from simmorph.evaluation.metrics.estimates import Estimate, mean_estimate
+from simmorph.evaluation.metrics.samples import N_SPLITS, Samples, equal_samples
 from simmorph.evaluation.verdict import DIFFERS, IN_TENSION, WITHIN_NOISE, chance_of_tension, verdict_on
 
 NULL, SOURCE = Estimate(0.5, 0.0), Estimate(0.6, 0.01)

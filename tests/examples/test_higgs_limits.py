@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from simmorph.config.recipe import load_recipe
-from simmorph.pipeline.limits import load_limits_recipe
+from simmorph.pipeline.limits.run import load_limits_recipe
 from tests.examples.test_examples import EXAMPLES, read_json, run_example
 
 if TYPE_CHECKING:

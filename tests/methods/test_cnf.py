@@ -11,10 +11,11 @@ import torch
 from simmorph.config.training import TrainingSettings
 from simmorph.data.events import Events
 from simmorph.methods.cnf import UnpairedFlow
-from simmorph.neural.training import History, Training
+from simmorph.neural.training import Training
 
 if TYPE_CHECKING:
     from simmorph.data.events import FloatArray
+    from simmorph.neural.history import History
 
 LOSSES = ("nll", "kl", "mmd", "mdmm")
 SETTINGS = TrainingSettings(

@@ -10,7 +10,7 @@ from simmorph.config.recipe import MethodSettings, Recipe
 from simmorph.config.training import TrainingSettings
 from simmorph.data.events import Events
 from simmorph.errors import ConfigError, InputError
-from simmorph.evaluation.c2st import auc
+from simmorph.evaluation.metrics.c2st import auc
 from simmorph.methods.one_flow import OneFlow, feature_orders
 from simmorph.model import Model
 from simmorph.neural.training import Training

@@ -10,7 +10,7 @@ import pytest
 from simmorph.config.training import TrainingSettings
 from simmorph.data.events import Events
 from simmorph.data.toys.reweighting import samples
-from simmorph.evaluation.c2st import auc
+from simmorph.evaluation.metrics.c2st import auc
 from simmorph.methods.bdt import BoostedTrees
 from simmorph.methods.reweighting import Reweighting, fold_of
 from simmorph.neural.training import Training

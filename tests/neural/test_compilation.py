@@ -16,10 +16,11 @@ from simmorph.neural import compilation
 from simmorph.neural.autoregressive import AutoregressiveFlow
 from simmorph.neural.compilation import compiled_or_plain, pays
 from simmorph.neural.flows import FlowOverNormal, FlowShape
+from simmorph.neural.minimize import minimize
 from simmorph.neural.networks import initialise
 from simmorph.neural.samples import Parts, Sample
 from simmorph.neural.splines import Spline
-from simmorph.neural.training import Training, minimize
+from simmorph.neural.training import Training
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -14,13 +14,17 @@ from simmorph.config.training import TrainingSettings
 from simmorph.data.events import Events
 from simmorph.errors import Checkpointed, ConfigError, InputError, SimmorphError
 from simmorph.neural.checkpoint import digest
+from simmorph.neural.minimize import minimize
 from simmorph.neural.networks import Perceptron, initialise
 from simmorph.neural.samples import Parts, Sample, deal
-from simmorph.neural.training import History, Training, Turn, minimize
+from simmorph.neural.stage import Turn
+from simmorph.neural.training import Training
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from simmorph.neural.history import History
 
 SETTINGS = TrainingSettings(epochs=4, batch_size=64, learning_rate=1e-2, patience=None, device="cpu")
 

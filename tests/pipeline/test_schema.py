@@ -14,7 +14,7 @@ from simmorph.config.compare import load_compare_recipe
 from simmorph.config.documents import read_document, validate
 from simmorph.config.recipe import Recipe, load_recipe
 from simmorph.config.selection import read_selection
-from simmorph.pipeline.limits import load_limits_recipe
+from simmorph.pipeline.limits.run import load_limits_recipe
 from simmorph.pipeline.schema import SCHEMAS, json_schema
 
 if TYPE_CHECKING:

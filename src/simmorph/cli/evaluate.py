@@ -51,7 +51,7 @@ def evaluate_command(  # noqa: PLR0917 - click passes by name
       simmorph evaluate -c hgg.yaml -o build/report --json | jq .metrics.auc
     """
     from simmorph.config.recipe import load_recipe
-    from simmorph.pipeline.evaluate import evaluate
+    from simmorph.pipeline.evaluate.run import evaluate
 
     recipe = load_recipe(config, overrides)
     given = {"source": list(source), "target": list(target), "template": template, "model": model}

@@ -15,9 +15,9 @@ from simmorph.errors import UsageError
 if TYPE_CHECKING:
     from simmorph.config.limits import LimitsRecipe
     from simmorph.config.recipe import Recipe
-    from simmorph.pipeline.coverage import CoverageResult
-    from simmorph.pipeline.limits import How
-    from simmorph.pipeline.scan import ScanResult
+    from simmorph.pipeline.limits.coverage import CoverageResult
+    from simmorph.pipeline.limits.run import How
+    from simmorph.pipeline.limits.scan import ScanResult
 
 
 @click.command("limits", short_help="Turn the result into upper limits.")
@@ -100,7 +100,7 @@ def limits_command(
     if amplification is not None:
         overrides = (*overrides, f"limits.amplification={amplification}")
     _refuse_stray_patches(workspace, patchset, patches, is_plain=n_toys is None and scan is None)
-    from simmorph.pipeline.limits import How, limits_of_recipe, limits_of_workspace, load_limits_recipe
+    from simmorph.pipeline.limits.run import How, limits_of_recipe, limits_of_workspace, load_limits_recipe
 
     tell = partial(note, quiet=quiet)
     recipe = None if config is None else load_limits_recipe(config, overrides)
@@ -116,7 +116,7 @@ def limits_command(
     if scan is not None:
         if recipe is None:
             raise UsageError("--scan", "a workspace says nothing of luminosity", "give --config RECIPE.yaml")
-        from simmorph.pipeline.scan import scan_luminosity
+        from simmorph.pipeline.limits.scan import scan_luminosity
 
         _answer_so_far(scan_luminosity(recipe, how), as_json=as_json)
         return
@@ -163,7 +163,7 @@ def _print_patches(
 ) -> None:
     """One line a patch as soon as it is known, so that nothing is lost if the rest is not."""
     from simmorph.limits.inference import NoLimitError
-    from simmorph.pipeline.patches import limits_of_patches, table_head
+    from simmorph.pipeline.limits.patches import limits_of_patches, table_head
 
     failed = n_done = 0
     for found in limits_of_patches(workspace, patchset, patches, how, measurement=measurement):
@@ -192,7 +192,7 @@ def _coverage(
     **how: Any,
 ) -> CoverageResult:
     from simmorph.limits.coverage import Toys
-    from simmorph.pipeline.coverage import Place, coverage_of_recipe, coverage_of_workspace
+    from simmorph.pipeline.limits.coverage import Place, coverage_of_recipe, coverage_of_workspace
 
     level = how.pop("level") or (recipe.limits.cl if recipe is not None and recipe.limits is not None else 0.95)
     toys, place = Toys(n_toys, level=level, **how), Place(*where)

@@ -8,18 +8,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simmorph.errors import InputError
-from simmorph.evaluation import METRICS, P_VALUES
-from simmorph.evaluation.acceptance import Acceptance, acceptance
-from simmorph.evaluation.c2st import Judgement, judge
-from simmorph.evaluation.correlations import Correlations, correlations, noise_floor
-from simmorph.evaluation.density_ratio import DensityRatio, density_ratios
-from simmorph.evaluation.divergences import chi_square, chi_square_p_value, hellinger, jensen_shannon, kullback_leibler
-from simmorph.evaluation.estimates import Estimate, mean_estimate
-from simmorph.evaluation.marginals import anderson_darling, kolmogorov, kolmogorov_p_value, wasserstein
-from simmorph.evaluation.movement import Movement, movement
-from simmorph.evaluation.profiles import Profile, profiles
-from simmorph.evaluation.ranks import spearman
-from simmorph.evaluation.samples import COMPARISONS, EqualSamples, Samples, equal_samples
+from simmorph.evaluation.metrics.acceptance import Acceptance, acceptance
+from simmorph.evaluation.metrics.c2st import Judgement, judge
+from simmorph.evaluation.metrics.correlations import Correlations, correlations, noise_floor
+from simmorph.evaluation.metrics.density_ratio import DensityRatio, density_ratios
+from simmorph.evaluation.metrics.divergences import (
+    chi_square,
+    chi_square_p_value,
+    hellinger,
+    jensen_shannon,
+    kullback_leibler,
+)
+from simmorph.evaluation.metrics.estimates import Estimate, mean_estimate
+from simmorph.evaluation.metrics.marginals import anderson_darling, kolmogorov, kolmogorov_p_value, wasserstein
+from simmorph.evaluation.metrics.movement import Movement, movement
+from simmorph.evaluation.metrics.profiles import Profile, profiles
+from simmorph.evaluation.metrics.ranks import spearman
+from simmorph.evaluation.metrics.registry import METRICS, P_VALUES
+from simmorph.evaluation.metrics.samples import COMPARISONS, EqualSamples, Samples, equal_samples
 from simmorph.evaluation.significance import Findings, Significance, against_null, findings, of_p_value
 from simmorph.evaluation.verdict import Verdict, metric_words, verdict_on
 

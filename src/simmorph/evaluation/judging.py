@@ -10,21 +10,21 @@ import numpy as np
 
 from simmorph.data.events import Events
 from simmorph.errors import InputError
-from simmorph.evaluation.c2st import judge
-from simmorph.evaluation.correlations import correlations, noise_floor
-from simmorph.evaluation.divergences import hellinger, kullback_leibler
-from simmorph.evaluation.estimates import Estimate, mean_estimate
-from simmorph.evaluation.marginals import kolmogorov, wasserstein
-from simmorph.evaluation.movement import movement
-from simmorph.evaluation.optimal import optimality
+from simmorph.evaluation.metrics.c2st import judge
+from simmorph.evaluation.metrics.correlations import correlations, noise_floor
+from simmorph.evaluation.metrics.divergences import hellinger, kullback_leibler
+from simmorph.evaluation.metrics.estimates import Estimate, mean_estimate
+from simmorph.evaluation.metrics.marginals import kolmogorov, wasserstein
+from simmorph.evaluation.metrics.movement import movement
+from simmorph.evaluation.metrics.optimal import optimality
+from simmorph.evaluation.report.tables import CORRELATED
 from simmorph.evaluation.scores import Moved, RegionScore, Value
-from simmorph.evaluation.tables import CORRELATED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from simmorph.data.events import FloatArray
-    from simmorph.evaluation.samples import Pair, Samples
+    from simmorph.evaluation.metrics.samples import Pair, Samples
 
 FEWEST_EVENTS = 100
 DISTANCES = {

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from simmorph.evaluation.estimates import Estimate
+    from simmorph.evaluation.metrics.estimates import Estimate
 
 RowKind = Literal["null", "unmorphed", "morph", "reweight", "generate"]
 """What a row of the table is: the target against itself, the source as it is, or what a method changes."""

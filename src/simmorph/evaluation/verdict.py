@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from simmorph.evaluation.estimates import Estimate
+from simmorph.evaluation.metrics.estimates import Estimate
 from simmorph.evaluation.significance import DIFFERS, IN_TENSION, SIGNIFICANT, TENSION, WITHIN_NOISE
 
 if TYPE_CHECKING:

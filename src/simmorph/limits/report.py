@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simmorph.data.outputs import write_json
-from simmorph.evaluation.plots import style
+from simmorph.evaluation.plots.style import style
 from simmorph.limits.hepdata import write_submission
 from simmorph.limits.impacts import Impact, draw_impacts
 from simmorph.limits.inference import BANDS

@@ -12,7 +12,8 @@ from simmorph.errors import InputError
 
 if TYPE_CHECKING:
     from simmorph.data.events import Events
-    from simmorph.neural.training import History, Training
+    from simmorph.neural.history import History
+    from simmorph.neural.training import Training
 
 
 Kind = Literal["morph", "reweight", "generate"]

@@ -12,16 +12,17 @@ from torch.nn.functional import softplus
 from simmorph.config.training import HiddenLayers, PositiveFloat  # noqa: TC001 - read from the signature
 from simmorph.methods.reweighting import Calibration, Halves, Ratio, Reweighting
 from simmorph.neural.blocks import in_blocks
+from simmorph.neural.minimize import minimize
 from simmorph.neural.networks import Perceptron
 from simmorph.neural.samples import Parts
-from simmorph.neural.training import minimize
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from simmorph.data.events import Events, FloatArray
+    from simmorph.neural.history import History
     from simmorph.neural.samples import Sample
-    from simmorph.neural.training import History, Training
+    from simmorph.neural.training import Training
 
 
 class Classifier(Reweighting):

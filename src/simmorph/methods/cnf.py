@@ -20,8 +20,8 @@ from simmorph.neural.losses.embedding import EmbeddedDiscrepancy
 from simmorph.neural.losses.kde import MarginalDivergence
 from simmorph.neural.losses.mmd import Discrepancy, Points, PrintedDiscrepancy
 from simmorph.neural.mdmm import ConstraintKind, Multiplier
+from simmorph.neural.minimize import minimize
 from simmorph.neural.networks import initialise
-from simmorph.neural.training import minimize
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from simmorph.data.events import Events
+    from simmorph.neural.history import History
     from simmorph.neural.samples import Sample
-    from simmorph.neural.training import History, Training
+    from simmorph.neural.training import Training
 
 NOISE_STREAM = 0x434E
 NEAR_IDENTITY = 0.02

@@ -19,7 +19,8 @@ from simmorph.neural.scores import ConditionalScores
 from simmorph.neural.smooth import SmoothBasis
 
 if TYPE_CHECKING:
-    from simmorph.neural.training import History, Training
+    from simmorph.neural.history import History
+    from simmorph.neural.training import Training
 
 
 class ConditionalQuantile(Method):

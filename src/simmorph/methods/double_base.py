@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from simmorph.data.events import Events
-    from simmorph.neural.training import History, Training
+    from simmorph.neural.history import History
+    from simmorph.neural.training import Training
 
 
 class DoubleBase(Method):

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from simmorph.data.events import Events, FloatArray
-    from simmorph.neural.training import History, Training
+    from simmorph.neural.history import History
+    from simmorph.neural.training import Training
 
 MEMBER_STREAM = 0x454E_5345
 

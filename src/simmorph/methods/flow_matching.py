@@ -13,16 +13,17 @@ from simmorph.data.events import Events
 from simmorph.errors import InputError
 from simmorph.methods.base import Kind, Method
 from simmorph.neural.blocks import in_blocks
+from simmorph.neural.minimize import minimize
 from simmorph.neural.networks import Perceptron, initialise
 from simmorph.neural.ode import solve
 from simmorph.neural.pairing import optimal_pairs
 from simmorph.neural.samples import Parts, Sample
-from simmorph.neural.training import minimize
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from simmorph.neural.training import History, Training
+    from simmorph.neural.history import History
+    from simmorph.neural.training import Training
 
 GOLDEN_RATIO = 0.6180339887498949
 

@@ -12,8 +12,8 @@ import torch
 from simmorph.data.splits import normal_of
 from simmorph.methods.base import Kind, Method
 from simmorph.neural.blocks import in_blocks
+from simmorph.neural.minimize import minimize
 from simmorph.neural.networks import initialise
-from simmorph.neural.training import minimize
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from simmorph.data.events import Events, FloatArray
+    from simmorph.neural.history import History
     from simmorph.neural.samples import Sample
-    from simmorph.neural.training import History, Training
+    from simmorph.neural.training import Training
 
 
 class Generator(Method):

@@ -12,7 +12,7 @@ from simmorph.config.training import PositiveFloat  # noqa: TC001 - read from th
 from simmorph.data.events import Events
 from simmorph.errors import ConfigError
 from simmorph.methods.reweighting import Halves, Ratio, Reweighting
-from simmorph.neural.training import History
+from simmorph.neural.history import History
 
 if TYPE_CHECKING:
     from simmorph.data.events import FloatArray, IntArray

@@ -14,16 +14,18 @@ from simmorph.data.cells import CellTree
 from simmorph.methods.base import Kind, Method, Notes
 from simmorph.neural.blocks import in_blocks
 from simmorph.neural.convex import ConvexPotential
+from simmorph.neural.minimize import minimize
 from simmorph.neural.networks import initialise
 from simmorph.neural.pairing import movement_over_optimal
-from simmorph.neural.training import Turn, minimize
+from simmorph.neural.stage import Turn
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from simmorph.data.events import Events
+    from simmorph.neural.history import History
     from simmorph.neural.samples import Sample
-    from simmorph.neural.training import History, Training
+    from simmorph.neural.training import Training
 
 CELL_EVENTS = 200
 

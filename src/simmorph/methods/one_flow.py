@@ -19,8 +19,8 @@ from simmorph.methods.base import Kind, Method, Notes
 from simmorph.neural.autoregressive import AutoregressiveFlow
 from simmorph.neural.blocks import in_blocks
 from simmorph.neural.flows import ConditionalFlow, FlowShape
+from simmorph.neural.minimize import minimize
 from simmorph.neural.networks import initialise
-from simmorph.neural.training import minimize
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 
     from simmorph.data.events import Events, FloatArray
     from simmorph.neural.flows import FlowOverNormal
+    from simmorph.neural.history import History
     from simmorph.neural.samples import Sample
-    from simmorph.neural.training import History, Training
+    from simmorph.neural.training import Training
 
 SOURCE, TARGET = 0, 1
 """The values of the boolean."""

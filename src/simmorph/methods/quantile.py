@@ -15,7 +15,8 @@ from simmorph.methods.base import Kind, Method
 
 if TYPE_CHECKING:
     from simmorph.data.events import Events, FloatArray
-    from simmorph.neural.training import History, Training
+    from simmorph.neural.history import History
+    from simmorph.neural.training import Training
 
 
 class QuantileMap(Method):

@@ -10,8 +10,8 @@ import numpy as np
 from simmorph.config.training import HiddenLayers  # noqa: TC001 - read from the signature
 from simmorph.methods.base import Kind, Method
 from simmorph.neural.blocks import in_blocks
+from simmorph.neural.minimize import minimize
 from simmorph.neural.networks import Perceptron, initialise
-from simmorph.neural.training import minimize
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from simmorph.data.events import Events, FloatArray
+    from simmorph.neural.history import History
     from simmorph.neural.samples import Sample
-    from simmorph.neural.training import History, Training
+    from simmorph.neural.training import Training
 
 
 class Regression(Method):

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from simmorph.data.events import BoolArray, FloatArray, IntArray
-    from simmorph.neural.training import History, Training
+    from simmorph.neural.history import History
+    from simmorph.neural.training import Training
 
 Calibration = Literal["isotonic", "none"]
 NOT_JUDGED = -1.0

@@ -18,8 +18,8 @@ from simmorph.methods.base import Kind, Method
 from simmorph.neural.autoregressive import AutoregressiveFlow
 from simmorph.neural.blocks import in_blocks
 from simmorph.neural.flows import ConditionalFlow, FlowShape
+from simmorph.neural.minimize import minimize
 from simmorph.neural.networks import ZeroLinear, initialise
-from simmorph.neural.training import minimize
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 
     from simmorph.data.events import Events, FloatArray
     from simmorph.neural.flows import FlowOverNormal
+    from simmorph.neural.history import History
     from simmorph.neural.samples import Sample
-    from simmorph.neural.training import History, Training
+    from simmorph.neural.training import Training
 
 Bins = Annotated[int, Field(ge=2, le=256)]
 Start = Literal["random", "trained", "exact"]

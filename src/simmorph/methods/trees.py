@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from simmorph.methods.reweighting import Halves, Ratio
-from simmorph.neural.training import History
+from simmorph.neural.history import History
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

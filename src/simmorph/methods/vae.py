@@ -10,15 +10,16 @@ from torch.nn.functional import softplus
 
 from simmorph.config.training import HiddenLayers, PositiveFloat, PositiveInt  # noqa: TC001 - read from the signature
 from simmorph.methods.generator import Generator
+from simmorph.neural.minimize import minimize
 from simmorph.neural.networks import Perceptron
-from simmorph.neural.training import minimize
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from simmorph.data.events import Events
+    from simmorph.neural.history import History
     from simmorph.neural.samples import Sample
-    from simmorph.neural.training import History, Training
+    from simmorph.neural.training import Training
 
 SMALLEST_WIDTH = 1e-3
 """Of a Gaussian, in standard deviations of the preprocessed features; a floor keeps the likelihood bounded."""

@@ -1,4 +1,4 @@
-"""Training: how a method asks for it, and `minimize`, the only training loop of the project."""
+"""How a method is to be trained."""
 
 from __future__ import annotations
 
@@ -10,22 +10,15 @@ import torch
 
 from simmorph.data.splits import HOLDOUT, VALIDATION, part_of
 from simmorph.errors import ConfigError, InputError
-from simmorph.neural.history import History
 from simmorph.neural.samples import Parts, Sample
-from simmorph.neural.stage import Stage, Turn, Watch, seed_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
     from pathlib import Path
-
-    from torch import nn
 
     from simmorph.config.training import TrainingSettings
     from simmorph.data.estimates import Estimate
     from simmorph.data.events import Events
-    from simmorph.neural.stage import Loss
-
-__all__ = ["History", "Training", "Turn", "minimize"]
 
 MEMBER_STRIDE = 1_000_003
 """Between the seeds of an ensemble's members; a prime, so that neighbouring seeds of a user do not meet it."""
@@ -140,49 +133,3 @@ class Training:
         """Whether to save and stop now."""
         late = self.deadline is not None and time.monotonic() >= self.deadline
         return late or self.stop_requested()
-
-
-def minimize(  # noqa: PLR0913 - one keyword for each thing that a method may want
-    module: nn.Module,
-    loss: Loss | Sequence[Turn],
-    data: Sequence[Parts],
-    how: Training,
-    stage: str = "fit",
-    *,
-    score: Callable[[], float] | None = None,
-    observe: Callable[[], Mapping[str, float]] | None = None,
-    keep_best: bool = True,
-) -> History:
-    """Train a module, and leave it with its best weights.
-
-    By the settings: Adam with decoupled weight decay or RMSProp, a learning rate that falls to its last value, clipped
-    gradients, and batches from permuted indices. An epoch passes once over the largest sample; a smaller one is dealt
-    again, so that every batch holds as many events of each. If there is a checkpoint of the same work, it goes on from
-    there, and ends with the same bits as if it had never stopped; so whatever a loss remembers, such as a running mean,
-    is a buffer of the module, changed only while the module is in training mode.
-
-    In an alternating game each player takes its turn in each step, with its own optimizer. The losses reported, and
-    the validation loss, are those of the last turn.
-
-    Args:
-        module: what is trained; every parameter that takes a gradient.
-        loss: takes one batch of each sample, and returns the mean loss; or the turns of a game.
-        data: the samples, from `how.parts`; with an empty validation part all epochs are trained and the last is kept.
-        how: settings, checkpoint, deadline.
-        stage: name of this stage of the method.
-        score: decides on the best weights in place of the validation loss, from `how.score`.
-        observe: further numbers for the history, looked at after each epoch.
-        keep_best: end with the best weights, or else with the last; a game has no loss that tells which are best.
-
-    Raises:
-        Checkpointed: a stop was asked for; what was done is saved.
-        SimmorphError: the loss is not finite any more.
-    """
-    turns = [Turn(loss, list(module.parameters()))] if callable(loss) else loss
-    learning = [turn._replace(parameters=[it for it in turn.parameters if it.requires_grad]) for turn in turns]
-    name = f"member{how.member + 1}-{stage}" if how.member else stage
-    devices = [how.device] if how.device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(seed_of(how.seed, name))
-        watch = Watch(score, observe, keep_best or score is not None)
-        return Stage(module, learning, data, how, name, watch).run()

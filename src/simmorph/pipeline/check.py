@@ -14,7 +14,7 @@ from simmorph.data.ntuples import describe, expand_inputs, read_histogram
 from simmorph.data.selection import Selector
 from simmorph.data.toys import TOYS
 from simmorph.errors import ConfigError, InputError, one_of
-from simmorph.pipeline.evaluate_inputs import branches_of, periodic_of
+from simmorph.pipeline.evaluate.inputs import branches_of, periodic_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

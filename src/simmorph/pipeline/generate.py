@@ -15,7 +15,7 @@ from simmorph.data.outputs import refuse_existing, sha256_of
 from simmorph.data.splits import uniform_of
 from simmorph.errors import EmptySelectionError, InputError, UsageError
 from simmorph.model import Model
-from simmorph.pipeline.evaluate_inputs import DRAWN_WEIGHT
+from simmorph.pipeline.evaluate.inputs import DRAWN_WEIGHT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

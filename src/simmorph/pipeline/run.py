@@ -255,7 +255,7 @@ def _n_target(recipe: Recipe) -> int:
 
 def _evaluate_step(recipe: Recipe, report: Path) -> Step:
     def act() -> Result:
-        from simmorph.pipeline.evaluate import evaluate
+        from simmorph.pipeline.evaluate.run import evaluate
 
         return evaluate(recipe, force=True)
 
@@ -266,7 +266,7 @@ def _evaluate_step(recipe: Recipe, report: Path) -> Step:
 
 
 def _limits_step(recipe: Recipe, settings: LimitsSettings) -> Step:
-    from simmorph.pipeline.limits import How, inputs_of, limits_of_recipe
+    from simmorph.pipeline.limits.run import How, inputs_of, limits_of_recipe
 
     output: Path = required(settings.output, "limits.output", "--set limits.output=FOLDER")
 

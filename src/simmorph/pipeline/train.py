@@ -21,7 +21,7 @@ from simmorph.data.ntuples import describe, entry_numbers, expand_inputs, is_url
 from simmorph.data.outputs import OutputError, refuse_existing, sha256_of
 from simmorph.data.splits import poisson_of
 from simmorph.errors import ConfigError, EmptySelectionError
-from simmorph.evaluation.c2st import auc
+from simmorph.evaluation.metrics.c2st import auc
 from simmorph.methods.registry import find_method
 from simmorph.model import Model, Origin
 from simmorph.model_folder import CARD, read_card

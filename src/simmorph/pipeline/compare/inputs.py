@@ -13,8 +13,8 @@ from simmorph.data.ntuples import describe, expand_inputs
 from simmorph.data.splits import HOLDOUT, part_of
 from simmorph.errors import EmptySelectionError
 from simmorph.evaluation.judging import Judge
-from simmorph.evaluation.optimal import SUFFIX
-from simmorph.pipeline.evaluate_inputs import Inputs, Table, branches_of, periodic_of, read_table, with_derived
+from simmorph.evaluation.metrics.optimal import SUFFIX
+from simmorph.pipeline.evaluate.inputs import Inputs, Table, branches_of, periodic_of, read_table, with_derived
 from simmorph.pipeline.units import check_samples
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from simmorph.config.training import TrainingSettings
     from simmorph.data.events import BoolArray, Events, FloatArray, IntArray
     from simmorph.data.expressions import Expression
-    from simmorph.evaluation.samples import Samples
+    from simmorph.evaluation.metrics.samples import Samples
     from simmorph.model import Morphed
 
 ALL_EVENTS, TRAINING = "all", "training"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from simmorph.config.recipe import required
 from simmorph.errors import ConfigError, UsageError, one_of
-from simmorph.evaluation.ranking import MARGINAL, ranking_table
+from simmorph.evaluation.report.ranking import MARGINAL, ranking_table
 from simmorph.evaluation.scores import Ranked, Score, ranked
 from simmorph.pipeline.compare.inputs import main_region, read_inputs, regions_of
 from simmorph.pipeline.compare.shards import Shards, refuse_other_content

@@ -10,11 +10,11 @@ import numpy as np
 
 from simmorph import __version__
 from simmorph.data.outputs import whole_file
-from simmorph.evaluation.drawn import file_name
-from simmorph.evaluation.frontier import plot_frontier, points_of
-from simmorph.evaluation.plots import style
-from simmorph.evaluation.ranking import MARGINAL, ranking_table
-from simmorph.evaluation.ranking_page import RankingPage
+from simmorph.evaluation.plots.frontier import plot_frontier, points_of
+from simmorph.evaluation.plots.style import style
+from simmorph.evaluation.report.drawn import file_name
+from simmorph.evaluation.report.ranking import MARGINAL, ranking_table
+from simmorph.evaluation.report.ranking_page import RankingPage
 from simmorph.pipeline.compare.inputs import main_region, regions_of
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from simmorph.config.compare import CompareRecipe
-    from simmorph.evaluation.ranking import RankingTable
+    from simmorph.evaluation.report.ranking import RankingTable
     from simmorph.evaluation.scores import Ranked, RegionScore
     from simmorph.pipeline.compare.inputs import CompareInputs
 

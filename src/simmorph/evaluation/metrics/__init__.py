@@ -1,0 +1,5 @@
+"""How far a template is from its target, one construction a file."""
+
+from simmorph.evaluation.metrics.registry import METRICS
+
+__all__ = ["METRICS"]

@@ -1,0 +1,73 @@
+"""Whether a map respects the acceptance: how many events pass a cut before and after it, and how many change sides."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from simmorph.evaluation.metrics.estimates import Estimate
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from simmorph.data.events import BoolArray, FloatArray
+    from simmorph.evaluation.metrics.samples import Samples
+
+
+class Acceptance(NamedTuple):
+    """One cut.
+
+    Attributes:
+        cut: its expression.
+        is_automatic: whether it was read off the target, because the recipe names none.
+        passing: the weighted fraction of each sample that passes: source (if there is one), template, target.
+        leaving: the fraction of all source events that pass and do not after the map; None without a source.
+        entering: the fraction of all source events that do not pass and do after the map.
+    """
+
+    cut: str
+    is_automatic: bool
+    passing: Mapping[str, Estimate]
+    leaving: Estimate | None
+    entering: Estimate | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The numbers as JSON values."""
+        return {
+            "cut": self.cut,
+            "automatic": self.is_automatic,
+            "passing": {name: found.to_json() for name, found in self.passing.items()},
+            "leaving": self.leaving and self.leaving.to_json(),
+            "entering": self.entering and self.entering.to_json(),
+        }
+
+
+def acceptance(samples: Samples) -> dict[str, Acceptance]:
+    """What each cut of the samples does.
+
+    An automatic cut is the target's own range, or what lies outside its gaps: all of the target passes, and of a
+    template that agrees and has n events to the target's m, a share of 2 / m or so lies beyond the range by chance.
+    """
+    found = {}
+    for name, cut in samples.cuts.items():
+        passing = {sample: _share(cut.passing[sample], events.weights) for sample, events in samples.by_name().items()}
+        before, after = cut.passing.get("source"), cut.passing.get("moved")
+        leaving = entering = None
+        if before is not None and after is not None:
+            leaving, entering = (
+                _share(changed, samples.source.weights) for changed in (before & ~after, ~before & after)
+            )
+        found[name] = Acceptance(cut.expression, cut.is_automatic, passing, leaving, entering)
+    return found
+
+
+def _share(chosen: BoolArray, weights: FloatArray) -> Estimate:
+    """The weighted share of the chosen events, with the binomial error of weighted events.
+
+    Where all or none are chosen that error is 0, and it is taken to be that of one event more or less.
+    """
+    share = weights / np.sum(weights)
+    value = float(np.sum(weights[chosen]) / np.sum(weights))
+    spread = float(np.sqrt(np.sum((share * (chosen - value)) ** 2)))
+    return Estimate(value, max(spread, float(np.sum(share**2))))

@@ -1,0 +1,173 @@
+"""The classifiers of two-sample tests: gradient boosting, shallow or deep, and the networks of two papers.
+
+Adding one: write a function of a Trial and its name in CLASSIFIERS. It is trained on the events that are shown, and on
+nothing else; what stops it early is a part of those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from simmorph.data.events import BoolArray, Events, FloatArray
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from simmorph.neural.networks import Perceptron
+    from simmorph.neural.samples import Sample
+
+N_TREES = 60
+LEARNING_RATE = 0.2
+LEAVES_PER_TREE = 8
+EVENTS_PER_LEAF = 50
+MOST_DEEP_TREES = 500
+DEEP_LEARNING_RATE = 0.1
+DEPTH = 8
+PATIENCE = 30
+N_BINS = 200
+STOPPING_SHARE = 0.2
+"""Share of the events that a classifier is trained with that tell when to stop: never those that it judges."""
+STOPPING: dict[str, Any] = {"validation": STOPPING_SHARE, "holdout": 0.0}
+LARGEST_INPUT = 10.0
+"""Inputs of networks are cut off at this many standard deviations."""
+
+
+class Trial(NamedTuple):
+    """What a classifier is trained with, and what it is to judge.
+
+    Attributes:
+        inputs: (n_events, n_inputs).
+        labels: (n_events,), whether the event is shown as one of the template.
+        weights: (n_events,), not negative.
+        left_out: (n_events,), the events to judge; all others are to learn from.
+        seed: the start of all random numbers.
+    """
+
+    inputs: FloatArray
+    labels: BoolArray
+    weights: FloatArray
+    left_out: BoolArray
+    seed: int
+
+    @property
+    def shown(self) -> BoolArray:
+        """(n_events,), the events to learn from."""
+        return np.asarray(~self.left_out & (self.weights > 0))
+
+
+Scorer = Callable[[Trial], FloatArray]
+"""Scores the events left out, (n_left_out,), larger for the template's, by a classifier trained on the others."""
+
+
+def trees(trial: Trial) -> FloatArray:
+    """60 trees of 8 leaves, not stopped early: quick, and hard to fool by noise."""
+    options = {
+        "max_iter": N_TREES,
+        "learning_rate": LEARNING_RATE,
+        "max_leaf_nodes": LEAVES_PER_TREE,
+        "min_samples_leaf": EVENTS_PER_LEAF,
+        "early_stopping": False,
+    }
+    return _boosted(trial, options)
+
+
+def deep_trees(trial: Trial) -> FloatArray:
+    """Up to 500 trees of depth 8 at a learning rate of 0.1, stopped early: near to the setting of a published toy.
+
+    (Daumann et al., Comput. Softw. Big Sci. 8 (2024) 15, arXiv 2403.18582: up to 999 trees of depth 10.)
+    """
+    options = {
+        "max_iter": MOST_DEEP_TREES,
+        "learning_rate": DEEP_LEARNING_RATE,
+        "max_depth": DEPTH,
+        "max_leaf_nodes": None,
+        "min_samples_leaf": EVENTS_PER_LEAF,
+        "early_stopping": True,
+        "validation_fraction": STOPPING_SHARE,
+        "n_iter_no_change": PATIENCE,
+    }
+    return _boosted(trial, options)
+
+
+def _boosted(trial: Trial, options: dict[str, Any]) -> FloatArray:
+    from sklearn.ensemble import HistGradientBoostingClassifier  # noqa: PLC0415
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # noqa: PLC0415
+
+    shown, binned = trial.shown, _binned(trial.inputs)
+    classifier = HistGradientBoostingClassifier(random_state=trial.seed, **options)
+    # Trees this small gain little from threads, and lose much where other work keeps the cores busy.
+    with threadpool_limits(1):
+        classifier.fit(binned[shown], trial.labels[shown], sample_weight=trial.weights[shown])
+        return np.asarray(classifier.decision_function(binned[trial.left_out]))
+
+
+def _binned(inputs: FloatArray) -> FloatArray:
+    """The number of the quantile that each value lies in, for both samples together.
+
+    The trees would bin them likewise, but scikit-learn takes several times as long to find the edges of more than 255
+    values with weights as to grow the trees.
+    """
+    steps = np.linspace(0, 1, N_BINS + 1)[1:-1]
+    return np.column_stack([np.searchsorted(np.unique(np.quantile(x, steps)), x) for x in inputs.T]).astype(np.float64)
+
+
+def _network(trial: Trial, hidden: tuple[int, ...], settings: dict[str, Any]) -> FloatArray:
+    """A perceptron trained with the binary cross-entropy; a part set aside tells which epoch's weights are kept.
+
+    Inputs are standardised by the rows trained on.
+    """
+    from simmorph.config.training import TrainingSettings  # noqa: PLC0415
+    from simmorph.neural.blocks import in_blocks, one_thread  # noqa: PLC0415
+    from simmorph.neural.minimize import minimize  # noqa: PLC0415
+    from simmorph.neural.networks import Perceptron, initialise  # noqa: PLC0415
+    from simmorph.neural.training import Training  # noqa: PLC0415
+
+    scaled = _standardised(trial.inputs, trial.shown)
+    how = Training(TrainingSettings(seed=trial.seed, device="cpu", compile="never", clip_gradient=None, **settings))
+    network = Perceptron(trial.inputs.shape[1], hidden, 1)
+    initialise(network, trial.seed)
+    classes = [np.flatnonzero(trial.shown & (trial.labels == label)) for label in (True, False)]
+    data = how.parts(*(Events.of(scaled[rows], None, trial.weights[rows], rows) for rows in classes))
+    # Layers this small gain nothing from threads, and rounding would depend on their number.
+    with one_thread():
+        minimize(network, partial(_cross_entropy, network), data, how)
+    return in_blocks(network.double(), scaled[trial.left_out], network)[:, 0]
+
+
+def _standardised(inputs: FloatArray, shown: BoolArray) -> FloatArray:
+    spread = inputs[shown].std(axis=0)
+    scaled = (inputs - inputs[shown].mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+    return np.asarray(np.clip(scaled, -LARGEST_INPUT, LARGEST_INPUT))
+
+
+def _cross_entropy(network: Perceptron, template: Sample, target: Sample) -> Tensor:
+    """The weighted binary cross-entropy of a network that returns log(s / (1 - s)); each class counts half."""
+    from torch.nn.functional import softplus  # noqa: PLC0415
+
+    of_template = template.weights * softplus(-network(template.features)[:, 0])
+    of_target = target.weights * softplus(network(target.features)[:, 0])
+    return 0.5 * (of_template.mean() + of_target.mean())
+
+
+CLASSIFIERS: dict[str, Scorer] = {
+    "trees": trees,
+    "deep_trees": deep_trees,
+    # Gendreau-Distler, Le Pottier, Wang, "Transforming Simulation to Data Without Pairing": batches of 1000; their
+    # epochs and rate are not printed, so it learns until the events set aside tell it to stop.
+    "network_2x32": partial(
+        _network,
+        hidden=(32, 32),
+        settings={"epochs": 60, "batch_size": 1000, "schedule": "constant", "patience": 8, **STOPPING},
+    ),
+    # Mastandrea, Nachman, arXiv 2212.06155: 3 layers of 32, 20 epochs of batches of 128, cosine annealing from 1e-3.
+    "network_3x32": partial(
+        _network,
+        hidden=(32, 32, 32),
+        settings={"epochs": 20, "batch_size": 128, "schedule": "cosine", "patience": None, **STOPPING},
+    ),
+}
+"""Every classifier by the name that it has in a recipe."""

@@ -1,0 +1,1 @@
+"""Functions that draw, one family of plots a file."""

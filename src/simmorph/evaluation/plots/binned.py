@@ -1,0 +1,220 @@
+"""The numbers behind the plots of distributions."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from simmorph.data.events import BoolArray, Events, FloatArray
+    from simmorph.evaluation.metrics.samples import Samples
+
+N_BINS = 40
+N_MAP_BINS, MAP_TAIL = 80, 0.002
+TAIL = 0.001
+"""Share of the target's events left out at either end of an axis."""
+FEWEST_IN_TAIL = 25.0
+"""Effective number of target events that bins in a tail are merged up to."""
+WELL_FILLED = 4.0
+"""Merging ends at the first bin with this many times the fewest: behind it, bins are left as they are."""
+FEWEST_IN_RATIO, LARGEST_ERROR_IN_RATIO = 10.0, 0.3
+"""Bins with fewer effective target events, or a larger relative error, have no ratio worth drawing."""
+NEIGHBOURS = 50
+GAP = 30.0
+"""How many times the distance of neighbouring events an empty stretch must be to be a gap, such as a detector's."""
+NARROWEST_GAP = 0.2
+"""Gaps narrower than this share of a bin are left inside it."""
+MOST_GAPS = 10
+"""More gaps than this are a grid of values, not gaps."""
+STEEP = 30.0
+"""Ratio of the most to the least populated bin from which on a spectrum is called steep."""
+
+
+class Counts(NamedTuple):
+    """A sample in bins.
+
+    Attributes:
+        values: (n_bins,), sums of weights.
+        uncertainty: (n_bins,), the root of the sum of squared weights.
+    """
+
+    values: FloatArray
+    uncertainty: FloatArray
+
+    def scaled(self, factor: float) -> Counts:
+        """The same shape with another sum."""
+        return Counts(self.values * factor, self.uncertainty * abs(factor))
+
+
+class ChiSquare(NamedTuple):
+    """How well a sample agrees with the target.
+
+    Attributes:
+        value: the chi2.
+        n_degrees: degrees of freedom, which it is on average if they agree.
+    """
+
+    value: float
+    n_degrees: int
+
+
+class Distribution(NamedTuple):
+    """One variable of all samples; template and source have the sum of the target.
+
+    Attributes:
+        name: of the variable.
+        edges: (n_bins + 1,), of the bins.
+        target: the target.
+        template: the template.
+        source: the source, if there is one.
+    """
+
+    name: str
+    edges: FloatArray
+    target: Counts
+    template: Counts
+    source: Counts | None = None
+
+    @property
+    def density(self) -> FloatArray:
+        """(n_bins,), factors that turn counts into counts for a bin of the usual width."""
+        widths = np.diff(self.edges)
+        return np.asarray(np.median(widths) / widths)
+
+    @property
+    def has_ratio(self) -> BoolArray:
+        """(n_bins,), which bins have enough of the target for a ratio."""
+        values, errors = self.target
+        enough = values**2 >= FEWEST_IN_RATIO * errors**2
+        return np.asarray((values > 0) & enough & (errors <= LARGEST_ERROR_IN_RATIO * np.abs(values)))
+
+    def pulls(self, counts: Counts) -> FloatArray:
+        """(n_bins,), a sample's difference to the target over both uncertainties; NaN in bins without a ratio."""
+        spread = np.hypot(counts.uncertainty, self.target.uncertainty)
+        known = self.has_ratio & (spread > 0)
+        return np.where(known, (counts.values - self.target.values) / np.where(known, spread, 1.0), np.nan)
+
+    def chi_square(self, counts: Counts) -> ChiSquare:
+        """The sum of the squared pulls of a sample; one degree of freedom is lost, since sums are made equal."""
+        pulls = self.pulls(counts)
+        known = pulls[np.isfinite(pulls)]
+        return ChiSquare(float(np.sum(known**2)), max(len(known) - 1, 0))
+
+    @property
+    def is_steep(self) -> bool:
+        """Whether this is a falling spectrum of a positive quantity, which a logarithmic axis suits."""
+        values = self.target.values * self.density
+        falls = int(np.argmax(values)) < len(values) / 2 and 0 < values[-1] < values[0]
+        return bool(self.edges[0] > 0 and falls and values.max() > STEEP * values[-1])
+
+    def shown(self) -> dict[str, Counts]:
+        """The samples by their names."""
+        source = {"source": self.source} if self.source else {}
+        return {"target": self.target, **source, "template": self.template}
+
+    def rows(self) -> list[dict[str, float]]:
+        """One row a bin, for a table."""
+        columns: dict[str, FloatArray] = {"low": self.edges[:-1], "high": self.edges[1:]}
+        for sample, counts in self.shown().items():
+            columns |= {sample: counts.values, f"{sample}_uncertainty": counts.uncertainty}
+            if sample != "target":
+                columns[f"{sample}_pull"] = self.pulls(counts)
+        return [
+            {key: float(column[bin_number]) for key, column in columns.items()}
+            for bin_number in range(len(self.edges) - 1)
+        ]
+
+
+def distribution(samples: Samples, column: int) -> Distribution:
+    """One variable of the samples between the target's tails.
+
+    Bins are equally wide but for two exceptions: gaps of the target, such as those of a calorimeter, are bins of their
+    own, so that no bin is half empty; and bins are merged at the ends until they hold enough events for a ratio.
+    """
+    edges = _merged(samples.target, column, _edges(samples.target.features[:, column]))
+    total = samples.target.weights.sum()
+    found = {
+        name: _counts(sample, column, edges).scaled(float(total / sample.weights.sum()))
+        for name, sample in samples.by_name().items()
+    }
+    return Distribution(samples.names[column], edges, **found)
+
+
+def _edges(values: FloatArray) -> FloatArray:
+    """Equal bins without the tails, between gaps; around each number if the values are a few whole ones."""
+    whole = np.unique(values[:10_000])
+    if len(whole) <= N_BINS and np.array_equal(whole, np.round(whole)):
+        return np.arange(values.min() - 0.5, values.max() + 1)
+    low, high = np.quantile(values, [TAIL, 1 - TAIL])
+    width = (high - low) / N_BINS
+    inside = np.sort(values[(values >= low) & (values <= high)])
+    narrowest = NARROWEST_GAP * width
+    borders = np.concatenate([[low], *_between_stretches(_gaps(inside, narrowest), low, high, narrowest), [high]])
+    parts = []
+    for number, (start, end) in enumerate(pairwise(borders)):
+        is_gap = number % 2 == 1
+        n_bins = 1 if is_gap else max(1, round((end - start) / width))
+        parts.append(np.linspace(start, end, n_bins + 1)[:-1])
+    return np.concatenate([*parts, [high]])
+
+
+def _gaps(ordered: FloatArray, narrowest: float) -> list[FloatArray]:
+    """Where each empty stretch between populated ones begins and ends."""
+    steps = np.diff(ordered)
+    found = []
+    for place in np.flatnonzero(steps > narrowest):
+        around = np.concatenate([steps[max(place - NEIGHBOURS, 0) : place], steps[place + 1 : place + 1 + NEIGHBOURS]])
+        if len(around) == 2 * NEIGHBOURS and steps[place] > GAP * around.mean():
+            # A bin includes its lower edge: the last event before the gap must not fall into it.
+            found.append(np.array([np.nextafter(ordered[place], np.inf), ordered[place + 1]]))
+    return found if len(found) <= MOST_GAPS else []
+
+
+def _between_stretches(gaps: list[FloatArray], low: float, high: float, narrowest: float) -> list[FloatArray]:
+    """The gaps with a stretch of events on either side; what lies beside a single value, such as 0, is none."""
+    kept, end = [], low
+    for gap in gaps:
+        if gap[0] - end >= narrowest and high - gap[1] >= narrowest:
+            kept.append(gap)
+            end = gap[1]
+    return kept
+
+
+def _merged(target: Events, column: int, edges: FloatArray) -> FloatArray:
+    """The edges without those that leave too few of the target's events in the bins towards either end."""
+    values, errors = _counts(target, column, edges)
+    kept = _kept_from_start(values, errors**2)
+    kept &= _kept_from_start(values[::-1], errors[::-1] ** 2)[::-1]
+    return edges[kept]
+
+
+def _kept_from_start(values: FloatArray, variances: FloatArray) -> BoolArray:
+    """(n_bins + 1,), the edges to keep so that bins from the first on have enough, up to where bins are well filled."""
+    kept = np.ones(len(values) + 1, np.bool_)
+    total = variance = 0.0
+    for number, (value, squares) in enumerate(zip(values, variances, strict=True)):
+        if value > 0 and value**2 >= WELL_FILLED * FEWEST_IN_TAIL * squares:
+            return kept
+        total, variance = total + value, variance + squares
+        is_enough = total > 0 and total**2 >= FEWEST_IN_TAIL * variance
+        kept[number + 1] = is_enough or number + 1 == len(values)
+        if is_enough:
+            total = variance = 0.0
+    return kept
+
+
+def _counts(sample: Events, column: int, edges: FloatArray) -> Counts:
+    values = sample.features[:, column]
+    summed, squares = (
+        np.histogram(values, edges, weights=weights)[0] for weights in (sample.weights, sample.weights**2)
+    )
+    return Counts(summed, np.sqrt(squares))
+
+
+def moved_counts(before: FloatArray, after: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """How many events go from where to where: (n_bins, n_bins) by before and after, and the bins' common edges."""
+    low, high = np.quantile(np.concatenate([before, after]), [MAP_TAIL, 1 - MAP_TAIL])
+    edges = np.linspace(low, high if high > low else low + 1, N_MAP_BINS + 1)
+    return np.histogram2d(before, after, (edges, edges))[0], edges

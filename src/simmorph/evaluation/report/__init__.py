@@ -1,0 +1,1 @@
+"""The pages, tables and files that a report is made of."""

@@ -1,0 +1,162 @@
+"""What the page says of the model, its training, and where the samples come from."""
+
+from __future__ import annotations
+
+import html
+import json
+from typing import TYPE_CHECKING, Any
+
+from simmorph.evaluation.report.parts import facts, folded, paragraph, plain_table, row_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from simmorph.evaluation.report.parts import Picture
+
+STEP_WORDS = {
+    "standardise": "shifted and scaled to mean 0 and standard deviation 1",
+    "log": "logarithm",
+    "logit": "logit between its bounds",
+    "quantile": "turned into a normal distribution by its quantiles",
+    "periodic": "angle on a circle, cut open and turned into a normal variable",
+    "dequantise": "repeated values spread by noise",
+    "gaps": "stretches without events closed",
+}
+"""What each step of preprocessing does."""
+KINDS = {
+    "morph": "moves the features of events",
+    "reweight": "changes the weights of events",
+    "generate": "draws new events",
+}
+
+
+def training_section(pictures: Sequence[Picture], history: Mapping[str, Any]) -> str:
+    """How the losses went, and how long each stage took."""
+    if not history:
+        return ""
+    rows = [
+        [stage, str(record["epochs"]), str(record["best_epoch"] or ""), f"{record['seconds']:.1f}"]
+        for stage, record in history.items()
+    ]
+    table = plain_table(["stage", "epochs", "epoch kept", "seconds"], rows, "Stages of training.")
+    return f'<h2 id="training" class="page">Training</h2>{row_of(pictures)}{table}'
+
+
+def model_section(model: Mapping[str, Any] | None, history: Mapping[str, Any]) -> str:
+    """The model's card in words."""
+    if not model:
+        return f'<h2 id="model">Model</h2>{paragraph("The recipe names no model, so nothing is known about it.")}'
+    remarks = "".join(f"<li>{html.escape(text)}</li>" for text in model["warnings"])
+    warned = f"<h3>Warnings of the model</h3><ul>{remarks}</ul>" if remarks else ""
+    return (
+        f'<h2 id="model">Model</h2>{facts(_model_facts(model, history))}{warned}'
+        f"<h3>Variables and their preprocessing</h3>{_variables(model)}"
+    )
+
+
+def _model_facts(model: Mapping[str, Any], history: Mapping[str, Any]) -> dict[str, str]:
+    training, method = model["training"], model["method"]
+    seconds = sum(record["seconds"] for record in history.values())
+    return {
+        "Reweighting before": _settings(model["reweight"]) if model["reweight"] else "",
+        "Method": f"{_settings(method)}: {KINDS[model['kind']]}",
+        "Trained in": model["region"] or "all events",
+        "Source": _sample(model["source"]),
+        "Target": _sample(model["target"]),
+        "Kept apart": f"{training['validation']:.0%} to stop training in time, {training['holdout']:.0%} held out for "
+        "this report",
+        "Training": ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in _options(training).items()),
+        "Training took": f"{seconds:,.1f} s",
+        "Seed": f"{training['seed']}",
+        "Numbers of the map": ", ".join(
+            f"{name.replace('_', ' ')} {value:.4g}" for name, value in model["numbers"].items()
+        ),
+        "Written by": ", ".join(f"{name} {version}" for name, version in model["versions"].items()),
+        "Tensors": f"sha256 {model['tensors_sha256']}",
+    }
+
+
+def _options(training: Mapping[str, Any]) -> dict[str, Any]:
+    shown = ("epochs", "batch_size", "learning_rate", "optimizer", "schedule", "patience", "select_on", "device")
+    return {key: training[key] for key in shown if training.get(key) is not None}
+
+
+def _settings(settings: Mapping[str, Any]) -> str:
+    """A method with its options."""
+    options = ", ".join(f"{key}: {_value(value)}" for key, value in settings.items() if key != "name")
+    return f"{settings['name']} ({options or 'default options'})"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {_value(its)}" for key, its in value.items()) + "}"
+    return str(value)
+
+
+def _sample(record: Mapping[str, Any]) -> str:
+    if not record["n_events"]:
+        return "none"
+    files = ", ".join(file["path"] for file in record["files"]) or "arrays"
+    return f"{record['n_events']:,} events, sum of weights {record['sum_of_weights']:,.6g}, from {files}"
+
+
+def _variables(model: Mapping[str, Any]) -> str:
+    """One row for each variable: its range in training, and its steps in words."""
+    chains = {
+        chain["name"]: chain
+        for part in ("features", "context")
+        for chain in model["preprocessing"].get(part, {}).get("chains", [])
+    }
+    rows = [
+        [
+            variable["name"],
+            role,
+            variable["unit"],
+            f"{variable['low']:.5g}",
+            f"{variable['high']:.5g}",
+            _chain(chains.get(variable["name"])),
+        ]
+        for part, role in (("features", "feature"), ("context", "context"))
+        for variable in model[part]
+    ]
+    return plain_table(["variable", "role", "unit", "from", "to", "what is done to it first"], rows, text=(1, 2, 5))
+
+
+def _chain(chain: Mapping[str, Any] | None) -> str:
+    if not chain:
+        return "nothing"
+    steps = ", then ".join(STEP_WORDS.get(step["name"], step["name"]) for step in chain["steps"]) or "nothing"
+    relative = f"taken relative to {chain['relative_to']}, " if chain["relative_to"] else ""
+    return relative + steps + (" (proposed)" if chain["proposed"] else "")
+
+
+def cutflow_section(cutflow: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
+    """What `simmorph select` has kept, file by file."""
+    if not cutflow:
+        return ""
+    tables = "".join(_cutflow(path, lines) for path, lines in cutflow.items())
+    return f'<h2 id="cutflow">Cutflow</h2><div class="plots">{tables}</div>'
+
+
+def _cutflow(path: str, lines: Sequence[Mapping[str, Any]]) -> str:
+    rows, before = [], lines[0]["events"]
+    for line in lines:
+        passed = f"{line['events'] / before:.1%}" if before else "-"
+        error = line["sum_squares"] ** 0.5
+        rows.append([line["cut"], f"{line['events']:,}", f"{line['weighted']:,.6g} ± {error:.3g}", passed])
+        before = line["events"]
+    return plain_table(["cut", "events", "sum of weights", "passed"], rows, path)
+
+
+def provenance_section(report: Mapping[str, Any]) -> str:
+    """Files with their hashes, and the whole recipe."""
+    provenance = report["provenance"]
+    rows = [
+        [sample, path, sha256 or "on a server, not hashed"]
+        for sample, files in provenance["files"].items()
+        for path, sha256 in files.items()
+    ]
+    table = plain_table(["sample", "file", "sha256"], rows, "Files that were read.", text=(1, 2))
+    content = json.dumps({"held_out": report["held_out"], **provenance}, indent=2)
+    folds = folded("Everything, with the recipe and its defaults", f"<pre>{html.escape(content)}</pre>")
+    return f'<h2 id="provenance">Provenance</h2><p>simmorph {html.escape(provenance["simmorph"])}</p>{table}{folds}'

@@ -1,0 +1,142 @@
+"""The report folder: plots, the numbers behind them, tables, and one page that shows them all."""
+
+from __future__ import annotations
+
+import csv
+import json
+from typing import TYPE_CHECKING, Any
+
+from simmorph.evaluation.plots.binned import Distribution, distribution
+from simmorph.evaluation.plots.classifier import plot_regions
+from simmorph.evaluation.plots.style import heading, style
+from simmorph.evaluation.plots.training import (
+    loss_rows,
+    observed_stages,
+    plain_stages,
+    plot_losses,
+    plot_trajectories,
+    trajectory_rows,
+)
+from simmorph.evaluation.report.drawn import Drawing, Drawn, file_name
+from simmorph.evaluation.report.page import Pictures, page
+from simmorph.evaluation.report.parts import Picture
+from simmorph.evaluation.report.region import RegionPage
+from simmorph.evaluation.report.serialized import density_ratios_json, distributions_json
+from simmorph.evaluation.report.tables import tables_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from matplotlib.figure import Figure
+
+    from simmorph.config.evaluation import EvaluateSettings
+    from simmorph.evaluation.comparison import RegionResult
+    from simmorph.evaluation.report.drawn import Rows
+
+DOTS_PER_INCH = 110
+
+
+def write_report(
+    folder: Path, regions: Sequence[RegionResult], report: Mapping[str, Any], settings: EvaluateSettings
+) -> None:
+    """Write plots and tables of every region and the page.
+
+    Args:
+        folder: an empty folder.
+        regions: the results.
+        report: the content of `report.json`.
+        settings: labels, and the pairs to name.
+    """
+    shown = {result.name: _distributions(result) for result in regions}
+    is_log = {name for found in shown.values() for name, one in found.items() if one.is_steep}
+    with style():
+        pages = []
+        for number, result in enumerate(regions):
+            drawing = Drawing(result, settings, shown[result.name], is_log, report.get("periodic", ()))
+            is_band = number > 0 and result.name not in settings.regions
+            pages.append(_region(folder, drawing, is_band=is_band))
+        pictures = Pictures(_overview(folder, regions, settings), [*_training(folder, report, settings)])
+    (folder / "report.html").write_text(page(pages, report, settings.label, _collisions(settings), pictures))
+
+
+def _region(folder: Path, drawing: Drawing, *, is_band: bool) -> RegionPage:
+    """Write the plots and tables of one region; of a band only what its verdict is based on is drawn."""
+    result = drawing.result
+    place = folder / file_name(result.name)
+    place.mkdir()
+    pictures: dict[str, list[Picture]] = {}
+    for drawn in drawing.in_brief() if is_band else drawing.in_full():
+        pictures.setdefault(drawn.part, []).append(_picture(place, drawn))
+    tables = tables_of(result, drawing.settings.pairs)
+    for name, table in tables.items():
+        (place / f"{name}.csv").write_text(table.to_csv())
+        (place / f"{name}.tex").write_text(table.to_latex())
+    histograms = distributions_json(drawing.shown, drawing.labels) | density_ratios_json(result.density_ratio)
+    (place / "histograms.json").write_text(json.dumps(histograms, allow_nan=False))
+    return RegionPage(result, pictures, tables, place.name, is_band)
+
+
+def _distributions(result: RegionResult) -> dict[str, Distribution]:
+    """Every variable by its name."""
+    return {name: distribution(result.samples, column) for column, name in enumerate(result.samples.names)}
+
+
+def _overview(folder: Path, regions: Sequence[RegionResult], settings: EvaluateSettings) -> list[Picture]:
+    """The AUC of all regions, if there are several."""
+    if len(regions) == 1:
+        return []
+    verdicts = {result.name: result.verdict for result in regions}
+    rows = [
+        {"region": name}
+        | {
+            key: value
+            for sample, found in (("source", it.source), ("template", it.template), ("null", it.null))
+            if found is not None
+            for key, value in ((sample, found.value), (f"{sample}_uncertainty", found.uncertainty))
+        }
+        for name, it in verdicts.items()
+    ]
+    figure = plot_regions(verdicts, heading(settings))
+    alt = "AUC of source and template in each region, beside the null"
+    caption = "The grey bands are the uncertainty of the null; a template that agrees lies on it within its error bar."
+    return [_picture(folder, Drawn("regions", "", figure, rows, alt, caption, "wide"))]
+
+
+def _training(folder: Path, report: Mapping[str, Any], settings: EvaluateSettings) -> Iterator[Picture]:
+    """The losses of all stages in one plot; stages in which more was observed have one of their own."""
+    history, head = report.get("training", {}), heading(settings)
+    plain = plain_stages(history)
+    if plain:
+        alt = f"Loss of each epoch of the training stages {', '.join(plain)}"
+        yield _picture(folder, Drawn("training", "", plot_losses(plain, head), loss_rows(plain), alt, "", "wide"))
+    for stage, record in observed_stages(history).items():
+        figure = plot_trajectories(record, stage, head)
+        alt = f"Loss, and what else was observed, in each epoch of the training stage {stage}"
+        name = f"training-{file_name(stage)}"
+        yield _picture(folder, Drawn(name, "", figure, trajectory_rows(record), alt, "", "middle"))
+
+
+def _collisions(settings: EvaluateSettings) -> str:
+    """Luminosity and energy as plain text."""
+    energy = f"√s = {settings.energy_tev:g} TeV" if settings.energy_tev else ""
+    luminosity = f"{settings.luminosity_fb:g} fb⁻¹" if settings.luminosity_fb else ""
+    return ", ".join(word for word in (energy, luminosity) if word)
+
+
+def _picture(folder: Path, drawn: Drawn) -> Picture:
+    png = _saved(folder / drawn.name, drawn.figure, drawn.rows)
+    return Picture(png, drawn.alt, drawn.caption, drawn.size)
+
+
+def _saved(path: Path, figure: Figure, rows: Rows) -> bytes:
+    """Save a plot as PNG and PDF with its numbers beside it; returns the PNG."""
+    figure.savefig(path.with_name(path.name + ".pdf"), metadata={"CreationDate": None})
+    image = path.with_name(path.name + ".png")
+    figure.savefig(image, dpi=DOTS_PER_INCH)
+    if rows:
+        with path.with_name(path.name + ".csv").open("w", newline="") as file:
+            writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+    return image.read_bytes()

@@ -1,0 +1,1 @@
+"""From source, template and target to a report."""

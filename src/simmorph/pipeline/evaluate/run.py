@@ -1,0 +1,167 @@
+"""From source, template and target to a report: metrics, tables, plots, and one page that shows them all."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from simmorph import __version__
+from simmorph.config.recipe import required
+from simmorph.data.outputs import refuse_existing, whole_folder, write_json
+from simmorph.evaluation.comparison import RegionResult, compare
+from simmorph.evaluation.report.write import write_report
+from simmorph.evaluation.verdict import metric_words
+from simmorph.model_folder import read_card
+from simmorph.pipeline.evaluate.inputs import Inputs, read_inputs
+from simmorph.pipeline.evaluate.origin import cutflows, model_facts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from simmorph.card import ModelCard
+    from simmorph.config.recipe import Recipe
+
+REPORT = "report.json"
+ALL_EVENTS, TRAINING = "all", "training"
+"""Names of the region that is judged first if the recipe gives it none."""
+
+
+@dataclass(frozen=True, eq=False)
+class EvaluateResult:
+    """What `simmorph evaluate` found.
+
+    Attributes:
+        folder: the report.
+        regions: the results, the region of training (or all events) first.
+        report: the content of `report.json`.
+    """
+
+    folder: Path
+    regions: list[RegionResult]
+    report: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of `report.json`."""
+        return self.report
+
+    def to_text(self) -> str:
+        """The key metrics of each region, for people."""
+        lines = []
+        for result in self.regions:
+            lines += [f"region {result.name}: {result.verdict.sentence()}", _table(result), ""]
+        return "\n".join([*lines, f"report: {self.folder / 'report.html'}"])
+
+
+def _table(result: RegionResult) -> str:
+    words = {metric: metric_words(metric, result.derived) for metric in result.metrics}
+    width = max(map(len, words.values()))
+    names = "".join(f"{name.replace('_', ' '):>22}" for name in result.comparisons)
+    rows = [f"{'metric':<{width}}{names}{'template above null':>22}"]
+    for metric, compared in result.metrics.items():
+        found = "".join(f"{compared[name].to_text():>22}" for name in result.comparisons)
+        significance = result.significances[metric]["template_vs_target"].deviations
+        rows.append(f"{words[metric]:<{width}}{found}{significance:>+19.1f} sd")
+    return "\n".join(
+        [*rows, f"metrics: {result.findings.sentence()}", f"variables: {result.distance_findings.sentence()}"]
+    )
+
+
+def evaluate(
+    recipe: Recipe, *, force: bool = False, announce: Callable[[str], None] = lambda _: None
+) -> EvaluateResult:
+    """Compare source, template and target, and write the report folder.
+
+    Args:
+        recipe: names source, target, template, and the report; with a model, what training has seen is left out.
+        force: replace a report that exists.
+        announce: told what is being done.
+
+    Raises:
+        ConfigError: the recipe lacks something.
+        InputError: an input is missing or not what it should be.
+    """
+    start = time.perf_counter()
+    folder: Path = required(recipe.evaluate.report, "evaluate.report", "--output")
+    refuse_existing(folder, force=force, marker=REPORT)
+    card = _card(recipe.model)
+    if card is None:
+        announce("no model given: it is not known which events training has seen")
+    inputs = read_inputs(recipe, card)
+    regions = [_compared(recipe, inputs, name, cut, announce) for name, cut in _regions(recipe, inputs).items()]
+    report = _report(recipe, inputs, regions)
+    with whole_folder(folder, force=force, marker=REPORT) as temporary:
+        announce("drawing the report")
+        report["provenance"]["seconds"] = round(time.perf_counter() - start, 1)
+        write_json(temporary / REPORT, report)
+        write_report(temporary, regions, report, recipe.evaluate)
+    return EvaluateResult(folder, regions, report)
+
+
+def _card(model: Path | None) -> ModelCard | None:
+    """The card of the model that the recipe names; nothing if it names none."""
+    return None if model is None else read_card(model)
+
+
+def _regions(recipe: Recipe, inputs: Inputs) -> dict[str, str]:
+    """The cut of each region by name, the one that the top of the report shows first."""
+    first = inputs.trained_on or ""
+    named = {name: cut for name, cut in recipe.evaluate.regions.items() if cut.strip() == first.strip()}
+    default = next(iter(named), TRAINING if first else ALL_EVENTS)
+    return {default: first} | recipe.evaluate.regions | inputs.bands(recipe.evaluate.bands)
+
+
+def _compared(recipe: Recipe, inputs: Inputs, name: str, cut: str, announce: Callable[[str], None]) -> RegionResult:
+    announce(f"comparing in region {name}")
+    settings = recipe.evaluate
+    return compare(
+        name,
+        cut,
+        inputs.samples(cut),
+        is_trained_on=cut.strip() == (inputs.trained_on or "").strip(),
+        periodic=[inputs.features.index(angle) for angle in inputs.periodic],
+        max_events=settings.max_events,
+        rng=np.random.default_rng([settings.seed, *name.encode()]),
+        judges=[judge for judge in dict.fromkeys(settings.judges) if judge != "trees"],
+    )
+
+
+def _report(recipe: Recipe, inputs: Inputs, regions: list[RegionResult]) -> dict[str, Any]:
+    """The content of `report.json`; what stands at its top is the first region, the one of training or all events."""
+    results = {result.name: result.to_json() for result in regions}
+    first = results[regions[0].name]
+    source = {"source": inputs.source.files} if inputs.has_source else {}
+    files = {**source, "template": inputs.template.files, "target": inputs.target.files}
+    return {
+        "region": regions[0].name,
+        "verdict": first["verdict"],
+        "metrics": first["metrics"],
+        "held_out": {
+            "known": inputs.card is not None,
+            "remark": _held_out_remark(inputs),
+            "events": inputs.counts(),
+        },
+        "regions": results,
+        "training": inputs.card.history if inputs.card else {},
+        "model": model_facts(inputs.card) if inputs.card else None,
+        "cutflow": cutflows(files),
+        "periodic": list(inputs.periodic),
+        "provenance": {
+            "simmorph": __version__,
+            "files": files,
+            "model": str(recipe.model) if inputs.card else None,
+            "tensors_sha256": inputs.card.tensors_sha256 if inputs.card else None,
+            "method": recipe.method.name if inputs.card is None else inputs.card.method.name,
+            "recipe": recipe.model_dump(mode="json"),
+        },
+    }
+
+
+def _held_out_remark(inputs: Inputs) -> str:
+    if inputs.card is None:
+        return "Without the model it is not known which events training has seen: none are left out."
+    used = [f"{count['used']:,} of {count['read']:,} {name} events" for name, count in inputs.counts().items()]
+    return f"Events that training or early stopping has seen are left out: {' and '.join(used)} are used."

@@ -1,0 +1,1 @@
+"""From yields to limits, and how far they can be trusted."""

@@ -1,0 +1,117 @@
+"""Limits of a workspace with each patch of a pyhf patch set: one signal hypothesis after the other."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pyhf
+from pyhf.patchset import jsonpatch
+
+from simmorph.errors import InputError, SimmorphError, one_of
+from simmorph.limits.workspace import STDIN, read_workspace
+from simmorph.pipeline.limits.run import How, limits_of_spec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from simmorph.pipeline.limits.result import LimitsResult
+
+
+class PatchLimits(NamedTuple):
+    """Limits with one patch.
+
+    Attributes:
+        name: of the patch.
+        values: what the patch set calls its coordinates, by label.
+        result: its limits; None if there are none.
+        error: why there are none.
+        width: of the longest name in the set.
+    """
+
+    name: str
+    values: dict[str, Any]
+    result: LimitsResult | None
+    error: str = ""
+    width: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """One line for machines."""
+        found = {"error": self.error} if self.result is None else self.result.to_json()
+        return {"patch": self.name, "values": self.values, **found}
+
+    def to_text(self) -> str:
+        """One line of a table for people."""
+        head = f"{self.name:<{self.width}}"
+        if self.result is None:
+            return f"{head}  {self.error}"
+        limits, strength = self.result.limits, self.result.strength
+        numbers = [limits.observed, limits.expected[2], limits.expected[1], limits.expected[3], strength.value]
+        return head + "".join(f"{number:>12.5g}" for number in [*numbers, strength.uncertainty])
+
+
+def table_head(first: PatchLimits) -> str:
+    """The line above the table."""
+    names = ("observed", "expected", "-1 sigma", "+1 sigma", "fitted", "+-")
+    return f"{'patch':<{first.width}}" + "".join(f"{name:>12}" for name in names)
+
+
+def limits_of_patches(
+    path: str, patchset: str, names: Sequence[str], how: How, *, measurement: str | None = None
+) -> Iterator[PatchLimits]:
+    """Limits with each patch, as soon as they are known; one without limits does not stop the others.
+
+    Args:
+        path: the workspace's file, or `-` for stdin.
+        patchset: the patch set's file.
+        names: of the patches; all if there are none.
+        how: confidence level, and a folder that gets one folder for each patch.
+        measurement: which of the workspace's measurements; the first one if None.
+
+    Raises:
+        InputError: workspace or patch set cannot be used, do not belong together, or there is no such patch.
+    """
+    spec, patches = read_workspace(path), _read_patches(patchset)
+    known = [patch.name for patch in patches]
+    if stray := [name for name in names if name not in known]:
+        raise InputError(patchset, f"no patch {stray[0]!r}", one_of(stray[0], known))
+    _verify(patches, spec, "stdin" if path == STDIN else path, patchset)
+    chosen = [patch for patch in patches if not names or patch.name in names]
+    width = max(len("patch"), *(len(patch.name) for patch in chosen))
+    for number, patch in enumerate(chosen, 1):
+        how.note(f"patch {patch.name}, {number} of {len(chosen)}")
+        output = None if how.output is None else how.output / re.sub(r"[^\w.+-]+", "_", patch.name)
+        values = dict(zip(patches.labels, patch.values, strict=False))
+        try:
+            patched = patch.apply(spec)
+            result = limits_of_spec(
+                patched, path, how._replace(output=output), measurement=measurement, patch=patch.name
+            )
+        except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException) as error:
+            yield PatchLimits(patch.name, values, None, f"the patch does not fit: {error}", width)
+        except SimmorphError as error:
+            yield PatchLimits(patch.name, values, None, str(error), width)
+        else:
+            yield PatchLimits(patch.name, values, result, width=width)
+
+
+def _read_patches(path: str) -> Any:
+    content = read_workspace(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # pyhf 0.7 calls jsonschema by an old name
+        try:
+            return pyhf.PatchSet(content)
+        except (pyhf.exceptions.InvalidSpecification, pyhf.exceptions.InvalidPatchSet, KeyError, ValueError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise InputError(
+                path, f"not a pyhf patch set: {reason}", "give the patchset.json of an analysis"
+            ) from error
+
+
+def _verify(patches: Any, spec: dict[str, Any], where: str, patchset: str) -> None:
+    try:
+        patches.verify(spec)
+    except pyhf.exceptions.PatchSetVerificationError as error:
+        what = f"it is not the workspace that {patchset} was made for: the digests differ"
+        raise InputError(where, what, "give the background-only workspace of the same analysis") from error

@@ -1,0 +1,284 @@
+"""From a workspace, ntuples or histograms to upper limits, a workspace and plots."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from simmorph.config.recipe import Recipe, load_any_recipe, required
+from simmorph.data.ntuples import expand_inputs, is_url
+from simmorph.data.outputs import refuse_existing, sha256_of, whole_folder, write_provenance
+from simmorph.errors import ConfigError, InputError
+from simmorph.limits.building import CHANNEL, with_bounds, workspace_of_channels
+from simmorph.limits.impacts import Impact, impacts
+from simmorph.limits.inference import (
+    AsymptoticCls,
+    FittedStrength,
+    Limits,
+    Significance,
+    discovery,
+    fitted_strength,
+    upper_limits,
+    warnings_of,
+)
+from simmorph.limits.likelihood import ENGINES, Data
+from simmorph.limits.plots import Heading, scan_of
+from simmorph.limits.report import WORKSPACE, Report
+from simmorph.limits.spectra import spectra_of, spectra_of_bins
+from simmorph.limits.templates import Defaults, Templates, read_channels
+from simmorph.limits.workspace import STDIN, Measurement, measurement_of, read_workspace
+from simmorph.pipeline.limits.result import ClosureTest, Fitting, LimitsResult, SidebandQuality
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from simmorph.config.limits import LimitsRecipe, LimitsSettings
+    from simmorph.data.events import FloatArray
+    from simmorph.limits.histograms import Histogram
+    from simmorph.limits.sideband import SidebandFit
+
+
+MANY_EVENTS = 30.0
+"""So many are expected that finding none cannot happen (a probability of 1e-13)."""
+
+
+class How(NamedTuple):
+    """How the step runs."""
+
+    level: float | None = None
+    """Confidence level; the recipe's, or 0.95, if None."""
+    output: Path | None = None
+    """Folder for workspace, numbers and plots; the recipe's, or none, if None."""
+    force: bool = False
+    """Replace the folder if it exists."""
+    note: Callable[[str], None] = lambda _: None
+    """Is told what is being done."""
+    engine: str = "newton"
+    """How minima are found: one of ENGINES."""
+    impacts: bool = False
+    """Fit twice more for each nuisance parameter, to tell what it does to the fitted strength."""
+
+
+AS_USUAL = How()
+"""95 % confidence level or the recipe's, and its output."""
+
+
+class _Inference(NamedTuple):
+    """A measurement and what came of it."""
+
+    ready: Measurement
+    test: AsymptoticCls
+    limits: Limits
+    strength: FittedStrength
+    significance: Significance
+    warnings: tuple[str, ...]
+
+    @property
+    def fitting(self) -> Fitting:
+        """How the fits were made."""
+        likelihood = self.ready.likelihood
+        return Fitting(likelihood.engine, likelihood.tally, likelihood.yields.derivatives)
+
+
+def limits_of_workspace(path: str, how: How = AS_USUAL, *, measurement: str | None = None) -> LimitsResult:
+    """Upper limits from a pyhf workspace.
+
+    Args:
+        path: its JSON file, or `-` for stdin.
+        how: confidence level and output.
+        measurement: which of its measurements; the first one if None.
+
+    Raises:
+        InputError: the workspace is not usable.
+        NoLimitError: nothing can be excluded.
+    """
+    return limits_of_spec(read_workspace(path), path, how, measurement=measurement)
+
+
+def limits_of_spec(
+    spec: dict[str, Any], path: str, how: How, *, measurement: str | None = None, patch: str = ""
+) -> LimitsResult:
+    """Upper limits from a workspace that has been read.
+
+    Args:
+        spec: the workspace.
+        path: where it is from.
+        how: confidence level and output.
+        measurement: which of its measurements; the first one if None.
+        patch: what has been done to it, for messages.
+    """
+    _refuse_existing(how)
+    file = "stdin" if path == STDIN else path
+    where = f"{file}, patch {patch!r}" if patch else file
+    found = _infer(measurement_of(spec, where, measurement), how.level or 0.95, how)
+    result = LimitsResult(
+        *(found.limits, found.strength, found.test.cls(1.0), where, found.ready.name),
+        fitting=found.fitting,
+        significance=found.significance,
+        impacts=_impacts(found, how),
+        warnings=found.warnings,
+    )
+    if how.output is not None:
+        scan, spectra = scan_of(found.test, found.limits), spectra_of_bins(found.ready, found.strength)
+        report = Report(spec, result.to_json(), found.limits, scan, spectra, result.impacts)
+        _write(report, how.output, [] if path == STDIN else [path], force=how.force)
+    return result
+
+
+def limits_of_recipe(recipe: Recipe | LimitsRecipe, how: How = AS_USUAL) -> LimitsResult:
+    """Upper limits from ntuples or histograms.
+
+    Args:
+        recipe: with a `limits:` block.
+        how: confidence level and output.
+
+    Raises:
+        ConfigError: the block is missing or wrong.
+        InputError: a sample is not usable.
+        NoLimitError: nothing can be excluded.
+    """
+    settings: LimitsSettings = required(recipe.limits, "limits", "a WORKSPACE.json")
+    how = how._replace(output=how.output or settings.output)
+    _refuse_existing(how)
+    channels = read_channels(settings, Defaults(settings.tree or recipe.tree, recipe.weight), how.note)
+    for templates in channels.values():
+        _refuse_missing_data(templates)
+    spec = workspace_of_channels(channels, settings.parameter)
+    where = None if how.output is None else str(how.output / WORKSPACE)
+    found = _infer(measurement_of(spec, where or "the recipe's workspace"), how.level or settings.cl, how)
+    result = LimitsResult(
+        *(found.limits, found.strength, found.test.cls(1.0), where, found.ready.name),
+        is_asimov=any(templates.is_asimov for templates in channels.values()),
+        sidebands={name: _quality(it, it.sideband_fit) for name, it in channels.items() if it.sideband_fit},
+        fitting=found.fitting,
+        significance=found.significance,
+        impacts=_impacts(found, how),
+        closure=_closure(channels, found),
+        uncertainties=_uncertainties(settings),
+        warnings=found.warnings,
+    )
+    if how.output is not None:
+        scan, spectra = scan_of(found.test, found.limits), spectra_of(channels, found.ready, found.strength, settings)
+        heading = Heading.of(settings.experiment, settings.luminosity_fb, settings.energy_tev)
+        spec = with_bounds(spec, found.limits)
+        report = Report(spec, result.to_json(), found.limits, scan, spectra, result.impacts, heading)
+        _write(report, how.output, inputs_of(settings), force=how.force)
+    return result
+
+
+def _refuse_missing_data(templates: Templates) -> None:
+    """Data without any event where many are expected are the wrong ones: their unit, region or file.
+
+    Raises:
+        InputError: that is the case.
+    """
+    expected = sum(float(np.sum(it.histogram.values)) for it in templates.samples if not it.is_signal)
+    if expected > MANY_EVENTS and not np.any(templates.data.values):
+        what = f"no event in any bin, and {expected:.4g} are expected"
+        raise InputError("data", what, "check their region, observable, binning and units")
+
+
+def _infer(ready: Measurement, level: float, how: How) -> _Inference:
+    given = ready.likelihood
+    likelihood = ENGINES[how.engine](given.model, given.yields, given.name)
+    ready = ready._replace(likelihood=likelihood)
+    if likelihood.yields.derivatives != "analytic":
+        how.note("pyhf expects other yields than our own model: its are used, with derivatives by differences (slow)")
+    test = AsymptoticCls(likelihood, ready.data)
+    limits = upper_limits(test, level, how.note)
+    strength = fitted_strength(likelihood, ready.data)
+    warnings = tuple(warnings_of(limits))
+    for warning in warnings:
+        how.note(f"warning: {warning}")
+    return _Inference(ready, test, limits, strength, discovery(test, ready.data), warnings)
+
+
+def _impacts(found: _Inference, how: How) -> tuple[Impact, ...]:
+    return tuple(impacts(found.ready.likelihood, found.ready.data, found.strength)) if how.impacts else ()
+
+
+def _closure(channels: Mapping[str, Templates], found: _Inference) -> ClosureTest | None:
+    """Fits to expected data whose backgrounds are their closure events, where there are any."""
+    if all(sample.truth is None for templates in channels.values() for sample in templates.samples):
+        return None
+    named = {name or CHANNEL: templates.in_likelihood() for name, templates in channels.items()}
+    likelihood, auxiliary = found.ready.likelihood, found.ready.data.auxiliary
+    # pyhf has an order of channels of its own.
+    used = [named[name] for name in likelihood.model.config.channels]
+    true = np.concatenate([_true_background(templates) for templates in used])
+    signal = np.concatenate([_yields(it.histogram for it in templates.samples if it.is_signal) for templates in used])
+    without, with_signal = (
+        fitted_strength(likelihood, Data(true + strength * signal, auxiliary), sides=False) for strength in (0.0, 1.0)
+    )
+    return ClosureTest(without.value, with_signal.value, without.uncertainty)
+
+
+def _true_background(templates: Templates) -> FloatArray:
+    backgrounds = [it for it in templates.samples if not it.is_signal]
+    parts = [it.histogram.values if it.truth is None else it.truth for it in backgrounds]
+    return np.asarray(np.sum(parts, axis=0), np.float64)
+
+
+def _yields(histograms: Iterable[Histogram]) -> FloatArray:
+    return np.asarray(np.sum([it.values for it in histograms], axis=0), np.float64)
+
+
+def _uncertainties(settings: LimitsSettings) -> dict[str, str]:
+    """How each uncertainty acts, in words: the physics differs by it."""
+    ways = {"normsys": "scales all bins together", "uncorrelated": "moves each bin on its own (shapesys)"}
+    found = {
+        it.name: f"{ways.get(it.type, 'moves the bins together (histosys)')}" + (f", {it.size:g}" if it.size else "")
+        for it in settings.systematics
+    }
+    backgrounds = [it for channel in settings.by_channel().values() for it in channel.background]
+    treatments = {it.name: it.amplified(settings.amplification) for it in backgrounds}
+    words = {
+        "replicas": "spread of replicas of its method, as correlated shapes (histosys)",
+        "training": "number of its training events (staterror)",
+    }
+    return found | {f"of the training of {name}": words[how] for name, how in treatments.items() if how in words}
+
+
+def _refuse_existing(how: How) -> None:
+    if how.output is not None:
+        refuse_existing(how.output, force=how.force, marker=WORKSPACE)
+
+
+def _write(report: Report, output: Path, inputs: Sequence[str], *, force: bool) -> None:
+    """Write the report, whole or not at all; the provenance of its workspace comes last."""
+    hashes = {path: "remote" if is_url(path) else sha256_of(path) for path in inputs}
+    with whole_folder(output, force=force, marker=WORKSPACE) as folder:
+        report.write(folder)
+        write_provenance(folder / WORKSPACE, {"inputs": hashes})
+
+
+def load_limits_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe | LimitsRecipe:
+    """A recipe, which may hold nothing but limits.
+
+    Raises:
+        ConfigError: with file, line and the nearest valid name.
+    """
+    recipe = load_any_recipe(path, overrides)
+    if recipe.limits is None:
+        raise ConfigError(path, "key 'limits' is missing", "add a `limits:` block, or give a WORKSPACE.json")
+    return recipe
+
+
+def inputs_of(settings: LimitsSettings) -> list[str]:
+    """Every file that these limits are made from."""
+    channels = settings.by_channel().values()
+    samples = [it for channel in channels for it in [*channel.signal, *channel.background, channel.data] if it]
+    varied = [
+        side["input"] for each in settings.systematics for side in (each.up, each.down) if side and "input" in side
+    ]
+    backgrounds = [it for channel in channels for it in channel.background]
+    others = [path for it in backgrounds for some in (it.replicas, it.retrained, it.closure) for path in some or []]
+    named = [path for sample in samples for path in sample.input or []]
+    return expand_inputs(list(dict.fromkeys([*named, *varied, *others])))
+
+
+def _quality(templates: Templates, fit: SidebandFit) -> SidebandQuality:
+    excess = float(np.sum((templates.data.values - fit.expected.values)[templates.used]))
+    return SidebandQuality(fit.chi2, fit.n_degrees, excess)

@@ -1,0 +1,178 @@
+"""Scan limits over luminosity, generated events and the size of a systematic, from ntuples to figures."""
+
+from __future__ import annotations
+
+import csv
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from simmorph.config.recipe import required
+from simmorph.data.outputs import refuse_existing, whole_folder, write_json, write_provenance
+from simmorph.errors import ConfigError
+from simmorph.limits.scan import Point, scan_points
+from simmorph.limits.scan_plots import Kind, draw_difference, draw_limits, draw_strength
+from simmorph.limits.templates import Defaults, Reader
+from simmorph.pipeline.limits.run import AS_USUAL, inputs_of
+from simmorph.pipeline.partial import Shelf, hashes_of, until_stopped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from simmorph.config.limits import BackgroundSettings, LimitsRecipe, LimitsSettings
+    from simmorph.config.recipe import Recipe
+    from simmorph.pipeline.limits.run import How
+
+TABLE = "scan.json"
+KIND = "beta_type", "amplification"
+
+
+@dataclass(frozen=True)
+class ScanResult:
+    """What the scan found.
+
+    Attributes:
+        points: each limit.
+        beta_type: how the systematic acts.
+        amplification: what the uncertainty of the generated background came from.
+        parameter: what the strength is called.
+        injected: strength of the signal in the expected data.
+        stopped: what stopped it before its end: Ctrl-C or SIGTERM.
+    """
+
+    points: list[Point]
+    beta_type: str
+    amplification: str
+    parameter: str
+    injected: float = 1.0
+    stopped: BaseException | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as plain JSON; `generated` is null for the simulated reference."""
+        rows = [{**point._asdict(), "difference": self.difference(point)} for point in self.points]
+        return {
+            "beta_type": self.beta_type,
+            "amplification": self.amplification,
+            "injected": self.injected,
+            "complete": self.stopped is None,
+            "points": rows,
+        }
+
+    def to_text(self) -> str:
+        """A table for people."""
+        fitted_words = f"fitted {self.parameter}"
+        head = f"{'1/fb':>8} {'generated':>10} {'beta':>5} {fitted_words:>17} {'observed':>9} {'expected':>9}"
+        lines = [
+            f"systematic of the background: {self.beta_type}; uncertainty of the generated one: {self.amplification}",
+            f"{head} {'ML - MC':>8}",
+        ]
+        for it in self.points:
+            number = "simulated" if it.generated is None else str(it.generated)
+            fitted = f"{it.fitted:.3f} ± {it.uncertainty:.3f}"
+            lines.append(
+                f"{it.luminosity:>8g} {number:>10} {it.beta:>5g} {fitted:>17} {it.observed:>9.4f} {it.expected:>9.4f} "
+                f"{self.difference(it):>8.4f}"
+            )
+        lines += ["stopped before the end: points are missing"] if self.stopped else []
+        return "\n".join(lines)
+
+    def difference(self, point: Point) -> float:
+        """Expected limit less that of the simulated reference."""
+        same = (it for it in self.points if it.generated is None)
+        reference = next(it for it in same if (it.luminosity, it.beta) == (point.luminosity, point.beta))
+        return point.expected - reference.expected
+
+
+def scan_luminosity(recipe: Recipe | LimitsRecipe, how: How = AS_USUAL) -> ScanResult:
+    """The three studies of an amplified background.
+
+    Raises:
+        ConfigError: the recipe has no `limits:` block, or not one generated background with `closure` events.
+        InputError: a sample is not usable.
+    """
+    settings: LimitsSettings = required(recipe.limits, "limits", "a recipe")
+    output = how.output or settings.output
+    if output is not None:
+        refuse_existing(output, force=how.force, marker=TABLE)
+    background = _background(settings)
+    inputs = hashes_of(inputs_of(settings))
+    level = how.level or settings.cl
+    shelf = Shelf(output, {"scan": settings.model_dump(mode="json"), "level": level, "inputs": inputs})
+    grid = _grid(recipe, settings, background, how, level, shelf)
+    stopped = until_stopped(lambda: _fill(shelf, grid))
+    points = _with_reference([_point(part) for part in shelf.parts])
+    treatment = background.amplified(settings.amplification)
+    result = ScanResult(points, settings.scan.beta_type, treatment, settings.parameter, settings.scan.injected, stopped)
+    if stopped is not None:
+        how.note(shelf.where())
+    elif output is not None:
+        _write(result, output, inputs, force=how.force)
+        shelf.clear()
+    return result
+
+
+def _grid(  # noqa: PLR0913, PLR0917
+    recipe: Recipe | LimitsRecipe,
+    settings: LimitsSettings,
+    background: BackgroundSettings,
+    how: How,
+    level: float,
+    shelf: Shelf,
+) -> Iterator[Point]:
+    """Every point of the scan that is not on the shelf."""
+    reader = Reader(settings, Defaults(settings.tree or recipe.tree, recipe.weight), how.note)
+    closure = background.model_copy(update={"input": background.closure, "name": "simulated"})
+    known = {point.place: point for point in map(_point, shelf.parts)}
+    found = scan_points(
+        settings.scan,
+        signal=reader.sample(settings.signal[0], is_signal=True).histogram,
+        generated={number: reader.generated(background, number) for number in settings.scan.generated},
+        simulated=reader.checked(closure),
+        parameter=settings.parameter,
+        level=level,
+        known=known,
+        note=how.note,
+    )
+    return (point for point in found if point.place not in known)
+
+
+def _fill(shelf: Shelf, points: Iterable[Point]) -> None:
+    for point in points:
+        shelf.add([*point])
+
+
+def _point(part: Sequence[Any]) -> Point:
+    return Point(*part)
+
+
+def _with_reference(points: Sequence[Point]) -> list[Point]:
+    """The points in order, without those whose simulated reference is still missing."""
+    has_one = {(it.luminosity, it.beta) for it in points if it.generated is None}
+    kept = [it for it in points if (it.luminosity, it.beta) in has_one]
+    return sorted(kept, key=lambda it: (it.luminosity, it.beta, math.inf if it.generated is None else it.generated))
+
+
+def _background(settings: LimitsSettings) -> BackgroundSettings:
+    background = settings.background[0]
+    if len(settings.background) > 1 or len(settings.signal) > 1 or background.closure is None:
+        what = "a scan needs one signal, and one background with `closure:` events to take the place of data"
+        raise ConfigError("limits", what, "give simulated events that the method has not learnt from")
+    return background
+
+
+def _write(result: ScanResult, output: Path, inputs: Mapping[str, str], *, force: bool) -> None:
+    kind = Kind(result.beta_type, result.amplification, result.injected)
+    with whole_folder(output, force=force, marker=TABLE) as folder:
+        figures = {"strength": draw_strength, "limit": draw_limits, "difference": draw_difference}
+        for name, draw in figures.items():
+            figure = draw(result.points, result.parameter, kind)
+            figure.savefig(folder / f"scan-{name}.png", dpi=150)
+            figure.savefig(folder / f"scan-{name}.pdf", metadata={"CreationDate": None})
+        with (folder / "scan.csv").open("w", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow([*Point._fields, "difference", *KIND])
+            kinds = result.beta_type, result.amplification
+            writer.writerows([[*point, result.difference(point), *kinds] for point in result.points])
+        write_json(folder / TABLE, result.to_json())
+        write_provenance(folder / TABLE, {"inputs": dict(inputs)})
