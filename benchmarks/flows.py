@@ -15,7 +15,7 @@ from simmorph.errors import ConfigError
 from simmorph.neural.autoregressive import AutoregressiveFlow
 from simmorph.neural.compilation import compiled_or_plain
 from simmorph.neural.flows import ConditionalFlow, FlowOverNormal, FlowShape
-from simmorph.neural.samples import Sample, deal
+from simmorph.neural.samples import Batch, batch_indices
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,7 +36,7 @@ class Likelihood(nn.Module):
         super().__init__()
         self.flow = flow
 
-    def loss(self, batch: Sample) -> torch.Tensor:
+    def loss(self, batch: Batch) -> torch.Tensor:
         return -(batch.weights * self.flow.log_density(batch.features, batch.context)).mean()
 
 
@@ -53,8 +53,8 @@ def rows() -> Iterator[Row]:
     yield _feeding(coupling)
 
 
-def a_sample(n_events: int) -> Sample:
-    return Sample(torch.randn(n_events, N_FEATURES), torch.ones(n_events, N_CONTEXT), torch.ones(n_events))
+def a_sample(n_events: int) -> Batch:
+    return Batch(torch.randn(n_events, N_FEATURES), torch.ones(n_events, N_CONTEXT), torch.ones(n_events))
 
 
 def _size(shape: FlowShape) -> str:
@@ -79,15 +79,15 @@ def _against(name: str, shape: FlowShape, ours: FlowOverNormal, peer: Callable[.
     yield compare(f"{name}, inverse ({_size(shape)})", "nflows 0.14", invert_ours, invert_theirs)
 
 
-def _loss_of(flow: Flow) -> Callable[[Sample], torch.Tensor]:
-    def loss(batch: Sample) -> torch.Tensor:
+def _loss_of(flow: Flow) -> Callable[[Batch], torch.Tensor]:
+    def loss(batch: Batch) -> torch.Tensor:
         mean: torch.Tensor = (batch.weights * flow.log_prob(batch.features, context=batch.context)).mean()
         return -mean
 
     return loss
 
 
-def _step(loss: Callable[[Sample], torch.Tensor], batch: Sample) -> Callable[[], None]:
+def _step(loss: Callable[[Batch], torch.Tensor], batch: Batch) -> Callable[[], None]:
     def step() -> None:
         loss(batch).backward()  # type: ignore[no-untyped-call]
 
@@ -123,7 +123,7 @@ def _feeding(flow: FlowOverNormal) -> Row:
 
     def feed() -> None:
         n_steps = math.ceil(sample.n_events / BATCH)
-        for rows in deal(sample.n_events, n_steps, BATCH, generator):
+        for rows in batch_indices(sample.n_events, n_steps, BATCH, generator):
             sample.rows(rows)
 
     def steps() -> None:

@@ -162,7 +162,7 @@ class Model:
         is morphed and gets OUT_OF_RANGE. A generator looks at the context alone, and draws new features at it.
 
         Args:
-            events: in physical units; their ids draw the noise of atoms, and that of methods that draw.
+            events: in physical units; their ids draw the noise of point masses, and that of methods that draw.
             seed: of this noise; the model's own by default.
         """
         if self.draws_anew:

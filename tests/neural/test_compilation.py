@@ -18,7 +18,7 @@ from simmorph.neural.compilation import compiled_or_plain, pays
 from simmorph.neural.flows import FlowOverNormal, FlowShape
 from simmorph.neural.minimize import minimize
 from simmorph.neural.networks import initialise
-from simmorph.neural.samples import Parts, Sample
+from simmorph.neural.samples import Batch, Parts
 from simmorph.neural.splines import Spline
 from simmorph.neural.training import Training
 
@@ -44,15 +44,15 @@ class Fit(nn.Module):
         self.register_buffer("n_calls", torch.tensor(0))
         initialise(self, 1)
 
-    def loss(self, batch: Sample) -> torch.Tensor:
+    def loss(self, batch: Batch) -> torch.Tensor:
         if self.training:
             self.n_calls += 1
         return -(batch.weights * self.flow.log_density(batch.features, batch.context)).mean()
 
 
-def sample(n_events: int) -> Sample:
+def sample(n_events: int) -> Batch:
     drawn = torch.randn(n_events, 5, generator=torch.Generator().manual_seed(1))
-    return Sample(
+    return Batch(
         drawn[:, :3] * 1.5 + 0.5 * drawn[:, 3:4],
         drawn[:, 3:4],
         torch.rand(n_events, generator=torch.Generator().manual_seed(2)) + 0.5,

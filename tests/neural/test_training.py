@@ -16,8 +16,8 @@ from simmorph.errors import Checkpointed, ConfigError, InputError, SimmorphError
 from simmorph.neural.checkpoint import digest
 from simmorph.neural.minimize import minimize
 from simmorph.neural.networks import Perceptron, initialise
-from simmorph.neural.samples import Parts, Sample, deal
-from simmorph.neural.stage import Turn
+from simmorph.neural.samples import Batch, Parts, batch_indices
+from simmorph.neural.stage import Player
 from simmorph.neural.training import Training
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Noisy(nn.Module):
         super().__init__()
         self.network = Perceptron(2, (16,), 1)
 
-    def loss(self, *batches: Sample) -> torch.Tensor:
+    def loss(self, *batches: Batch) -> torch.Tensor:
         losses = [
             (batch.weights * (self.forward(batch.features) - number).square()).mean()
             for number, batch in enumerate(batches)
@@ -207,14 +207,14 @@ class Line(nn.Module):
         super().__init__()
         self.place = nn.Parameter(torch.zeros(()))
 
-    def loss(self, batch: Sample) -> torch.Tensor:
+    def loss(self, batch: Batch) -> torch.Tensor:
         return (batch.weights * (batch.features[:, 0] - self.place).square()).mean()
 
 
-def tensors(values: list[float], weights: list[float] | None = None) -> Sample:
+def tensors(values: list[float], weights: list[float] | None = None) -> Batch:
     column = torch.tensor(values)[:, None]
     chosen = torch.ones(len(values)) if weights is None else torch.tensor(weights)
-    return Sample(column, torch.empty(len(values), 0), chosen)
+    return Batch(column, torch.empty(len(values), 0), chosen)
 
 
 STALLING = TrainingSettings(epochs=60, learning_rate=0.1, patience=5, device="cpu")
@@ -305,11 +305,11 @@ def test_a_missing_gpu_is_a_mistake_of_the_recipe() -> None:
 
 
 def test_every_event_is_dealt_before_one_is_dealt_again() -> None:
-    rows = deal(10, 7, 4, torch.Generator().manual_seed(1))
+    rows = batch_indices(10, 7, 4, torch.Generator().manual_seed(1))
     assert rows.shape == (7, 4)
-    dealt = rows.flatten()
-    assert sorted(dealt[:10].tolist()) == sorted(dealt[10:20].tolist()) == list(range(10))
-    assert sorted(deal(3, 2, 8, torch.Generator()).tolist()[1]) == [0, 1, 2]
+    order = rows.flatten()
+    assert sorted(order[:10].tolist()) == sorted(order[10:20].tolist()) == list(range(10))
+    assert sorted(batch_indices(3, 2, 8, torch.Generator()).tolist()[1]) == [0, 1, 2]
 
 
 class Saddle(nn.Module):
@@ -319,16 +319,16 @@ class Saddle(nn.Module):
         super().__init__()
         self.x, self.y = nn.Parameter(torch.tensor(2.0)), nn.Parameter(torch.tensor(-2.0))
 
-    def value(self, batch: Sample) -> torch.Tensor:
+    def value(self, batch: Batch) -> torch.Tensor:
         return (batch.weights * (self.x * self.y + self.x**2 / 2 - (self.y - 1) ** 2 / 2)).mean()
 
-    def turns(self, every: int) -> list[Turn]:
-        return [Turn(lambda batch: -self.value(batch), [self.y]), Turn(self.value, [self.x], every)]
+    def players(self, every: int) -> list[Player]:
+        return [Player(lambda batch: -self.value(batch), [self.y]), Player(self.value, [self.x], every)]
 
 
 def play(how: Training, every: int = 2) -> tuple[Saddle, History]:
     module = Saddle()
-    return module, minimize(module, module.turns(every), how.parts(sample(500, 1)), how, keep_best=False)
+    return module, minimize(module, module.players(every), how.parts(sample(500, 1)), how, keep_best=False)
 
 
 GAME = SETTINGS.model_copy(update={"epochs": 150, "learning_rate": 3e-2, "final_learning_rate": 1e-3})

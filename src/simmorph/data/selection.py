@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from simmorph.data.events import BoolArray, FloatArray, IntArray
     from simmorph.data.ntuples import Column
 
-Sample = Literal["auto", "data", "simulation"]
+SampleKind = Literal["auto", "data", "simulation"]
 
 SMALLEST_LEADING_GEV = 1.0
 LARGEST_LEADING_GEV = 3000.0
@@ -162,14 +162,14 @@ class Selector:
             parsed("weight", {name: text for name, text in texts.items() if text is not None}),
         )
 
-    def sample_of(self, branches: Iterable[str], sample: Sample = "auto") -> Sample:
+    def sample_of(self, branches: Iterable[str], sample: SampleKind = "auto") -> SampleKind:
         """What a file with these branches holds, as far as the branches say."""
         missing = self.selection.weight.data_if_missing
         if sample == "auto" and missing is not None and missing not in branches:
             return "data"
         return "simulation" if sample == "auto" and "data_if" not in self.weights else sample
 
-    def branches(self, sample: Sample = "auto") -> list[str]:
+    def branches(self, sample: SampleKind = "auto") -> list[str]:
         """The branches to read from a file that holds this sample."""
         used = self._names(sample)
         needed = {branch for branch in (self.selection.run, self.selection.event) if branch}
@@ -180,7 +180,7 @@ class Selector:
             needed |= others | {objects.settings.branches[name] for name in properties}
         return sorted(needed | used)
 
-    def _names(self, sample: Sample) -> set[str]:
+    def _names(self, sample: SampleKind) -> set[str]:
         """What the expressions of events take from the file."""
         weights = [self.weights[name] for name in _WEIGHTS_OF[sample] if name in self.weights]
         names: set[str] = set()
@@ -193,7 +193,7 @@ class Selector:
     def _needs(self, objects: Objects, used: Iterable[str]) -> tuple[set[str], set[str]]:
         return objects.needs(name.removeprefix(f"{objects.name}_") for name in used)
 
-    def run(self, columns: Mapping[str, Column], sample: Sample = "auto", *, check_unit: bool = False) -> Chosen:
+    def run(self, columns: Mapping[str, Column], sample: SampleKind = "auto", *, check_unit: bool = False) -> Chosen:
         """Select among the events of a chunk.
 
         Args:
@@ -217,7 +217,7 @@ class Selector:
                 kept[name] = _whole(branch, columns[branch])
         return Chosen(rows, {name: values[rows] for name, values in kept.items()}, cutflow, int(is_data.sum()))
 
-    def _events(self, columns: Mapping[str, Column], sample: Sample, *, check_unit: bool) -> dict[str, Column]:
+    def _events(self, columns: Mapping[str, Column], sample: SampleKind, *, check_unit: bool) -> dict[str, Column]:
         """Everything that expressions of events can use: branches, and cleaned objects."""
         scale = 1e-3 if self.selection.units.energy == "MeV" else 1.0
         energies = self.selection.energies
@@ -233,7 +233,7 @@ class Selector:
             cleaned |= objects.clean(lists, events)
         return events | cleaned
 
-    def _weigh(self, events: Mapping[str, Column], sample: Sample) -> tuple[BoolArray, FloatArray]:
+    def _weigh(self, events: Mapping[str, Column], sample: SampleKind) -> tuple[BoolArray, FloatArray]:
         """Which events are data, and the weight of each."""
         n_events = len(next(iter(events.values())))
         is_data = np.full(n_events, sample == "data")
@@ -261,7 +261,7 @@ class Selector:
         return passed, np.array(cutflow)
 
 
-_WEIGHTS_OF: dict[Sample, tuple[str, ...]] = {
+_WEIGHTS_OF: dict[SampleKind, tuple[str, ...]] = {
     "auto": ("data_if", "data", "simulation"),
     "data": ("data",),
     "simulation": ("simulation",),

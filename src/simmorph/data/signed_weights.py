@@ -1,7 +1,7 @@
 """Samples with negative weights, made fit to be trained on: the one place where a weight's sign is ever changed.
 
 A likelihood has no maximum with negative weights, so training needs positive ones. Only samples to train on come here:
-`apply`, `evaluate` and `limits` carry signed weights exactly. Every treatment keeps the sum of the weights, and tells
+`apply`, `evaluate` and `limits` carry signed weights exactly. Every treatment keeps the sum of the weights, and reports
 what it did to the mean and the width of each variable.
 """
 
@@ -93,7 +93,7 @@ def treated(events: Events, treatment: NegativeWeights, sample: str, variables: 
         treatment: what to do with negative weights.
         sample: what to call it, such as source.
         variables: names of the features, then of the context.
-        seed: deals the folds of `positive`.
+        seed: of the folds of `positive`.
     """
     n_negative = int(np.count_nonzero(events.weights < 0))
     if treatment == "refuse" or not n_negative:
@@ -279,5 +279,5 @@ def _sentences(treatment: NegativeWeights, table: Sequence[Shift], head: str) ->
         "positive": "training takes the mean weight at each event's variables",
         "resample": "training takes weights shared among neighbours",
     }[treatment]
-    told = [shift for shift in table if treatment == "absolute" or shift.largest > NOTABLE_SIGMAS]
-    return [f"{head}; {done}", *(shift.to_text() for shift in told)]
+    notable = [shift for shift in table if treatment == "absolute" or shift.largest > NOTABLE_SIGMAS]
+    return [f"{head}; {done}", *(shift.to_text() for shift in notable)]

@@ -26,13 +26,13 @@ _WORD = 0xFFFF_FFFF_FFFF_FFFF
 
 
 def part_of(ids: IntArray, seed: int, validation: float, holdout: float) -> NDArray[np.int8]:
-    """The part that each event is dealt into: TRAIN, VALIDATION or HOLDOUT.
+    """The part that each event belongs to: TRAIN, VALIDATION or HOLDOUT.
 
     The hold-out part depends on its own size alone, so that another `validation` leaves it as it is.
 
     Args:
         ids: (n_events,), any integers.
-        seed: another seed deals all events anew.
+        seed: another seed splits all events anew.
         validation: expected fraction of events for early stopping.
         holdout: expected fraction of events that training never sees.
     """

@@ -44,7 +44,7 @@ class Method(nn.Module, ABC):
         called on loading. Call `minimize()` once for each stage of training. Add its name to METHODS. The contract
         test runs over it from then on.
 
-    Events reach a method preprocessed (standardised, without atoms and gaps); what it returns is transformed back.
+    Events reach a method preprocessed (standardised, point masses spread, gaps closed); its result is transformed back.
     Weights are positive in `fit` (`refuse_negative_weights` sees to it), and of either sign in `transform`. An event
     whose features or context are not finite comes out of a morph as NaN, and with its own weight out of a reweighting.
     """

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from simmorph.data.events import Events, FloatArray
     from simmorph.neural.history import History
-    from simmorph.neural.samples import Sample
+    from simmorph.neural.samples import Batch
     from simmorph.neural.training import Training
 
 
@@ -82,7 +82,7 @@ class NetworkRatio(Ratio):
         twin = copy.deepcopy(self.network).double()
         return in_blocks(twin, inputs, self)[:, 0]
 
-    def _loss(self, source: Sample, target: Sample) -> Tensor:
+    def _loss(self, source: Batch, target: Batch) -> Tensor:
         """The weighted binary cross-entropy of a network that returns log(s / (1 - s)); each sample counts half."""
         of_source = source.weights * softplus(self.network(source.features)[:, 0])
         of_target = target.weights * softplus(-self.network(target.features)[:, 0])

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from simmorph.data.events import Events
     from simmorph.neural.history import History
-    from simmorph.neural.samples import Sample
+    from simmorph.neural.samples import Batch
     from simmorph.neural.training import Training
 
 NOISE_STREAM = 0x434E
@@ -182,10 +182,10 @@ class UnpairedFlow(Method):
             warnings = [*warnings, "the constraint on the MMD is not met: train longer, or allow a larger epsilon"]
         return Notes(numbers, warnings)
 
-    def _losses(self) -> dict[str, Callable[[Sample, Sample], Tensor]]:
+    def _losses(self) -> dict[str, Callable[[Batch, Batch], Tensor]]:
         return {"nll": self._likelihood, "kl": self._marginal, "mmd": self._joint, "mdmm": self._constrained}
 
-    def _fix(self, target: Sample, how: Training) -> None:
+    def _fix(self, target: Batch, how: Training) -> None:
         """Take grids, kernels and the constraint's bound from the target."""
         generator = torch.Generator().manual_seed(how.seed)
         points = _points(target.features, target)
@@ -197,7 +197,7 @@ class UnpairedFlow(Method):
             bound = null.mean + margin * null.deviation if self.epsilon is None else self.epsilon
             self.multiplier.aim(bound, null.deviation.clamp_min(1e-12))
 
-    def _likelihood(self, source: Sample, target: Sample) -> Tensor:
+    def _likelihood(self, source: Batch, target: Batch) -> Tensor:
         """-log p(x_t | x, context of x_t) of pairs by chance, but for a constant."""
         source, target = _paired(source, target)
         drawn = target.features - source.features if self.predict == "delta" else target.features
@@ -207,21 +207,21 @@ class UnpairedFlow(Method):
         loss: Tensor = -(source.weights * target.weights * log_density).mean()
         return loss
 
-    def _marginal(self, source: Sample, target: Sample) -> Tensor:  # noqa: ARG002 - the target's densities are known
+    def _marginal(self, source: Batch, target: Batch) -> Tensor:  # noqa: ARG002 - the target's densities are known
         divergence: Tensor = self.marginals(self._drawn(source), source.weights)
         return divergence
 
-    def _joint(self, source: Sample, target: Sample) -> Tensor:
+    def _joint(self, source: Batch, target: Batch) -> Tensor:
         squared: Tensor = self.discrepancy(_points(self._drawn(source), source), _points(target.features, target))
         return squared
 
-    def _constrained(self, source: Sample, target: Sample) -> Tensor:
+    def _constrained(self, source: Batch, target: Batch) -> Tensor:
         morphed = self._drawn(source)
         joint = self.discrepancy(_points(morphed, source), _points(target.features, target))
         lagrangian: Tensor = self.multiplier(self.marginals(morphed, source.weights), joint)
         return lagrangian
 
-    def _drawn(self, source: Sample) -> Tensor:
+    def _drawn(self, source: Batch) -> Tensor:
         """The source's features, morphed with new noise."""
         return self._morphed(source.features, source.context, torch.randn_like(source.features))
 
@@ -230,11 +230,11 @@ class UnpairedFlow(Method):
         return features + drawn if self.predict == "delta" else drawn
 
 
-def _points(features: Tensor, sample: Sample) -> Points:
+def _points(features: Tensor, sample: Batch) -> Points:
     return Points(torch.cat([features, sample.context], dim=1), sample.weights)
 
 
-def _paired(source: Sample, target: Sample) -> tuple[Sample, Sample]:
+def _paired(source: Batch, target: Batch) -> tuple[Batch, Batch]:
     """Both samples with as many events; the smaller one begins again."""
     n_events = max(source.n_events, target.n_events)
     rows = torch.arange(n_events, device=source.weights.device)

@@ -17,7 +17,7 @@ from simmorph.neural.minimize import minimize
 from simmorph.neural.networks import Perceptron, initialise
 from simmorph.neural.ode import solve
 from simmorph.neural.pairing import optimal_pairs
-from simmorph.neural.samples import Parts, Sample
+from simmorph.neural.samples import Batch, Parts
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -110,7 +110,7 @@ class FlowMatching(Method):
         morphed[~np.isfinite(morphed).all(axis=1)] = np.nan
         return events.with_features(morphed)
 
-    def _paired(self, source: Events, target: Events, how: Training, rng: np.random.Generator) -> Sample:
+    def _paired(self, source: Events, target: Events, how: Training, rng: np.random.Generator) -> Batch:
         """Pairs as one sample: both ends beside each other, each with weight 1."""
         if not (len(source) and len(target)):
             return how.sample(Events.of(np.empty((0, 2 * self.n_features)), np.empty((0, 2 * self.n_context))))
@@ -122,7 +122,7 @@ class FlowMatching(Method):
             rounds.append(Events.of(*both))
         return how.sample(Events.concatenate(rounds))
 
-    def _loss(self, pairs: Sample) -> Tensor:
+    def _loss(self, pairs: Batch) -> Tensor:
         """The mean squared distance between the network's velocity and that of the pairs."""
         first, last = pairs.features.tensor_split(2, dim=1)
         context, last_context = pairs.context.tensor_split(2, dim=1)
@@ -132,7 +132,7 @@ class FlowMatching(Method):
         squares: Tensor = (expected - (last - first)).square()
         return squares.sum(dim=1).mean()
 
-    def _times(self, pairs: Sample) -> Tensor:
+    def _times(self, pairs: Batch) -> Tensor:
         """(n_pairs, 1), random in training, evenly spread in validation, so that its loss does not fluctuate."""
         if self.training:
             return torch.rand_like(pairs.weights)[:, None]

@@ -12,14 +12,14 @@ from simmorph.config.training import HiddenLayers, PositiveInt  # noqa: TC001 - 
 from simmorph.methods.generator import Generator
 from simmorph.neural.minimize import minimize
 from simmorph.neural.networks import Perceptron
-from simmorph.neural.stage import Turn
+from simmorph.neural.stage import Player
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from simmorph.data.events import Events
     from simmorph.neural.history import History
-    from simmorph.neural.samples import Sample
+    from simmorph.neural.samples import Batch
     from simmorph.neural.training import Training
 
 MEMORY, FIRST_STEPS = 0.999, 10.0
@@ -82,28 +82,28 @@ class AdversarialNetwork(Generator):
         """Play the game; see Generator."""
         self.average.load_state_dict(self.generator.state_dict())
         self.n_steps.zero_()
-        turns = [
-            Turn(self._critic_loss, list(self.critic.parameters())),
-            Turn(self._generator_loss, list(self.generator.parameters()), every=self.critic_steps),
+        players = [
+            Player(self._critic_loss, list(self.critic.parameters())),
+            Player(self._generator_loss, list(self.generator.parameters()), every=self.critic_steps),
         ]
         score = how.score(self.transform, target, target)
-        return {"fit": minimize(self, turns, how.parts(target), how, score=score, keep_best=False)}
+        return {"fit": minimize(self, players, how.parts(target), how, score=score, keep_best=False)}
 
     def draw(self, noise: Tensor, context: Tensor) -> Tensor:
         """What the averaged generator makes of noise; see Generator."""
         return _moved(self.average, noise, context)
 
-    def _forged(self, target: Sample) -> Tensor:
+    def _forged(self, target: Batch) -> Tensor:
         """New features at the contexts of these events."""
         noise = torch.randn(target.n_events, self.n_noise, device=target.features.device)
         return _moved(self.generator, noise, target.context)
 
-    def _judged(self, features: Tensor, target: Sample) -> Tensor:
+    def _judged(self, features: Tensor, target: Batch) -> Tensor:
         """(n_events,), what the critic says; larger for the target."""
         judged: Tensor = self.critic(torch.cat([features, target.context], dim=1))[:, 0]
         return judged
 
-    def _critic_loss(self, target: Sample) -> Tensor:
+    def _critic_loss(self, target: Batch) -> Tensor:
         forged = self._forged(target).detach()
         # Contexts and weights of both samples are the same events': only the features can tell them apart.
         of_target, of_forged = self._judged(target.features, target), self._judged(forged, target)
@@ -114,13 +114,13 @@ class AdversarialNetwork(Generator):
         steepness = 0.5 * self._slope(target.features, target) ** 2
         return (target.weights * (softplus(of_forged) + softplus(-of_target) + self.penalty * steepness)).mean()
 
-    def _generator_loss(self, target: Sample) -> Tensor:
+    def _generator_loss(self, target: Batch) -> Tensor:
         judged = self._judged(self._forged(target), target)
         if self.training:
             self._remember()
         return (target.weights * (-judged if self.wasserstein else softplus(-judged))).mean()
 
-    def _slope(self, features: Tensor, target: Sample) -> Tensor:
+    def _slope(self, features: Tensor, target: Batch) -> Tensor:
         """(n_events,), the length of the critic's gradient with respect to the features."""
         features = features.detach().requires_grad_()
         (gradient,) = torch.autograd.grad(self._judged(features, target).sum(), features, create_graph=True)

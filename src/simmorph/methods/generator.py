@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from simmorph.data.events import Events, FloatArray
     from simmorph.neural.history import History
-    from simmorph.neural.samples import Sample
+    from simmorph.neural.samples import Batch
     from simmorph.neural.training import Training
 
 
@@ -112,7 +112,7 @@ class DensityGenerator(Generator):
         """(n_events,), the logarithm of the density of each event's features; see Generator."""
         return self._each_event(_density_column, events.features, events.context)[:, 0]
 
-    def _loss(self, target: Sample) -> Tensor:
+    def _loss(self, target: Batch) -> Tensor:
         """The mean negative log-likelihood."""
         return -(target.weights * self.log_density_of(target.features, target.context)).mean()
 

@@ -17,14 +17,14 @@ from simmorph.neural.convex import ConvexPotential
 from simmorph.neural.minimize import minimize
 from simmorph.neural.networks import initialise
 from simmorph.neural.pairing import movement_over_optimal
-from simmorph.neural.stage import Turn
+from simmorph.neural.stage import Player
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from simmorph.data.events import Events
     from simmorph.neural.history import History
-    from simmorph.neural.samples import Sample
+    from simmorph.neural.samples import Batch
     from simmorph.neural.training import Training
 
 CELL_EVENTS = 200
@@ -79,12 +79,12 @@ class ConvexTransport(Method):
         initialise(self, how.seed)
         self.to(how.device)
         data = how.parts(source, _at_contexts_of(source, target))
-        turns = [
-            Turn(self._loss_of_map, list(self.of_source.parameters())),
-            Turn(self._loss_of_target, list(self.of_target.parameters()), every=self.map_steps),
+        players = [
+            Player(self._loss_of_map, list(self.of_source.parameters())),
+            Player(self._loss_of_target, list(self.of_target.parameters()), every=self.map_steps),
         ]
         score = how.score(self.transform, source, target)
-        history = minimize(self, turns, data, how, score=score, keep_best=False)
+        history = minimize(self, players, data, how, score=score, keep_best=False)
         self.cpu()
         return {"fit": history}
 
@@ -104,7 +104,7 @@ class ConvexTransport(Method):
         numbers, warnings = super().notes(source, template)
         return Notes({**numbers, "movement_over_optimal": movement_over_optimal(source, template)}, warnings)
 
-    def _loss_of_map(self, source: Sample, target: Sample) -> Tensor:  # noqa: ARG002 - every turn sees both samples
+    def _loss_of_map(self, source: Batch, target: Batch) -> Tensor:  # noqa: ARG002 - every player sees both samples
         """What g lowers: f(grad g(x)) - <x, grad g(x)>, and the cycle."""
         with torch.enable_grad():
             moved = self.of_source.gradient(source.features, source.context)
@@ -112,7 +112,7 @@ class ConvexTransport(Method):
             loss: Tensor = source.weights * (self._cycle(moved, source) - gain)
             return loss.mean()
 
-    def _loss_of_target(self, source: Sample, target: Sample) -> Tensor:
+    def _loss_of_target(self, source: Batch, target: Batch) -> Tensor:
         """What f lowers: E_target[f] - E_source[f(grad g)], and the cycle."""
         with torch.enable_grad():
             moved = self.of_source.gradient(source.features, source.context).detach()
@@ -125,7 +125,7 @@ class ConvexTransport(Method):
         values: Tensor = self.of_target(features, context)
         return values - self.of_target(torch.zeros_like(features), context) if self.n_context else values
 
-    def _cycle(self, moved: Tensor, source: Sample) -> Tensor:
+    def _cycle(self, moved: Tensor, source: Batch) -> Tensor:
         """(n_events,), by how much grad f misses the way back."""
         if not self.cycle:
             return source.weights.new_zeros(())

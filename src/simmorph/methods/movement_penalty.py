@@ -12,7 +12,7 @@ from simmorph.methods.transport import BASE, TRANSPORT, DensitySettings, Start, 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from simmorph.neural.samples import Sample
+    from simmorph.neural.samples import Batch
 
 SHORTEST = 1e-6
 """Added under the root of a plain distance, whose slope has no limit where nothing moves."""
@@ -57,10 +57,10 @@ class MovementPenalty(Transport):
         super().__init__(n_features, n_context, base, transport, start)
         self.alpha, self.norm, self.direction = alpha, norm, direction
 
-    def _loss(self, source: Sample, target: Sample) -> Tensor:
+    def _loss(self, source: Batch, target: Batch) -> Tensor:
         return self._likelihood_loss(target) + self.alpha * self.movement(source, target)
 
-    def movement(self, source: Sample, target: Sample) -> Tensor:
+    def movement(self, source: Batch, target: Batch) -> Tensor:
         """The mean distance that events of a batch go, by norm and direction."""
         if self.direction == "source":
             sample, moved = source, self.transport.from_base(source.features, source.context)

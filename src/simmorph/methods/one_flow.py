@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from simmorph.data.events import Events, FloatArray
     from simmorph.neural.flows import FlowOverNormal
     from simmorph.neural.history import History
-    from simmorph.neural.samples import Sample
+    from simmorph.neural.samples import Batch
     from simmorph.neural.training import Training
 
 SOURCE, TARGET = 0, 1
@@ -185,7 +185,7 @@ class OneFlow(Method):
         booleans = torch.where(is_known, booleans, torch.nan)
         return torch.cat([context, booleans], dim=1)
 
-    def _loss(self, flow: OrderedFlow, source: Sample, target: Sample) -> Tensor:
+    def _loss(self, flow: OrderedFlow, source: Batch, target: Batch) -> Tensor:
         """The mean negative log-likelihood of both samples, each counting the same."""
         features = torch.cat([source.features, target.features])
         context = torch.cat([self._labelled(source.context, SOURCE), self._labelled(target.context, TARGET)])

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from simmorph.data.events import Events, FloatArray
     from simmorph.neural.history import History
-    from simmorph.neural.samples import Sample
+    from simmorph.neural.samples import Batch
     from simmorph.neural.training import Training
 
 
@@ -74,10 +74,10 @@ class Regression(Method):
         return in_blocks(copy.deepcopy(network).double(), context, self)
 
 
-def _squared_error(network: Perceptron) -> Callable[[Sample], Tensor]:
+def _squared_error(network: Perceptron) -> Callable[[Batch], Tensor]:
     """The weighted mean squared error over the features."""
 
-    def loss(sample: Sample) -> Tensor:
+    def loss(sample: Batch) -> Tensor:
         squares: Tensor = (network(sample.context) - sample.features) ** 2
         return (sample.weights * squares.mean(dim=1)).mean()
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from simmorph.data.events import Events, FloatArray
     from simmorph.neural.flows import FlowOverNormal
     from simmorph.neural.history import History
-    from simmorph.neural.samples import Sample
+    from simmorph.neural.samples import Batch
     from simmorph.neural.training import Training
 
 Bins = Annotated[int, Field(ge=2, le=256)]
@@ -68,7 +68,7 @@ class DensitySettings(Section):
         own = {"epochs": self.epochs, "learning_rate": self.learning_rate}
         settings = how.settings.model_copy(update={key: value for key, value in own.items() if value is not None})
 
-        def loss(sample: Sample) -> Tensor:
+        def loss(sample: Batch) -> Tensor:
             return -(sample.weights * density.log_density(sample.features, sample.context)).mean()
 
         return minimize(density, loss, how.parts(events), replace(how, settings=settings), stage)
@@ -149,11 +149,11 @@ class Transport(Method, ABC):
         transport = copy.deepcopy(self.transport).double()
         return morphed(events, self, transport.from_base)
 
-    def _loss(self, source: Sample, target: Sample) -> Tensor:  # noqa: ARG002 - for subclasses
+    def _loss(self, source: Batch, target: Batch) -> Tensor:  # noqa: ARG002 - for subclasses
         """What is made small in the last stage."""
         return self._likelihood_loss(target)
 
-    def _likelihood_loss(self, sample: Sample) -> Tensor:
+    def _likelihood_loss(self, sample: Batch) -> Tensor:
         """The mean negative log-likelihood of a sample that the flow takes to the source."""
         moved, log_determinant = self.transport.transform(sample.features, sample.context)
         log_density: Tensor = self.base.log_density(moved, sample.context) + log_determinant

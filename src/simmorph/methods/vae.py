@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from simmorph.data.events import Events
     from simmorph.neural.history import History
-    from simmorph.neural.samples import Sample
+    from simmorph.neural.samples import Batch
     from simmorph.neural.training import Training
 
 SMALLEST_WIDTH = 1e-3
@@ -71,7 +71,7 @@ class VariationalAutoencoder(Generator):
         means, widths = _gaussians(self.decoder, code, context)
         return means + widths * placing
 
-    def _loss(self, target: Sample) -> Tensor:
+    def _loss(self, target: Batch) -> Tensor:
         """The mean of minus the lower bound, with one code for each event."""
         features, context, weights = target
         middles, spreads = _gaussians(self.encoder, features, context)

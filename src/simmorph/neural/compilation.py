@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
-    from simmorph.neural.samples import Sample
+    from simmorph.neural.samples import Batch
 
     Loss = Callable[..., Tensor]
 
@@ -36,7 +36,7 @@ STEPS_ENOUGH = 10_000
 """Steps from which compiling pays on a GPU, which small networks leave idle between the launches of their kernels."""
 
 
-def pays(n_steps: int, batches: Sequence[Sample], module: nn.Module) -> bool:
+def pays(n_steps: int, batches: Sequence[Batch], module: nn.Module) -> bool:
     """Whether a training is long enough to compile for: by counts alone, so that it is the same everywhere."""
     if batches[0].weights.is_cuda:
         return n_steps >= STEPS_ENOUGH
@@ -45,7 +45,7 @@ def pays(n_steps: int, batches: Sequence[Sample], module: nn.Module) -> bool:
     return n_events * sum(values.numel() for values in module.parameters()) >= enough
 
 
-def compile_losses(losses: Sequence[Loss], batches: Sequence[Sample], module: nn.Module) -> list[Loss]:
+def compile_losses(losses: Sequence[Loss], batches: Sequence[Batch], module: nn.Module) -> list[Loss]:
     """The losses, compiled by one trial each, which leaves no trace in the parameters or in any random number.
 
     Args:
@@ -68,7 +68,7 @@ def compile_losses(losses: Sequence[Loss], batches: Sequence[Sample], module: nn
             module.zero_grad()
 
 
-def _tried(losses: Sequence[Loss], batches: Sequence[Sample], module: nn.Module) -> list[Loss]:
+def _tried(losses: Sequence[Loss], batches: Sequence[Batch], module: nn.Module) -> list[Loss]:
     splines = _splines(module)
     for spline in splines:
         spline.fused = _compiled(rational_quadratic)
@@ -100,7 +100,7 @@ def _release(module: nn.Module) -> None:
 
 @contextlib.contextmanager
 def compiled_or_plain(
-    setting: str, losses: Sequence[Loss], batches: Sequence[Sample], module: nn.Module, n_steps: int
+    setting: str, losses: Sequence[Loss], batches: Sequence[Batch], module: nn.Module, n_steps: int
 ) -> Iterator[list[Loss]]:
     """The losses as training should compute them: compiled if `training.compile` says so, until the context ends.
 
@@ -124,7 +124,7 @@ def compiled_or_plain(
 
 
 def _compiled_if_possible(
-    setting: str, losses: Sequence[Loss], batches: Sequence[Sample], module: nn.Module
+    setting: str, losses: Sequence[Loss], batches: Sequence[Batch], module: nn.Module
 ) -> list[Loss]:
     try:
         return compile_losses(losses, batches, module)

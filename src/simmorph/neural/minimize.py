@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from simmorph.neural.stage import Stage, Turn, Watch, seed_of
+from simmorph.neural.stage import Player, Stage, Watch, seed_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def minimize(  # noqa: PLR0913 - one keyword for each thing that a method may want
     module: nn.Module,
-    loss: Loss | Sequence[Turn],
+    loss: Loss | Sequence[Player],
     data: Sequence[Parts],
     how: Training,
     stage: str = "fit",
@@ -33,30 +33,30 @@ def minimize(  # noqa: PLR0913 - one keyword for each thing that a method may wa
     """Train a module, and leave it with its best weights.
 
     By the settings: Adam with decoupled weight decay or RMSProp, a learning rate that falls to its last value, clipped
-    gradients, and batches from permuted indices. An epoch passes once over the largest sample; a smaller one is dealt
-    again, so that every batch holds as many events of each. If there is a checkpoint of the same work, it goes on from
-    there, and ends with the same bits as if it had never stopped; so whatever a loss remembers, such as a running mean,
-    is a buffer of the module, changed only while the module is in training mode.
+    gradients, and batches from permuted indices. An epoch passes once over the largest sample; a smaller one is
+    permuted again, so that every batch holds as many events of each. If there is a checkpoint of the same work, it goes
+    on from there, and ends with the same bits as if it had never stopped; so whatever a loss remembers, such as a
+    running mean, is a buffer of the module, changed only while the module is in training mode.
 
-    In an alternating game each player takes its turn in each step, with its own optimizer. The losses reported, and
-    the validation loss, are those of the last turn.
+    In an alternating game each player moves once in each step, with its own optimizer. The losses reported, and
+    the validation loss, are those of the last player.
 
     Args:
         module: what is trained; every parameter that takes a gradient.
-        loss: takes one batch of each sample, and returns the mean loss; or the turns of a game.
+        loss: takes one batch of each sample, and returns the mean loss; or the players of an alternating game.
         data: the samples, from `how.parts`; with an empty validation part all epochs are trained and the last is kept.
         how: settings, checkpoint, deadline.
         stage: name of this stage of the method.
         score: decides on the best weights in place of the validation loss, from `how.score`.
         observe: further numbers for the history, looked at after each epoch.
-        keep_best: end with the best weights, or else with the last; a game has no loss that tells which are best.
+        keep_best: end with the best weights, or else with the last; no loss of a game says which are best.
 
     Raises:
         Checkpointed: a stop was asked for; what was done is saved.
         SimmorphError: the loss is not finite any more.
     """
-    turns = [Turn(loss, list(module.parameters()))] if callable(loss) else loss
-    learning = [turn._replace(parameters=[it for it in turn.parameters if it.requires_grad]) for turn in turns]
+    players = [Player(loss, list(module.parameters()))] if callable(loss) else loss
+    learning = [player._replace(parameters=[it for it in player.parameters if it.requires_grad]) for player in players]
     name = f"member{how.member + 1}-{stage}" if how.member else stage
     devices = [how.device] if how.device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):

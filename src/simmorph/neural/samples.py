@@ -1,4 +1,4 @@
-"""Samples as tensors, and how they are dealt into batches."""
+"""Samples as tensors, and the batches of an epoch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-class Sample(NamedTuple):
+class Batch(NamedTuple):
     """Events as a network sees them: float32 tensors on its device.
 
     Attributes:
@@ -31,11 +31,11 @@ class Sample(NamedTuple):
         """How many events there are; `len` of a tuple counts its fields."""
         return len(self.weights)
 
-    def rows(self, index: Tensor | slice) -> Sample:
+    def rows(self, index: Tensor | slice) -> Batch:
         """These events only."""
-        return Sample(self.features[index], self.context[index], self.weights[index])
+        return Batch(self.features[index], self.context[index], self.weights[index])
 
-    def chunks(self, n_chunks: int) -> list[Sample]:
+    def chunks(self, n_chunks: int) -> list[Batch]:
         """The events in order, in chunks whose sizes differ by one event at most."""
         edges = [self.n_events * chunk // n_chunks for chunk in range(n_chunks + 1)]
         return [self.rows(slice(start, stop)) for start, stop in itertools.pairwise(edges)]
@@ -49,16 +49,16 @@ class Parts(NamedTuple):
         validation: the events that early stopping looks at; may be empty.
     """
 
-    training: Sample
-    validation: Sample
+    training: Batch
+    validation: Batch
 
 
-def deal(n_events: int, n_steps: int, batch_size: int, generator: torch.Generator) -> Tensor:
+def batch_indices(n_events: int, n_steps: int, batch_size: int, generator: torch.Generator) -> Tensor:
     """(n_steps, n_rows) indices of the events in each batch: permutations of all events, one after the other.
 
     Every batch has the same size, `batch_size` or the whole sample if that is smaller.
     """
     n_rows = min(batch_size, n_events)
-    n_dealt = n_steps * n_rows
-    deals = [torch.randperm(n_events, generator=generator) for _ in range(math.ceil(n_dealt / n_events))]
-    return torch.cat(deals)[:n_dealt].view(n_steps, n_rows)
+    n_rows_in_all = n_steps * n_rows
+    permutations = [torch.randperm(n_events, generator=generator) for _ in range(math.ceil(n_rows_in_all / n_events))]
+    return torch.cat(permutations)[:n_rows_in_all].view(n_steps, n_rows)

@@ -37,9 +37,9 @@ class ConditionalScores(nn.Module):
     a normal score of its distribution over all contexts together, through a fine table of quantiles, which knows its
     gaps and edges. Then distribution regression: at each of a row of points t a probit regression on smooth functions
     of the context learns P(score <= t | context). It is exact for features that are normal around a smooth function of
-    the context, and follows what is not normal, such as atoms whose share depends on the context. Between the points
-    there are straight lines; beyond the last point that has enough events behind it the distribution goes on as it
-    does for all contexts together, and beyond the last event with slope 1.
+    the context, and follows what is not normal, such as point masses whose share depends on the context. Between the
+    points there are straight lines; beyond the last point that has enough events behind it the distribution goes on as
+    it does for all contexts together, and beyond the last event with slope 1.
 
     Args:
         n_features: number of features.
@@ -229,7 +229,7 @@ def _climbed(coefficients: FloatArray, probit: _Probit, coarse: _Probit) -> Floa
     Args:
         coefficients: (n_points, n_functions), where to begin.
         probit: what is to be likely.
-        coarse: what tells the curvature; it may see fewer cells, since the curvature decides on the steps alone.
+        coarse: what gives the curvature; it may see fewer cells, since the curvature decides on the steps alone.
     """
     loss, size = probit.loss(coefficients), np.ones(len(coefficients))
     for _ in range(N_SCORING_STEPS):

@@ -14,7 +14,7 @@ from simmorph.errors import Checkpointed, SimmorphError
 from simmorph.neural.checkpoint import digest, read_checkpoint, write_checkpoint
 from simmorph.neural.compilation import compiled_or_plain
 from simmorph.neural.history import History
-from simmorph.neural.samples import Parts, deal
+from simmorph.neural.samples import Parts, batch_indices
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,22 +23,22 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
-    from simmorph.neural.samples import Sample
+    from simmorph.neural.samples import Batch
     from simmorph.neural.training import Training
 
     Loss = Callable[..., Tensor]
-    """Takes one Sample for each sample trained on, each a batch; returns the mean loss of the batch."""
+    """Takes one Batch for each sample trained on, each a batch; returns the mean loss of the batch."""
 
 RMSPROP_DECAY = 0.9
 """Of the running mean of squared gradients, as in the papers' Keras; torch's own default is 0.99."""
 
 
-class Turn(NamedTuple):
-    """One player's move in an alternating game, such as a critic's or a generator's.
+class Player(NamedTuple):
+    """One player of an alternating game, such as a critic or a generator.
 
     Attributes:
         loss: what this player makes small.
-        parameters: what it moves; nobody else's gradients are computed.
+        parameters: what it moves; gradients of no other parameters are computed.
         every: it moves in each step of an epoch whose number, counted from 1, this divides; at least once an epoch.
     """
 
@@ -86,16 +86,22 @@ class Stage:
     """One call of `minimize`; see there."""
 
     def __init__(  # noqa: PLR0913, PLR0917 - what minimize is given
-        self, module: nn.Module, turns: Sequence[Turn], data: Sequence[Parts], how: Training, name: str, watch: Watch
+        self,
+        module: nn.Module,
+        players: Sequence[Player],
+        data: Sequence[Parts],
+        how: Training,
+        name: str,
+        watch: Watch,
     ) -> None:
         self.module, self.how, self.name, self.watch = module, how, name, watch
         self.training, self.validation = [parts.training for parts in data], [parts.validation for parts in data]
-        self.optimizers = [_optimizer(turn.parameters, how) for turn in turns]
+        self.optimizers = [_optimizer(player.parameters, how) for player in players]
         self.generator = torch.Generator().manual_seed(seed_of(how.seed, name))
         batch_size = how.settings.batch_size
         self.n_steps = max(math.ceil(sample.n_events / batch_size) for sample in self.training)
-        self.turns = [turn._replace(every=min(turn.every, self.n_steps)) for turn in turns]
-        self.losses = [turn.loss for turn in turns]
+        self.players = [player._replace(every=min(player.every, self.n_steps)) for player in players]
+        self.losses = [player.loss for player in players]
         self.work = self._work()
         self.progress = _Progress()
         self.best: dict[str, Tensor] = {}
@@ -131,7 +137,7 @@ class Stage:
                 progress.seconds += time.monotonic() - started
                 self._stop()
         rate = self._learning_rate()
-        progress.losses.append(self._finite(self.loss_sum.item() / (self.n_steps // self.turns[-1].every)))
+        progress.losses.append(self._finite(self.loss_sum.item() / (self.n_steps // self.players[-1].every)))
         progress.epoch, progress.step = progress.epoch + 1, 0
         self.loss_sum.zero_()
         self._look()
@@ -152,27 +158,28 @@ class Stage:
         n_steps = settings.epochs * self.n_steps
         return compiled_or_plain(settings.compile, self.losses, batches, self.module, n_steps)
 
-    def _batches(self) -> Iterator[list[Sample]]:
+    def _batches(self) -> Iterator[list[Batch]]:
         """The batches of this epoch that are still to come."""
         size = self.how.settings.batch_size
         orders = [
-            deal(sample.n_events, self.n_steps, size, self.generator).to(self.how.device) for sample in self.training
+            batch_indices(sample.n_events, self.n_steps, size, self.generator).to(self.how.device)
+            for sample in self.training
         ]
         for step in range(self.progress.step, self.n_steps):
             yield [sample.rows(order[step]) for sample, order in zip(self.training, orders, strict=True)]
 
-    def _step(self, batches: Sequence[Sample]) -> None:
+    def _step(self, batches: Sequence[Batch]) -> None:
         progress, rate = self.progress, self._learning_rate()
         progress.step += 1
-        for number, turn in enumerate(self.turns):
-            if progress.step % turn.every == 0:
+        for number, player in enumerate(self.players):
+            if progress.step % player.every == 0:
                 loss = self._move(number, batches, rate)
-                if turn is self.turns[-1]:
+                if player is self.players[-1]:
                     self.loss_sum += loss
 
-    def _move(self, number: int, batches: Sequence[Sample], rate: float) -> Tensor:
+    def _move(self, number: int, batches: Sequence[Batch], rate: float) -> Tensor:
         """One player's move; returns its loss."""
-        optimizer, parameters = self.optimizers[number], list(self.turns[number].parameters)
+        optimizer, parameters = self.optimizers[number], list(self.players[number].parameters)
         for group in optimizer.param_groups:
             group["lr"] = rate
         optimizer.zero_grad()
@@ -245,8 +252,8 @@ class Stage:
             self.progress.observed.setdefault(name, []).append(float(value))
 
     def _validation_loss(self) -> float:
-        """The loss of the last turn."""
-        loss = self.turns[-1].loss
+        """The loss of the last player."""
+        loss = self.players[-1].loss
         sizes = [sample.n_events for sample in self.validation]
         n_chunks = min(*sizes, math.ceil(max(sizes) / self.how.settings.batch_size))
         chunks = [sample.chunks(n_chunks) for sample in self.validation]

@@ -10,7 +10,7 @@ import torch
 
 from simmorph.data.splits import HOLDOUT, VALIDATION, part_of
 from simmorph.errors import ConfigError, InputError
-from simmorph.neural.samples import Parts, Sample
+from simmorph.neural.samples import Batch, Parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,7 +29,7 @@ def _never() -> bool:
 
 
 def _silently(record: Mapping[str, Any]) -> None:
-    """The default of `on_epoch`: tell nobody."""
+    """The default of `on_epoch`."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,11 @@ class Training:
         settings: the recipe's `training:` block.
         checkpoint: folder for checkpoints, one file for each stage; without it nothing is saved on the way.
         deadline: value of `time.monotonic()` at which to save and stop.
-        stop_requested: tells whether to save and stop at once, as after SIGTERM.
-        on_epoch: is told of every epoch: stage, epoch, epochs, loss, validation_loss, learning_rate, seconds, and what
-            the method observes.
+        stop_requested: whether to save and stop at once, as after SIGTERM.
+        on_epoch: called after every epoch with stage, epoch, epochs, loss, validation_loss, learning_rate, seconds,
+            and what the method observes.
         member: the number of this method in an ensemble; each begins with other random numbers.
-        judge: tells a template from a target, for `select_on: auc`: 0.5 if it cannot, up to 1, with its error.
+        judge: the AUC of a classifier between a template and a target, for `select_on: auc`, with its error.
     """
 
     settings: TrainingSettings
@@ -57,7 +57,7 @@ class Training:
 
     @property
     def seed(self) -> int:
-        """Where the method's random numbers start; the deal of events into parts is the same for all members."""
+        """Where the method's random numbers start; the split of the events into parts is the same for all members."""
         return self.settings.seed + MEMBER_STRIDE * self.member
 
     @property
@@ -78,7 +78,7 @@ class Training:
         parts = part_of(events.ids, settings.seed, settings.validation, settings.holdout)
         return events[(parts != VALIDATION) & (parts != HOLDOUT)], events[parts == VALIDATION]
 
-    def sample(self, events: Events) -> Sample:
+    def sample(self, events: Events) -> Batch:
         """Events as tensors on the device, with weights of mean 1.
 
         Raises:
@@ -88,7 +88,7 @@ class Training:
         if not mean > 0:
             raise InputError("training", "the weights of a sample do not sum to more than zero")
         arrays = events.features, events.context, events.weights / mean
-        return Sample(*(torch.as_tensor(array, dtype=torch.float32, device=self.device) for array in arrays))
+        return Batch(*(torch.as_tensor(array, dtype=torch.float32, device=self.device) for array in arrays))
 
     def parts(self, *samples: Events) -> list[Parts]:
         """The training part and the validation part of each sample, as tensors.
@@ -104,7 +104,7 @@ class Training:
     def score(
         self, transform: Callable[[Events], Events], source: Events, target: Events
     ) -> Callable[[], float] | None:
-        """With `select_on: auc`, what decides on the best weights: how well the judge tells template from target.
+        """With `select_on: auc`, what decides on the best weights: the AUC of the judge between template and target.
 
         Only the validation part is looked at. A generator gives the target itself as source.
 

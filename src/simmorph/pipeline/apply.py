@@ -155,7 +155,7 @@ class Job:
         selector: makes events of original ntuples; None for flat ones.
         tree: the tree to read.
         step: entries read at once.
-        seed: of the noise of atoms; the model's own if None.
+        seed: of the noise of point masses; the model's own if None.
         copied: branches of the input that are copied.
     """
 

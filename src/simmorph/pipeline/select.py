@@ -11,7 +11,7 @@ import numpy as np
 from simmorph.config.selection import read_selection
 from simmorph.data.ntuples import create_ntuple, expand_inputs, open_tree
 from simmorph.data.outputs import refuse_existing
-from simmorph.data.selection import Sample, Selector
+from simmorph.data.selection import SampleKind, Selector
 from simmorph.errors import EmptySelectionError, InputError, UsageError
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def select_events(  # noqa: PLR0913 - one keyword for each option of the command
     *,
     tree: str | None = None,
     on_bad_file: OnBadFile = "fail",
-    sample: Sample = "auto",
+    sample: SampleKind = "auto",
     force: bool = False,
     progress: Callable[[str], None] = lambda _: None,
 ) -> SelectResult:
@@ -155,7 +155,7 @@ class _Job:
     """One run over all files, and what it has counted."""
 
     def __init__(
-        self, selector: Selector, tree: str, sample: Sample, on_bad_file: OnBadFile, progress: Callable[[str], None]
+        self, selector: Selector, tree: str, sample: SampleKind, on_bad_file: OnBadFile, progress: Callable[[str], None]
     ) -> None:
         self.selector, self.tree, self.sample, self.progress = selector, tree, sample, progress
         self.on_bad_file = on_bad_file

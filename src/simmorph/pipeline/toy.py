@@ -13,7 +13,7 @@ from simmorph.errors import UsageError, one_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from simmorph.data.toys.samples import Sample
+    from simmorph.data.toys.samples import ToySample
 
 N_EVENTS = 200_000
 
@@ -90,13 +90,13 @@ def write_toy(name: str, output: Path, *, n_events: int = N_EVENTS, seed: int = 
     return ToyResult(name, seed, tuple(files))
 
 
-def _write(sample: Sample, path: Path, made_from: dict[str, Any]) -> None:
+def _write(sample: ToySample, path: Path, made_from: dict[str, Any]) -> None:
     with create_ntuple(path, sample.tree, metadata=sample.metadata, made_from=made_from) as ntuple:
         for block in sample.blocks():
             ntuple.extend(block)
 
 
-def _refuse_other_content(output: Path, samples: list[Sample]) -> None:
+def _refuse_other_content(output: Path, samples: list[ToySample]) -> None:
     """Replacing a folder must not take anything with it that the toy did not write."""
     if not output.is_dir():
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from simmorph.data.preprocessing.gaps import find_atoms, find_gaps
+from simmorph.data.preprocessing.gaps import find_gaps, find_point_masses
 from simmorph.data.preprocessing.samples import (
     lower_edge,
     representable_above,
@@ -21,12 +21,12 @@ RNG = np.random.default_rng(8)
 def test_a_tail_has_no_gaps(n_events: int) -> None:
     for values in (RNG.normal(size=n_events), RNG.exponential(size=n_events), RNG.standard_cauchy(n_events)):
         assert find_gaps(values) == []
-        assert len(find_atoms(values)) == 0
+        assert len(find_point_masses(values)) == 0
 
 
 def test_values_in_single_precision_are_not_taken_for_atoms() -> None:
     values = RNG.uniform(0, 1, 100_000).astype(np.float32).astype(np.float64)
-    assert len(find_atoms(values)) == 0
+    assert len(find_point_masses(values)) == 0
 
 
 def test_a_gap_above_an_atom_starts_at_the_atom() -> None:

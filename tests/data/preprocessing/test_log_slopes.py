@@ -19,7 +19,7 @@ FITTED: dict[str, tuple[dict[str, Any], tuple[float, float]]] = {
     "logit": ({"low": -1.0, "high": 3.0}, (-0.9, 2.9)),
     "quantile": ({"values": [0.0, 1.0, 4.0], "normal": [-1.0, 0.0, 2.0]}, (-2, 6)),
     "periodic": ({"seam": 0.5}, (-3, 3)),
-    "dequantise": ({"atoms": [0.0], "widths": [2.0]}, (0.1, 3)),
+    "dequantise": ({"point_masses": [0.0], "widths": [2.0]}, (0.1, 3)),
     "gaps": ({"low": [1.0], "high": [2.0]}, (2.1, 4)),
 }
 

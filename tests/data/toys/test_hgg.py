@@ -19,14 +19,14 @@ from simmorph.data.toys.layout import SCALE_FACTORS
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from simmorph.data.toys.samples import Sample
+    from simmorph.data.toys.samples import ToySample
 
 Pairs = dict[str, "NDArray[Any]"]
 N_EVENTS = 360_000
 N_SIMULATED = 200_000
 
 
-def pairs_of(sample: Sample) -> Pairs:
+def pairs_of(sample: ToySample) -> Pairs:
     """Two columns a photon branch in GeV, one an event branch, of the events with two photons."""
     parts = [_pairs(block) for block in sample.blocks()]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
@@ -76,25 +76,25 @@ def features(pairs: Pairs) -> NDArray[np.float64]:
 
 
 @pytest.fixture(scope="module")
-def toy_samples() -> list[Sample]:
+def toy_samples() -> list[ToySample]:
     """The three samples, at a fixed seed."""
     return samples(N_EVENTS, 1)
 
 
 @pytest.fixture(scope="module")
-def data(toy_samples: list[Sample]) -> Pairs:
+def data(toy_samples: list[ToySample]) -> Pairs:
     """The pairs in data."""
     return pairs_of(toy_samples[0])
 
 
 @pytest.fixture(scope="module")
-def simulation(toy_samples: list[Sample]) -> Pairs:
+def simulation(toy_samples: list[ToySample]) -> Pairs:
     """The pairs in the simulation of the continuum."""
     return pairs_of(replace(toy_samples[1], n_events=N_SIMULATED))
 
 
 @pytest.fixture(scope="module")
-def signal(toy_samples: list[Sample]) -> Pairs:
+def signal(toy_samples: list[ToySample]) -> Pairs:
     """The pairs in the simulation of the signal."""
     return pairs_of(toy_samples[2])
 

@@ -132,7 +132,7 @@ class Preprocessing:
         Args:
             names: of the columns.
             settings: the steps chosen by hand; the others are proposed.
-            sample: finite features, weights that are not negative, ids that the noise of atoms is drawn from.
+            sample: finite features, weights that are not negative, ids that the noise of point masses is drawn from.
             seed: start of this noise.
             propose: chooses the other steps.
 
@@ -156,7 +156,7 @@ class Preprocessing:
         return cls(tuple(chains), seed)
 
     def forward(self, values: FloatArray, ids: IntArray, seed: int | None = None) -> FloatArray:
-        """(n_events, n_variables) towards the network; atoms get the noise of `seed` or the chains' own."""
+        """(n_events, n_variables) towards the network; point masses get the noise of `seed` or the chains' own."""
         seed = self.seed if seed is None else seed
         shown = _relative(values, self.names, self._references, sign=-1)
         columns = [chain.forward(shown[:, at], ids, seed, NOISE_STREAM + at) for at, chain in enumerate(self.chains)]

@@ -17,7 +17,7 @@ from simmorph.config.preprocessing import (
     StandardiseSettings,
     StepSettings,
 )
-from simmorph.data.preprocessing.gaps import find_atoms, find_gaps
+from simmorph.data.preprocessing.gaps import find_gaps, find_point_masses
 from simmorph.data.preprocessing.samples import lower_edge, upper_edge, weighted_moments
 from simmorph.data.preprocessing.steps import fit_step
 
@@ -32,7 +32,7 @@ MAX_SKEWNESS, MAX_KURTOSIS = 0.3, 1.0
 
 
 def propose_steps(name: str, values: FloatArray, weights: FloatArray) -> list[StepSettings]:
-    """Steps that bring a variable near to a normal distribution and know its atoms, gaps, edges and turns.
+    """Steps that bring a variable near to a normal distribution and know its point masses, gaps, edges and periods.
 
     Args:
         name: a name with `phi` in it is an angle if the values fit.
@@ -57,7 +57,7 @@ def propose_context_steps(name: str, values: FloatArray, weights: FloatArray) ->
     draft = _Draft(values, weights)
     if is_angle(name, values):
         draft.add(PeriodicSettings())
-    if find_gaps(values) or len(find_atoms(values)):
+    if find_gaps(values) or len(find_point_masses(values)):
         draft.add(StandardiseSettings())
     else:
         _add_shape(draft)
@@ -78,7 +78,7 @@ class _Draft:
     def add(self, settings: StepSettings) -> None:
         """Append a step."""
         step = fit_step(settings, self.values, self.weights)
-        # Intervals of atoms are filled evenly here, since nobody's result depends on it.
+        # Intervals of point masses are filled evenly here, since no result depends on it.
         even = np.modf(np.arange(1, len(self.values) + 1) * _GOLDEN_RATIO)[0]
         self.values = step.forward(self.values, lambda: even)
         self.low = float(step.forward(np.array([self.low]), lambda: np.zeros(1))[0])
@@ -87,13 +87,13 @@ class _Draft:
 
 
 def _know_support(draft: _Draft) -> None:
-    """Close gaps, spread atoms, and stretch what ends in an edge."""
+    """Close gaps, spread point masses, and stretch what ends in an edge."""
     gaps = find_gaps(draft.values)
     if gaps:
         draft.add(GapsSettings(edges=gaps))
-    atoms = find_atoms(draft.values)
-    if len(atoms):
-        draft.add(DequantiseSettings(values=[float(atom) for atom in atoms]))
+    repeated = find_point_masses(draft.values)
+    if len(repeated):
+        draft.add(DequantiseSettings(values=repeated.tolist()))
     if draft.has_low and draft.has_high:
         draft.add(LogitSettings(low=draft.low, high=draft.high))
     elif draft.has_low:

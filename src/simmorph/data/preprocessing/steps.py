@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, cast
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from simmorph.data.preprocessing.gaps import find_atoms, find_gaps
+from simmorph.data.preprocessing.gaps import find_gaps, find_point_masses
 from simmorph.data.preprocessing.samples import (
     lower_edge,
     upper_edge,
@@ -56,7 +56,7 @@ class Step(Protocol):
         """Back to physical units."""
 
     def log_slope(self, values: FloatArray) -> FloatArray:
-        """The logarithm of the derivative of `forward`; for an atom, that of the width of its interval."""
+        """The logarithm of the derivative of `forward`; for a point mass, that of the width of its interval."""
 
 
 @dataclass(frozen=True)
@@ -199,8 +199,8 @@ class Periodic:
 
     def forward(self, values: FloatArray, noise: Noise) -> FloatArray:  # noqa: ARG002
         """Towards the network."""
-        turns = (values - self.seam) / (2 * np.pi)
-        return _outside(ndtri, turns - np.floor(turns))
+        revolutions = (values - self.seam) / (2 * np.pi)
+        return _outside(ndtri, revolutions - np.floor(revolutions))
 
     def inverse(self, values: FloatArray) -> FloatArray:
         """Back to an angle in (-pi, pi]."""
@@ -213,17 +213,17 @@ class Periodic:
 
 @dataclass(frozen=True)
 class Dequantise:
-    """Each atom becomes an interval of its own that is filled with noise; what lies above moves up by its width."""
+    """Each point mass becomes an interval of its own, filled with noise; what lies above moves up by its width."""
 
-    atoms: FloatArray
+    point_masses: FloatArray
     widths: FloatArray
 
     @classmethod
     def fit(cls, settings: DequantiseSettings, values: FloatArray, weights: FloatArray) -> Self:
         """Intervals as dense as the rest of the variable."""
-        listed = find_atoms(values) if settings.values is None else np.unique(settings.values)
+        listed = find_point_masses(values) if settings.values is None else np.unique(settings.values)
         single = ~np.isin(values, listed)
-        shares = np.array([np.sum(weights[values == atom]) for atom in listed]) / np.sum(weights)
+        shares = np.array([np.sum(weights[values == value]) for value in listed]) / np.sum(weights)
         low, high = (
             weighted_quantiles(values[single], weights[single], np.array([0.1, 0.9])) if np.any(single) else (0, 1)
         )
@@ -233,32 +233,32 @@ class Dequantise:
 
     def forward(self, values: FloatArray, noise: Noise) -> FloatArray:
         """Towards the network."""
-        if not len(self.atoms):
+        if not len(self.point_masses):
             return values
-        below = np.searchsorted(self.atoms, values)
-        nearest = np.minimum(below, len(self.atoms) - 1)
-        spread = np.where(self.atoms[nearest] == values, self.widths[nearest], 0.0)
+        below = np.searchsorted(self.point_masses, values)
+        nearest = np.minimum(below, len(self.point_masses) - 1)
+        spread = np.where(self.point_masses[nearest] == values, self.widths[nearest], 0.0)
         return values + self._moves[below] + spread * noise()
 
     def inverse(self, values: FloatArray) -> FloatArray:
-        """Back to physical units; whatever is in the interval of an atom becomes that atom."""
-        passed = np.searchsorted(self.atoms + self._moves[:-1], values, side="right")
-        if not len(self.atoms):
+        """Back to physical units; whatever is in the interval of a point mass becomes that value."""
+        passed = np.searchsorted(self.point_masses + self._moves[:-1], values, side="right")
+        if not len(self.point_masses):
             return values
-        atom = np.maximum(passed - 1, 0)
-        inside = (passed > 0) & (values <= self.atoms[atom] + self._moves[passed])
-        return np.where(inside, self.atoms[atom], values - self._moves[passed])
+        nearest = np.maximum(passed - 1, 0)
+        inside = (passed > 0) & (values <= self.point_masses[nearest] + self._moves[passed])
+        return np.where(inside, self.point_masses[nearest], values - self._moves[passed])
 
     def log_slope(self, values: FloatArray) -> FloatArray:
-        """0, and for an atom the logarithm of the width of its interval."""
+        """0, and for a point mass the logarithm of the width of its interval."""
         slopes = np.zeros(values.shape)
-        for atom, width in zip(self.atoms, self.widths, strict=True):
-            slopes[values == atom] = math.log(width)
+        for value, width in zip(self.point_masses, self.widths, strict=True):
+            slopes[values == value] = math.log(width)
         return slopes
 
     @property
     def _moves(self) -> FloatArray:
-        """How far a value moves up that has 0, 1, ... atoms below it."""
+        """How far a value moves up that has 0, 1, ... point masses below it."""
         return np.concatenate([[0.0], np.cumsum(self.widths)])
 
 

@@ -9,9 +9,9 @@ from simmorph.data.toys import dijet, gaussian, hgg, higgs, one_flow, reweightin
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from simmorph.data.toys.samples import Sample
+    from simmorph.data.toys.samples import ToySample
 
-TOYS: dict[str, Callable[[int, int], list[Sample]]] = {
+TOYS: dict[str, Callable[[int, int], list[ToySample]]] = {
     "dijet": dijet.samples,
     "gaussian": gaussian.samples,
     "hgg": hgg.samples,

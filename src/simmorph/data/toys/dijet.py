@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import expit
 
-from simmorph.data.toys.samples import BLOCK, Sample
+from simmorph.data.toys.samples import BLOCK, ToySample
 
 if TYPE_CHECKING:
     from simmorph.data.events import FloatArray
@@ -73,11 +73,11 @@ GLUON_SHIFT = np.array([[0.45, 0.0, 0.8, 0.0, 0.0], [0.0, 0.5, 0.0, 0.8, 0.0]])
 DELTA_R_SCALE = 0.25
 
 
-def samples(n_events: int, seed: int) -> list[Sample]:
+def samples(n_events: int, seed: int) -> list[ToySample]:
     """The two files, with `n_events` events each."""
     files = {"target.root": 0, "source.root": 1}
     metadata = {"toy": "dijet", "seed": seed, "signal_region_gev": BANDS["sr"]}
-    return [Sample(file, TREE, n_events, metadata, partial(_block, stream, seed)) for file, stream in files.items()]
+    return [ToySample(file, TREE, n_events, metadata, partial(_block, stream, seed)) for file, stream in files.items()]
 
 
 def as_target(linked: FloatArray, u: FloatArray) -> FloatArray:

@@ -15,7 +15,7 @@ together have the same spread in every variable, so that distances mean the same
 
 Truth. `<variable>_optimal` is where the map of least mean squared distance takes an event of the source, at its c:
 m_t + A (x - m_s) with A = S^-1/2 (S^1/2 T S^1/2)^1/2 S^-1/2 for covariances S and T. In the target it is the variable
-itself. The metadata tell the mean squared distance of the map for infinitely many events, `optimal_cost`.
+itself. The metadata hold the mean squared distance of the map for infinitely many events, `optimal_cost`.
 
 Source: Gelbrich, "On a formula for the L2 Wasserstein metric between measures on Euclidean and Hilbert spaces", Math.
 Nachr. 147 (1990) 185.
@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from simmorph.data.toys.samples import BLOCK, Sample
+from simmorph.data.toys.samples import BLOCK, ToySample
 
 if TYPE_CHECKING:
     from simmorph.data.events import FloatArray
@@ -78,10 +78,10 @@ SOURCE = Population("source", 0, 0.0, (1.0, 1.3, 0.7), (0.5, 0.2, -0.3), -0.3)
 TARGET = Population("target", 1, 0.6, (1.44, 1.14, 1.74), (-0.2, 0.6, 0.3), 0.1)
 
 
-def samples(n_events: int, seed: int) -> list[Sample]:
+def samples(n_events: int, seed: int) -> list[ToySample]:
     """The four files, with `n_events` events each."""
     return [
-        Sample(
+        ToySample(
             f"{population.name}{'_drift' if drifts else ''}.root",
             TREE,
             n_events,

@@ -35,7 +35,7 @@ from simmorph.data.toys.detector import Calorimeter, Detector, Identification, I
 from simmorph.data.toys.kinematics import HIGGS_MASS_GEV, Continuum, Recoil, Resonance, Scatterings
 from simmorph.data.toys.layout import MEV_PER_GEV, SCALE_FACTORS, TREE
 from simmorph.data.toys.records import entries
-from simmorph.data.toys.samples import BLOCK, Sample, block_lengths
+from simmorph.data.toys.samples import BLOCK, ToySample, block_lengths
 
 if TYPE_CHECKING:
     from simmorph.data.events import FloatArray
@@ -116,7 +116,7 @@ SIGNAL = Kind("mc_ggH125_gamgam.root", 3, 900002, 25, Process(_draw_signed, DETE
 WEIGHTS_STREAM = 4
 
 
-def samples(n_events: int, seed: int) -> list[Sample]:
+def samples(n_events: int, seed: int) -> list[ToySample]:
     """The three files, the first two with `n_events` events each and the signal with a fifth of them (one at least)."""
     n_signal, expected = max(1, n_events // 5), SIGNAL_FRACTION * n_events
     sum_weights = sum(
@@ -150,7 +150,7 @@ class Normalisation:
         return cls(expected / (LUMINOSITY_FB * 1000), sum_weights, expected)
 
 
-def _sample(kind: Kind, n_events: int, normalisation: Normalisation, seed: int) -> Sample:
+def _sample(kind: Kind, n_events: int, normalisation: Normalisation, seed: int) -> ToySample:
     metadata = {
         "toy": "hgg",
         "seed": seed,
@@ -161,7 +161,7 @@ def _sample(kind: Kind, n_events: int, normalisation: Normalisation, seed: int) 
     }
     if kind is DATA:
         metadata |= {"signal_strength": 1.0, "signal_fraction": SIGNAL_FRACTION}
-    return Sample(kind.file, TREE, n_events, metadata, partial(_block, kind, normalisation, seed))
+    return ToySample(kind.file, TREE, n_events, metadata, partial(_block, kind, normalisation, seed))
 
 
 def _block(kind: Kind, normalisation: Normalisation, seed: int, index: int, n_events: int) -> dict[str, Any]:

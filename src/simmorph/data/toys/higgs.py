@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from simmorph.data.toys.samples import BLOCK, Sample
+from simmorph.data.toys.samples import BLOCK, ToySample
 
 if TYPE_CHECKING:
     from simmorph.data.events import BoolArray, FloatArray
@@ -190,15 +190,15 @@ def log_ratio(variables: FloatArray) -> FloatArray:
     return SIGNAL.log_density(variables) - BACKGROUND.log_density(variables)
 
 
-def samples(n_events: int, seed: int) -> list[Sample]:
+def samples(n_events: int, seed: int) -> list[ToySample]:
     """The three files, with `n_events` events of background each, and as many or a twentieth of signal."""
     metadata = {"toy": "higgs", "seed": seed}
     n_data = n_events + round(SIGNAL_OVER_BACKGROUND * n_events)
     n_signal = n_data - n_events
     return [
-        Sample("background.root", TREE, n_events, metadata, partial(_block, (seed, 0), 0.0)),
-        Sample("signal.root", TREE, n_events, metadata, partial(_block, (seed, 1), 1.0)),
-        Sample("data.root", TREE, n_data, metadata, partial(_block, (seed, 2), n_signal / n_data)),
+        ToySample("background.root", TREE, n_events, metadata, partial(_block, (seed, 0), 0.0)),
+        ToySample("signal.root", TREE, n_events, metadata, partial(_block, (seed, 1), 1.0)),
+        ToySample("data.root", TREE, n_data, metadata, partial(_block, (seed, 2), n_signal / n_data)),
     ]
 
 

@@ -44,7 +44,7 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from scipy.special import ndtr, ndtri
 
-from simmorph.data.toys.samples import BLOCK, Sample
+from simmorph.data.toys.samples import BLOCK, ToySample
 
 if TYPE_CHECKING:
     from simmorph.data.events import FloatArray
@@ -196,11 +196,11 @@ SOURCE = Population(
 )
 
 
-def samples(n_events: int, seed: int) -> list[Sample]:
+def samples(n_events: int, seed: int) -> list[ToySample]:
     """The two files, with `n_events` events each."""
     metadata = {"toy": "one-flow", "seed": seed}
     return [
-        Sample(population.file, TREE, n_events, metadata, partial(_block, population, seed))
+        ToySample(population.file, TREE, n_events, metadata, partial(_block, population, seed))
         for population in (TARGET, SOURCE)
     ]
 
@@ -259,7 +259,7 @@ def _block(population: Population, seed: int, index: int, n_events: int) -> dict
 def _as_target(kinematics: FloatArray, chances: FloatArray, target: Correlated) -> FloatArray:
     """The shapes, (n_events, 4), that the target's recipe gives events of these kinematics and random numbers.
 
-    The mixing is triangular: the final kinematics tell the ones that the shapes were drawn with.
+    The mixing is triangular: those that the shapes were drawn with follow from the final kinematics.
     """
     mixed = TARGET.kinematic_scores(kinematics)
     first = np.linalg.solve(target.mixing[:3, :3], mixed.T).T

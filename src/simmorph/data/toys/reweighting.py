@@ -16,8 +16,8 @@ perfect reweighting gives to an event of the source, and the best possible discr
 the 1.3 % of the target that lie where the source has no events, and above 1000 for 9.6 %. So the true weights of the
 source have a mean of 0.95 at best, and leave about 1 % of its statistical power: their square has no finite mean, so
 that this share differs from seed to seed and never settles. A map of events has no such limit. Where one that is
-exactly right takes an event of the source (each latent variable to the same quantile, then the target's mixing) is told
-by `truth_var1_as_target` and `truth_var2_as_target`; in the target they are the variables themselves.
+exactly right takes an event of the source (each latent variable to the same quantile, then the target's mixing) is in
+`truth_var1_as_target` and `truth_var2_as_target`; in the target they are the variables themselves.
 
 A trap of the original: its classifier is trained with label 1 for the simulation, so that with its output s the factor
 s / (1 - s) is simulation over data, the inverse of the weight that its text announces, and its plots divide by it. Here
@@ -36,7 +36,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import ndtr
 
-from simmorph.data.toys.samples import BLOCK, Sample
+from simmorph.data.toys.samples import BLOCK, ToySample
 
 if TYPE_CHECKING:
     from simmorph.data.events import FloatArray
@@ -100,11 +100,11 @@ TARGET = Population("target.root", 0, 0.4, (0.0, 0.1), (0.0, 0.8), 0.2, 0.3)
 SOURCE = Population("source.root", 1, 0.3, (0.1, 0.1), (0.0, 1.0), 0.4, 0.1)
 
 
-def samples(n_events: int, seed: int) -> list[Sample]:
+def samples(n_events: int, seed: int) -> list[ToySample]:
     """The two files, with `n_events` events each."""
     metadata = {"toy": "reweighting", "seed": seed}
     return [
-        Sample(population.file, TREE, n_events, metadata, partial(_block, population, seed))
+        ToySample(population.file, TREE, n_events, metadata, partial(_block, population, seed))
         for population in (TARGET, SOURCE)
     ]
 

@@ -19,7 +19,7 @@ def block_lengths(n_events: int) -> Iterator[tuple[int, int]]:
 
 
 @dataclass(frozen=True)
-class Sample:
+class ToySample:
     """One file of a toy.
 
     Attributes:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from simmorph.neural.networks import Perceptron
-    from simmorph.neural.samples import Sample
+    from simmorph.neural.samples import Batch
 
 N_TREES = 60
 LEARNING_RATE = 0.2
@@ -144,7 +144,7 @@ def _standardised(inputs: FloatArray, shown: BoolArray) -> FloatArray:
     return np.asarray(np.clip(scaled, -LARGEST_INPUT, LARGEST_INPUT))
 
 
-def _cross_entropy(network: Perceptron, template: Sample, target: Sample) -> Tensor:
+def _cross_entropy(network: Perceptron, template: Batch, target: Batch) -> Tensor:
     """The weighted binary cross-entropy of a network that returns log(s / (1 - s)); each class counts half."""
     from torch.nn.functional import softplus  # noqa: PLC0415
 

@@ -15,7 +15,7 @@ class RunningMean(nn.Module):
     """The mean of a batch's vectors, remembered over batches while the network that makes them changes.
 
     A long memory averages the noise of batches away, but lags behind a network that moves. How far a batch is from the
-    running mean tells which of the two matters: noise alone has a known size, and what is beyond it is movement. The
+    running mean shows which of the two matters: noise alone has a known size, and what is beyond it is movement. The
     new batch gets the larger of 1 - memory and the share of movement in this distance, as in a Kalman filter.
 
     Args:

@@ -159,15 +159,15 @@ class Discrepancy(nn.Module):
         Args:
             target: points of the target.
             n_points: size of a batch; half of the target if that is less.
-            generator: on the CPU; deals disjoint batches.
+            generator: on the CPU; draws disjoint batches.
             n_repeats: how many pairs of batches.
         """
         n_target = len(target.weights)
         size = max(1, min(n_points, n_target // 2))
         found = []
         for _ in range(n_repeats):
-            dealt = torch.randperm(n_target, generator=generator)[: 2 * size].to(target.weights.device)
-            first, second = (Points(target.values[rows], target.weights[rows]) for rows in dealt.tensor_split(2))
+            order = torch.randperm(n_target, generator=generator)[: 2 * size].to(target.weights.device)
+            first, second = (Points(target.values[rows], target.weights[rows]) for rows in order.tensor_split(2))
             found.append(self(first, second))
         values = torch.stack(found)
         return Spread(values.mean(), values.std())
