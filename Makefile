@@ -9,7 +9,7 @@ JOBS ?= 2
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-quick lint bench clean
+.PHONY: help install demo test test-quick lint bench figures clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -46,6 +46,9 @@ lint: $(VENV)/.dev ## ruff and mypy
 
 bench: $(VENV)/.dev ## side-by-side measurements, printed as ratios
 	$(BIN)/python -m benchmarks
+
+figures: $(VENV)/.dev ## size and shape of the package and its tests, in one table
+	$(BIN)/python -m benchmarks.figures
 
 clean: ## remove everything that was built
 	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
