@@ -14,9 +14,10 @@ import pytest
 from simmorph.card import FileRecord, digest_of
 from simmorph.config.recipe import Recipe
 from simmorph.data.events import Events
+from simmorph.data.morphed import NON_FINITE, OUT_OF_RANGE
 from simmorph.data.splits import HOLDOUT, part_of
 from simmorph.errors import ConfigError, InputError, UsageError
-from simmorph.model import NON_FINITE, OUT_OF_RANGE, Model, Origin
+from simmorph.model import Model, Origin
 from simmorph.neural.training import Training
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ import numpy as np
 from simmorph import __version__
 from simmorph.card import FileRecord, ModelCard, Probe, SampleRecord, Variable
 from simmorph.data.events import Events
+from simmorph.data.morphed import NON_FINITE, OUT_OF_RANGE
 from simmorph.data.preprocessing.chain import Preprocessing
 from simmorph.data.preprocessing.proposal import propose_context_steps
 from simmorph.data.signed_weights import treated
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
     from simmorph.neural.history import History
     from simmorph.neural.training import Training
 
-NOT_SELECTED, NON_FINITE, OUT_OF_RANGE = 1, 2, 4
-"""The bits of `morph_status`; 0 is an event that was morphed and lies within the training range."""
 MIN_EVENTS = 100
 N_PROBE, N_NOTES = 8, 20_000
 PROBE_TOLERANCE = 1e-4

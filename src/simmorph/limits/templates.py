@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from simmorph.data.expressions import parse
+from simmorph.data.morphed import WEIGHT, features_in, standing_for
 from simmorph.data.ntuples import describe, expand_inputs, iterate, read_histogram
 from simmorph.errors import ConfigError, InputError, one_of
 from simmorph.limits.amplification import FEW_REPLICAS, eigen_variations, with_training_statistics
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from simmorph.data.events import BoolArray, FloatArray
 
 Note = Any
-MORPHED_WEIGHT = "weight_morphed"
 
 
 class Shape(NamedTuple):
@@ -390,7 +390,7 @@ class _Columns:
         region = settings.region or limits.region
         self.region = None if region is None else parse(region, f"limits, region of {settings.name}")
         self.tree, self.name, self.morphed = settings.tree or defaults.tree, settings.name, settings.morphed
-        self.weight = settings.weight or (MORPHED_WEIGHT if settings.morphed else defaults.weight)
+        self.weight = settings.weight or (WEIGHT if settings.morphed else defaults.weight)
 
     def read(self, path: str, first: int | None = None) -> Iterator[tuple[FloatArray, FloatArray]]:
         """The observable and the weights of the events of one file that are in the region, chunk by chunk.
@@ -419,11 +419,10 @@ class _Columns:
         known = describe(path, self.tree).branches
         if not self.morphed:
             return {name: name for name in names}
-        branches = {name: f"{name}_morphed" if f"{name}_morphed" in known else name for name in names}
+        branches = standing_for(names, known)
         if not any(branches[name] != name for name in self.observable.names):
-            morphed = [name.removesuffix("_morphed") for name in known if name.endswith("_morphed")]
             what = f"nothing in the observable {self.observable.text!r} is morphed"
-            raise InputError(path, what, f"write it in terms of the features; {one_of('', morphed)}")
+            raise InputError(path, what, f"write it in terms of the features; {one_of('', features_in(known))}")
         return branches
 
     def _flat(self, path: str, values: Any) -> FloatArray:

@@ -12,12 +12,25 @@ import numpy as np
 
 from simmorph.config.selection import read_selection
 from simmorph.data.events import Events
+from simmorph.data.morphed import (
+    FRIEND_TREE,
+    NON_FINITE,
+    NOT_MORPHED,
+    NOT_SELECTED,
+    OUT_OF_RANGE,
+    STATUS,
+    STATUS_BITS,
+    new_branches,
+    new_columns,
+    score_of,
+    spread,
+)
 from simmorph.data.ntuples import STEP, TreeInfo, create_ntuple, describe, expand_inputs, is_url, iterate, read_metadata
 from simmorph.data.outputs import refuse_existing, sha256_of
 from simmorph.data.selection import Selector
 from simmorph.errors import ConfigError, EmptySelectionError, InputError, UsageError, one_of
 from simmorph.methods.base import MIN_EFFECTIVE_FRACTION
-from simmorph.model import NON_FINITE, NOT_SELECTED, OUT_OF_RANGE, Model
+from simmorph.model import Model
 from simmorph.pipeline.units import check_units
 
 if TYPE_CHECKING:
@@ -28,8 +41,6 @@ if TYPE_CHECKING:
     from simmorph.data.events import FloatArray, IntArray
     from simmorph.data.ntuples import Column
 
-FRIEND_TREE = "morphed"
-WEIGHT, STATUS, SCORE = "weight_morphed", "morph_status", "morph_score"
 OUTSIDE_WARNING = 0.01
 """Share of events outside of the training range that is worth a warning."""
 
@@ -124,7 +135,7 @@ class _Tally:
         self.n_events += len(status)
         self.n_not_selected += int(np.count_nonzero(status & NOT_SELECTED))
         self.n_non_finite += int(np.count_nonzero(status & NON_FINITE))
-        morphed = (status & (NOT_SELECTED | NON_FINITE)) == 0
+        morphed = (status & NOT_MORPHED) == 0
         self.n_morphed += int(np.count_nonzero(morphed))
         self.n_out_of_range += int(np.count_nonzero(morphed & ((status & OUT_OF_RANGE) != 0)))
 
@@ -187,8 +198,7 @@ class Job:
     @property
     def new_branches(self) -> list[str]:
         """The branches that are added."""
-        score = [SCORE] if self.reweights else []
-        return [*(f"{variable.name}_morphed" for variable in self.model.card.features), *score, WEIGHT, STATUS]
+        return new_branches([variable.name for variable in self.model.card.features], reweights=self.reweights)
 
     def chunks(self, path: str) -> Iterator[dict[str, Column]]:
         """The branches to write, chunk by chunk, one row for each entry of the file."""
@@ -215,7 +225,7 @@ class Job:
         for start, columns in iterate(path, self.tree, selector.branches(sample), self.step):
             chosen = selector.run(columns, sample, check_unit=start == 0)
             new = self._morphed(chosen.columns, self._events(chosen.columns, first + chosen.rows + start))
-            yield _spread(new, chosen.rows, len(next(iter(columns.values()))))
+            yield spread(new, chosen.rows, len(next(iter(columns.values()))))
 
     def _first_id(self) -> int:
         """What the first event of the next file is seeded by.
@@ -237,36 +247,21 @@ class Job:
         """The new branches of some events."""
         after, status = self.model.transform(before, self.seed)
         self.power.add(after.weights[(status & NON_FINITE) == 0])
-        types = self.model.card.float_types()
-        new: dict[str, NDArray[Any]] = {}
-        for variable, values, usual in zip(self.model.card.features, after.features.T, types, strict=False):
-            kind = _float_type(columns[variable.name]) if variable.name in columns else usual
-            new[f"{variable.name}_morphed"] = values.astype(kind)
-        if self.reweights:
-            new[SCORE] = self._scores(before, after, status)
-        return {**new, WEIGHT: after.weights, STATUS: status.astype(np.int32)}
+        card = self.model.card
+        types = {
+            variable.name: _float_type(columns[variable.name]) if variable.name in columns else usual
+            for variable, usual in zip(card.features, card.float_types(), strict=False)
+        }
+        return new_columns(types, after, status, self._scores(before, after, status) if self.reweights else None)
 
     def _scores(self, before: Events, after: Events, status: IntArray) -> FloatArray:
-        """(n_events,), from 0 to 1: r / (1 + r), where r is the factor on an event's weight; NaN where it is not known.
-
-        It is the share of target events at that place if there were as many of both samples, and so a classifier's
-        score: no other function of the event tells source and target apart better.
-        """
+        """(n_events,), the score of each event by the factor on its weight; NaN where that is not known."""
         factors = np.full(len(before), np.nan)
         np.divide(after.weights, before.weights, out=factors, where=before.weights != 0)
         empty = np.flatnonzero(before.weights == 0)
         if len(empty):
             factors[empty] = self.model.transform(before[empty].with_weights(np.ones(len(empty))), self.seed)[0].weights
-        return np.where(status & NON_FINITE, np.nan, factors / (1 + factors))
-
-
-def _spread(new: Mapping[str, NDArray[Any]], rows: IntArray, n_entries: int) -> dict[str, NDArray[Any]]:
-    """One row for each entry: NaN and NOT_SELECTED where the selection dropped it."""
-    spread: dict[str, NDArray[Any]] = {}
-    for name, values in new.items():
-        spread[name] = np.full(n_entries, NOT_SELECTED if name == STATUS else np.nan, values.dtype)
-        spread[name][rows] = values
-    return spread
+        return np.where(status & NON_FINITE, np.nan, score_of(factors))
 
 
 def _matrix(columns: Mapping[str, Column], names: Sequence[str], n_events: int) -> FloatArray:
@@ -427,5 +422,5 @@ def _made_from(paths: Sequence[str], folder: Path, job: Job, selection: str | No
         "method": job.model.card.method.model_dump(mode="json"),
         "selection": selection,
         "seed": job.seed,
-        "status_bits": {"not_selected": NOT_SELECTED, "non_finite": NON_FINITE, "out_of_range": OUT_OF_RANGE},
+        "status_bits": STATUS_BITS,
     }

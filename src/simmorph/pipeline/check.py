@@ -10,6 +10,7 @@ from simmorph.config.evaluation import EvaluateSettings
 from simmorph.config.limits import LimitsRecipe
 from simmorph.config.selection import read_selection
 from simmorph.data.expressions import parse
+from simmorph.data.morphed import standing_for
 from simmorph.data.ntuples import describe, expand_inputs, read_histogram
 from simmorph.data.selection import Selector
 from simmorph.data.toys import TOYS
@@ -166,8 +167,8 @@ def _names_of(limits: LimitsSettings, sample: SampleSettings) -> set[str]:
 
 def _check_branches(path: str, tree: str, names: set[str], *, morphed: bool) -> None:
     known = describe(path, tree).branches
-    for name in sorted(names):
-        if name not in known and not (morphed and f"{name}_morphed" in known):
+    for name in sorted(standing_for(names, known).values() if morphed else names):
+        if name not in known:
             raise InputError(path, f"tree {tree!r} lacks {name!r}", one_of(name, known))
 
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from simmorph.data.expressions import parse
+from simmorph.data.morphed import DRAWN_WEIGHT
 from simmorph.data.ntuples import STEP, create_ntuple, expand_inputs, is_url, read_columns
 from simmorph.data.outputs import refuse_existing, sha256_of
 from simmorph.data.splits import uniform_of
 from simmorph.errors import EmptySelectionError, InputError, UsageError
 from simmorph.model import Model
-from simmorph.pipeline.evaluate.inputs import DRAWN_WEIGHT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

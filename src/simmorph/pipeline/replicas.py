@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from simmorph.data.morphed import replica_output
 from simmorph.data.outputs import refuse_existing
 from simmorph.errors import InputError
 from simmorph.model_folder import CARD, read_card
@@ -80,11 +81,6 @@ def replicas_of(model: Path) -> list[Path]:
     return found
 
 
-def replica_output(output: Path, replica: Path) -> Path:
-    """The file for a replica beside that of the model: OUT.root gives OUT.replica01.root."""
-    return output.with_name(f"{output.stem}.replica{replica.name}{output.suffix}")
-
-
 def replica_outputs(model: Path, output: Path, *, force: bool) -> list[tuple[Path, Path]]:
     """Each replica of a model, and the file for it; looked at before anything is written.
 
@@ -92,7 +88,7 @@ def replica_outputs(model: Path, output: Path, *, force: bool) -> list[tuple[Pat
         InputError: there are no replicas.
         UsageError: one of the files exists.
     """
-    outputs = [(replica, replica_output(output, replica)) for replica in replicas_of(model)]
+    outputs = [(replica, replica_output(output, replica.name)) for replica in replicas_of(model)]
     for _, path in outputs:
         refuse_existing(path, force=force)
     return outputs

@@ -10,6 +10,7 @@ import numpy as np
 from simmorph.config.recipe import required
 from simmorph.data.events import Events
 from simmorph.data.expressions import parse
+from simmorph.data.morphed import DRAWN_WEIGHT, FRIEND_TREE, NOT_MORPHED, OUT_OF_RANGE, STATUS, WEIGHT, branch_of
 from simmorph.data.ntuples import describe, entry_numbers, expand_inputs, is_url, read_columns, read_metadata, trees_in
 from simmorph.data.outputs import sha256_of
 from simmorph.errors import ConfigError, InputError, one_of
@@ -24,13 +25,6 @@ if TYPE_CHECKING:
     from simmorph.config.recipe import Recipe
     from simmorph.data.events import BoolArray, FloatArray, IntArray
     from simmorph.data.expressions import Expression
-
-FRIEND_TREE = "morphed"
-"""The tree that `simmorph apply --friend` writes."""
-DRAWN_WEIGHT = "weight"
-"""The branch of the weights that `simmorph apply --n-events` writes, unless the recipe names one."""
-LOST = 1 | 2
-"""Bits of `morph_status`: the event was not selected, or is not finite."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,9 +175,9 @@ class Inputs:
         made = {
             "read": len(self.source),
             "seen_in_training": int(self.source.seen.sum()),
-            "not_morphed": int(((self.status & LOST) > 0).sum()),
-            "outside_training_range_but_kept": int(((self.status & 4) > 0).sum()),
-            "not_finite": int((~finite & ((self.status & LOST) == 0)).sum()),
+            "not_morphed": int(((self.status & NOT_MORPHED) > 0).sum()),
+            "outside_training_range_but_kept": int(((self.status & OUT_OF_RANGE) > 0).sum()),
+            "not_finite": int((~finite & ((self.status & NOT_MORPHED) == 0)).sum()),
             "used": int(self._usable_rows().sum()),
         }
         drawn = {key: made[key] for key in ("read", "not_finite", "used")}
@@ -200,7 +194,7 @@ class Inputs:
     def _usable_rows(self) -> BoolArray:
         variables = [*self.names, *self.context]
         finite = self.source.is_finite(variables) & self.template.is_finite(variables)
-        return np.asarray(finite & ~self.source.seen & ((self.status & LOST) == 0))
+        return np.asarray(finite & ~self.source.seen & ((self.status & NOT_MORPHED) == 0))
 
     def _spare(self, in_region: BoolArray) -> BoolArray:
         """Seen target events that are drawn like the others in the region: only if training took all of the region."""
@@ -312,7 +306,7 @@ def _read_drawn(recipe: Recipe, derived: Mapping[str, Expression]) -> Table:
     drawn = recipe.model_copy(update={"weight": recipe.weight or DRAWN_WEIGHT})
     path = str(required(recipe.template, "template", "--template"))
     known = describe(path, recipe.tree).branches
-    if f"{recipe.features[0]}_morphed" in known:
+    if branch_of(recipe.features[0]) in known:
         what = "was made of a source, and the recipe names none"
         raise InputError(path, what, "add `source:` or give --source FILE")
     branches = [name for name in branches_of(drawn, None, derived) if name in known]
@@ -376,10 +370,10 @@ def _read_template(recipe: Recipe, source: Table, derived: Mapping[str, Expressi
     """The source with its morphed features and weights, and the status of each row."""
     paths = expand_inputs([str(required(recipe.template, "template", "--template"))])
     _check_origin(paths, source)
-    morphed = {name: f"{name}_morphed" for name in recipe.features}
+    morphed = {name: branch_of(name) for name in recipe.features}
     tree = recipe.tree if recipe.tree in trees_in(paths[0]) else FRIEND_TREE
-    columns = read_columns(paths, tree, [*morphed.values(), "weight_morphed", "morph_status"])
-    status = np.asarray(columns["morph_status"], np.int64)
+    columns = read_columns(paths, tree, [*morphed.values(), WEIGHT, STATUS])
+    status = np.asarray(columns[STATUS], np.int64)
     if len(status) != len(source):
         what = f"has {len(status)} rows, and the source has {len(source)}"
         raise InputError(paths[0], what, "give the template that `simmorph apply` made of this source")
@@ -387,7 +381,7 @@ def _read_template(recipe: Recipe, source: Table, derived: Mapping[str, Expressi
     table = replace(
         source,
         columns=with_derived({name: replaced[name] for name in replaced if name not in derived}, derived),
-        weights=np.asarray(columns["weight_morphed"], np.float64),
+        weights=np.asarray(columns[WEIGHT], np.float64),
         files=_hashes(paths),
     )
     return table, status
