@@ -153,3 +153,52 @@ def test_any_text_is_evaluated_for_every_event_or_refused(text: str) -> None:
     except ConfigError:
         return
     assert len(result) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "mend"),
+    [
+        ("pt1", "compare it"),
+        ("n", "compare it"),
+        ("1", "compare it"),
+        ("pt > 20", "any()"),
+        ("pt", "any()"),
+        ("word", "compare it"),
+    ],
+)
+def test_a_cut_that_is_not_true_or_false_is_refused_with_its_place_and_mend(text: str, mend: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        parse(text, "limits.region").passes(COLUMNS)
+    assert str(error.value).startswith(f"limits.region: {text!r} is not true or false for each event; ")
+    assert mend in error.value.mend
+
+
+CUTS = st.recursive(
+    st.tuples(
+        st.sampled_from(["x", "y", "1", "x + y", "abs(x)"]), st.sampled_from(["<", "<=", ">", ">=", "==", "!="])
+    ).map(lambda parts: f"({parts[0]} {parts[1]} 1 < y)" if parts[0] == "1" else f"({parts[0]} {parts[1]} 1)"),
+    lambda inner: st.one_of(
+        st.tuples(inner, st.sampled_from(["and", "or", "&", "|"]), inner).map(lambda parts: f"({' '.join(parts)})"),
+        inner.map(lambda text: f"(not {text})"),
+        inner.map(lambda text: f"(~{text})"),
+    ),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(text=CUTS, known=st.sampled_from([-2.0, 0.0, 1.0, 3.0]))
+def test_an_event_with_nan_passes_a_cut_only_if_any_number_in_its_place_would(text: str, known: float) -> None:
+    cut = parse(text)
+    assert not cut.passes({"x": np.array([np.nan]), "y": np.array([known])})[0] or all(
+        cut.passes({"x": np.array([number]), "y": np.array([known])})[0] for number in (-9.0, -1.0, 0.0, 1.0, 2.0)
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["pt1 != 1", "not pt1 > 1", "not (pt1 > 1 and passed)", "~(0 < pt1 < 9)", "pt1 == pt1"]
+)
+def test_nan_does_not_pass_a_cut_in_whatever_way_it_is_written(text: str) -> None:
+    columns = {"pt1": np.array([np.nan, np.nan]), "passed": np.array([True, True])}
+    assert parse(text).passes(columns).tolist() == [False, False]
+    assert parse("not isfinite(pt1) or pt1 > 1").passes(columns).tolist() == [True, True]

@@ -136,7 +136,7 @@ def test_input_that_does_not_fit_is_refused(changes: dict[str, Any], message: st
     ("changes", "message"),
     [
         ({"cuts": {"count": "n"}}, "'n' is not true or false"),
-        ({"cuts": {"list": "photon_pt > 20"}}, "is not one number per event"),
+        ({"cuts": {"list": "photon_pt > 20"}}, "is not true or false for each event; choose one with"),
         ({"variables": {"all": "photon_pt"}}, "is not one number per event"),
         (
             {"objects": {"photon": {"branches": {"pt": "pt"}, "cuts": ["branch('other') > 1"]}}},
@@ -144,6 +144,7 @@ def test_input_that_does_not_fit_is_refused(changes: dict[str, Any], message: st
         ),
         ({"regions": {"bad": "import os"}}, "is not an expression"),
         ({"weight": {"simulation": "tight", "data_if": "n > 9"}}, "is not one number per event"),
+        ({"weight": {"simulation": "mc", "data_if": "n"}}, "'n' is not true or false"),
     ],
 )
 def test_expressions_of_the_wrong_kind_are_refused(changes: dict[str, Any], message: str) -> None:

@@ -7,6 +7,7 @@ are no attributes, and depth and size are bounded: a recipe from a stranger can 
 from __future__ import annotations
 
 import ast
+import functools
 import operator
 import warnings
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ from simmorph.errors import ConfigError, SimmorphError, one_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+    from simmorph.data.events import BoolArray
 
 Value = Any
 """A number, a numpy array of one value per event, or an awkward array of a list per event."""
@@ -126,10 +129,6 @@ def _real(value: Value) -> Value:
     return float(value) if isinstance(value, (int, np.integer)) else value
 
 
-def _not(value: Value) -> Value:
-    return np.logical_not(value)
-
-
 def _invert(value: Value) -> Value:
     return np.logical_not(value) if isinstance(value, bool) else np.invert(value)
 
@@ -140,13 +139,24 @@ _BINARY: dict[type[ast.operator], Callable[[Value, Value], Value]] = {
     ast.FloorDiv: _arithmetic(np.floor_divide), ast.BitAnd: np.bitwise_and, ast.BitOr: np.bitwise_or,
 }  # fmt: skip
 _UNARY: dict[type[ast.unaryop], Callable[[Value], Value]] = {
-    ast.USub: lambda value: np.negative(_number(value)), ast.UAdd: _number, ast.Not: _not, ast.Invert: _invert,
+    ast.USub: lambda value: np.negative(_number(value)), ast.UAdd: _number,
+    ast.Not: np.logical_not, ast.Invert: _invert,
 }  # fmt: skip
+
+
+def _differ(left: Value, right: Value) -> Value:
+    """Whether two values are known and not the same; NaN is not known."""
+    return np.logical_and(left != right, np.logical_and(left == left, right == right))  # noqa: PLR0124 - NaN is not
+
+
 _COMPARISONS: dict[type[ast.cmpop], Callable[[Value, Value], Value]] = {
     ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge,
-    ast.Eq: operator.eq, ast.NotEq: operator.ne,
+    ast.Eq: operator.eq, ast.NotEq: _differ,
 }  # fmt: skip
 _JOINED: dict[type[ast.boolop], Callable[[Value, Value], Value]] = {ast.And: np.logical_and, ast.Or: np.logical_or}
+_OPPOSITES: dict[type[ast.cmpop], type[ast.cmpop]] = {
+    ast.Lt: ast.GtE, ast.LtE: ast.Gt, ast.Gt: ast.LtE, ast.GtE: ast.Lt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -168,7 +178,7 @@ class Expression:
         """The formula's value for every event: numpy for one number per event, awkward for a list per event.
 
         Integers are computed with 64 bits and floats in double precision, so that nothing wraps around. A missing
-        value, like the maximum of no photons, is NaN, which fails every comparison but `!=`.
+        value, like the maximum of no photons, is NaN, which fails every comparison, with `not` before it too.
 
         Raises:
             ConfigError: a column is missing or is not of a kind that the formula can use.
@@ -187,6 +197,29 @@ class Expression:
         except Exception as error:
             reason = str(error).strip().partition("\n")[0][:200] or type(error).__name__
             raise ConfigError(self.where, f"{self.text!r} cannot be computed: {reason}") from error
+
+    def passes(self, columns: Mapping[str, Value]) -> BoolArray:
+        """(n_events,), which events pass this formula as a cut; where a comparison needs NaN, they do not.
+
+        Raises:
+            ConfigError: see `evaluate`; or it is not one boolean for each event.
+        """
+        return self.booleans(columns, is_object=False)  # type: ignore[no-any-return]
+
+    def booleans(self, columns: Mapping[str, Value], *, is_object: bool) -> Value:
+        """The value as a cut: a boolean for each event or, of objects, for each entry of each event's list.
+
+        Raises:
+            ConfigError: see `evaluate`; or it is something else.
+        """
+        values = self.evaluate(columns)
+        is_list = isinstance(values, ak.Array)
+        is_boolean = "bool" in str(values.type) if is_list else values.dtype == np.bool_
+        if is_boolean and (values.ndim == 1 or (is_object and values.ndim == 2)):
+            return values
+        what = f"{self.text!r} is not true or false for each event"
+        mend = "choose one with [0], or use any(), all(), count()" if is_list else "compare it with something"
+        raise ConfigError(self.where, what, mend)
 
 
 def _spread(value: Value, columns: Mapping[str, Value]) -> Value:
@@ -355,23 +388,43 @@ def _binary(node: Any, columns: Mapping[str, Value]) -> Value:
 
 
 def _unary(node: Any, columns: Mapping[str, Value]) -> Value:
-    return _UNARY[type(node.op)](_evaluate(node.operand, columns))
+    opposite = _opposite(node.operand) if isinstance(node.op, (ast.Not, ast.Invert)) else None
+    return _UNARY[type(node.op)](_evaluate(node.operand, columns)) if opposite is None else _evaluate(opposite, columns)
+
+
+def _opposite(node: ast.expr) -> ast.expr | None:
+    """What is true where a condition is false, and nowhere where it cannot be told for NaN; None if it is no condition.
+
+    `not (x > 1)` is `x <= 1`, and `not (a and b)` is `not a or not b`.
+    """
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.Not, ast.Invert)):
+        return node.operand
+    if isinstance(node, ast.BoolOp):
+        other = ast.Or() if isinstance(node.op, ast.And) else ast.And()
+        return ast.BoolOp(other, [ast.UnaryOp(ast.Not(), part) for part in node.values])
+    if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.BitAnd, ast.BitOr)):
+        sides = _opposite(node.left), _opposite(node.right)
+        if sides[0] is None or sides[1] is None:
+            return None
+        return ast.BinOp(sides[0], ast.BitOr() if isinstance(node.op, ast.BitAnd) else ast.BitAnd(), sides[1])
+    if isinstance(node, ast.Compare):
+        lefts = [node.left, *node.comparators[:-1]]
+        steps: list[ast.expr] = [
+            ast.Compare(left, [_OPPOSITES[type(how)]()], [right])
+            for left, how, right in zip(lefts, node.ops, node.comparators, strict=True)
+        ]
+        return steps[0] if len(steps) == 1 else ast.BoolOp(ast.Or(), steps)
+    return None
 
 
 def _joined(node: Any, columns: Mapping[str, Value]) -> Value:
-    values = [_evaluate(part, columns) for part in node.values]
-    for value in values[1:]:
-        values[0] = _JOINED[type(node.op)](values[0], value)
-    return values[0]
+    return functools.reduce(_JOINED[type(node.op)], (_evaluate(part, columns) for part in node.values))
 
 
 def _compare(node: Any, columns: Mapping[str, Value]) -> Value:
     operands = [_evaluate(part, columns) for part in (node.left, *node.comparators)]
     steps = zip(node.ops, operands[:-1], operands[1:], strict=True)
-    results = [_COMPARISONS[type(how)](left, right) for how, left, right in steps]
-    for result in results[1:]:
-        results[0] = np.logical_and(results[0], result)
-    return results[0]
+    return functools.reduce(np.logical_and, (_COMPARISONS[type(how)](left, right) for how, left, right in steps))
 
 
 def _call(node: Any, columns: Mapping[str, Value]) -> Value:

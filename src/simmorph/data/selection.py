@@ -96,7 +96,7 @@ class Objects:
         """For each object of each event, whether it passes all cuts."""
         like = next(iter(lists.values()))
         known = {**events, **lists}
-        passed = [_object_mask(cut, cut.evaluate(known), like) for cut in self.cuts]
+        passed = [_object_mask(cut, cut.booleans(known, is_object=True), like) for cut in self.cuts]
         combined = passed[0]
         for mask in passed[1:]:
             combined = combined & mask
@@ -210,7 +210,7 @@ class Selector:
         is_data, weights = self._weigh(events, sample)
         passed, cutflow = self._cut(events, weights)
         rows = np.flatnonzero(passed)
-        regions = {f"in_{name}": _event_mask(it, events) for name, it in self.regions.items()}
+        regions = {f"in_{name}": it.passes(events) for name, it in self.regions.items()}
         kept = {name: _compact(events[name]) for name in self.variables} | regions | {"weight": weights}
         for name, branch in (("run", self.selection.run), ("event", self.selection.event)):
             if branch:
@@ -238,8 +238,7 @@ class Selector:
         n_events = len(next(iter(events.values())))
         is_data = np.full(n_events, sample == "data")
         if sample == "auto" and "data_if" in self.weights:
-            rule = self.weights["data_if"]
-            is_data = _event_mask(rule, events)
+            is_data = self.weights["data_if"].passes(events)
         weights = np.zeros(n_events)
         for kind, mine in (("data", is_data), ("simulation", ~is_data)):
             if mine.any():
@@ -256,7 +255,7 @@ class Selector:
         passed = np.ones(len(weights), np.bool_)
         cutflow = [_yield_of(weights)]
         for expression in self.cuts.values():
-            passed &= _event_mask(expression, events)
+            passed &= expression.passes(events)
             cutflow.append(_yield_of(weights[passed]))
         return passed, np.array(cutflow)
 
@@ -286,20 +285,11 @@ def _numbers(expression: Expression, values: Column) -> NDArray[Any]:
     return values
 
 
-def _as_mask(expression: Expression, values: Column) -> Any:
-    """The values, if they are booleans."""
-    kind = str(values.type) if isinstance(values, ak.Array) else values.dtype.name
-    if "bool" not in kind:
-        raise ConfigError(expression.where, f"{expression.text!r} is not true or false", "compare it with something")
-    return values
-
-
-def _object_mask(expression: Expression, values: Column, like: ak.Array) -> ak.Array:
-    """The values, if they are one boolean for each object, or for each event."""
-    mask = _as_mask(expression, values)
+def _object_mask(expression: Expression, mask: Column, like: ak.Array) -> ak.Array:
+    """A boolean for each object, of one for each object or for each event."""
     if isinstance(mask, np.ndarray):
         return ak.broadcast_arrays(mask, like)[0]
-    if mask.ndim != 2 or not ak.all(ak.num(mask) == ak.num(like)):
+    if not ak.all(ak.num(mask) == ak.num(like)):
         raise ConfigError(expression.where, f"{expression.text!r} is not one value for each object")
     return mask
 
@@ -309,10 +299,6 @@ def _whole(branch: str, column: Column) -> IntArray:
     if not isinstance(column, np.ndarray) or column.dtype.kind not in "iuf":
         raise InputError(f"branch {branch!r}", "is not one number per event")
     return column.astype(np.int64)
-
-
-def _event_mask(expression: Expression, events: Mapping[str, Column]) -> BoolArray:
-    return _as_mask(expression, _numbers(expression, expression.evaluate(events)))  # type: ignore[no-any-return]
 
 
 def _compact(values: NDArray[Any]) -> NDArray[Any]:
