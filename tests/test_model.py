@@ -18,7 +18,6 @@ from simmorph.data.morphed import NON_FINITE, OUT_OF_RANGE
 from simmorph.data.splits import HOLDOUT, part_of
 from simmorph.errors import ConfigError, InputError, UsageError
 from simmorph.model import Model, Origin
-from simmorph.neural.training import Training
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +49,7 @@ ORIGIN = Origin((FileRecord(path="mc.root", sha256="aa", n_entries=N_EVENTS),), 
 
 def _fitted(recipe: Recipe | None = None, source: Events = SOURCE, target: Events = TARGET) -> Model:
     recipe = recipe or _recipe()
-    return Model.fit(recipe, source, target, Training(recipe.training), ORIGIN)
+    return Model.fit(recipe, source, target, origin=ORIGIN)
 
 
 @pytest.fixture(scope="module")
@@ -226,8 +225,8 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "other order": (lambda folder: _edit_card(folder, _swap_features, sign=True), "belongs to other variables"),
     "other probe": (lambda folder: _edit_card(folder, _shift_probe, sign=True), "does not repeat its probe"),
     "newer format": (
-        lambda folder: _edit_card(folder, lambda card: card.update(format_version=2), sign=True),
-        "format version 2",
+        lambda folder: _edit_card(folder, lambda card: card.update(format_version=3), sign=True),
+        "format version 3",
     ),
     "unknown key": (lambda folder: _edit_card(folder, lambda card: card.update(extra=1), sign=True), "damaged"),
     "pickle as card": (lambda folder: (folder / "card.json").write_bytes(pickle.dumps({"a": 1})), "is not JSON"),

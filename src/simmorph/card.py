@@ -10,14 +10,15 @@ import numpy as np
 from pydantic import Field
 
 from simmorph.config.documents import Section
-from simmorph.config.recipe import MethodSettings, ReweightSettings
-from simmorph.config.training import TrainingSettings
+from simmorph.config.learning import Learning, MethodSettings
 from simmorph.data.splits import HOLDOUT, part_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from simmorph.data.events import BoolArray, IntArray
 
-FORMAT_VERSION: Literal[1] = 1
+FORMAT_VERSION: Literal[2] = 2
 
 
 class FileRecord(Section):
@@ -29,6 +30,11 @@ class FileRecord(Section):
     """Of its content; empty for a file on a server."""
     n_entries: int
     """Entries of its tree."""
+
+    @property
+    def content(self) -> str:
+        """A hash of what is in it; a file on a server stands for itself."""
+        return self.sha256 or self.path
 
 
 class SampleRecord(Section):
@@ -77,22 +83,14 @@ class ModelCard(Section):
 
     format: Literal["simmorph-model"] = "simmorph-model"
     """What this folder is."""
-    format_version: Literal[1] = FORMAT_VERSION
+    format_version: Literal[2] = FORMAT_VERSION
     """How it is laid out."""
     versions: dict[str, str]
     """Of the software that wrote it."""
-    recipe: dict[str, Any]
-    """The whole recipe, defaults included."""
-    method: MethodSettings
-    """What was learnt."""
-    reweight: ReweightSettings | None = None
-    """What made the contexts of source and target agree before."""
+    learning: Learning
+    """What was learnt from what, defaults included."""
     kind: Literal["morph", "reweight", "generate"]
     """What the method changes."""
-    training: TrainingSettings
-    """How it was learnt, with the seed and the sizes of the parts."""
-    region: str | None
-    """The cut on the samples."""
     features: list[Variable]
     """What is morphed, in the order of the tensors."""
     context: list[Variable]
@@ -114,6 +112,11 @@ class ModelCard(Section):
     tensors_sha256: str
     """Of the file of tensors."""
 
+    @property
+    def identity(self) -> str:
+        """What tells it from models of another learning; see `identity_of`."""
+        return identity_of(self.learning, self.source.files, self.target.files)
+
     def seen(
         self, sample: Literal["source", "target"], file_sha256: str, ids: IntArray, in_region: BoolArray
     ) -> BoolArray:
@@ -128,7 +131,8 @@ class ModelCard(Section):
         record = self.source if sample == "source" else self.target
         if file_sha256 not in {file.sha256 for file in record.files}:
             return np.zeros(len(ids), np.bool_)
-        parts = part_of(ids, self.training.seed, self.training.validation, self.training.holdout)
+        training = self.learning.training
+        parts = part_of(ids, training.seed, training.validation, training.holdout)
         return np.asarray((parts != HOLDOUT) & in_region, np.bool_)
 
     def float_types(self) -> list[type[np.floating[Any]]]:
@@ -144,15 +148,15 @@ class ModelCard(Section):
         return "\n".join([*self._head(), "", *self._variables(), "", *self._history(), *self._remarks()])
 
     def _head(self) -> list[str]:
-        before = {"reweight": f"{self.reweight.name} ({_options_text(self.reweight)})"} if self.reweight else {}
+        method, reweight, training = self.learning.method, self.learning.reweight, self.learning.training
+        before = {"reweight": f"{reweight.name} ({_options_text(reweight)})"} if reweight else {}
         rows = {
             **before,
-            "method": f"{self.method.name} ({self.kind}; {_options_text(self.method)})",
+            "method": f"{method.name} ({self.kind}; {_options_text(method)})",
             "source": _sample_text(self.source),
             "target": _sample_text(self.target),
-            "region": self.region or "all events",
-            "parts": f"validation {self.training.validation:g}, holdout {self.training.holdout:g}, "
-            f"seed {self.training.seed}",
+            "region": self.learning.region or "all events",
+            "parts": f"validation {training.validation:g}, holdout {training.holdout:g}, seed {training.seed}",
             "tensors": f"sha256 {self.tensors_sha256}",
             "written by": ", ".join(f"{name} {version}" for name, version in self.versions.items()),
         }
@@ -211,6 +215,19 @@ def _value_text(value: Any) -> str:
     if len(value) > 4:
         return f"[{len(value)} values]"
     return "[" + ", ".join(f"{item:.6g}" for item in value) + "]"
+
+
+def identity_of(learning: Learning, source: Sequence[FileRecord], target: Sequence[FileRecord]) -> str:
+    """What tells one learning from another: its settings, the content of its files in their order, and nothing else.
+
+    Models of one identity are the same up to the rounding of numbers. Where the files lie does not matter; of a sample
+    that was not read from files, as of a generator's source, its key in the recipe counts.
+    """
+    files = {
+        "source": [file.content for file in source] or learning.source,
+        "target": [file.content for file in target] or learning.target,
+    }
+    return digest_of({**learning.decisive(), **files})
 
 
 def digest_of(content: dict[str, Any]) -> str:

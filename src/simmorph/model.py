@@ -1,4 +1,4 @@
-"""The model: recipe, preprocessing and method in one artefact that is fitted, applied, saved and loaded."""
+"""The model: learning, preprocessing and method in one artefact that is fitted, applied, saved and loaded."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from simmorph import __version__
-from simmorph.card import FileRecord, ModelCard, Probe, SampleRecord, Variable
+from simmorph.card import FileRecord, ModelCard, Probe, SampleRecord, Variable, identity_of
 from simmorph.data.events import Events
 from simmorph.data.morphed import NON_FINITE, OUT_OF_RANGE
 from simmorph.data.preprocessing.chain import Preprocessing
@@ -24,17 +24,17 @@ from simmorph.methods.ensemble import GeneratorMixture
 from simmorph.methods.generator import Generator
 from simmorph.methods.reweighted import with_reweighting
 from simmorph.model_folder import explained, read_card, read_tensors, sha256_of_tensors, write_folder
+from simmorph.neural.training import Training
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from simmorph.config.recipe import Recipe
+    from simmorph.config.learning import Learning
     from simmorph.config.training import NegativeWeights
     from simmorph.data.events import BoolArray, FloatArray, IntArray
     from simmorph.methods.base import Method
     from simmorph.neural.history import History
-    from simmorph.neural.training import Training
 
 MIN_EVENTS = 100
 N_PROBE, N_NOTES = 8, 20_000
@@ -88,41 +88,51 @@ class Model:
     probe_is_exact: bool = True
 
     @classmethod
-    def fit(cls, recipe: Recipe, source: Events, target: Events, how: Training, origin: Origin | None = None) -> Model:
+    def fit(
+        cls,
+        learning: Learning,
+        source: Events,
+        target: Events,
+        how: Training | None = None,
+        origin: Origin | None = None,
+    ) -> Model:
         """Learn to make source look like target.
 
         The hold-out part is taken away before anything is fitted, and the preprocessing is fitted to the training part
         alone, to both samples together.
 
         Args:
-            recipe: features, context, preprocessing and method.
+            learning: features, context, preprocessing, method and training; a recipe is one.
             source: the sample to be morphed, in physical units; a generator does not look at it, and it may be empty.
             target: the sample it should look like.
-            how: settings of the training.
+            how: where to keep checkpoints, when to stop and so on, with the settings of `learning.training`.
             origin: where the samples came from.
 
         Raises:
             InputError: too few events, or values or weights that cannot be trained on.
             ConfigError: the method or a step of preprocessing does not take its options.
         """
-        method = build_method(recipe.method, len(recipe.features), len(recipe.context), recipe.training.seeds)
-        method = with_reweighting(method, recipe.reweight, recipe.context)
+        learning, origin, how = learning.learning, origin or Origin(), how or Training(learning.training)
+        if how.settings != learning.training:
+            raise ValueError("these are settings of another training than that of the learning")
+        how = replace(how, learning=identity_of(learning, origin.source, origin.target))
+        method = _untrained(learning)
         samples = {"target": _without_holdout(target, how)}
         if method.kind != "generate":
             samples = {"source": _without_holdout(source, how), **samples}
-        samples, told = _trainable(samples, recipe, how)
-        features, context = _fit_preprocessing(recipe, list(samples.values()), how)
+        samples, told = _trainable(samples, learning, how)
+        features, context = _fit_preprocessing(learning, list(samples.values()), how)
         prepared = {name: _prepared(events, features, context) for name, events in samples.items()}
         history = method.fit(prepared.get("source", prepared["target"][:0]), prepared["target"], how)
         method.eval()
         card = _new_card(
-            recipe,
+            learning,
             method,
             preprocessing=(features, context),
             samples=samples,
             how=how,
             history=history,
-            origin=origin or Origin(),
+            origin=origin,
         )
         first = next(iter(samples))
         card = _with_notes(card, method, prepared[first][:N_NOTES], told)
@@ -146,8 +156,7 @@ class Model:
         with explained(folder):
             features = _preprocessing_of(card, "features", card.features)
             context = _preprocessing_of(card, "context", card.context)
-            method = build_method(card.method, len(card.features), len(card.context), card.training.seeds)
-            method = with_reweighting(method, card.reweight, [variable.name for variable in card.context])
+            method = _untrained(card.learning)
             method.load_state_dict(tensors)
         method.eval()
         model = cls(card, method, features, context)
@@ -260,6 +269,12 @@ class Model:
         return np.array_equal(after.features, expected.features) and np.array_equal(after.weights, expected.weights)
 
 
+def _untrained(learning: Learning) -> Method:
+    """The method of a learning, with its reweighting before it and all members of its ensemble."""
+    method = build_method(learning.method, len(learning.features), len(learning.context), learning.training.seeds)
+    return with_reweighting(method, learning.reweight, learning.context)
+
+
 def _beyond(values: FloatArray, variables: Sequence[Variable]) -> BoolArray:
     """(n_events,), whether a value lies beyond the training range of its variable."""
     low = np.array([variable.low for variable in variables])
@@ -284,13 +299,13 @@ def _without_holdout(events: Events, how: Training) -> Events:
     return events[part_of(events.ids, settings.seed, settings.validation, settings.holdout) != HOLDOUT]
 
 
-def _trainable(samples: Mapping[str, Events], recipe: Recipe, how: Training) -> tuple[dict[str, Events], Notes]:
+def _trainable(samples: Mapping[str, Events], learning: Learning, how: Training) -> tuple[dict[str, Events], Notes]:
     """The samples with weights that can be trained on, and what was done for it.
 
     Raises:
         InputError: they cannot be trained on.
     """
-    settings, variables = how.settings, [*recipe.features, *recipe.context]
+    settings, variables = how.settings, [*learning.features, *learning.context]
     trainable, told = {}, Notes({}, [])
     for name, events in samples.items():
         _check_sample(events, name, variables, settings.negative_weights)
@@ -321,7 +336,9 @@ def _check_sample(events: Events, name: str, variables: Sequence[str], negative_
             raise InputError(name, what, f"cut them away, as with `region: isfinite({variable})`")
 
 
-def _fit_preprocessing(recipe: Recipe, samples: Sequence[Events], how: Training) -> tuple[Preprocessing, Preprocessing]:
+def _fit_preprocessing(
+    learning: Learning, samples: Sequence[Events], how: Training
+) -> tuple[Preprocessing, Preprocessing]:
     """Features and context, from the training parts of both samples, each counting the same."""
     parts = [how.split(events)[0] for events in samples]
     if not all(len(part) and np.sum(part.weights) > 0 for part in parts):
@@ -330,8 +347,10 @@ def _fit_preprocessing(recipe: Recipe, samples: Sequence[Events], how: Training)
     of_context = Events.of(both.context, None, both.weights, both.ids)
     seed = how.settings.seed
     return (
-        Preprocessing.fit(recipe.features, recipe.preprocessing, both, seed),
-        Preprocessing.fit(recipe.context, recipe.preprocessing, of_context, seed + 1, propose=propose_context_steps),
+        Preprocessing.fit(learning.features, learning.preprocessing, both, seed),
+        Preprocessing.fit(
+            learning.context, learning.preprocessing, of_context, seed + 1, propose=propose_context_steps
+        ),
     )
 
 
@@ -351,7 +370,7 @@ def _prepared(events: Events, features: Preprocessing, context: Preprocessing, s
 
 
 def _new_card(  # noqa: PLR0913 - a card tells everything
-    recipe: Recipe,
+    learning: Learning,
     method: Method,
     *,
     preprocessing: tuple[Preprocessing, Preprocessing],
@@ -364,14 +383,10 @@ def _new_card(  # noqa: PLR0913 - a card tells everything
     nothing = SampleRecord(n_events=0, sum_of_weights=0.0)
     return ModelCard(
         versions=_versions(),
-        recipe=recipe.model_dump(mode="json"),
-        method=recipe.method,
-        reweight=recipe.reweight,
+        learning=learning,
         kind=method.kind,
-        training=how.settings,
-        region=recipe.region,
-        features=_variables(recipe.features, training_part.features, origin.units),
-        context=_variables(recipe.context, training_part.context, origin.units),
+        features=_variables(learning.features, training_part.features, origin.units),
+        context=_variables(learning.context, training_part.context, origin.units),
         preprocessing={"features": preprocessing[0].to_json(), "context": preprocessing[1].to_json()},
         source=_sample_record(samples["source"], origin.source) if "source" in samples else nothing,
         target=_sample_record(samples["target"], origin.target),

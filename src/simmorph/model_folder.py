@@ -74,7 +74,7 @@ def read_card(folder: Path) -> ModelCard:
     version = content.get("format_version")
     if version != FORMAT_VERSION:
         what = f"is of format version {version!r}, and this simmorph reads {FORMAT_VERSION}"
-        raise InputError(path, what, "use the simmorph that wrote it")
+        raise InputError(path, what, "train it anew, or use the simmorph that wrote it")
     with explained(path):
         if content.pop("card_sha256", None) != digest_of(content):
             raise ValueError("its content does not match its checksum")

@@ -43,8 +43,8 @@ def test_every_repeat_has_the_same_seed_for_all_methods(tmp_path: Path) -> None:
     assert seeds == [[5, 6, 7], [5, 6, 7]]
 
 
-def test_a_method_has_the_recipe_that_train_would_need(tmp_path: Path) -> None:
-    alone = load(tmp_path).recipe_of(load(tmp_path).methods[1], 2)
+def test_a_method_learns_what_a_recipe_of_its_own_would_say(tmp_path: Path) -> None:
+    alone = load(tmp_path).learning_of(load(tmp_path).methods[1], 2)
     assert (alone.source, alone.context, alone.region) == (["a.root"], ["m"], "m > 3")
     assert (alone.method.name, alone.training.epochs, alone.training.seed) == ("one_flow", 9, 7)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.linalg import cholesky
 
-from simmorph.config.recipe import MethodSettings
+from simmorph.config.learning import MethodSettings
 from simmorph.config.training import TrainingSettings
 from simmorph.data.events import Events
 from simmorph.data.toys import TOYS

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from simmorph.config.recipe import MethodSettings
+from simmorph.config.learning import MethodSettings
 from simmorph.config.training import TrainingSettings
 from simmorph.data.events import Events
 from simmorph.methods import build_method

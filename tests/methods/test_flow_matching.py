@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from simmorph.config.recipe import MethodSettings, Recipe
+from simmorph.config.learning import MethodSettings
+from simmorph.config.recipe import Recipe
 from simmorph.config.training import TrainingSettings
 from simmorph.data.events import Events
 from simmorph.errors import ConfigError, InputError

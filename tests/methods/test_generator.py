@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from simmorph.config.recipe import MethodSettings
+from simmorph.config.learning import MethodSettings
 from simmorph.config.training import TrainingSettings
 from simmorph.data.estimates import Estimate
 from simmorph.data.events import Events

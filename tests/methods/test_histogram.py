@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from simmorph.config.recipe import MethodSettings
+from simmorph.config.learning import MethodSettings
 from simmorph.config.training import TrainingSettings
 from simmorph.data.events import Events
 from simmorph.errors import ConfigError

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from simmorph.config.recipe import MethodSettings, Recipe
+from simmorph.config.learning import MethodSettings
+from simmorph.config.recipe import Recipe
 from simmorph.config.training import TrainingSettings
 from simmorph.data.events import Events
 from simmorph.errors import ConfigError, InputError

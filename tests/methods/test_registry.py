@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from simmorph.config.recipe import MethodSettings
+from simmorph.config.learning import MethodSettings
 from simmorph.errors import ConfigError
 from simmorph.methods import METHODS, build_method
 from simmorph.methods.registry import options_of

@@ -61,8 +61,8 @@ def test_the_method_sees_the_source_with_its_factors() -> None:
 def test_the_effective_fraction_is_told_and_kept() -> None:
     card = fitted().card
     assert 0.6 < card.numbers["reweight_effective_fraction"] < 0.95
-    assert card.reweight is not None
-    assert card.reweight.options == {"bins": 10}
+    assert card.learning.reweight is not None
+    assert card.learning.reweight.options == {"bins": 10}
     assert "histogram (bins=10)" in card.to_text()
 
 

@@ -142,7 +142,7 @@ def test_the_folder_has_tables_a_plot_of_each_region_page_and_what_they_are_made
 
 def test_a_model_of_the_table_can_be_loaded(result: CompareResult) -> None:
     (path,) = result.report["methods"]["weights"]["models"]
-    assert Model.load(Path(path)).card.method.name == "classifier"
+    assert Model.load(Path(path)).card.learning.method.name == "classifier"
 
 
 def test_what_is_up_to_date_is_not_made_again(folder: Path, output: Path, result: CompareResult) -> None:

@@ -40,7 +40,7 @@ def test_training_writes_a_model_that_knows_its_inputs(
     record = card.source.files[0]
     assert record.sha256 == hashlib.sha256((tmp_path / "source.root").read_bytes()).hexdigest()
     assert record.n_entries == 2000
-    assert card.region == "in_control"
+    assert card.learning.region == "in_control"
     assert [variable.unit for variable in card.features] == ["GeV", "", "rad"]
     result = json.loads(outcome.stdout)
     assert result["tensors_sha256"] == card.tensors_sha256
@@ -53,7 +53,7 @@ def test_command_line_takes_the_place_of_the_recipe(
     recipe = write_recipe(source="nowhere.root")
     options = ["--source", tmp_path / "source.root", "-o", tmp_path / "other", "--set", "training.seed=9"]
     assert simmorph("train", "-c", recipe, *options, "-q").code == 0
-    assert read_card(tmp_path / "other").training.seed == 9
+    assert read_card(tmp_path / "other").learning.training.seed == 9
     assert not (tmp_path / "model").exists()
 
 

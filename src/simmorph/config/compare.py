@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from simmorph.config.documents import Name, Section, read_document, validate
+from simmorph.config.documents import INCIDENTAL, Name, Section, read_document, validate
 from simmorph.config.evaluation import JudgeName, TwoNames
-from simmorph.config.recipe import MethodSettings, Recipe, Samples, load_any_recipe
+from simmorph.config.learning import Learning, MethodSettings, Samples
+from simmorph.config.recipe import MadeInputs, Recipe, load_any_recipe
 from simmorph.config.training import TrainingSettings
 from simmorph.errors import ConfigError, one_of
 
@@ -61,11 +62,11 @@ class JudgeSettings(Section):
     """The classifier whose AUC ranks the methods."""
     max_events: Annotated[int, Field(ge=100)] = 50_000
     """Largest number of events of each sample that the classifier sees."""
-    label: str = ""
+    label: Annotated[str, INCIDENTAL] = ""
     """The experiment's label on the plot and page, such as `ATLAS Open Data`."""
 
 
-class CompareRecipe(Samples):
+class CompareRecipe(Samples, MadeInputs):
     """Many methods on the same events, with the same seeds, measured in the same way.
 
     Paths are relative to the folder in which the command runs.
@@ -114,10 +115,10 @@ class CompareRecipe(Samples):
         settings = self.training.model_dump() | method.training
         return TrainingSettings.model_validate(settings | {"seed": self.training.seed + repeat})
 
-    def recipe_of(self, method: ComparedMethod, repeat: int = 0) -> Recipe:
-        """What `simmorph train` would need to learn one method in one repeat."""
-        shared = {name: getattr(self, name) for name in Samples.model_fields if name not in {"toy", "select"}}
-        return Recipe(**shared, method=method.method, training=self.training_of(method, repeat))
+    def learning_of(self, method: ComparedMethod, repeat: int = 0) -> Learning:
+        """What one method learns in one repeat, as a recipe of this method alone would say it."""
+        shared = {name: getattr(self, name) for name in Samples.model_fields}
+        return Learning(**shared, method=method.method, training=self.training_of(method, repeat))
 
 
 def load_compare_recipe(path: str | Path, overrides: Sequence[str] = ()) -> CompareRecipe:

@@ -32,11 +32,21 @@ _WORDS: dict[str, object] = {
 
 Place = tuple[str | int, ...]
 
+INCIDENTAL = "incidental"
+"""Marks a key, as in `Annotated[int, INCIDENTAL]`, that changes where, how fast or under what name a result is made,
+and the result itself by rounding at most."""
+
 
 class Section(BaseModel):
     """A block of a YAML file: unknown keys are refused, values do not change once read."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    def decisive(self) -> dict[str, Any]:
+        """Every key that the result depends on, as JSON values: all but those marked as INCIDENTAL."""
+        marked = {name for name, field in type(self).model_fields.items() if INCIDENTAL in field.metadata}
+        blocks = {name: value.decisive() for name, value in self if isinstance(value, Section) and name not in marked}
+        return {**self.model_dump(mode="json", exclude=marked), **blocks}
 
 
 def as_list(value: Any) -> Any:

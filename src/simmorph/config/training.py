@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from simmorph.config.documents import Section
+from simmorph.config.documents import INCIDENTAL, Section
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 PositiveInt = Annotated[int, Field(gt=0)]
@@ -19,8 +19,9 @@ HiddenLayers = tuple[PositiveInt, ...]
 class TrainingSettings(Section):
     """How a method is trained.
 
-    Events are dealt into three parts by a hash of seed and entry number: the network trains on the first, early
-    stopping looks at the validation part, and only the rest is used to judge.
+    Events are split into three parts by a hash of seed and entry number: the network trains on the first, early
+    stopping looks at the validation part, and only the rest is used to judge. Keys marked as INCIDENTAL do not make it
+    another learning: a model is not trained again when they change.
     """
 
     epochs: PositiveInt = 50
@@ -54,16 +55,16 @@ class TrainingSettings(Section):
     them, so that their densities are averaged; weights are averaged."""
     seed: Annotated[int, Field(ge=0)] = 1
     """Start of every random number."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Annotated[Literal["auto", "cpu", "cuda"], INCIDENTAL] = "auto"
     """Where to train; auto takes a GPU if there is one."""
-    compile: Literal["never", "auto", "always"] = "auto"
+    compile: Annotated[Literal["never", "auto", "always"], INCIDENTAL] = "auto"
     """Whether torch compiles the loss, which takes minutes and a C++ compiler; auto does so where training is long
     enough to pay for it."""
     validation: Fraction = 0.1
     """Part of the events that early stopping looks at."""
     holdout: Fraction = 0.3
     """Part of the events that training never sees; `evaluate` judges on these."""
-    max_minutes: PositiveFloat | None = None
+    max_minutes: Annotated[PositiveFloat | None, INCIDENTAL] = None
     """Save a checkpoint and exit with code 85 after this time."""
 
     @model_validator(mode="after")

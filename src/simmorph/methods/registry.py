@@ -32,7 +32,7 @@ from simmorph.methods.regression import Regression
 from simmorph.methods.vae import VariationalAutoencoder
 
 if TYPE_CHECKING:
-    from simmorph.config.recipe import MethodSettings
+    from simmorph.config.learning import MethodSettings
     from simmorph.methods.base import Method
 
 METHODS: dict[str, type[Method]] = {

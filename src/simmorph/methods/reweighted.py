@@ -13,7 +13,7 @@ from simmorph.methods.registry import build_method
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from simmorph.config.recipe import ReweightSettings
+    from simmorph.config.learning import ReweightSettings
     from simmorph.neural.history import History
     from simmorph.neural.training import Training
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import time
 import zlib
@@ -311,12 +312,13 @@ class Stage:
         return self.how.checkpoint and self.how.checkpoint / f"{self.name}.safetensors"
 
     def _work(self) -> str:
-        """What a checkpoint belongs to: the same start, data, settings and device give the same digest."""
+        """What a checkpoint belongs to: the same learning, start, data, settings and device give the same digest."""
         tensors = {f"module.{name}": values for name, values in self.module.state_dict().items()}
         for number, sample in enumerate([*self.training, *self.validation]):
             tensors |= {f"{number}.{name}": values for name, values in sample._asdict().items()}
-        settings = self.how.settings.model_dump_json(exclude={"max_minutes", "device"})
-        return digest(tensors, f"{self.name} {self.how.member} {self.how.device.type} {settings}")
+        how = self.how
+        settings = json.dumps(how.settings.decisive())
+        return digest(tensors, f"{self.name} {how.member} {how.device.type} {how.learning} {settings}")
 
     def _save(self) -> None:
         if self._file is not None:

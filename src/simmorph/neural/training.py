@@ -44,6 +44,7 @@ class Training:
         on_epoch: called after every epoch with stage, epoch, epochs, loss, validation_loss, learning_rate, seconds,
             and what the method observes.
         member: the number of this method in an ensemble; each begins with other random numbers.
+        learning: identity of what is learnt, if it is known; training goes on from no checkpoint of another learning.
         judge: the AUC of a classifier between a template and a target, for `select_on: auc`, with its error.
     """
 
@@ -53,6 +54,7 @@ class Training:
     stop_requested: Callable[[], bool] = _never
     on_epoch: Callable[[Mapping[str, Any]], None] = _silently
     member: int = 0
+    learning: str = ""
     judge: Callable[[Events, Events], Estimate] | None = None
 
     @property

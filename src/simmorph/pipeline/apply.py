@@ -188,7 +188,7 @@ class Job:
     @property
     def weight(self) -> str | None:
         """The branch of weights."""
-        return self.model.card.recipe.get("weight")
+        return self.model.card.learning.weight
 
     @property
     def reweights(self) -> bool:
@@ -378,7 +378,7 @@ def _new_job(
                 mend = one_of(name, settings.variables)
                 raise ConfigError(selection, f"this selection makes no {name!r}, which the model needs", mend)
         return job, {}
-    job = Job(model, None, tree or model.card.recipe["tree"])
+    job = Job(model, None, tree or model.card.learning.tree)
     info = describe(paths[0], job.tree)
     job = replace(job, tree=info.tree)
     taken = [name for name in job.new_branches if name in info.branches]
@@ -419,7 +419,7 @@ def _made_from(paths: Sequence[str], folder: Path, job: Job, selection: str | No
         "inputs": [{"path": path, "sha256": "" if is_url(path) else sha256_of(path)} for path in paths],
         "tree": job.tree,
         "model": {"path": str(folder), "tensors_sha256": job.model.card.tensors_sha256},
-        "method": job.model.card.method.model_dump(mode="json"),
+        "method": job.model.card.learning.method.model_dump(mode="json"),
         "selection": selection,
         "seed": job.seed,
         "status_bits": STATUS_BITS,

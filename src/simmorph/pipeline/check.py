@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from simmorph.config.compare import CompareRecipe
 from simmorph.config.evaluation import EvaluateSettings
 from simmorph.config.limits import LimitsRecipe
+from simmorph.config.recipe import Recipe
 from simmorph.config.selection import read_selection
 from simmorph.data.expressions import parse
 from simmorph.data.morphed import standing_for
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from simmorph.config.learning import Learning
     from simmorph.config.limits import LimitsSettings, SampleSettings
-    from simmorph.config.recipe import Recipe
 
 
 class Finding(NamedTuple):
@@ -75,18 +76,18 @@ def check_recipe(recipe: Recipe | LimitsRecipe | CompareRecipe) -> CheckResult:
 def _check_comparison(recipe: CompareRecipe) -> Iterator[Finding]:
     """Every method, then what they share."""
     for method in recipe.methods:
-        for finding in _check_method(recipe.recipe_of(method)):
+        for finding in _check_method(recipe.learning_of(method)):
             yield finding._replace(subject=f"method {method.title!r}")
-    judge, alone = recipe.judge, recipe.recipe_of(recipe.methods[0])
+    judge, alone = recipe.judge, dict(recipe.learning_of(recipe.methods[0]))
     judged = EvaluateSettings(derived=judge.derived, regions=judge.regions, periodic=judge.periodic)
-    shared = alone.model_copy(update={"toy": recipe.toy, "select": recipe.select, "evaluate": judged})
+    shared = Recipe(**alone, toy=recipe.toy, select=recipe.select, evaluate=judged)
     yield from _check_expressions(shared)
     yield from _check_toy(shared)
     yield from _check_selections(shared)
     yield from _check_samples(shared)
 
 
-def _check_method(recipe: Recipe) -> Iterator[Finding]:
+def _check_method(recipe: Learning) -> Iterator[Finding]:
     from simmorph.methods import build_method
     from simmorph.methods.reweighted import with_reweighting
 

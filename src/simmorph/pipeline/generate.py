@@ -110,7 +110,7 @@ def generate_events(  # noqa: PLR0913 - one keyword for each option of the comma
     drawn = _Draw.of(Model.load(model), inputs, tree, seed)
     made_from = drawn.made_from(model, n_events)
     metadata = {**made_from, "units": _energy_unit(drawn.model.card)}
-    name = drawn.model.card.recipe["tree"]
+    name = drawn.model.card.learning.tree
     n_non_finite = 0
     with create_ntuple(Path(output), name, force=force, metadata=metadata, made_from=made_from) as ntuple:
         for start in range(0, n_events, step):
@@ -145,7 +145,7 @@ class _Draw:
         """
         card = model.card
         if not model.draws_anew:
-            what = f"method {card.method.name!r} changes events and draws none"
+            what = f"method {card.learning.method.name!r} changes events and draws none"
             raise UsageError("--n-events", what, "leave it out, or train a generator such as `flow`")
         if not card.context:
             return cls(model, Contexts(np.empty((1, 0)), np.ones(1)), seed)
@@ -154,7 +154,7 @@ class _Draw:
     def events(self, ids: IntArray) -> tuple[dict[str, NDArray[Any]], BoolArray]:
         """The branches of the events of these numbers, and whether each event is finite."""
         card = self.model.card
-        context, weights = self.contexts.drawn(ids, card.training.seed if self.seed is None else self.seed)
+        context, weights = self.contexts.drawn(ids, card.learning.training.seed if self.seed is None else self.seed)
         features = self.model.generate(context, ids, self.seed)
         variables, types = [*card.features, *card.context], card.float_types()
         columns: dict[str, NDArray[Any]] = {
@@ -162,7 +162,7 @@ class _Draw:
             for variable, values, its_type in zip(variables, np.hstack([features, context]).T, types, strict=True)
         }
         is_finite = np.asarray(np.isfinite(features).all(axis=1))
-        return {**columns, card.recipe.get("weight") or DRAWN_WEIGHT: weights}, is_finite
+        return {**columns, card.learning.weight or DRAWN_WEIGHT: weights}, is_finite
 
     def made_from(self, folder: Path, n_events: int) -> dict[str, Any]:
         """What the provenance says."""
@@ -172,7 +172,7 @@ class _Draw:
             "generated": n_events,
             "contexts_from": [{"path": path, "sha256": "" if is_url(path) else sha256_of(path)} for path in paths],
             "model": {"path": str(folder), "tensors_sha256": card.tensors_sha256},
-            "method": card.method.model_dump(mode="json"),
+            "method": card.learning.method.model_dump(mode="json"),
             "seed": self.seed,
         }
 
@@ -201,16 +201,16 @@ class Contexts:
 
 def _read_contexts(card: ModelCard, inputs: Sequence[str], tree: str | None) -> Contexts:
     """The contexts of the inputs, or of the events that the model was trained with."""
-    names, recipe = [variable.name for variable in card.context], card.recipe
-    given = list(inputs) or recipe.get("source") or recipe.get("target") or []
+    names, learning = [variable.name for variable in card.context], card.learning
+    given = list(inputs) or learning.source or learning.target or []
     if not given:
         what = f"the model is conditioned on {', '.join(map(repr, names))}"
         raise UsageError("--n-events", what, "name an INPUT whose contexts are drawn from")
     paths = expand_inputs(given)
-    region = None if inputs or not recipe.get("region") else parse(recipe["region"], "recipe: region")
-    weight = recipe.get("weight")
+    region = None if inputs or not learning.region else parse(learning.region, "recipe: region")
+    weight = learning.weight
     branches = {*names, *([weight] if weight else []), *(region.names if region else [])}
-    columns = read_columns(paths, tree or recipe["tree"], sorted(branches))
+    columns = read_columns(paths, tree or learning.tree, sorted(branches))
     values = np.column_stack([np.asarray(columns[name], np.float64) for name in names])
     weights = np.asarray(columns[weight], np.float64) if weight else np.ones(len(values))
     known = np.isfinite(values).all(axis=1) & (weights != 0)

@@ -56,15 +56,14 @@ def train_replicas(recipe: Recipe, n_replicas: int, **how: Any) -> ReplicasResul
 
 
 def _is_replica_of(folder: Path, model: Path) -> bool:
-    """Whether a folder holds a model of the same recipe and events.
+    """Whether a folder holds a model of the same learning.
 
     Raises:
         InputError: it holds another one.
     """
     if not (folder / CARD).exists():
         return False
-    ours, its = read_card(model), read_card(folder)
-    if (ours.recipe, ours.source.files, ours.target.files) != (its.recipe, its.source.files, its.target.files):
+    if read_card(model).identity != read_card(folder).identity:
         raise InputError(folder, "is a replica of another model", "add --force to train the replicas anew")
     return True
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from simmorph import __version__
-from simmorph.config.recipe import ApplySettings, Recipe, Samples, SelectSettings, required
+from simmorph.config.recipe import ApplySettings, MadeInputs, Recipe, SelectSettings, required
 from simmorph.config.selection import read_selection
 from simmorph.data.ntuples import describe, expand_inputs, is_url
 from simmorph.data.outputs import sha256_of, whole_file, write_json
@@ -161,13 +161,13 @@ def chain(recipe: Recipe, on_epoch: Callable[[Mapping[str, Any]], None]) -> Iter
         yield _limits_step(recipe, recipe.limits)
 
 
-def input_steps(recipe: Samples) -> Iterator[Step]:
+def input_steps(recipe: MadeInputs) -> Iterator[Step]:
     """The steps that make the samples of a recipe: its toy and its selections."""
     yield from _toy_steps(recipe)
     yield from _select_steps(recipe)
 
 
-def _toy_steps(recipe: Samples) -> Iterator[Step]:
+def _toy_steps(recipe: MadeInputs) -> Iterator[Step]:
     toy = recipe.toy
     if toy is None:
         return
@@ -180,7 +180,7 @@ def _toy_steps(recipe: Samples) -> Iterator[Step]:
     yield Step("toy", toy.model_dump(mode="json"), [], [toy.output], act)
 
 
-def _select_steps(recipe: Samples) -> Iterator[Step]:
+def _select_steps(recipe: MadeInputs) -> Iterator[Step]:
     for settings in recipe.select:
 
         def act(settings: SelectSettings = settings) -> Result:
@@ -201,20 +201,12 @@ def _train_step(recipe: Recipe, on_epoch: Callable[[Mapping[str, Any]], None]) -
 
         return train_model(recipe, force=True, on_epoch=on_epoch)
 
-    keys = {
-        "source",
-        "target",
-        "tree",
-        "features",
-        "context",
-        "weight",
-        "region",
-        "preprocessing",
-        "method",
-        "training",
-    }
-    inputs = [*(recipe.source or []), *(recipe.target or [])]
-    return Step("train", recipe.model_dump(mode="json", include=keys), inputs, [model], act)
+    from simmorph.card import identity_of
+    from simmorph.pipeline.train import origin_of
+
+    origin = origin_of(recipe)
+    learning = {"identity": identity_of(recipe.learning, origin.source, origin.target)}
+    return Step("train", learning, [], [model], act)
 
 
 def _apply_steps(recipe: Recipe) -> Iterator[Step]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from simmorph.config.compare import ComparedMethod, CompareRecipe
+from simmorph.config.learning import MethodSettings
 from simmorph.config.limits import LimitsRecipe
-from simmorph.config.recipe import MethodSettings, Recipe
+from simmorph.config.recipe import Recipe
 from simmorph.config.selection import Selection
 
 if TYPE_CHECKING:

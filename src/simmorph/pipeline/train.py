@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from simmorph.card import FileRecord
+from simmorph.card import FileRecord, identity_of
 from simmorph.config.recipe import required
 from simmorph.data.events import Events
 from simmorph.data.expressions import parse
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from simmorph.card import ModelCard
+    from simmorph.config.learning import Learning
     from simmorph.config.recipe import Recipe
     from simmorph.data.estimates import Estimate
     from simmorph.data.events import FloatArray
@@ -65,7 +66,7 @@ class TrainResult:
         card = self.card
         return {
             "model": str(self.model),
-            "method": card.method.name,
+            "method": card.learning.method.name,
             "n_source": card.source.n_events,
             "n_target": card.target.n_events,
             "history": card.history,
@@ -80,7 +81,7 @@ class TrainResult:
         card = self.card
         source = f"source {card.source.n_events}, " if card.source.n_events else ""
         lines = [
-            f"model   {self.model} ({card.method.name}), {self.seconds:.1f} s",
+            f"model   {self.model} ({card.learning.method.name}), {self.seconds:.1f} s",
             f"events  {source}target {card.target.n_events} (without the hold-out part)",
         ]
         for stage, record in card.history.items():
@@ -141,9 +142,16 @@ def train_model(
 
 
 def is_trained(recipe: Recipe) -> bool:
-    """Whether the recipe's model is there, learnt by this very recipe."""
+    """Whether the recipe's model is there, of the same learning: what else is in the recipe does not matter.
+
+    Raises:
+        InputError: the model that is there cannot be read, or an input is missing.
+    """
     folder: Path = required(recipe.model, "model", "-o MODEL")
-    return (folder / CARD).exists() and read_card(folder).recipe == recipe.model_dump(mode="json")
+    if not (folder / CARD).exists():
+        return False
+    origin = origin_of(recipe)
+    return read_card(folder).identity == identity_of(recipe.learning, origin.source, origin.target)
 
 
 def replica_folder(model: Path, replica: int) -> Path:
@@ -234,41 +242,55 @@ class Samples:
         return Samples(source, target, self.origin)
 
 
-def read_samples(recipe: Recipe) -> Samples:
-    """Source and target of a recipe; the source is empty for a generator, which does not look at it.
+def files_of(learning: Learning) -> dict[str, list[str]]:
+    """The files that are learnt from, by sample; a generator looks at no source.
+
+    Raises:
+        ConfigError: the recipe names no source or target.
+        InputError: an input matches no file.
+    """
+    needs_source = find_method(learning.method.name).kind != "generate"
+    return {
+        "source": expand_inputs(required(learning.source, "source", "--source FILE")) if needs_source else [],
+        "target": expand_inputs(required(learning.target, "target", "--target FILE")),
+    }
+
+
+def origin_of(learning: Learning) -> Origin:
+    """Where the events come from, with the content of each file as it is now; see `files_of`."""
+    paths = files_of(learning)
+    described = (paths["source"] or paths["target"])[0]
+    names, unit = [*learning.features, *learning.context], str(read_metadata(described).get("units", ""))
+    records = {name: [_file_record(path, learning.tree) for path in its] for name, its in paths.items()}
+    return Origin(records["source"], records["target"], units_of(names, unit))
+
+
+def read_samples(learning: Learning) -> Samples:
+    """Source and target; the source is empty for a generator, which does not look at it.
 
     Raises:
         ConfigError: the recipe names no source or target, or its region is not a cut.
         InputError: a file, tree or branch is missing, or the two samples are in different units.
         EmptySelectionError: the region is empty.
     """
-    paths = {"source": [], "target": expand_inputs(required(recipe.target, "target", "--target FILE"))}
-    target = _read_sample(recipe, paths["target"], "target")
-    source = target[:0]
-    if find_method(recipe.method.name).kind != "generate":
-        paths["source"] = expand_inputs(required(recipe.source, "source", "--source FILE"))
-        source = _read_sample(recipe, paths["source"], "source")
+    paths = files_of(learning)
+    target = _read_sample(learning, paths["target"], "target")
+    source = _read_sample(learning, paths["source"], "source") if paths["source"] else target[:0]
     values = [np.hstack([events.features, events.context]) for events in (source, target)]
-    check_samples([*recipe.features, *recipe.context], *values)
-    described = (paths["source"] or paths["target"])[0]
-    origin = Origin(
-        tuple(_file_record(path, recipe.tree) for path in paths["source"]),
-        tuple(_file_record(path, recipe.tree) for path in paths["target"]),
-        units_of([*recipe.features, *recipe.context], str(read_metadata(described).get("units", ""))),
-    )
-    return Samples(source, target, origin)
+    check_samples([*learning.features, *learning.context], *values)
+    return Samples(source, target, origin_of(learning))
 
 
-def _read_sample(recipe: Recipe, paths: Sequence[str], name: str) -> Events:
-    region = parse(recipe.region, "recipe: region") if recipe.region else None
-    names = {*recipe.features, *recipe.context, *((recipe.weight,) if recipe.weight else ())}
-    columns = read_columns(paths, recipe.tree, sorted(names | (region.names if region else set())))
-    ids = entry_numbers(paths, recipe.tree)
+def _read_sample(learning: Learning, paths: Sequence[str], name: str) -> Events:
+    region = parse(learning.region, "recipe: region") if learning.region else None
+    names = {*learning.features, *learning.context, *((learning.weight,) if learning.weight else ())}
+    columns = read_columns(paths, learning.tree, sorted(names | (region.names if region else set())))
+    ids = entry_numbers(paths, learning.tree)
     if not len(ids):
-        raise EmptySelectionError(", ".join(paths), f"tree {recipe.tree!r} has no entries", f"give another {name}")
-    weights = columns[recipe.weight].astype(np.float64) if recipe.weight else np.ones(len(ids))
+        raise EmptySelectionError(", ".join(paths), f"tree {learning.tree!r} has no entries", f"give another {name}")
+    weights = columns[learning.weight].astype(np.float64) if learning.weight else np.ones(len(ids))
     events = Events(
-        _matrix(columns, recipe.features, len(ids)), _matrix(columns, recipe.context, len(ids)), weights, ids
+        _matrix(columns, learning.features, len(ids)), _matrix(columns, learning.context, len(ids)), weights, ids
     )
     if region is None:
         return events

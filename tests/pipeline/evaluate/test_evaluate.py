@@ -140,7 +140,7 @@ def test_exactly_the_rows_that_training_has_seen_are_left_out(folder: Path, tmp_
     card = train_model(recipe).card
     inputs = read_inputs(recipe, card)
     for table in (inputs.source, inputs.target):
-        how = card.training
+        how = card.learning.training
         held_out = part_of(table.ids, how.seed, how.validation, how.holdout) == HOLDOUT
         assert np.array_equal(table.seen, table.columns["in_control"] & ~held_out)
     control, signal = inputs.samples("in_control"), inputs.samples("not in_control")

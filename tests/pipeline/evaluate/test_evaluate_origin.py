@@ -35,5 +35,5 @@ def test_model_is_told_without_what_is_long() -> None:
     card = Model.fit(recipe, sample, sample, Training(recipe.training), Origin((), (), {})).card
     facts = model_facts(card)
     assert facts.keys() == type(card).model_fields.keys() - NOT_SHOWN
-    assert facts["method"]["name"] == "quantile"
-    assert facts["training"]["seed"] == recipe.training.seed
+    assert facts["learning"]["method"]["name"] == "quantile"
+    assert facts["learning"]["training"]["seed"] == recipe.training.seed

@@ -55,12 +55,13 @@ def model_section(model: Mapping[str, Any] | None, history: Mapping[str, Any]) -
 
 
 def _model_facts(model: Mapping[str, Any], history: Mapping[str, Any]) -> dict[str, str]:
-    training, method = model["training"], model["method"]
+    learning = model["learning"]
+    training = learning["training"]
     seconds = sum(record["seconds"] for record in history.values())
     return {
-        "Reweighting before": _settings(model["reweight"]) if model["reweight"] else "",
-        "Method": f"{_settings(method)}: {KINDS[model['kind']]}",
-        "Trained in": model["region"] or "all events",
+        "Reweighting before": _settings(learning["reweight"]) if learning["reweight"] else "",
+        "Method": f"{_settings(learning['method'])}: {KINDS[model['kind']]}",
+        "Trained in": learning["region"] or "all events",
         "Source": _sample(model["source"]),
         "Target": _sample(model["target"]),
         "Kept apart": f"{training['validation']:.0%} to stop training in time, {training['holdout']:.0%} held out for "

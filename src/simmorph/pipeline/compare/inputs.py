@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from simmorph.config.evaluation import EvaluateSettings
+from simmorph.config.recipe import Recipe
 from simmorph.data.expressions import parse
 from simmorph.data.ntuples import describe, expand_inputs
 from simmorph.data.splits import HOLDOUT, part_of
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from simmorph.config.compare import CompareRecipe
-    from simmorph.config.recipe import Recipe
     from simmorph.config.training import TrainingSettings
     from simmorph.data.events import BoolArray, Events, FloatArray, IntArray
     from simmorph.data.expressions import Expression
@@ -181,7 +181,7 @@ def _evaluated(recipe: CompareRecipe) -> Recipe:
     """The recipe of one method with what is judged where `simmorph evaluate` has it."""
     judge = recipe.judge
     settings = EvaluateSettings(derived=judge.derived, regions=judge.regions, periodic=judge.periodic)
-    return recipe.recipe_of(recipe.methods[0]).model_copy(update={"evaluate": settings})
+    return Recipe(**dict(recipe.learning_of(recipe.methods[0])), evaluate=settings)
 
 
 def read_inputs(recipe: CompareRecipe) -> CompareInputs:

@@ -85,6 +85,7 @@ def compare(
     _check_methods(recipe)
     _make_samples(recipe, announce)
     inputs = read_inputs(recipe)
+    inputs.training_samples()  # an empty region is refused before anything is trained
     shards = Shards(folder, inputs)
     wanted = rows_of(recipe).items()
     tasks = [shards.task(title, repeat, method) for repeat in range(recipe.seeds) for title, method in wanted]

@@ -11,10 +11,11 @@ import numpy as np
 from pydantic import ValidationError
 
 from simmorph import __version__
+from simmorph.card import identity_of
 from simmorph.config.compare import THE_DEAL
 from simmorph.data.outputs import refuse_existing, whole_file
 from simmorph.evaluation.scores import Moved, RegionScore, Score
-from simmorph.pipeline.compare.tasks import Task
+from simmorph.pipeline.compare.tasks import Task, origin_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
 FOLDER, MODELS = "shards", "models"
 N_DIGITS = 12
-LEARNT_FROM = {"features", "context", "region", "preprocessing", "reweight"}
-"""Keys of the recipe that decide what is learnt, beside the events themselves."""
 
 
 class Shards:
@@ -38,15 +37,15 @@ class Shards:
 
     def __init__(self, folder: Path, inputs: CompareInputs) -> None:
         self.folder, self.inputs = folder, inputs
-        samples = inputs.training_samples()
-        self._learnt_from = [_digest_of(it.features, it.context, it.weights, it.ids) for it in samples]
         self._judged_by = [_digest_of(it.weights, it.ids, **it.columns) for it in (inputs.source, inputs.target)]
 
     def task(self, title: str, repeat: int, method: ComparedMethod | None) -> Task:
         """A task that knows where its model belongs."""
         if method is None:
             return Task(title, repeat, None)
-        name = f"{_slug(title)}-{repeat}-{_hash(self._training(repeat, method))}"
+        learning = self.inputs.recipe.learning_of(method, repeat)
+        origin = origin_of(self.inputs, learning)
+        name = f"{_slug(title)}-{repeat}-{identity_of(learning, origin.source, origin.target)[:N_DIGITS]}"
         return Task(title, repeat, method, self.folder / MODELS / name)
 
     def path_of(self, task: Task) -> Path:
@@ -72,17 +71,6 @@ class Shards:
         if task.model is not None:
             shutil.rmtree(task.model, ignore_errors=True)
 
-    def _training(self, repeat: int, method: ComparedMethod) -> dict[str, Any]:
-        """Everything that a model depends on."""
-        recipe = self.inputs.recipe
-        return {
-            "simmorph": __version__,
-            "events": self._learnt_from,
-            "recipe": recipe.model_dump(mode="json", include=LEARNT_FROM, exclude_none=True),
-            "method": method.method.model_dump(mode="json"),
-            "training": recipe.training_of(method, repeat).model_dump(mode="json", exclude_defaults=True),
-        }
-
     def _measuring(self, task: Task) -> dict[str, Any]:
         """Everything that a score depends on."""
         recipe = self.inputs.recipe
@@ -92,7 +80,7 @@ class Shards:
             "events": self._judged_by,
             "region": recipe.region,
             "model": task.model and task.model.name,
-            "judge": recipe.judge.model_dump(mode="json", exclude={"label"}, exclude_defaults=True),
+            "judge": recipe.judge.decisive(),
             "deal": {name: getattr(recipe.training, name) for name in THE_DEAL},
             "splits_of_the_null": None if task.method else self.inputs.judge().n_splits,
         }

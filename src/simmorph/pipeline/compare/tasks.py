@@ -12,16 +12,18 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from pydantic import ValidationError
 
+from simmorph.card import FileRecord
 from simmorph.config.compare import TARGET, UNMORPHED, ComparedMethod, CompareRecipe
+from simmorph.data.ntuples import describe
 from simmorph.data.outputs import whole_file, write_json
 from simmorph.errors import SimmorphError
 from simmorph.evaluation.scores import Cost, Score
-from simmorph.model import Model
+from simmorph.model import Model, Origin
 from simmorph.neural.training import Training
 from simmorph.pipeline.train import held_out_auc
 
 if TYPE_CHECKING:
-    from simmorph.config.recipe import Recipe
+    from simmorph.config.learning import Learning
     from simmorph.evaluation.scores import RegionScore, RowKind
     from simmorph.model import Morphed
     from simmorph.pipeline.compare.inputs import CompareInputs
@@ -108,18 +110,19 @@ def _trained(inputs: CompareInputs, task: Task, method: ComparedMethod) -> tuple
     beside = task.model.with_name(f"{task.model.name}.json")
     with contextlib.suppress(OSError, ValidationError, SimmorphError):  # not there, or not whole: it is trained again
         return Model.load(task.model), Cost.model_validate_json(beside.read_text())
-    model, cost = _fitted(inputs, inputs.recipe.recipe_of(method, task.repeat))
+    model, cost = _fitted(inputs, inputs.recipe.learning_of(method, task.repeat))
     model.save(task.model, force=True)
     with whole_file(beside, force=True) as temporary:
         write_json(temporary, cost.model_dump())
     return model, cost
 
 
-def _fitted(inputs: CompareInputs, recipe: Recipe) -> tuple[Model, Cost]:
+def _fitted(inputs: CompareInputs, learning: Learning) -> tuple[Model, Cost]:
     """Train, and measure what that takes and how fast the map is."""
     reset_peak_memory()
     begin, begin_cpu = time.perf_counter(), time.process_time()
-    model = Model.fit(recipe, *inputs.training_samples(), Training(recipe.training, judge=held_out_auc))
+    how = Training(learning.training, judge=held_out_auc)
+    model = Model.fit(learning, *inputs.training_samples(), how, origin_of(inputs, learning))
     seconds, cpu_seconds = time.perf_counter() - begin, time.process_time() - begin_cpu
     unseen = inputs.unseen_source()
     begin = time.perf_counter()
@@ -144,6 +147,23 @@ def _judged(inputs: CompareInputs, task: Task, morphed: Morphed | None = None) -
         else:
             found[name] = judge.score(samples, rng, is_moved=kind in {"morph", "unmorphed"}, optimal=optimal)
     return found
+
+
+def origin_of(inputs: CompareInputs, learning: Learning) -> Origin:
+    """The files that a method learns from; a generator looks at no source."""
+    from simmorph.methods.registry import find_method
+
+    files = {"source": inputs.source.files, "target": inputs.target.files}
+    if find_method(learning.method.name).kind == "generate":
+        files["source"] = {}
+    records = {
+        sample: [
+            FileRecord(path=path, sha256=sha256, n_entries=describe(path, learning.tree).n_entries)
+            for path, sha256 in its.items()
+        ]
+        for sample, its in files.items()
+    }
+    return Origin(records["source"], records["target"])
 
 
 def reset_peak_memory() -> None:

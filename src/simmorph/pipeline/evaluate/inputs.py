@@ -235,7 +235,7 @@ def read_inputs(recipe: Recipe, card: ModelCard | None) -> Inputs:
         ConfigError: the recipe lacks an input, or an expression is wrong.
         InputError: an input is missing, lacks a branch, or the template does not belong to the source.
     """
-    trained_on = card.region if card else recipe.region
+    trained_on = card.learning.region if card else recipe.region
     derived = {name: parse(text, f"evaluate.derived.{name}") for name, text in recipe.evaluate.derived.items()}
     branches = branches_of(recipe, trained_on, derived)
     target = read_table(recipe, "target", branches, derived)

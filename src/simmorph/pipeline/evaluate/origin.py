@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from simmorph.card import ModelCard
 
-NOT_SHOWN = {"probe", "history", "recipe"}
+NOT_SHOWN = {"probe", "history"}
 """Parts of a card that are long, and stand elsewhere in the report."""
 
 

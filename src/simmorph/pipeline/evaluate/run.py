@@ -154,7 +154,7 @@ def _report(recipe: Recipe, inputs: Inputs, regions: list[RegionResult]) -> dict
             "files": files,
             "model": str(recipe.model) if inputs.card else None,
             "tensors_sha256": inputs.card.tensors_sha256 if inputs.card else None,
-            "method": recipe.method.name if inputs.card is None else inputs.card.method.name,
+            "method": recipe.method.name if inputs.card is None else inputs.card.learning.method.name,
             "recipe": recipe.model_dump(mode="json"),
         },
     }

@@ -1,0 +1,98 @@
+"""What a model depends on: samples, variables, method and training."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Self
+
+from pydantic import ConfigDict, Field, model_validator
+
+from simmorph.config.documents import Inputs, Name, Section
+from simmorph.config.preprocessing import Steps
+from simmorph.config.training import TrainingSettings
+
+
+class MethodSettings(Section):
+    """The method's name, and the keywords of its constructor."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    name: Name
+    """A name in METHODS; `simmorph schema` lists them."""
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Everything but the name."""
+        return dict(self.model_extra or {})
+
+
+class ReweightSettings(MethodSettings):
+    """What makes the context of source and target agree before anything is learnt: a method that changes weights."""
+
+    name: Name = "histogram"
+    """A reweighting in METHODS; its options stand beside it."""
+    variables: list[Name] | None = None
+    """The context variables that are to agree; all of them by default."""
+
+
+class Samples(Section):
+    """What is made to look like what: the part that a recipe and a comparison of methods share.
+
+    Paths are relative to the folder in which the command runs.
+    """
+
+    source: Inputs | None = None
+    """The sample to be morphed, usually simulation: flat ntuples written by select."""
+    target: Inputs | None = None
+    """The sample it should look like, usually data."""
+    tree: Name = "events"
+    """The tree in source and target."""
+    features: Annotated[list[Name], Field(min_length=1)]
+    """The branches that are morphed."""
+    context: list[Name] = Field(default_factory=list)
+    """The branches that the map is conditioned on."""
+    weight: Name | None = None
+    """The branch of event weights; without it every event counts 1."""
+    region: str | None = None
+    """Cut on source and target for training, as an expression of branches."""
+    preprocessing: dict[str, Steps] = Field(default_factory=dict)
+    """Steps for each feature or context variable; what is left out is proposed from the data."""
+    reweight: ReweightSettings | None = None
+    """Reweight the source to the target's spectrum of contexts first; the factors go into `weight_morphed`."""
+
+    @model_validator(mode="after")
+    def _name_each_variable_once(self) -> Self:
+        names = self.features + self.context
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"{', '.join(map(repr, twice))} stands twice in features and context")
+        stray = sorted(set(self.preprocessing) - set(names))
+        if stray:
+            raise ValueError(f"preprocessing names {stray[0]!r}, which is neither a feature nor context")
+        return self
+
+    @model_validator(mode="after")
+    def _reweight_context(self) -> Self:
+        wanted = self.reweight and (self.reweight.variables or self.context)
+        if wanted == []:
+            raise ValueError("reweight makes the context agree, and there is no context")
+        stray = sorted(set(wanted or ()) - set(self.context))
+        if stray:
+            raise ValueError(f"reweight.variables names {stray[0]!r}, which is not in context")
+        return self
+
+
+class Learning(Samples):
+    """Everything in a recipe that a model depends on: another value of any key is another model.
+
+    Keys of `training:` that are marked as INCIDENTAL are the exception.
+    """
+
+    method: MethodSettings
+    """What is learnt."""
+    training: TrainingSettings = TrainingSettings()
+    """How it is learnt."""
+
+    @property
+    def learning(self) -> Learning:
+        """These keys alone, without those that a recipe adds."""
+        return Learning(**{name: getattr(self, name) for name in Learning.model_fields})
