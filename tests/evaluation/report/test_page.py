@@ -26,7 +26,7 @@ from simmorph.config.recipe import Recipe
 from simmorph.data.events import Events
 from simmorph.evaluation.comparison import RegionResult, compare
 from simmorph.evaluation.metrics.samples import Cut, Samples
-from simmorph.evaluation.report.page import MOST_TOLD, WORDS
+from simmorph.evaluation.report.page import MOST_IN_FULL, WORDS
 from simmorph.evaluation.report.write import write_report
 from simmorph.model import Model, Origin
 from simmorph.neural.training import Training
@@ -192,7 +192,7 @@ def test_verdict_on_many_regions_is_a_table_and_a_plot_and_only_two_are_told_at_
     folder: Path, page: Page, result: RegionResult
 ) -> None:
     text = (folder / "report.html").read_text()
-    assert len(re.findall(r'<span class="pill', text)) == 4 > MOST_TOLD
+    assert len(re.findall(r'<span class="pill', text)) == 4 > MOST_IN_FULL
     assert len(re.findall(r'<div class="verdict ', text)) <= 2
     differs = [name for name in result.findings.differs if name != result.verdict.words]
     told = f"from their nulls: {', '.join(differs)}." if differs else "No other metric differs significantly"

@@ -180,7 +180,7 @@ def _finish(panels: Sequence[Axes], points: Sequence[Point], n_others: int) -> N
     ticks = [0.0, *(sign * step * 10.0**power for sign in (1, -1) for power in (-2, -1) for step in (1, 2, 5))]
     first.set_yticks([0.005, *(tick for tick in ticks if 1.3 * lowest < tick < 1.4 * highest)])
     first.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))
-    first.set_ylabel("AUC - 0.5   (0: nobody can tell it from the target)")
+    first.set_ylabel("AUC - 0.5   (0: indistinguishable from the target)")
     distances = [point.movement.mean for point in shown if point.movement is not None]
     if distances and 0 < WIDE * min(distances) < max(distances):
         first.set_xscale("log")

@@ -144,8 +144,8 @@ class Drawing:
             shown = {(self.labels[first], self.labels[second]): its for (first, second), its in fields.items()}
             rows = [row for pair, field in fields.items() for row in field_rows(field, pair)]
             figure = plot_fields(shown, heading(self.settings, self.where))
-            told = ", ".join(f"{first} and {second}" for first, second in fields)
-            alt = f"Arrows of the mean displacement of {told}, {self.where}"
+            named = ", ".join(f"{first} and {second}" for first, second in fields)
+            alt = f"Arrows of the mean displacement of {named}, {self.where}"
             size = "wide" if len(fields) > 1 else "middle"
             caption = (
                 "Each arrow begins where the source events of a cell are on average, and points to where the map "

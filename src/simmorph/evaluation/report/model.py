@@ -1,17 +1,11 @@
-"""What the page says of the model, its training, and where the samples come from."""
+"""The model, its training and the origin of the samples in words."""
 
 from __future__ import annotations
 
-import html
-import json
 from typing import TYPE_CHECKING, Any
-
-from simmorph.evaluation.report.parts import facts, folded, paragraph, plain_table, row_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    from simmorph.evaluation.report.parts import Picture
 
 STEP_WORDS = {
     "standardise": "shifted and scaled to mean 0 and standard deviation 1",
@@ -30,31 +24,20 @@ KINDS = {
 }
 
 
-def training_section(pictures: Sequence[Picture], history: Mapping[str, Any]) -> str:
-    """How the losses went, and how long each stage took."""
-    if not history:
-        return ""
-    rows = [
+def history_rows(history: Mapping[str, Any]) -> list[list[str]]:
+    """One row for each stage of the training."""
+    return [
         [stage, str(record["epochs"]), str(record["best_epoch"] or ""), f"{record['seconds']:.1f}"]
         for stage, record in history.items()
     ]
-    table = plain_table(["stage", "epochs", "epoch kept", "seconds"], rows, "Stages of training.")
-    return f'<h2 id="training" class="page">Training</h2>{row_of(pictures)}{table}'
 
 
-def model_section(model: Mapping[str, Any] | None, history: Mapping[str, Any]) -> str:
-    """The model's card in words."""
-    if not model:
-        return f'<h2 id="model">Model</h2>{paragraph("The recipe names no model, so nothing is known about it.")}'
-    remarks = "".join(f"<li>{html.escape(text)}</li>" for text in model["warnings"])
-    warned = f"<h3>Warnings of the model</h3><ul>{remarks}</ul>" if remarks else ""
-    return (
-        f'<h2 id="model">Model</h2>{facts(_model_facts(model, history))}{warned}'
-        f"<h3>Variables and their preprocessing</h3>{_variables(model)}"
-    )
+def model_in_words(model: Mapping[str, Any], history: Mapping[str, Any]) -> dict[str, Any]:
+    """The model's card: facts by name, a row for each variable, and warnings."""
+    return {"facts": _facts(model, history), "variables": _variables(model), "warnings": model["warnings"]}
 
 
-def _model_facts(model: Mapping[str, Any], history: Mapping[str, Any]) -> dict[str, str]:
+def _facts(model: Mapping[str, Any], history: Mapping[str, Any]) -> dict[str, str]:
     learning = model["learning"]
     training = learning["training"]
     seconds = sum(record["seconds"] for record in history.values())
@@ -101,14 +84,14 @@ def _sample(record: Mapping[str, Any]) -> str:
     return f"{record['n_events']:,} events, sum of weights {record['sum_of_weights']:,.6g}, from {files}"
 
 
-def _variables(model: Mapping[str, Any]) -> str:
+def _variables(model: Mapping[str, Any]) -> list[list[str]]:
     """One row for each variable: its range in training, and its steps in words."""
     chains = {
         chain["name"]: chain
         for part in ("features", "context")
         for chain in model["preprocessing"].get(part, {}).get("chains", [])
     }
-    rows = [
+    return [
         [
             variable["name"],
             role,
@@ -120,7 +103,6 @@ def _variables(model: Mapping[str, Any]) -> str:
         for part, role in (("features", "feature"), ("context", "context"))
         for variable in model[part]
     ]
-    return plain_table(["variable", "role", "unit", "from", "to", "what is done to it first"], rows, text=(1, 2, 5))
 
 
 def _chain(chain: Mapping[str, Any] | None) -> str:
@@ -131,33 +113,21 @@ def _chain(chain: Mapping[str, Any] | None) -> str:
     return relative + steps + (" (proposed)" if chain["proposed"] else "")
 
 
-def cutflow_section(cutflow: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
-    """What `simmorph select` has kept, file by file."""
-    if not cutflow:
-        return ""
-    tables = "".join(_cutflow(path, lines) for path, lines in cutflow.items())
-    return f'<h2 id="cutflow">Cutflow</h2><div class="plots">{tables}</div>'
-
-
-def _cutflow(path: str, lines: Sequence[Mapping[str, Any]]) -> str:
+def cutflow_rows(lines: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """What `simmorph select` has kept of one file: events, sum of weights, and the share that passes each cut."""
     rows, before = [], lines[0]["events"]
     for line in lines:
         passed = f"{line['events'] / before:.1%}" if before else "-"
         error = line["sum_squares"] ** 0.5
         rows.append([line["cut"], f"{line['events']:,}", f"{line['weighted']:,.6g} ± {error:.3g}", passed])
         before = line["events"]
-    return plain_table(["cut", "events", "sum of weights", "passed"], rows, path)
+    return rows
 
 
-def provenance_section(report: Mapping[str, Any]) -> str:
-    """Files with their hashes, and the whole recipe."""
-    provenance = report["provenance"]
-    rows = [
+def file_rows(samples: Mapping[str, Mapping[str, str | None]]) -> list[list[str]]:
+    """One row for each file that was read, with its hash."""
+    return [
         [sample, path, sha256 or "on a server, not hashed"]
-        for sample, files in provenance["files"].items()
+        for sample, files in samples.items()
         for path, sha256 in files.items()
     ]
-    table = plain_table(["sample", "file", "sha256"], rows, "Files that were read.", text=(1, 2))
-    content = json.dumps({"held_out": report["held_out"], **provenance}, indent=2)
-    folds = folded("Everything, with the recipe and its defaults", f"<pre>{html.escape(content)}</pre>")
-    return f'<h2 id="provenance">Provenance</h2><p>simmorph {html.escape(provenance["simmorph"])}</p>{table}{folds}'

@@ -1,9 +1,8 @@
-"""The table of compared methods: which numbers it shows, and how it is written as text, CSV, LaTeX and HTML."""
+"""The table of compared methods: which numbers it shows, and how it is written as text, CSV, LaTeX and on a page."""
 
 from __future__ import annotations
 
 import csv
-import html
 import io
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
@@ -113,19 +112,18 @@ class RankingTable:
         ]
         return "\n".join(lines) + "\n"
 
-    def to_html(self) -> str:
-        """A table of a page, the best and the worst of each column marked."""
+    def head(self) -> list[str]:
+        """The names of the columns that have numbers, for people."""
+        return ["method", *(column.head for column in self._columns_with_numbers())]
+
+    def marked(self) -> list[tuple[Ranked, list[tuple[str, str]]]]:
+        """The text of each cell of each row, and its mark: `best`, `near`, `worst`, or none."""
         columns = self._columns_with_numbers()
-        head = "".join(f"<th>{html.escape(name)}</th>" for name in ["method", *(column.head for column in columns)])
         marks = [self._marks(column) for column in columns]
-        body = ""
-        for row in self.rows:
-            cells = "".join(
-                f'<td class="{mark.get(row.title, "")}">{html.escape(column.text(row))}</td>'
-                for column, mark in zip(columns, marks, strict=True)
-            )
-            body += f'<tr class="{row.kind}"><td>{html.escape(row.title)}</td>{cells}</tr>'
-        return f'<table class="ranking"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+        return [
+            (row, [(column.text(row), mark.get(row.title, "")) for column, mark in zip(columns, marks, strict=True)])
+            for row in self.rows
+        ]
 
     def of(self, prefix: str) -> RankingTable:
         """The columns whose names begin so."""

@@ -1,9 +1,8 @@
-"""Tables of the report: rows of cells, written as CSV, LaTeX or HTML."""
+"""Tables of the report: rows of cells, written as CSV, LaTeX or as a page shows them."""
 
 from __future__ import annotations
 
 import csv
-import html
 import io
 from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
@@ -99,14 +98,9 @@ class Table(NamedTuple):
         ]
         return "\n".join(lines) + "\n"
 
-    def to_html(self) -> str:
-        """A table of a page."""
-        head = "".join(f"<th>{html.escape(name)}</th>" for name in self.head)
-        rows = "".join(
-            "<tr>" + "".join(f"<td>{html.escape(_text(cell))}</td>" for cell in row) + "</tr>" for row in self.rows
-        )
-        caption = f"<caption>{html.escape(self.caption)}</caption>"
-        return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    def texts(self) -> list[list[str]]:
+        """The cells as a page shows them."""
+        return [[_text(cell) for cell in row] for row in self.rows]
 
 
 def _parts(cell: Cell, is_two: bool) -> list[str]:

@@ -18,9 +18,8 @@ from simmorph.evaluation.plots.training import (
     trajectory_rows,
 )
 from simmorph.evaluation.report.drawn import Drawing, Drawn, file_name
-from simmorph.evaluation.report.page import Pictures, page
-from simmorph.evaluation.report.parts import Picture
-from simmorph.evaluation.report.region import RegionPage
+from simmorph.evaluation.report.page import Pictures, RegionPage, page
+from simmorph.evaluation.report.rendering import Picture
 from simmorph.evaluation.report.serialized import density_ratios_json, distributions_json
 from simmorph.evaluation.report.tables import tables_of
 
