@@ -11,7 +11,7 @@ if [ -n "${QUICK:-}" ]; then
   pool=10000 to_classify=2000 simulated=5000 largest= drawn=8000 trainings=2 toys=20
   generator="--set training.epochs=4"
   bins="--set limits.binning.bins=5"
-  scan="--set limits.scan={generated:[2000,8000],luminosity:[10,1000],beta:[0.1]}"
+  scan="--set scan={generated:[2000,8000],luminosity:[10,1000],beta:[0.1]}"
   observables=m_bb
 fi
 
@@ -43,11 +43,11 @@ simmorph apply $work/generated.root $work/drawn*.root $work/retrained-*.root $wo
 # 4. The three studies; and how often intervals and limits hold the truth, with both treatments of the training.
 for observable in $observables; do
   # shellcheck disable=SC2086
-  simmorph limits --config $here/$observable.yaml --scan luminosity -q --force -o $work/scan-$observable $bins $scan \
+  simmorph scan --config $here/$observable.yaml -q --force -o $work/scan-$observable $bins $scan \
     --set limits.background.input=$work/scored/generated.root
   for treatment in auto naive; do
     # shellcheck disable=SC2086
-    simmorph limits --config $here/$observable.yaml --amplification $treatment --coverage $toys $bins -q --force \
+    simmorph coverage --config $here/$observable.yaml --amplification $treatment --toys $toys $bins -q --force \
       -o $work/coverage-$observable-$treatment
   done
 done

@@ -76,7 +76,7 @@ def test_a_workspace_without_a_signal_says_that_there_is_no_limit(simmorph: Call
     ("arguments", "code", "message"),
     [
         ((), 2, "there is nothing to do; give either WORKSPACE.json or --config RECIPE.yaml"),
-        ((str(REFERENCE), "--config", "x.yaml"), 2, "there are a workspace and a recipe"),
+        ((str(REFERENCE), "--config", "x.yaml"), 2, "WORKSPACE.json and --config RECIPE.yaml exclude each other"),
         ((str(REFERENCE), "--set", "limits.cl=0.9"), 2, "a workspace has no recipe"),
         (("--config", "x.yaml", "--measurement", "m"), 2, "a recipe has one measurement"),
         (("--config", "nowhere.yaml"), 3, "no such file"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import shutil
 from typing import TYPE_CHECKING
 
@@ -16,15 +15,10 @@ from tests.examples.test_examples import EXAMPLES, read_json, run_example
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from simmorph.config.limits import LimitsSettings
+    from simmorph.config.limits import LimitsRecipe
+    from simmorph.config.recipe import Recipe
 
 FOLDER = EXAMPLES / "higgs-limits"
-
-
-def limits(name: str) -> LimitsSettings:
-    settings = load_limits_recipe(FOLDER / f"{name}.yaml").limits
-    assert settings is not None
-    return settings
 
 
 @pytest.mark.slow
@@ -49,15 +43,18 @@ def test_the_quick_chain_ends_in_a_scan_and_in_coverage_with_both_treatments(tmp
 
 
 def test_both_observables_are_scanned_as_in_the_paper() -> None:
-    of_mass, of_score = limits("m_bb"), limits("score")
-    assert (of_mass.region, of_mass.observable, of_score.observable) == ("morph_score > 0.55", "m_bb", "morph_score")
-    for settings in (of_mass, of_score):
-        scan = settings.scan
+    recipes: list[Recipe | LimitsRecipe] = [load_limits_recipe(FOLDER / f"{name}.yaml") for name in ("m_bb", "score")]
+    cuts = {"m_bb": "morph_score > 0.55", "morph_score": None}
+    for recipe, (observable, region) in zip(recipes, cuts.items(), strict=True):
+        settings, scan = recipe.limits, recipe.scan
+        assert settings is not None
+        assert scan is not None
+        assert (settings.observable, settings.region) == (observable, region)
         assert settings.binning is not None
         assert len(settings.binning.all_edges) == 26
         assert (scan.luminosity[0], scan.luminosity[-1], scan.background_per_fb) == (10, 1000, 1000)
         assert (scan.signal_fraction, scan.beta, scan.beta_type) == (0.05, (0.05, 0.1, 0.2), "shapesys")
-    assert json.loads(of_mass.scan.model_dump_json()) == json.loads(of_score.scan.model_dump_json())
+    assert recipes[0].scan == recipes[1].scan
 
 
 @pytest.mark.parametrize("kind", ["", "real-"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from simmorph.config.limits import ScanSettings
+from simmorph.config.studies import ScanSettings
 from simmorph.limits.histograms import Histogram
 from simmorph.limits.scan import Point, scan_points
 from simmorph.limits.scan_plots import Kind, draw_difference, draw_limits, draw_strength

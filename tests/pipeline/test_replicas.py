@@ -113,7 +113,7 @@ def test_the_spread_of_replicas_weakens_the_limit(write_recipe: Fixture, simmorp
         found[treatment] = json.loads(outcome.stdout)["expected"][2]
     assert found["auto"] > 1.05 * found["naive"]
     assert "background_training_1" in (tmp_path / "auto" / "workspace.json").read_text()
-    toys = simmorph("limits", "-c", recipe, "--coverage", 8, "--json", "-q")
+    toys = simmorph("coverage", "-c", recipe, "--toys", 8, "--json", "-q")
     assert toys.code == 0, toys.stderr
     assert json.loads(toys.stdout)["amplification"] == {"background": "replicas"}
     assert "is a replica, its error the spread of the others" in json.loads(toys.stdout)["truth"]

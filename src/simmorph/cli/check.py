@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @click.command("check")
-@recipe_options
+@recipe_options()
 @json_option
 def check_command(config: Path, overrides: tuple[str, ...], as_json: bool) -> None:
     """Check a recipe and its inputs without running anything.

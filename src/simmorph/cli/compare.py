@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @click.command("compare")
-@recipe_options
+@recipe_options()
 @click.option(
     "--methods", multiple=True, metavar="A,B", help="Labels of the methods to compare, also repeated; all by default."
 )

@@ -18,7 +18,7 @@ from simmorph.cli.options import (
 
 
 @click.command("evaluate")
-@recipe_options
+@recipe_options()
 @click.option("--source", multiple=True, metavar="FILE", help="The sample before the map; flat ntuples.")
 @click.option("--target", multiple=True, metavar="FILE", help="The sample that it should look like; flat ntuples.")
 @click.option("--template", type=click.Path(path_type=Path), help="What `simmorph apply` made of the source.")

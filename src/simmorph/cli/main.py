@@ -25,6 +25,8 @@ COMMANDS = {
     "evaluate": "Prove how good the map is.",
     "compare": "Put many methods into one table.",
     "limits": "Turn the result into upper limits.",
+    "coverage": "Measure how often intervals and limits hold the truth.",
+    "scan": "Scan limits over luminosity, generated events and systematics.",
     "run": "Run the whole chain, skipping what is up to date.",
     "inspect": "Show what is in a model.",
     "check": "Check a recipe and its inputs without running it.",

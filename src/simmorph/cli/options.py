@@ -5,45 +5,120 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import click
+
+from simmorph.cli.effect import Command, Option, SetOption
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-Command = TypeVar("Command", bound="Callable[..., Any]")
+Decorated = TypeVar("Decorated", bound="Callable[..., Any]")
 
 
-def force_option(command: Command) -> Command:
+class Decorator(Protocol):
+    """Adds options to a function, and returns what it was given."""
+
+    def __call__(self, decorated: Decorated, /) -> Decorated:
+        """The function with the options."""
+
+
+command = partial(click.command, cls=Command)
+option = partial(click.option, cls=Option)
+keyed_option = partial(click.option, cls=Option, expose_value=False)
+"""An option of a command that always has a recipe: its value reaches the command as a key of that alone."""
+
+STUDY = ("tree", "weight", "features", "limits")
+"""What limits, coverage and scan read of a recipe."""
+
+
+def force_option(decorated: Decorated) -> Decorated:
     """--force."""
-    return click.option("--force", is_flag=True, help="Replace an output that exists.")(command)
+    return option("--force", is_flag=True, help="Replace an output that exists.")(decorated)
 
 
-def quiet_option(command: Command) -> Command:
+def quiet_option(decorated: Decorated) -> Decorated:
     """-q."""
-    return click.option("-q", "--quiet", is_flag=True, help="Only errors on stderr.")(command)
+    return option("-q", "--quiet", is_flag=True, help="Only errors on stderr.")(decorated)
 
 
-def json_option(command: Command) -> Command:
+def json_option(decorated: Decorated) -> Decorated:
     """--json."""
-    return click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")(command)
+    return option("--json", "as_json", is_flag=True, help="Print the result as JSON.")(decorated)
 
 
-def recipe_options(command: Command) -> Command:
-    """--config and --set."""
-    command = click.option(
-        "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key: --set training.epochs=5."
-    )(command)
-    return click.option(
-        "-c", "--config", required=True, type=click.Path(path_type=Path), metavar="RECIPE.yaml", help="The recipe."
-    )(command)
+def recipe_options(*reads: str, required: bool = True, example: str = "training.epochs=5") -> Decorator:
+    """--config and --set.
+
+    Args:
+        *reads: the keys of a recipe that the command reads; all if there are none.
+        required: whether the command needs a recipe.
+        example: of an override.
+    """
+
+    def decorate(decorated: Decorated) -> Decorated:
+        decorated = click.option(
+            "--set", "overrides", cls=SetOption, reads=reads, multiple=True, metavar="KEY=VALUE",
+            needs=None if required else ("--config", "a workspace has no recipe whose keys could be set"),
+            help=f"Override a key: --set {example}.",
+        )(decorated)  # fmt: skip
+        return option(
+            "-c", "--config", required=required, type=click.Path(path_type=Path), metavar="RECIPE.yaml",
+            help="The recipe.",
+        )(decorated)  # fmt: skip
+
+    return decorate
 
 
-def output_option(what: str, *, required: bool = False) -> Callable[[Command], Command]:
-    """-o/--output, told what it is."""
-    return click.option("-o", "--output", required=required, type=click.Path(path_type=Path), help=what)
+def workspace_or_recipe(*reads: str, example: str) -> Decorator:
+    """A pyhf workspace or a recipe with `limits:`, and what is chosen of either.
+
+    Args:
+        *reads: the keys of a recipe that the command reads.
+        example: of an override.
+    """
+
+    def decorate(decorated: Decorated) -> Decorated:
+        decorated = amplification_option(needs=("--config", "a workspace does not tell what was generated"))(decorated)
+        decorated = option(
+            "--measurement", metavar="NAME", needs=("workspace", "a recipe has one measurement"),
+            help="Which measurement of the workspace; the first by default.",
+        )(decorated)  # fmt: skip
+        decorated = level_option(expose_value=True)(decorated)
+        decorated = recipe_options(*reads, required=False, example=example)(decorated)
+        return click.argument("workspace", required=False, metavar="[WORKSPACE.json | -]")(decorated)
+
+    return decorate
+
+
+def level_option(*, expose_value: bool = False) -> Decorator:
+    """--cl."""
+    return option(
+        "--cl", "level", type=click.FloatRange(0.5, 0.9999), key="limits.cl", expose_value=expose_value,
+        help="Confidence level.  [default: 0.95]",
+    )  # fmt: skip
+
+
+def amplification_option(**rules: Any) -> Decorator:
+    """--amplification."""
+    return keyed_option(
+        "--amplification",
+        type=click.Choice(["auto", "replicas", "training", "naive"]),
+        key="limits.amplification",
+        help="What the uncertainty of a generated background comes from; the recipe's by default.",
+        **rules,
+    )
+
+
+def output_option(what: str, *, required: bool = False, key: str | None = None, expose_value: bool = True) -> Decorator:
+    """-o/--output, and what it is."""
+    return option(
+        "-o", "--output", required=required, type=click.Path(path_type=Path), key=key, expose_value=expose_value,
+        help=what,
+    )  # fmt: skip
 
 
 def note(text: str, *, quiet: bool = False) -> None:
@@ -55,6 +130,13 @@ def note(text: str, *, quiet: bool = False) -> None:
 def answer(result: Any, text: str, *, as_json: bool) -> None:
     """Print the result on stdout, as JSON or as text."""
     click.echo(json.dumps(result, indent=2, allow_nan=False) if as_json else text)
+
+
+def answer_so_far(found: Any, *, as_json: bool) -> None:
+    """Print what was finished, then exit as Ctrl-C or SIGTERM asked for, if they did."""
+    answer(found.to_json(), found.to_text(), as_json=as_json)
+    if found.stopped is not None:
+        raise found.stopped
 
 
 @contextlib.contextmanager

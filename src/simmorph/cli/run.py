@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @click.command("run")
-@recipe_options
+@recipe_options()
 @force_option
 @quiet_option
 @json_option

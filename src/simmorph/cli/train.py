@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @click.command("train")
-@recipe_options
+@recipe_options()
 @click.option("--source", multiple=True, metavar="FILE", help="The sample to be morphed; instead of the recipe's.")
 @click.option(
     "--target", multiple=True, metavar="FILE", help="The sample that it should look like; instead of the recipe's."

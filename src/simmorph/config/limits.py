@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from simmorph.config.documents import Inputs, Name, Section, as_list
+from simmorph.config.studies import CoverageSettings, Positive, ScanSettings
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Amplification = Literal["auto", "replicas", "training", "naive"]
 """What the uncertainty of a generated background comes from."""
@@ -90,12 +90,12 @@ class BackgroundSettings(SampleSettings):
     training_events: Positive | None = None
     """How many events the method that generated this background learnt from, before any cut."""
     retrained: Inputs | None = None
-    """Events from the same method trained on other events, one file for each training: in `--coverage` each of them is
-    the template at hand, and the `closure` events are true. Where replicas guess how much the training matters, these
-    tell it."""
+    """Events from the same method trained on other events, one file for each training: in `simmorph coverage` each
+    of them is the template at hand, and the `closure` events are true. Where replicas guess how much the training
+    matters, these measure it."""
     closure: Inputs | None = None
     """Simulated events of this background that the method never saw, to test its shape against: the spurious signal,
-    and `--coverage`."""
+    and `simmorph coverage`."""
     normalise: Literal["weights", "sidebands", "free"] = "weights"
     """Keep the sum of weights, scale it to the data's sidebands (only the window sets the limit), or leave it free."""
 
@@ -152,25 +152,6 @@ class Variation(Section):
         elif self.size is None or self.up or self.down:
             raise ValueError(f"{self.name}: {self.type} needs size, and neither up nor down")
         return self
-
-
-class ScanSettings(Section):
-    """What `simmorph limits --scan luminosity` scans; the background needs `closure` events."""
-
-    luminosity: Annotated[tuple[Positive, ...], Field(min_length=1)] = (10.0, 30.0, 100.0, 300.0, 1000.0)
-    """In 1/fb."""
-    background_per_fb: Positive = 1000.0
-    """Background events that 1/fb brings, in the range of the observable and after the cuts."""
-    signal_fraction: Positive = 0.05
-    """Signal events at a strength of 1, over background events."""
-    generated: Annotated[tuple[Annotated[int, Field(gt=0)], ...], Field(min_length=1)] = (10_000, 100_000, 1_000_000)
-    """Numbers of generated events, before the cuts, that the template is made from: the first ones of the input."""
-    beta: Annotated[tuple[Annotated[float, Field(gt=0, lt=1)], ...], Field(min_length=1)] = (0.05, 0.1, 0.2)
-    """Relative sizes of a systematic uncertainty of the background."""
-    beta_type: Literal["shapesys", "normsys"] = "shapesys"
-    """Whether it moves every bin on its own (shapesys) or all of them together (normsys): the physics differs."""
-    injected: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
-    """Strength of the signal in the expected data."""
 
 
 Signals = Annotated[
@@ -250,8 +231,6 @@ class LimitsSettings(Section):
     """Integrated luminosity of the data in 1/fb, written on the plots."""
     energy_tev: Positive | None = None
     """Centre-of-mass energy of the collisions in TeV, written on the plots."""
-    scan: ScanSettings = ScanSettings()
-    """The grid of `simmorph limits --scan luminosity`."""
     systematics: list[Variation] = Field(default_factory=list)
     """Systematic uncertainties."""
     amplification: Amplification = "auto"
@@ -315,3 +294,7 @@ class LimitsRecipe(Section):
     """The branches that were morphed."""
     limits: LimitsSettings
     """The limits."""
+    coverage: CoverageSettings | None = None
+    """How often they hold the truth: `simmorph coverage`."""
+    scan: ScanSettings | None = None
+    """What they are over a grid: `simmorph scan`."""

@@ -11,6 +11,7 @@ from simmorph.config.documents import Inputs, Name, Section, read_document, vali
 from simmorph.config.evaluation import EvaluateSettings
 from simmorph.config.learning import Learning
 from simmorph.config.limits import LimitsRecipe, LimitsSettings
+from simmorph.config.studies import CoverageSettings, ScanSettings
 from simmorph.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -87,6 +88,10 @@ class Recipe(Learning, MadeInputs):
     """How the map is judged."""
     limits: LimitsSettings | None = None
     """How it becomes physics."""
+    coverage: CoverageSettings | None = None
+    """How often the limits hold the truth."""
+    scan: ScanSettings | None = None
+    """What the limits are over a grid."""
 
 
 def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:

@@ -28,17 +28,21 @@ class OutputError(SimmorphError):
     """An output could not be written."""
 
 
-def refuse_existing(path: Path, *, force: bool, marker: str | None = None) -> None:
+def refuse_existing(path: Path | None, *, force: bool, marker: str | None = None) -> None:
     """Fail early if the output exists, before hours are spent on it.
 
     Args:
-        path: the output.
+        path: the output; None for none, which cannot be replaced.
         force: an output of the same kind may be replaced.
         marker: what every output folder of this kind holds; a folder of something else is never replaced.
 
     Raises:
-        UsageError: it exists and may not be replaced.
+        UsageError: it exists and may not be replaced, or there is none to replace.
     """
+    if path is None:
+        if force:
+            raise UsageError("--force", "nothing is written that it could replace", "give -o, or leave it out")
+        return
     if path.exists() and not force:
         raise UsageError(path, "already exists", "choose another output or add --force")
     if marker and path.is_dir() and any(path.iterdir()) and not (path / marker).exists():

@@ -40,14 +40,14 @@ class Toys:
         strength: the true strength of the signal.
         level: the confidence level of the upper limit.
         seed: of all random numbers; each experiment has its own, so that more of them begin with the same ones.
-        note: is told of every tenth.
+        progress: called after every tenth part of them.
     """
 
     number: int
     strength: float = 1.0
     level: float = 0.95
     seed: int = 1
-    note: Callable[[str], None] = lambda _: None
+    progress: Callable[[str], None] = lambda _: None
 
 
 class Outcome(NamedTuple):
@@ -148,7 +148,7 @@ def outcomes(
         except (ArithmeticError, InputError):
             yield number, None
         if 10 * (number + 1) // n_toys > 10 * number // n_toys:
-            toys.note(f"{number + 1} of {n_toys} pseudo-experiments")
+            toys.progress(f"{number + 1} of {n_toys} pseudo-experiments")
 
 
 def summary(found: Mapping[int, Outcome | None], toys: Toys, n_kinds: int = 1) -> Coverage:

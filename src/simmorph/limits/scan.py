@@ -21,13 +21,13 @@ from simmorph.limits.workspace import measurement_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from simmorph.config.limits import ScanSettings
+    from simmorph.config.studies import ScanSettings
     from simmorph.limits.histograms import Histogram
 
 SYSTEMATIC = "beta"
 
 
-class Place(NamedTuple):
+class GridPoint(NamedTuple):
     """Where in a scan a limit is; see Point."""
 
     luminosity: float
@@ -57,9 +57,9 @@ class Point(NamedTuple):
     expected: float
 
     @property
-    def place(self) -> Place:
+    def at(self) -> GridPoint:
         """Where it is."""
-        return Place(self.luminosity, self.generated, self.beta)
+        return GridPoint(self.luminosity, self.generated, self.beta)
 
 
 def scan_points(  # noqa: PLR0913 - what is scanned, and over what
@@ -70,8 +70,8 @@ def scan_points(  # noqa: PLR0913 - what is scanned, and over what
     simulated: Histogram,
     parameter: str = "mu",
     level: float = 0.95,
-    known: Mapping[Place, Point] | None = None,
-    note: Callable[[str], None] = lambda _: None,
+    known: Mapping[GridPoint, Point] | None = None,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Point]:
     """A limit for each luminosity, size of the generated sample, and size of the systematic.
 
@@ -83,7 +83,7 @@ def scan_points(  # noqa: PLR0913 - what is scanned, and over what
         parameter: what the strength is called.
         level: confidence level.
         known: points that need not be made again.
-        note: is told of each luminosity.
+        progress: called after each luminosity.
     """
     named = {number: _background(sample) for number, sample in generated.items()}
     rows: list[tuple[int | None, Sample]] = [*named.items(), (None, _background(Sample(simulated, False)))]
@@ -92,9 +92,9 @@ def scan_points(  # noqa: PLR0913 - what is scanned, and over what
         bench = _Bench.of(settings, luminosity, signal, simulated, parameter, level)
         for beta in settings.beta:
             for number, sample in rows:
-                place = Place(luminosity, number, beta)
-                yield known[place] if place in known else bench.point(place, sample)
-        note(f"luminosity {luminosity:g}/fb: {bench.n_background:g} background events")
+                at = GridPoint(luminosity, number, beta)
+                yield known[at] if at in known else bench.point(at, sample)
+        progress(f"luminosity {luminosity:g}/fb: {bench.n_background:g} background events")
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,18 +128,18 @@ class _Bench:
         data = replace(true, values=true.values + settings.injected * at_1.values, name="Asimov data")
         return cls(n_background, at_1, data, settings.beta_type, parameter, level)
 
-    def point(self, place: Place, sample: Sample) -> Point:
+    def point(self, at: GridPoint, sample: Sample) -> Point:
         """The limit with this background, scaled to what is expected."""
         background = sample.scaled(self.n_background / sample.histogram.values.sum())
         samples = (
             Sample(self.signal, True, statistics=False),
-            _with_systematic(background, place.beta, self.beta_type),
+            _with_systematic(background, at.beta, self.beta_type),
         )
         templates = Templates(samples, self.data, True, np.ones(len(self.data.values), np.bool_))
         ready = measurement_of(workspace_of(templates, self.parameter), "scan")
         limits = upper_limits(AsymptoticCls(ready.likelihood, ready.data), self.level)
         found = fitted_strength(ready.likelihood, ready.data, sides=False)
-        return Point(*place, found.value, found.uncertainty, limits.observed, limits.expected[2])
+        return Point(*at, found.value, found.uncertainty, limits.observed, limits.expected[2])
 
 
 def _background(sample: Sample) -> Sample:

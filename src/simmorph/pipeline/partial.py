@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class Shelf:
+class FinishedParts:
     """Finished parts of an output, one JSON line each, in OUT.partial.jsonl; the same step goes on from there.
 
     The first line says what they are parts of. Where that has changed, as with another input, they are parts of

@@ -258,12 +258,12 @@ def _evaluate_step(recipe: Recipe, report: Path) -> Step:
 
 
 def _limits_step(recipe: Recipe, settings: LimitsSettings) -> Step:
-    from simmorph.pipeline.limits.run import How, inputs_of, limits_of_recipe
+    from simmorph.pipeline.limits.run import inputs_of, limits_of_recipe
 
     output: Path = required(settings.output, "limits.output", "--set limits.output=FOLDER")
 
     def act() -> Result:
-        return limits_of_recipe(recipe, How(force=True))
+        return limits_of_recipe(recipe, force=True)
 
     described = recipe.model_dump(mode="json", include={"tree", "weight", "features", "limits"})
     return Step("limits", described, inputs_of(settings), [output], act, is_shown=True)

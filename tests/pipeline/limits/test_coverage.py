@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 
 from simmorph.data.ntuples import create_ntuple
-from simmorph.limits.coverage import Toys
 from simmorph.limits.histograms import Histogram
 from simmorph.limits.templates import Sample, Spread
 from simmorph.pipeline.limits.coverage import coverage_of_recipe
@@ -72,8 +71,8 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_naive_fails_on_trainings_of_other_events_and_the_default_cures_it(recipe: Path) -> None:
-    naive = coverage_of_recipe(load_limits_recipe(recipe, ["limits.amplification=naive"]), Toys(48))
-    cured = coverage_of_recipe(load_limits_recipe(recipe), Toys(48))
+    naive = coverage_of_recipe(load_limits_recipe(recipe, ["limits.amplification=naive", "coverage.toys=48"]))
+    cured = coverage_of_recipe(load_limits_recipe(recipe, ["coverage.toys=48"]))
     assert naive.truth == cured.truth
     assert "training on other events" in cured.truth
     assert naive.coverage.pull_width.value > 2
@@ -83,8 +82,8 @@ def test_naive_fails_on_trainings_of_other_events_and_the_default_cures_it(recip
 
 
 def test_replicas_alone_are_held_against_the_nominal_template(recipe: Path) -> None:
-    alone = load_limits_recipe(recipe, ["limits.background.retrained=null"])
-    found = coverage_of_recipe(alone, Toys(24))
+    alone = load_limits_recipe(recipe, ["limits.background.retrained=null", "coverage.toys=24"])
+    found = coverage_of_recipe(alone)
     assert "the nominal template is true" in found.truth
     assert found.coverage.pull_width.value < 1.6
 
@@ -113,7 +112,7 @@ def test_retrained_templates_need_events_that_tell_what_is_true(recipe: Path) ->
 
 
 def test_the_numbers_and_every_pseudo_experiment_are_written(simmorph: Callable[..., Any], tmp_path: Path) -> None:
-    command = ["limits", WORKSPACE, "--coverage", 12, "--json"]
+    command = ["coverage", WORKSPACE, "--toys", 12, "--json"]
     outcome = simmorph(*command, "-o", tmp_path / "out")
     assert json.loads((tmp_path / "out" / "coverage.json").read_text()) == json.loads(outcome.stdout)
     rows = list(csv.DictReader((tmp_path / "out" / "toys.csv").read_text().splitlines()))
@@ -126,8 +125,8 @@ def test_pseudo_experiments_go_on_after_sigterm_as_if_there_had_been_none(
     simmorph: Callable[..., Any], tmp_path: Path
 ) -> None:
     output, kept = tmp_path / "out", tmp_path / "out.partial.jsonl"
-    command = [sys.executable, "-c", "from simmorph.cli.main import main; main()", "limits", str(WORKSPACE)]
-    options = ["--coverage", "1000000", "-o", str(output), "--json"]
+    command = [sys.executable, "-c", "from simmorph.cli.main import main; main()", "coverage", str(WORKSPACE)]
+    options = ["--toys", "1000000", "-o", str(output), "--json"]
     with subprocess.Popen([*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + 120
         while not kept.exists() or len(kept.read_text().splitlines()) < 10:
@@ -141,7 +140,7 @@ def test_pseudo_experiments_go_on_after_sigterm_as_if_there_had_been_none(
     assert printed["n_toys"] >= 9
     assert f"kept in {kept}" in stderr
     assert not output.exists()
-    went_on = simmorph("limits", WORKSPACE, "--coverage", 15, "-o", output, "--json")
-    anew = simmorph("limits", WORKSPACE, "--coverage", 15, "--json")
+    went_on = simmorph("coverage", WORKSPACE, "--toys", 15, "-o", output, "--json")
+    anew = simmorph("coverage", WORKSPACE, "--toys", 15, "--json")
     assert went_on.stdout == anew.stdout
     assert not kept.exists()

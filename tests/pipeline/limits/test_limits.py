@@ -17,7 +17,7 @@ from simmorph.config.documents import Document, validate
 from simmorph.config.limits import LimitsRecipe
 from simmorph.data.ntuples import create_ntuple
 from simmorph.errors import ConfigError, InputError, UsageError
-from simmorph.pipeline.limits.run import How, limits_of_recipe, limits_of_workspace, load_limits_recipe
+from simmorph.pipeline.limits.run import limits_of_recipe, limits_of_workspace, load_limits_recipe
 
 if TYPE_CHECKING:
     from simmorph.pipeline.limits.result import LimitsResult
@@ -88,7 +88,7 @@ def recipe(samples: dict[str, str], **changes: Any) -> LimitsRecipe:
 def found(samples: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> tuple[LimitsResult, Path]:
     """The limits of the recipe as it stands, and the folder they were written to."""
     output = tmp_path_factory.mktemp("found") / "limits"
-    return limits_of_recipe(recipe(samples), How(output=output)), output
+    return limits_of_recipe(recipe(samples, output=output)), output
 
 
 def test_the_injected_signal_is_found_with_a_free_morphed_template(found: tuple[LimitsResult, Path]) -> None:
@@ -130,7 +130,7 @@ def test_the_free_normalisation_is_that_of_the_data(found: tuple[LimitsResult, P
 
 def test_sidebands_normalise_the_template_and_only_the_window_is_fitted(samples: dict[str, str]) -> None:
     notes: list[str] = []
-    result = limits_of_recipe(recipe(samples, background={"normalise": "sidebands"}), How(note=notes.append))
+    result = limits_of_recipe(recipe(samples, background={"normalise": "sidebands"}), progress=notes.append)
     assert abs(result.strength.value - 1) < 2.5 * result.strength.uncertainty
     scale = next(note for note in notes if "to the" in note)
     assert float(scale.split("scaled by ")[1].split()[0]) == pytest.approx(2.0, rel=0.05)
@@ -213,19 +213,19 @@ def test_negative_bins_are_refused_unless_told_otherwise(samples: dict[str, str]
     with pytest.raises(InputError, match=r"signal: the expected yield in bin 3 \(110 to 112.5\) is -1"):
         limits_of_recipe(recipe(samples, signal={"input": bad}))
     notes: list[str] = []
-    limits_of_recipe(recipe(samples, signal={"input": bad, "negative_bins": "zero"}), How(note=notes.append))
+    limits_of_recipe(recipe(samples, signal={"input": bad, "negative_bins": "zero"}), progress=notes.append)
     assert "signal: 1 bins with -1 events in all are set to 0" in notes
 
 
 def test_an_output_that_exists_is_kept(samples: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "limits").mkdir()
     with pytest.raises(UsageError, match="already exists"):
-        limits_of_recipe(recipe(samples), How(output=tmp_path / "limits"))
+        limits_of_recipe(recipe(samples, output=tmp_path / "limits"))
 
 
 def test_nothing_is_left_of_a_limit_that_failed(samples: dict[str, str], tmp_path: Path) -> None:
     with pytest.raises(InputError):
-        limits_of_recipe(recipe(samples, region="in_signal and m_yy > 900"), How(output=tmp_path / "limits"))
+        limits_of_recipe(recipe(samples, region="in_signal and m_yy > 900", output=tmp_path / "limits"))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -255,13 +255,13 @@ def test_data_without_an_event_where_many_are_expected_are_refused(samples: dict
         limits_of_recipe(recipe(samples, data={"input": mev}))
 
 
-def two_channels(samples: dict[str, str], **changes: Any) -> LimitsRecipe:
+def two_channels(samples: dict[str, str], output: Path | None = None, **changes: Any) -> LimitsRecipe:
     """Below and above 125 GeV, by halves of the observable's range."""
     channels = {
         "low": {"binning": {"range": [105, 125], "bins": 8}, "label": "low"},
         "high": {"binning": {"range": [125, 160], "bins": 14}, **changes},
     }
-    return recipe(samples, channels=channels, exclude=None)
+    return recipe(samples, channels=channels, exclude=None, output=output)
 
 
 def test_channels_that_share_all_are_one_channel_cut_in_two(samples: dict[str, str]) -> None:
@@ -274,7 +274,7 @@ def test_channels_that_share_all_are_one_channel_cut_in_two(samples: dict[str, s
 
 
 def test_each_channel_has_its_plot_and_its_statistics(samples: dict[str, str], tmp_path: Path) -> None:
-    limits_of_recipe(two_channels(samples), How(output=tmp_path / "limits"))
+    limits_of_recipe(two_channels(samples, output=tmp_path / "limits"))
     written = json.loads((tmp_path / "limits" / "workspace.json").read_text())
     assert [channel["name"] for channel in written["channels"]] == ["low", "high"]
     names = {
@@ -304,7 +304,7 @@ def test_a_mistake_in_a_channel_is_told(samples: dict[str, str], changes: dict[s
 
 def test_a_signal_that_nobody_could_see_is_told(samples: dict[str, str]) -> None:
     notes: list[str] = []
-    weak = limits_of_recipe(recipe(samples, signal={"input": samples["signal"], "scale": 1e-7}), How(note=notes.append))
+    weak = limits_of_recipe(recipe(samples, signal={"input": samples["signal"], "scale": 1e-7}), progress=notes.append)
     assert "times the nominal signal, which is as good as invisible here" in weak.warnings[0]
     assert f"warning: {weak.warnings[0]}" in notes
     assert weak.to_json()["warnings"] == list(weak.warnings)

@@ -11,7 +11,7 @@ import pytest
 
 from simmorph.errors import InputError
 from simmorph.pipeline.limits.patches import limits_of_patches
-from simmorph.pipeline.limits.run import How, limits_of_workspace
+from simmorph.pipeline.limits.run import LimitsOptions, limits_of_workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +40,7 @@ def files(tmp_path: Path) -> tuple[str, str]:
 
 
 def test_each_patch_has_the_limits_of_its_workspace(files: tuple[str, str], tmp_path: Path) -> None:
-    one, two, nothing = limits_of_patches(*files, (), How(output=tmp_path / "limits"))
+    one, two, nothing = limits_of_patches(*files, (), LimitsOptions(output=tmp_path / "limits"))
     reference = limits_of_workspace(str(REFERENCE))
     assert one.result is not None
     assert two.result is not None
@@ -54,14 +54,14 @@ def test_each_patch_has_the_limits_of_its_workspace(files: tuple[str, str], tmp_
 
 def test_the_workspace_of_another_analysis_is_refused(files: tuple[str, str]) -> None:
     with pytest.raises(InputError, match="the digests differ"):
-        list(limits_of_patches(str(REFERENCE), files[1], (), How()))
+        list(limits_of_patches(str(REFERENCE), files[1], (), LimitsOptions()))
 
 
 def test_what_is_no_patch_set_is_refused(files: tuple[str, str]) -> None:
     with pytest.raises(InputError, match="not a pyhf patch set"):
-        list(limits_of_patches(files[0], files[0], (), How()))
+        list(limits_of_patches(files[0], files[0], (), LimitsOptions()))
     with pytest.raises(InputError, match="no patch 'mass_10'; did you mean 'mass_100'"):
-        list(limits_of_patches(*files, ("mass_10",), How()))
+        list(limits_of_patches(*files, ("mass_10",), LimitsOptions()))
 
 
 def test_one_line_a_patch_comes_out(files: tuple[str, str], simmorph: Callable[..., Any]) -> None:
@@ -83,7 +83,7 @@ def test_what_is_known_is_given_before_the_next_patch_begins(files: tuple[str, s
         if words.startswith("patch mass_200"):
             raise KeyboardInterrupt
 
-    found = limits_of_patches(*files, (), How(note=interrupt))
+    found = limits_of_patches(*files, (), LimitsOptions(progress=interrupt))
     assert next(found).name == "mass_100"
     with pytest.raises(KeyboardInterrupt):
         next(found)
@@ -94,7 +94,6 @@ def test_what_is_known_is_given_before_the_next_patch_begins(files: tuple[str, s
     [
         (("w.json", "--patch", "a"), "there is no set that it could be in"),
         (("--config", "x.yaml", "--patchset", "p.json"), "it patches a workspace"),
-        (("w.json", "--patchset", "p.json", "--coverage", "5"), "for limits alone"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from simmorph.data.ntuples import create_ntuple
-from simmorph.pipeline.limits.run import How, inputs_of, load_limits_recipe
-from simmorph.pipeline.limits.scan import ScanResult, scan_luminosity
+from simmorph.pipeline.limits.run import inputs_of, load_limits_recipe
+from simmorph.pipeline.limits.scan import ScanResult, scan_of_recipe
 
 RECIPE = """\
 # a scan
@@ -22,7 +22,7 @@ limits:
   signal: {{input: {folder}/signal.root}}
   background: {{input: {folder}/generated.root, closure: {folder}/simulated.root}}
   systematics: [{{name: beta, type: normsys, samples: background, size: 0.3}}]
-  scan: {{luminosity: [10, 100], generated: [1000, 20000], beta: [0.1, 0.2]}}
+scan: {{luminosity: [10, 100], generated: [1000, 20000], beta: [0.1, 0.2]}}
 """
 
 
@@ -44,7 +44,11 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def whole(recipe: Path) -> ScanResult:
-    return scan_luminosity(load_limits_recipe(recipe))
+    return scan_of_recipe(load_limits_recipe(recipe))
+
+
+def written_to(recipe: Path, output: Path, *overrides: str) -> Any:
+    return load_limits_recipe(recipe, [f"scan.output={output}", *overrides])
 
 
 class StopsAt:
@@ -62,7 +66,7 @@ class StopsAt:
 
 def test_table_and_json_say_how_the_systematic_acts_and_what_was_uncertain(recipe: Path, tmp_path: Path) -> None:
     output = tmp_path / "out"
-    scan_luminosity(load_limits_recipe(recipe), How(output=output))
+    scan_of_recipe(written_to(recipe, output))
     found = json.loads((output / "scan.json").read_text())
     assert (found["beta_type"], found["amplification"], found["complete"]) == ("shapesys", "naive", True)
     rows = list(csv.DictReader((output / "scan.csv").read_text().splitlines()))
@@ -76,14 +80,14 @@ def test_table_and_json_say_how_the_systematic_acts_and_what_was_uncertain(recip
 
 
 def test_a_systematic_of_the_recipe_gives_way_to_the_scanned_one_of_its_name(recipe: Path, whole: ScanResult) -> None:
-    without = scan_luminosity(load_limits_recipe(recipe, ["limits.systematics=[]"]))
+    without = scan_of_recipe(load_limits_recipe(recipe, ["limits.systematics=[]"]))
     assert without.points == whole.points
 
 
 def test_a_scan_goes_on_where_it_was_interrupted(recipe: Path, whole: ScanResult, tmp_path: Path) -> None:
     output = tmp_path / "out"
     listener = StopsAt("luminosity 10/fb")
-    stopped = scan_luminosity(load_limits_recipe(recipe), How(output=output, note=listener))
+    stopped = scan_of_recipe(written_to(recipe, output), progress=listener)
     assert isinstance(stopped.stopped, KeyboardInterrupt)
     assert not stopped.to_json()["complete"]
     assert stopped.points == whole.points[:6]
@@ -92,7 +96,7 @@ def test_a_scan_goes_on_where_it_was_interrupted(recipe: Path, whole: ScanResult
     with output.with_name("out.partial.jsonl").open("a") as file:
         file.write("[100.0, 1000, 0.1, 1.")
     notes = list[str]()
-    again = scan_luminosity(load_limits_recipe(recipe), How(output=output, note=notes.append))
+    again = scan_of_recipe(written_to(recipe, output), progress=notes.append)
     assert again.stopped is None
     assert again.points == whole.points
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
@@ -100,10 +104,9 @@ def test_a_scan_goes_on_where_it_was_interrupted(recipe: Path, whole: ScanResult
 
 def test_what_was_kept_of_another_scan_is_not_taken(recipe: Path, tmp_path: Path) -> None:
     output = tmp_path / "out"
-    scan_luminosity(load_limits_recipe(recipe), How(output=output, note=StopsAt("luminosity 10/fb")))
-    other = load_limits_recipe(recipe, ["limits.scan.beta_type=normsys"])
-    fresh: Any = scan_luminosity(other)
-    assert scan_luminosity(other, How(output=output)).points == fresh.points
+    scan_of_recipe(written_to(recipe, output), progress=StopsAt("luminosity 10/fb"))
+    fresh = scan_of_recipe(load_limits_recipe(recipe, ["scan.beta_type=normsys"]))
+    assert scan_of_recipe(written_to(recipe, output, "scan.beta_type=normsys")).points == fresh.points
 
 
 def test_every_file_that_a_limit_is_made_from_is_named(recipe: Path) -> None:
@@ -115,10 +118,10 @@ def test_every_file_that_a_limit_is_made_from_is_named(recipe: Path) -> None:
 def test_an_interrupted_command_prints_what_it_has_and_exits_as_interrupted(
     recipe: Path, simmorph: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from simmorph.cli import limits  # noqa: PLC0415
+    from simmorph.cli import scan  # noqa: PLC0415
 
     stop = StopsAt("luminosity 10/fb")
-    monkeypatch.setattr(limits, "note", lambda text, **_: stop(text))
-    outcome = simmorph("limits", "--config", recipe, "--scan", "luminosity", "--json")
+    monkeypatch.setattr(scan, "note", lambda text, **_: stop(text))
+    outcome = simmorph("scan", "--config", recipe, "--json")
     assert outcome.code == 130
     assert len(json.loads(outcome.stdout)["points"]) == 6

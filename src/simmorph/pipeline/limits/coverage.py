@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from simmorph.config.recipe import required
+from simmorph.config.studies import CoverageSettings
 from simmorph.data.outputs import refuse_existing, whole_folder, write_json, write_provenance
 from simmorph.limits.building import workspace_of
 from simmorph.limits.coverage import Coverage, Outcome, Toys, from_model, from_truth, outcomes, summary
 from simmorph.limits.templates import Defaults, Sample, Templates, read_templates
 from simmorph.limits.workspace import STDIN, measurement_of, read_workspace
 from simmorph.pipeline.limits.run import inputs_of
-from simmorph.pipeline.partial import Shelf, hashes_of, until_stopped
+from simmorph.pipeline.partial import FinishedParts, hashes_of, until_stopped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -69,51 +70,79 @@ class CoverageResult:
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where the numbers go.
+class _Study:
+    """Pseudo-experiments and what they are made of.
 
     Attributes:
-        output: folder for `coverage.json` and the table of pseudo-experiments; None for none.
-        force: replace it if it exists.
+        experiments: each makes one; they are taken in turn.
+        toys: how many, and at which strength.
+        truth: what is true in them, in words.
+        made_of: what their results depend on, as JSON.
+        amplification: what the uncertainty of each background comes from.
     """
 
-    output: Path | None = None
-    force: bool = False
+    experiments: Sequence[Callable[[Generator], PseudoExperiment]]
+    toys: Toys
+    truth: str
+    made_of: Mapping[str, Any]
+    amplification: dict[str, str] = field(default_factory=dict)
 
 
-NOWHERE = Place()
-
-
-def coverage_of_workspace(
-    path: str, toys: Toys, *, measurement: str | None = None, place: Place = NOWHERE
+def coverage_of_workspace(  # noqa: PLR0913 - one keyword for each option of the command
+    path: str,
+    settings: CoverageSettings = CoverageSettings(),  # noqa: B008 - frozen
+    *,
+    level: float = 0.95,
+    measurement: str | None = None,
+    force: bool = False,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> CoverageResult:
     """Coverage of a pyhf workspace, where the model is right.
+
+    Args:
+        path: its JSON file, or `-` for stdin.
+        settings: number and strength of the pseudo-experiments, and the folder for their table.
+        level: confidence level.
+        measurement: which of its measurements; the first one if None.
+        force: replace the folder if it exists.
+        progress: called with a line now and then.
 
     Raises:
         InputError: the workspace is not usable.
     """
-    _refuse_existing(place)
+    refuse_existing(settings.output, force=force, marker=NUMBERS)
     spec = read_workspace(path)
     ready = measurement_of(spec, "stdin" if path == STDIN else path, measurement)
+    toys = _toys(settings, level, progress)
     made_of = {"workspace": spec, "measurement": measurement}
-    return _covered([from_model(ready, toys.strength)], toys, MODEL_IS_RIGHT, {}, made_of, place)
+    study = _Study([from_model(ready, toys.strength)], toys, MODEL_IS_RIGHT, made_of)
+    return _covered(study, settings.output, force=force)
 
 
-def coverage_of_recipe(recipe: Recipe | LimitsRecipe, toys: Toys, place: Place = NOWHERE) -> CoverageResult:
-    """Coverage of a recipe's limits.
+def coverage_of_recipe(
+    recipe: Recipe | LimitsRecipe, *, force: bool = False, progress: Callable[[str], None] = lambda _: None
+) -> CoverageResult:
+    """Coverage of a recipe's limits, as its `coverage:` block says.
 
     Where a background has templates from trainings on other events, each of them in turn is the one that an experiment
     has at hand, and its `closure` events are true. Where it has replicas alone, these take that place, and the nominal
     template is true: a replica is off by as much from it as it is from the truth. Else closure events are true, if
     there are any, or the model is.
 
+    Args:
+        recipe: with a `limits:` block.
+        force: replace the folder if it exists.
+        progress: called with a line now and then.
+
     Raises:
         ConfigError: the recipe has no `limits:` block.
         InputError: a sample is not usable.
     """
     settings: LimitsSettings = required(recipe.limits, "limits", "a WORKSPACE.json")
-    _refuse_existing(place)
-    templates = read_templates(settings, Defaults(settings.tree or recipe.tree, recipe.weight), toys.note)
+    study = recipe.coverage or CoverageSettings()
+    refuse_existing(study.output, force=force, marker=NUMBERS)
+    toys = _toys(study, settings.cl, progress)
+    templates = read_templates(settings, Defaults(settings.tree or recipe.tree, recipe.weight), progress)
     chosen = templates.in_likelihood()
     tested = any(_at_hand(sample) or sample.truth is not None for sample in chosen.samples)
     experiments = (
@@ -123,47 +152,41 @@ def coverage_of_recipe(recipe: Recipe | LimitsRecipe, toys: Toys, place: Place =
         it.name: it.amplified(settings.amplification) for it in settings.background if it.input
     }
     made_of = {"limits": settings.model_dump(mode="json"), "inputs": hashes_of(inputs_of(settings))}
-    return _covered(experiments, toys, _truth_words(chosen), treatments, made_of, place)
+    return _covered(_Study(experiments, toys, _truth_words(chosen), made_of, treatments), study.output, force=force)
 
 
-def _covered(  # noqa: PLR0913, PLR0917
-    experiments: Sequence[Callable[[Generator], PseudoExperiment]],
-    toys: Toys,
-    truth: str,
-    treatments: dict[str, str],
-    made_of: Mapping[str, Any],
-    place: Place,
-) -> CoverageResult:
-    """Make the pseudo-experiments that are not on the shelf, and write down what all of them say."""
-    shelf = Shelf(place.output, {**made_of, "strength": toys.strength, "level": toys.level, "seed": toys.seed})
-    known = dict(map(_outcome, shelf.parts))
+def _toys(settings: CoverageSettings, level: float, progress: Callable[[str], None]) -> Toys:
+    return Toys(settings.toys, settings.strength, level, settings.seed, progress)
+
+
+def _covered(study: _Study, output: Path | None, *, force: bool) -> CoverageResult:
+    """Make the pseudo-experiments that are still missing, and write down what all of them say."""
+    toys = study.toys
+    done = FinishedParts(output, {**study.made_of, "strength": toys.strength, "level": toys.level, "seed": toys.seed})
+    known = dict(map(_outcome, done.parts))
 
     def fill() -> None:
-        for number, outcome in outcomes(experiments, toys, known):
+        for number, outcome in outcomes(study.experiments, toys, known):
             if number not in known:
-                shelf.add([number, outcome])
+                done.add([number, outcome])
 
     stopped = until_stopped(fill)
-    found = {number: outcome for number, outcome in map(_outcome, shelf.parts) if number < toys.number}
+    found = {number: outcome for number, outcome in map(_outcome, done.parts) if number < toys.number}
     if stopped is not None:
-        toys.note(shelf.where())
+        toys.progress(done.where())
         if sum(outcome is not None for outcome in found.values()) < MIN_TOYS:
             raise stopped
-    result = CoverageResult(summary(found, toys, len(experiments)), truth, treatments, found, stopped)
-    if place.output is not None and stopped is None:
-        _write(result, place.output, made_of.get("inputs", {}), force=place.force)
-        shelf.clear()
+    numbers = summary(found, toys, len(study.experiments))
+    result = CoverageResult(numbers, study.truth, study.amplification, found, stopped)
+    if output is not None and stopped is None:
+        _write(result, output, study.made_of.get("inputs", {}), force=force)
+        done.clear()
     return result
 
 
 def _outcome(part: tuple[int, Sequence[Any] | None]) -> tuple[int, Outcome | None]:
     number, found = part
     return number, None if found is None else Outcome(*found)
-
-
-def _refuse_existing(place: Place) -> None:
-    if place.output is not None:
-        refuse_existing(place.output, force=place.force, marker=NUMBERS)
 
 
 def _write(result: CoverageResult, output: Path, inputs: Mapping[str, str], *, force: bool) -> None:

@@ -11,7 +11,7 @@ from pyhf.patchset import jsonpatch
 
 from simmorph.errors import InputError, SimmorphError, one_of
 from simmorph.limits.workspace import STDIN, read_workspace
-from simmorph.pipeline.limits.run import How, limits_of_spec
+from simmorph.pipeline.limits.run import LimitsOptions, limits_of_spec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -58,7 +58,7 @@ def table_head(first: PatchLimits) -> str:
 
 
 def limits_of_patches(
-    path: str, patchset: str, names: Sequence[str], how: How, *, measurement: str | None = None
+    path: str, patchset: str, names: Sequence[str], options: LimitsOptions, *, measurement: str | None = None
 ) -> Iterator[PatchLimits]:
     """Limits with each patch, as soon as they are known; one without limits does not stop the others.
 
@@ -66,7 +66,7 @@ def limits_of_patches(
         path: the workspace's file, or `-` for stdin.
         patchset: the patch set's file.
         names: of the patches; all if there are none.
-        how: confidence level, and a folder that gets one folder for each patch.
+        options: confidence level, and a folder that gets one folder for each patch.
         measurement: which of the workspace's measurements; the first one if None.
 
     Raises:
@@ -80,13 +80,13 @@ def limits_of_patches(
     chosen = [patch for patch in patches if not names or patch.name in names]
     width = max(len("patch"), *(len(patch.name) for patch in chosen))
     for number, patch in enumerate(chosen, 1):
-        how.note(f"patch {patch.name}, {number} of {len(chosen)}")
-        output = None if how.output is None else how.output / re.sub(r"[^\w.+-]+", "_", patch.name)
+        options.progress(f"patch {patch.name}, {number} of {len(chosen)}")
+        output = None if options.output is None else options.output / re.sub(r"[^\w.+-]+", "_", patch.name)
         values = dict(zip(patches.labels, patch.values, strict=False))
         try:
             patched = patch.apply(spec)
             result = limits_of_spec(
-                patched, path, how._replace(output=output), measurement=measurement, patch=patch.name
+                patched, path, options._replace(output=output), measurement=measurement, patch=patch.name
             )
         except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException) as error:
             yield PatchLimits(patch.name, values, None, f"the patch does not fit: {error}", width)

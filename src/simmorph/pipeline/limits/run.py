@@ -44,25 +44,25 @@ MANY_EVENTS = 30.0
 """So many are expected that finding none cannot happen (a probability of 1e-13)."""
 
 
-class How(NamedTuple):
-    """How the step runs."""
+class LimitsOptions(NamedTuple):
+    """How limits are found and written."""
 
-    level: float | None = None
-    """Confidence level; the recipe's, or 0.95, if None."""
+    level: float = 0.95
+    """Confidence level."""
     output: Path | None = None
-    """Folder for workspace, numbers and plots; the recipe's, or none, if None."""
+    """Folder for workspace, numbers and plots."""
     force: bool = False
     """Replace the folder if it exists."""
-    note: Callable[[str], None] = lambda _: None
-    """Is told what is being done."""
+    progress: Callable[[str], None] = lambda _: None
+    """Called with what is being done."""
     engine: str = "newton"
     """How minima are found: one of ENGINES."""
     impacts: bool = False
-    """Fit twice more for each nuisance parameter, to tell what it does to the fitted strength."""
+    """Fit twice more for each nuisance parameter, for its effect on the fitted strength."""
 
 
-AS_USUAL = How()
-"""95 % confidence level or the recipe's, and its output."""
+AS_USUAL = LimitsOptions()
+"""95 % confidence level, and no output."""
 
 
 class _Inference(NamedTuple):
@@ -82,57 +82,69 @@ class _Inference(NamedTuple):
         return Fitting(likelihood.engine, likelihood.tally, likelihood.yields.derivatives)
 
 
-def limits_of_workspace(path: str, how: How = AS_USUAL, *, measurement: str | None = None) -> LimitsResult:
+def limits_of_workspace(
+    path: str, options: LimitsOptions = AS_USUAL, *, measurement: str | None = None
+) -> LimitsResult:
     """Upper limits from a pyhf workspace.
 
     Args:
         path: its JSON file, or `-` for stdin.
-        how: confidence level and output.
+        options: confidence level and output.
         measurement: which of its measurements; the first one if None.
 
     Raises:
         InputError: the workspace is not usable.
         NoLimitError: nothing can be excluded.
     """
-    return limits_of_spec(read_workspace(path), path, how, measurement=measurement)
+    return limits_of_spec(read_workspace(path), path, options, measurement=measurement)
 
 
 def limits_of_spec(
-    spec: dict[str, Any], path: str, how: How, *, measurement: str | None = None, patch: str = ""
+    spec: dict[str, Any], path: str, options: LimitsOptions, *, measurement: str | None = None, patch: str = ""
 ) -> LimitsResult:
     """Upper limits from a workspace that has been read.
 
     Args:
         spec: the workspace.
         path: where it is from.
-        how: confidence level and output.
+        options: confidence level and output.
         measurement: which of its measurements; the first one if None.
         patch: what has been done to it, for messages.
     """
-    _refuse_existing(how)
+    refuse_existing(options.output, force=options.force, marker=WORKSPACE)
     file = "stdin" if path == STDIN else path
     where = f"{file}, patch {patch!r}" if patch else file
-    found = _infer(measurement_of(spec, where, measurement), how.level or 0.95, how)
+    found = _infer(measurement_of(spec, where, measurement), options)
     result = LimitsResult(
         *(found.limits, found.strength, found.test.cls(1.0), where, found.ready.name),
         fitting=found.fitting,
         significance=found.significance,
-        impacts=_impacts(found, how),
+        impacts=_impacts(found, options),
         warnings=found.warnings,
     )
-    if how.output is not None:
+    if options.output is not None:
         scan, spectra = scan_of(found.test, found.limits), spectra_of_bins(found.ready, found.strength)
         report = Report(spec, result.to_json(), found.limits, scan, spectra, result.impacts)
-        _write(report, how.output, [] if path == STDIN else [path], force=how.force)
+        _write(report, options.output, [] if path == STDIN else [path], force=options.force)
     return result
 
 
-def limits_of_recipe(recipe: Recipe | LimitsRecipe, how: How = AS_USUAL) -> LimitsResult:
+def limits_of_recipe(
+    recipe: Recipe | LimitsRecipe,
+    *,
+    force: bool = False,
+    progress: Callable[[str], None] = lambda _: None,
+    engine: str = "newton",
+    impacts: bool = False,
+) -> LimitsResult:
     """Upper limits from ntuples or histograms.
 
     Args:
-        recipe: with a `limits:` block.
-        how: confidence level and output.
+        recipe: with a `limits:` block, which has the confidence level and the output.
+        force: replace the output if it exists.
+        progress: called with what is being done.
+        engine: how minima are found, one of ENGINES.
+        impacts: fit twice more for each nuisance parameter, for its effect on the fitted strength.
 
     Raises:
         ConfigError: the block is missing or wrong.
@@ -140,31 +152,31 @@ def limits_of_recipe(recipe: Recipe | LimitsRecipe, how: How = AS_USUAL) -> Limi
         NoLimitError: nothing can be excluded.
     """
     settings: LimitsSettings = required(recipe.limits, "limits", "a WORKSPACE.json")
-    how = how._replace(output=how.output or settings.output)
-    _refuse_existing(how)
-    channels = read_channels(settings, Defaults(settings.tree or recipe.tree, recipe.weight), how.note)
+    options = LimitsOptions(settings.cl, settings.output, force, progress, engine, impacts)
+    refuse_existing(options.output, force=force, marker=WORKSPACE)
+    channels = read_channels(settings, Defaults(settings.tree or recipe.tree, recipe.weight), progress)
     for templates in channels.values():
         _refuse_missing_data(templates)
     spec = workspace_of_channels(channels, settings.parameter)
-    where = None if how.output is None else str(how.output / WORKSPACE)
-    found = _infer(measurement_of(spec, where or "the recipe's workspace"), how.level or settings.cl, how)
+    where = None if options.output is None else str(options.output / WORKSPACE)
+    found = _infer(measurement_of(spec, where or "the recipe's workspace"), options)
     result = LimitsResult(
         *(found.limits, found.strength, found.test.cls(1.0), where, found.ready.name),
         is_asimov=any(templates.is_asimov for templates in channels.values()),
         sidebands={name: _quality(it, it.sideband_fit) for name, it in channels.items() if it.sideband_fit},
         fitting=found.fitting,
         significance=found.significance,
-        impacts=_impacts(found, how),
+        impacts=_impacts(found, options),
         closure=_closure(channels, found),
         uncertainties=_uncertainties(settings),
         warnings=found.warnings,
     )
-    if how.output is not None:
+    if options.output is not None:
         scan, spectra = scan_of(found.test, found.limits), spectra_of(channels, found.ready, found.strength, settings)
         heading = Heading.of(settings.experiment, settings.luminosity_fb, settings.energy_tev)
         spec = with_bounds(spec, found.limits)
         report = Report(spec, result.to_json(), found.limits, scan, spectra, result.impacts, heading)
-        _write(report, how.output, inputs_of(settings), force=how.force)
+        _write(report, options.output, inputs_of(settings), force=force)
     return result
 
 
@@ -180,23 +192,25 @@ def _refuse_missing_data(templates: Templates) -> None:
         raise InputError("data", what, "check their region, observable, binning and units")
 
 
-def _infer(ready: Measurement, level: float, how: How) -> _Inference:
+def _infer(ready: Measurement, options: LimitsOptions) -> _Inference:
     given = ready.likelihood
-    likelihood = ENGINES[how.engine](given.model, given.yields, given.name)
+    likelihood = ENGINES[options.engine](given.model, given.yields, given.name)
     ready = ready._replace(likelihood=likelihood)
     if likelihood.yields.derivatives != "analytic":
-        how.note("pyhf expects other yields than our own model: its are used, with derivatives by differences (slow)")
+        options.progress(
+            "pyhf expects other yields than our own model: its are used, with derivatives by differences (slow)"
+        )
     test = AsymptoticCls(likelihood, ready.data)
-    limits = upper_limits(test, level, how.note)
+    limits = upper_limits(test, options.level, options.progress)
     strength = fitted_strength(likelihood, ready.data)
     warnings = tuple(warnings_of(limits))
     for warning in warnings:
-        how.note(f"warning: {warning}")
+        options.progress(f"warning: {warning}")
     return _Inference(ready, test, limits, strength, discovery(test, ready.data), warnings)
 
 
-def _impacts(found: _Inference, how: How) -> tuple[Impact, ...]:
-    return tuple(impacts(found.ready.likelihood, found.ready.data, found.strength)) if how.impacts else ()
+def _impacts(found: _Inference, options: LimitsOptions) -> tuple[Impact, ...]:
+    return tuple(impacts(found.ready.likelihood, found.ready.data, found.strength)) if options.impacts else ()
 
 
 def _closure(channels: Mapping[str, Templates], found: _Inference) -> ClosureTest | None:
@@ -239,11 +253,6 @@ def _uncertainties(settings: LimitsSettings) -> dict[str, str]:
         "training": "number of its training events (staterror)",
     }
     return found | {f"of the training of {name}": words[how] for name, how in treatments.items() if how in words}
-
-
-def _refuse_existing(how: How) -> None:
-    if how.output is not None:
-        refuse_existing(how.output, force=how.force, marker=WORKSPACE)
 
 
 def _write(report: Report, output: Path, inputs: Sequence[str], *, force: bool) -> None:

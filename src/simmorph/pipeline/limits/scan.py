@@ -8,21 +8,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from simmorph.config.recipe import required
+from simmorph.config.studies import ScanSettings
 from simmorph.data.outputs import refuse_existing, whole_folder, write_json, write_provenance
 from simmorph.errors import ConfigError
-from simmorph.limits.scan import Point, scan_points
+from simmorph.limits.scan import GridPoint, Point, scan_points
 from simmorph.limits.scan_plots import Kind, draw_difference, draw_limits, draw_strength
 from simmorph.limits.templates import Defaults, Reader
-from simmorph.pipeline.limits.run import AS_USUAL, inputs_of
-from simmorph.pipeline.partial import Shelf, hashes_of, until_stopped
+from simmorph.pipeline.limits.run import inputs_of
+from simmorph.pipeline.partial import FinishedParts, hashes_of, until_stopped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from simmorph.config.limits import BackgroundSettings, LimitsRecipe, LimitsSettings
     from simmorph.config.recipe import Recipe
-    from simmorph.pipeline.limits.run import How
 
 TABLE = "scan.json"
 KIND = "beta_type", "amplification"
@@ -84,62 +84,63 @@ class ScanResult:
         return point.expected - reference.expected
 
 
-def scan_luminosity(recipe: Recipe | LimitsRecipe, how: How = AS_USUAL) -> ScanResult:
-    """The three studies of an amplified background.
+def scan_of_recipe(
+    recipe: Recipe | LimitsRecipe, *, force: bool = False, progress: Callable[[str], None] = lambda _: None
+) -> ScanResult:
+    """The three studies of an amplified background, over the grid of the recipe's `scan:` block.
+
+    Args:
+        recipe: with a `limits:` block.
+        force: replace the folder if it exists.
+        progress: called with a line now and then.
 
     Raises:
         ConfigError: the recipe has no `limits:` block, or not one generated background with `closure` events.
         InputError: a sample is not usable.
     """
     settings: LimitsSettings = required(recipe.limits, "limits", "a recipe")
-    output = how.output or settings.output
-    if output is not None:
-        refuse_existing(output, force=how.force, marker=TABLE)
+    grid = recipe.scan or ScanSettings()
+    refuse_existing(grid.output, force=force, marker=TABLE)
     background = _background(settings)
     inputs = hashes_of(inputs_of(settings))
-    level = how.level or settings.cl
-    shelf = Shelf(output, {"scan": settings.model_dump(mode="json"), "level": level, "inputs": inputs})
-    grid = _grid(recipe, settings, background, how, level, shelf)
-    stopped = until_stopped(lambda: _fill(shelf, grid))
-    points = _with_reference([_point(part) for part in shelf.parts])
+    made_of = {"scan": grid.model_dump(mode="json"), "limits": settings.model_dump(mode="json"), "inputs": inputs}
+    done = FinishedParts(grid.output, made_of)
+    reader = Reader(settings, Defaults(settings.tree or recipe.tree, recipe.weight), progress)
+    known = {point.at: point for point in map(_point, done.parts)}
+    missing = (point for point in _points(reader, grid, background, known) if point.at not in known)
+
+    def fill() -> None:
+        for point in missing:
+            done.add([*point])
+
+    stopped = until_stopped(fill)
+    points = _with_reference([_point(part) for part in done.parts])
     treatment = background.amplified(settings.amplification)
-    result = ScanResult(points, settings.scan.beta_type, treatment, settings.parameter, settings.scan.injected, stopped)
+    result = ScanResult(points, grid.beta_type, treatment, settings.parameter, grid.injected, stopped)
     if stopped is not None:
-        how.note(shelf.where())
-    elif output is not None:
-        _write(result, output, inputs, force=how.force)
-        shelf.clear()
+        progress(done.where())
+    elif grid.output is not None:
+        _write(result, grid.output, inputs, force=force)
+        done.clear()
     return result
 
 
-def _grid(  # noqa: PLR0913, PLR0917
-    recipe: Recipe | LimitsRecipe,
-    settings: LimitsSettings,
-    background: BackgroundSettings,
-    how: How,
-    level: float,
-    shelf: Shelf,
+def _points(
+    reader: Reader, grid: ScanSettings, background: BackgroundSettings, known: Mapping[GridPoint, Point]
 ) -> Iterator[Point]:
-    """Every point of the scan that is not on the shelf."""
-    reader = Reader(settings, Defaults(settings.tree or recipe.tree, recipe.weight), how.note)
+    """Every point of the scan."""
+    settings = reader.settings
     closure = background.model_copy(update={"input": background.closure, "name": "simulated"})
-    known = {point.place: point for point in map(_point, shelf.parts)}
-    found = scan_points(
-        settings.scan,
+    return scan_points(
+        grid,
         signal=reader.sample(settings.signal[0], is_signal=True).histogram,
-        generated={number: reader.generated(background, number) for number in settings.scan.generated},
+        generated={number: reader.generated(background, number) for number in grid.generated},
         simulated=reader.checked(closure),
         parameter=settings.parameter,
-        level=level,
+        level=settings.cl,
         known=known,
-        note=how.note,
+        progress=reader.note,
     )
-    return (point for point in found if point.place not in known)
-
-
-def _fill(shelf: Shelf, points: Iterable[Point]) -> None:
-    for point in points:
-        shelf.add([*point])
 
 
 def _point(part: Sequence[Any]) -> Point:

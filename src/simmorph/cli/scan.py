@@ -1,0 +1,48 @@
+"""`simmorph scan`."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from simmorph.cli.options import (
+    STUDY,
+    amplification_option,
+    answer_so_far,
+    command,
+    force_option,
+    json_option,
+    level_option,
+    note,
+    output_option,
+    quiet_option,
+    recipe_options,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@command("scan")
+@recipe_options(*STUDY, "scan", example="scan.beta=[0.1]")
+@level_option()
+@amplification_option()
+@output_option("Folder for the numbers and the figures.", key="scan.output", expose_value=False)
+@json_option
+@force_option
+@quiet_option
+def scan_command(config: Path, overrides: tuple[str, ...], *, as_json: bool, force: bool, quiet: bool) -> None:
+    """Scan limits over luminosity, generated events and the size of a systematic, as `scan:` of the recipe says.
+
+    The data are expected ones: the `closure` events of the background, and the signal. Ctrl-C or SIGTERM prints what is
+    there; with -o the same command goes on from it.
+
+    \b
+    Example:
+      simmorph scan --config cli-examples/higgs-limits/m_bb.yaml -o build/scan
+    """
+    from simmorph.pipeline.limits.run import load_limits_recipe
+    from simmorph.pipeline.limits.scan import scan_of_recipe
+
+    recipe = load_limits_recipe(config, overrides)
+    answer_so_far(scan_of_recipe(recipe, force=force, progress=partial(note, quiet=quiet)), as_json=as_json)
