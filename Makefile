@@ -9,7 +9,7 @@ JOBS ?= 2
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-quick lint bench figures clean
+.PHONY: help install demo test test-quick coverage lint types docs bench figures clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -28,6 +28,10 @@ $(VENV)/.dev: $(VENV)/.run
 	$(PIP) -e '.[dev]'
 	@touch $@
 
+$(VENV)/.docs: $(VENV)/.run
+	$(PIP) -e '.[docs]'
+	@touch $@
+
 install: $(VENV)/.run ## install simmorph into .venv
 
 demo: $(VENV)/.run ## toy data to upper limit in about five minutes, report in build/demo
@@ -39,10 +43,20 @@ test: $(VENV)/.dev ## the whole test suite, in JOBS=2 processes
 test-quick: $(VENV)/.dev ## all but the tests that train to closure
 	$(PYTEST) -m "not slow"
 
-lint: $(VENV)/.dev ## ruff and mypy
+coverage: $(VENV)/.dev ## the whole test suite, with the lines of the package that it does not run
+	rm -f .coverage .coverage.*
+	$(PYTEST) --cov --cov-report=term --cov-report=xml:build/coverage.xml
+
+lint: $(VENV)/.dev types ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev ## mypy alone
 	$(BIN)/mypy
+
+docs: $(VENV)/.docs ## the documentation site, in build/docs
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --fresh-env --quiet docs build/docs
+	@echo build/docs/index.html
 
 bench: $(VENV)/.dev ## side-by-side measurements, printed as ratios
 	$(BIN)/python -m benchmarks
@@ -51,4 +65,4 @@ figures: $(VENV)/.dev ## size and shape of the package and its tests, in one tab
 	$(BIN)/python -m benchmarks.figures
 
 clean: ## remove everything that was built
-	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf build dist docs/api .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis
