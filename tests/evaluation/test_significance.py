@@ -53,10 +53,10 @@ def test_findings_are_sorted_by_significance_and_told_with_what_noise_makes() ->
 def test_noise_is_called_noise(measure: Callable[[Events, Events, int], Estimate]) -> None:
     rng = np.random.default_rng(1)
     deviations = []
-    for _ in range(60):
+    for number in range(60):
         source, target = (Events.of(rng.exponential(size=(600, 1))) for _ in range(2))
-        parts = equal_samples(Samples(("x",), 1, source, source, source, target, target[:0]), 300, rng)
-        found = {name: mean_estimate([measure(*it, 0) for it in pairs]) for name, pairs in parts.pairs().items()}
+        parts = equal_samples(Samples(("x",), 1, source, source, source, target, target[:0]), 300, [number])
+        found = {name: mean_estimate([measure(*it, 0) for it in pairs]) for name, pairs in parts.pairs.items()}
         deviations.append(against_null(found["template_vs_target"], found["target_vs_target"]).deviations)
     assert abs(np.mean(deviations)) < 0.5
     assert np.std(deviations) < 1.1

@@ -7,17 +7,17 @@ import pytest
 
 from simmorph.data.events import Events
 from simmorph.evaluation.metrics.estimates import Estimate, mean_estimate
-from simmorph.evaluation.metrics.samples import N_SPLITS, Samples, equal_samples
+from simmorph.evaluation.metrics.samples import N_SPLITS, NULL, Samples, equal_samples
 from simmorph.evaluation.verdict import DIFFERS, IN_TENSION, WITHIN_NOISE, chance_of_tension, verdict_on
 
-NULL, SOURCE = Estimate(0.5, 0.0), Estimate(0.6, 0.01)
+NOTHING, SOURCE = Estimate(0.5, 0.0), Estimate(0.6, 0.01)
 
 
 @pytest.mark.parametrize(
     ("auc", "conclusion"), [(0.45, WITHIN_NOISE), (0.519, WITHIN_NOISE), (0.521, IN_TENSION), (0.531, DIFFERS)]
 )
 def test_conclusion_follows_the_significance(auc: float, conclusion: str) -> None:
-    compared = {"source_vs_target": SOURCE, "template_vs_target": Estimate(auc, 0.01), "target_vs_target": NULL}
+    compared = {"source_vs_target": SOURCE, "template_vs_target": Estimate(auc, 0.01), "target_vs_target": NOTHING}
     verdict = verdict_on({"auc": compared}, ())
     assert verdict.conclusion == conclusion
     assert verdict.limit == pytest.approx(max(auc - 0.5, 0) + 0.01645)
@@ -26,7 +26,7 @@ def test_conclusion_follows_the_significance(auc: float, conclusion: str) -> Non
 
 def test_verdict_is_by_the_classifier_that_sees_derived_quantities_if_there_are_some() -> None:
     plain = dict.fromkeys(("source_vs_target", "template_vs_target", "target_vs_target"), SOURCE)
-    verdict = verdict_on({"auc": plain, "auc_with_derived": plain | {"target_vs_target": NULL}}, ["m_yy"])
+    verdict = verdict_on({"auc": plain, "auc_with_derived": plain | {"target_vs_target": NOTHING}}, ["m_yy"])
     assert (verdict.metric, verdict.words) == ("auc_with_derived", "AUC with m_yy")
     assert verdict.excess.value == pytest.approx(0.1)
 
@@ -44,9 +44,8 @@ def test_mean_takes_the_larger_of_scatter_and_stated_uncertainty() -> None:
 
 def test_splits_of_the_null_are_disjoint_and_differ() -> None:
     events = Events.of(np.arange(1000.0)[:, None])
-    nothing = events[:0]
-    parts = equal_samples(Samples(("x",), 1, events, events, events, events, nothing), 300, np.random.default_rng(1))
-    assert len(parts.splits) == N_SPLITS
-    firsts = {tuple(sorted(first.features[:, 0])) for first, _ in parts.splits}
-    assert len(firsts) == N_SPLITS
-    assert all(len(np.union1d(first.features, second.features)) == 600 for first, second in parts.splits)
+    parts = equal_samples(Samples(("x",), 1, events, events, events, events, events[:0]), 300, [1])
+    splits = parts.pairs[NULL]
+    assert len(splits) == N_SPLITS
+    assert len({tuple(sorted(first.features[:, 0])) for first, _ in splits}) == N_SPLITS
+    assert all(len(np.union1d(first.features, second.features)) == 600 for first, second in splits)

@@ -1,9 +1,9 @@
-"""Everything that is measured in one region."""
+"""The measuring engine of `evaluate` and `compare`: every number that says how far a template is from its target."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -12,106 +12,236 @@ from simmorph.evaluation.metrics.acceptance import Acceptance, acceptance
 from simmorph.evaluation.metrics.c2st import Judgement, judge
 from simmorph.evaluation.metrics.correlations import Correlations, correlations, noise_floor
 from simmorph.evaluation.metrics.density_ratio import DensityRatio, density_ratios
-from simmorph.evaluation.metrics.divergences import (
-    chi_square,
-    chi_square_p_value,
-    hellinger,
-    jensen_shannon,
-    kullback_leibler,
-)
 from simmorph.evaluation.metrics.estimates import Estimate, mean_estimate
-from simmorph.evaluation.metrics.marginals import anderson_darling, kolmogorov, kolmogorov_p_value, wasserstein
 from simmorph.evaluation.metrics.movement import Movement, movement
 from simmorph.evaluation.metrics.profiles import Profile, profiles
 from simmorph.evaluation.metrics.ranks import spearman
-from simmorph.evaluation.metrics.registry import METRICS, P_VALUES
-from simmorph.evaluation.metrics.samples import COMPARISONS, EqualSamples, Samples, equal_samples
+from simmorph.evaluation.metrics.registry import DISTANCES, METRICS, P_VALUES, metric_words
+from simmorph.evaluation.metrics.samples import (
+    COMPARISONS,
+    N_SPLITS,
+    NULL,
+    TEMPLATE,
+    EqualSamples,
+    Samples,
+    equal_samples,
+    random_of,
+)
 from simmorph.evaluation.significance import Findings, Significance, against_null, findings, of_p_value
-from simmorph.evaluation.verdict import Verdict, metric_words, verdict_on
+from simmorph.evaluation.verdict import Verdict, verdict_on
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from simmorph.data.events import Events, FloatArray
 
 FEWEST_EVENTS = 100
-_, TEMPLATE, NULL = COMPARISONS
 CONTEXT_REMARK = (
     "No map changes a context value, and a reweighting at given context keeps its distribution: where source and "
     "target differ in a context variable, so do template and target, unless the source was reweighted before."
 )
-
-DISTANCES: dict[str, Callable[..., Estimate]] = {
-    "wasserstein": wasserstein,
-    "kolmogorov": kolmogorov,
-    "kullback_leibler": kullback_leibler,
-    "jensen_shannon": jensen_shannon,
-    "hellinger": hellinger,
-    "anderson_darling": anderson_darling,
-    "chi_square": chi_square,
-}
-"""Distances of one variable at a time: functions of (template, target, column)."""
-DISTANCE_P_VALUES: dict[str, Callable[..., float]] = {
-    "kolmogorov": kolmogorov_p_value,
-    "chi_square": chi_square_p_value,
-}
-"""The probability of so large a distance if the samples agree, where theory tells it."""
-CONTEXT_DISTANCES = {kind: DISTANCES[kind] for kind in ("wasserstein", "kolmogorov", "chi_square")}
+CONTEXT_DISTANCES = ("wasserstein", "kolmogorov", "chi_square")
+"""Those of DISTANCES that are shown of context variables too."""
 Compared = dict[str, Estimate]
 """An estimate for each comparison."""
 Curve = tuple["FloatArray", "FloatArray"]
 """Two coordinates of points."""
+T = TypeVar("T")
+
+
+class Judge(NamedTuple):
+    """A classifier, and what it sees.
+
+    Attributes:
+        inputs: the names of its columns.
+        classifier: its name in CLASSIFIERS.
+    """
+
+    inputs: tuple[str, ...]
+    classifier: str = "trees"
+
+
+class Plan(NamedTuple):
+    """How samples are measured: the same for all that are compared with each other.
+
+    Attributes:
+        judges: classifiers by the name that their AUC has among the metrics; they stand for the `auc` of METRICS.
+        max_events: largest number of events of each sample.
+        seed: start of the random numbers. Each metric has its own for each comparison: one metric more changes none of
+            the others, and every template is measured with the same.
+        periodic: the columns that are angles.
+        n_splits: random splits of the target that the null is the mean of.
+    """
+
+    judges: Mapping[str, Judge]
+    max_events: int
+    seed: Sequence[int]
+    periodic: Sequence[int] = ()
+    n_splits: int = N_SPLITS
 
 
 @dataclass(frozen=True, eq=False)
-class RegionResult:
-    """What was measured in one region.
+class Measured:
+    """How far samples are from the target in one region.
+
+    Attributes:
+        samples: what was compared.
+        parts: the pairs of equally large samples that the metrics saw.
+        judgements: what each judge says of the pairs of each comparison.
+        metrics: by metric and comparison: the AUCs of the judges, then METRICS.
+        p_values: of metrics whose null is known from random relabellings, by metric and comparison.
+        distances: by variable, kind of distance and comparison.
+        context_distances: the same by context variable: whether the conditions agree.
+        distance_p_values: of those whose null theory gives, by variable or context variable, kind and comparison.
+    """
+
+    samples: Samples
+    parts: EqualSamples
+    judgements: Mapping[str, Mapping[str, Sequence[Judgement]]]
+    metrics: Mapping[str, Compared]
+    p_values: Mapping[str, Mapping[str, float]]
+    distances: Mapping[str, Mapping[str, Compared]]
+    context_distances: Mapping[str, Mapping[str, Compared]]
+    distance_p_values: Mapping[str, Mapping[str, Mapping[str, float]]]
+
+    @property
+    def n_compared(self) -> int:
+        """How many events of each sample the metrics saw."""
+        return self.parts.size
+
+    @property
+    def null(self) -> str:
+        """How the null was made."""
+        return self.parts.null
+
+
+def measure(where: str, samples: Samples, plan: Plan, comparisons: Sequence[str] = COMPARISONS) -> Measured:
+    """Measure everything of some comparisons in one region.
+
+    Args:
+        where: the region, for messages.
+        samples: what is compared.
+        plan: how.
+        comparisons: which of them, those without a sample left out.
+
+    Raises:
+        InputError: there are too few events, or their weights sum to nothing.
+    """
+    parts = equal_samples(samples, plan.max_events, plan.seed, comparisons, plan.n_splits)
+    _check(where, parts)
+    judgements = {metric: _judged(samples, parts, metric, plan) for metric in plan.judges}
+    metrics = {metric: _means(found, Judgement.auc) for metric, found in judgements.items()}
+    conditioned, of_context = parts.of(samples.conditioned), parts.of(lambda it: it.with_features(it.context))
+    p_values: dict[str, Mapping[str, float]] = {}
+    for metric in METRICS:
+        if metric != "auc":
+            metrics[metric], known = _measured(metric, conditioned, plan)
+            p_values |= {metric: known} if known else {}
+    return Measured(
+        samples=samples,
+        parts=parts,
+        judgements=judgements,
+        metrics=metrics,
+        p_values=p_values,
+        distances=_distances(samples.names, conditioned),
+        context_distances=_distances(samples.condition_names, of_context, CONTEXT_DISTANCES),
+        distance_p_values=_distance_p_values(samples.names, conditioned)
+        | _distance_p_values(samples.condition_names, of_context),
+    )
+
+
+def _check(where: str, parts: EqualSamples) -> None:
+    if parts.size < FEWEST_EVENTS:
+        what = f"only {parts.size} events of each sample are left to compare, {FEWEST_EVENTS} are needed"
+        raise InputError(f"region {where!r}", what, "give more events, hold out more, or widen the region")
+    for sample in (sample for pairs in parts.pairs.values() for pair in pairs for sample in pair):
+        if not np.sum(sample.weights) > 0:
+            raise InputError(f"region {where!r}", "the weights of a sample do not sum to a positive number")
+
+
+def _judged(samples: Samples, parts: EqualSamples, metric: str, plan: Plan) -> dict[str, list[Judgement]]:
+    inputs, classifier = plan.judges[metric]
+    seen = parts.of(lambda events: samples.seen(events, inputs))
+    return _of_pairs(seen, metric, plan, lambda one, other, rng: judge(one, other, rng, classifier))
+
+
+def _measured(metric: str, parts: EqualSamples, plan: Plan) -> tuple[Compared, dict[str, float]]:
+    """A metric of every comparison, and the probability of each but the null if the metric knows it."""
+    if metric not in P_VALUES:
+        return _means(_of_pairs(parts, metric, plan, METRICS[metric]), lambda estimate: estimate), {}
+    found = _of_pairs(parts, metric, plan, P_VALUES[metric])
+    return _means(found, lambda one: one[0]), {name: each[0][1] for name, each in found.items() if name != NULL}
+
+
+def _of_pairs(
+    parts: EqualSamples, what: str, plan: Plan, of: Callable[[Events, Events, np.random.Generator], T]
+) -> dict[str, list[T]]:
+    """What a measurement finds of each pair, by comparison."""
+    found = {}
+    for name, pairs in parts.pairs.items():
+        rng = random_of(plan.seed, f"{what} {name}")
+        found[name] = [of(*pair, rng) for pair in pairs]
+    return found
+
+
+def _means(found: Mapping[str, Sequence[T]], of: Callable[[T], Estimate]) -> Compared:
+    return {name: mean_estimate([of(one) for one in each]) for name, each in found.items()}
+
+
+def _distances(
+    names: Sequence[str], parts: EqualSamples, kinds: Sequence[str] = tuple(DISTANCES)
+) -> dict[str, dict[str, Compared]]:
+    return {
+        variable: {
+            kind: _means(parts.pairs, lambda pair: DISTANCES[kind].measure(*pair, column))  # noqa: B023 - called at once
+            for kind in kinds
+        }
+        for column, variable in enumerate(names)
+    }
+
+
+def _distance_p_values(names: Sequence[str], parts: EqualSamples) -> dict[str, dict[str, dict[str, float]]]:
+    pairs = {name: found[0] for name, found in parts.pairs.items() if name != NULL}
+    known = {kind: distance.p_value for kind, distance in DISTANCES.items() if distance.p_value}
+    return {
+        variable: {kind: {name: of(*pair, column) for name, pair in pairs.items()} for kind, of in known.items()}
+        for column, variable in enumerate(names)
+    }
+
+
+@dataclass(frozen=True, eq=False)
+class RegionResult(Measured):
+    """What `evaluate` reports of one region: what was measured, and what else is shown of it.
 
     Attributes:
         name: of the region.
         cut: its expression; empty for all events.
         is_trained_on: whether the map was learnt here.
-        samples: what was compared.
-        n_compared: how many events of each sample the metrics saw.
-        null: how the null was made.
         rocs: the ROC curve of each comparison, by the classifier that the verdict is based on: (target kept, other
             sample kept), each (n_points,); that of the null is the mean over its splits.
-        metrics: by metric and comparison.
-        p_values: of metrics whose null is known from random relabellings, by metric and comparison.
-        distances: by variable, kind of distance and comparison.
-        distance_p_values: of those whose null theory tells, by variable or context variable, kind and comparison.
         correlations: Pearson's, by sample.
         spearman: rank correlations, by sample.
         movement: of source to template; None without a source.
         density_ratio: calibrated weights of the classifier that the verdict is based on, by comparison.
         profiles: the mean of each variable against each condition.
-        context_distances: by context variable, kind of distance and comparison: whether the conditions agree.
         acceptance: by name of the cut.
     """
 
     name: str
     cut: str
     is_trained_on: bool
-    samples: Samples
-    n_compared: int
-    null: str
     rocs: Mapping[str, Curve]
-    metrics: Mapping[str, Compared]
-    p_values: Mapping[str, Mapping[str, float]]
-    distances: Mapping[str, Mapping[str, Compared]]
-    distance_p_values: Mapping[str, Mapping[str, Mapping[str, float]]]
     correlations: Mapping[str, Correlations]
     spearman: Mapping[str, Correlations]
     movement: Movement | None
     density_ratio: Mapping[str, DensityRatio]
     profiles: Sequence[Profile]
-    context_distances: Mapping[str, Mapping[str, Compared]]
     acceptance: Mapping[str, Acceptance]
 
     @property
     def derived(self) -> tuple[str, ...]:
         """The names of the quantities that are derived from the features."""
-        return self.samples.names[self.samples.n_features :]
+        return self.samples.derived
 
     @property
     def comparisons(self) -> tuple[str, ...]:
@@ -210,132 +340,54 @@ class RegionResult:
         }
 
 
-def compare(  # noqa: PLR0913 - what a region is, and how it is measured
-    name: str,
-    cut: str,
-    samples: Samples,
-    *,
-    is_trained_on: bool,
-    periodic: Collection[int],
-    max_events: int,
-    rng: np.random.Generator,
-    judges: Sequence[str] = (),
-) -> RegionResult:
-    """Measure everything in one region.
+def compare(name: str, cut: str, samples: Samples, plan: Plan, *, is_trained_on: bool) -> RegionResult:
+    """Measure everything in one region, and what the report shows beside it.
 
     Args:
         name: of the region.
         cut: its expression.
         samples: what is compared.
+        plan: how.
         is_trained_on: whether the map was learnt here.
-        periodic: the columns that are angles.
-        max_events: largest number of events of each sample for the metrics.
-        rng: the only source of randomness.
-        judges: classifiers by whose AUC everything is measured too, beside the trees that the verdict is by.
 
     Raises:
         InputError: there are too few events, or their weights sum to nothing.
     """
-    parts = equal_samples(samples, max_events, rng)
-    _check(name, parts)
-    judged, metrics = _metrics(samples, parts, rng)
-    p_values = {}
-    for metric, measure in P_VALUES.items():
-        metrics[metric], p_values[metric] = _with_p_values(parts, measure, rng)
-    metrics |= {f"auc_{name}": _aucs(_judged(parts, rng, range(samples.n_features), name)) for name in judges}
+    found = measure(name, samples, plan)
+    judged = found.judgements[verdict_on(found.metrics, samples.derived).metric]
     return RegionResult(
+        **vars(found),
         name=name,
         cut=cut,
         is_trained_on=is_trained_on,
-        samples=samples,
-        n_compared=len(parts),
-        null=parts.null,
-        rocs={comparison: _mean_curve(found) for comparison, found in judged.items()},
-        metrics=metrics,
-        p_values=p_values,
-        distances=_distances(samples.names, parts, DISTANCES),
-        distance_p_values=_distance_p_values(samples.names, parts)
-        | _distance_p_values(samples.context_names, parts.of_context()),
+        rocs={comparison: _mean_curve(its) for comparison, its in judged.items()},
         correlations={key: correlations(sample) for key, sample in samples.by_name().items()},
         spearman={key: spearman(sample) for key, sample in samples.by_name().items()},
-        movement=movement(*samples.rows(), periodic) if samples.has_source else None,
-        density_ratio=density_ratios(judged, rng),
-        profiles=profiles(samples, rng),
-        context_distances=_distances(samples.context_names, parts.of_context(), CONTEXT_DISTANCES),
+        movement=movement(*samples.rows(), plan.periodic) if samples.has_source else None,
+        density_ratio=density_ratios(judged, random_of(plan.seed, "density_ratio")),
+        profiles=profiles(samples, random_of(plan.seed, "profiles")),
         acceptance=acceptance(samples),
     )
 
 
-def _check(name: str, parts: EqualSamples) -> None:
-    if len(parts) < FEWEST_EVENTS:
-        what = f"only {len(parts)} events of each sample are left to compare, {FEWEST_EVENTS} are needed"
-        raise InputError(f"region {name!r}", what, "give more events, hold out more, or widen the region")
-    for sample in (sample for pairs in parts.pairs().values() for pair in pairs for sample in pair):
-        if not np.sum(sample.weights) > 0:
-            raise InputError(f"region {name!r}", "the weights of a sample do not sum to a positive number")
+def judges_of(samples: Samples, classifiers: Sequence[str]) -> dict[str, Judge]:
+    """The judges of a report: trees that see the features, derived quantities too, and further classifiers.
 
-
-def _metrics(
-    samples: Samples, parts: EqualSamples, rng: np.random.Generator
-) -> tuple[dict[str, list[Judgement]], dict[str, Compared]]:
-    """What the classifier that sees the most says of every comparison, and every metric of each."""
-    judged = _judged(parts, rng, range(samples.n_features))
-    metrics = {"auc": _aucs(judged)}
-    if len(samples.names) > samples.n_features:
-        judged = _judged(parts, rng)
-        metrics["auc_with_derived"] = _aucs(judged)
-    for metric, measure in METRICS.items():
-        if metric not in metrics and metric not in P_VALUES:
-            metrics[metric] = _mean_over_pairs(parts, measure, rng)
-    return judged, metrics
-
-
-def _with_p_values(
-    parts: EqualSamples, measure: Callable[..., tuple[Estimate, float]], rng: np.random.Generator
-) -> tuple[Compared, dict[str, float]]:
-    """A metric of every comparison, and the probability of each but the null."""
-    found = {name: [measure(*pair, rng) for pair in pairs] for name, pairs in parts.pairs().items()}
-    estimates = {name: mean_estimate([estimate for estimate, _ in each]) for name, each in found.items()}
-    return estimates, {name: each[0][1] for name, each in found.items() if name != NULL}
-
-
-def _judged(
-    parts: EqualSamples, rng: np.random.Generator, columns: Sequence[int] | None = None, classifier: str = "trees"
-) -> dict[str, list[Judgement]]:
-    return {name: [judge(*pair, rng, columns, classifier) for pair in pairs] for name, pairs in parts.pairs().items()}
-
-
-def _aucs(judged: Mapping[str, Sequence[Judgement]]) -> Compared:
-    return {name: mean_estimate([judgement.auc() for judgement in found]) for name, found in judged.items()}
+    Args:
+        samples: what they see; context always.
+        classifiers: their names; trees are always there.
+    """
+    features = (*samples.names[: samples.n_features], *samples.context_names)
+    found = {"auc": Judge(features)}
+    if samples.derived:
+        found["auc_with_derived"] = Judge((*samples.names, *samples.context_names))
+    others = [name for name in dict.fromkeys(classifiers) if name != "trees"]
+    return found | {f"auc_{name}": Judge(features, name) for name in others}
 
 
 def _mean_curve(judgements: Sequence[Judgement]) -> Curve:
     curves = [judgement.roc() for judgement in judgements]
     return curves[0][0], np.mean([kept for _, kept in curves], axis=0)
-
-
-def _mean_over_pairs(parts: EqualSamples, measure: Callable[..., Estimate], argument: object) -> Compared:
-    return {name: mean_estimate([measure(*pair, argument) for pair in pairs]) for name, pairs in parts.pairs().items()}
-
-
-def _distances(
-    names: Sequence[str], parts: EqualSamples, measures: Mapping[str, Callable[..., Estimate]]
-) -> dict[str, dict[str, Compared]]:
-    return {
-        variable: {kind: _mean_over_pairs(parts, measure, column) for kind, measure in measures.items()}
-        for column, variable in enumerate(names)
-    }
-
-
-def _distance_p_values(names: Sequence[str], parts: EqualSamples) -> dict[str, dict[str, dict[str, float]]]:
-    pairs = {name: found[0] for name, found in parts.pairs().items() if name != NULL}
-    return {
-        variable: {
-            kind: {name: measure(*pair, column) for name, pair in pairs.items()}
-            for kind, measure in DISTANCE_P_VALUES.items()
-        }
-        for column, variable in enumerate(names)
-    }
 
 
 def _against_null(compared: Compared, p_values: Mapping[str, float]) -> dict[str, Significance]:

@@ -1,16 +1,25 @@
-"""What was measured of one method in one repeat, and the same over all repeats; written to and read from JSON."""
+"""What `compare` keeps of one method in one repeat, and the same over all repeats; written to and read from JSON."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from itertools import combinations
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+from simmorph.data.events import Events
+from simmorph.evaluation.metrics.correlations import correlations, mean_size, named_and_others, noise_floor, worst_of
+from simmorph.evaluation.metrics.estimates import Estimate, mean_estimate
+from simmorph.evaluation.metrics.movement import movement
+from simmorph.evaluation.metrics.optimal import optimality
+from simmorph.evaluation.significance import Significance, against_null, of_p_value
 
-    from simmorph.evaluation.metrics.estimates import Estimate
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+    from simmorph.evaluation.comparison import Measured
+    from simmorph.evaluation.metrics.samples import Samples
 
 RowKind = Literal["null", "unmorphed", "morph", "reweight", "generate"]
 """What a row of the table is: the target against itself, the source as it is, or what a method changes."""
@@ -28,15 +37,17 @@ class Value(Record):
     Attributes:
         value: the estimate; None where it is not defined.
         uncertainty: one standard deviation of its statistical error.
+        p_value: the probability of so large a value if the samples agree, where that is known by itself.
     """
 
     value: float | None
     uncertainty: float | None
+    p_value: float | None = None
 
     @classmethod
-    def of(cls, estimate: Estimate) -> Value:
+    def of(cls, estimate: Estimate, p_value: float | None = None) -> Value:
         """An estimate with None in place of what is not finite."""
-        return cls(**estimate.to_json())
+        return cls(**estimate.to_json(), p_value=p_value)
 
 
 class Moved(Record):
@@ -58,38 +69,120 @@ class Moved(Record):
     optimal_distance: float | None = None
     optimal_cost: float | None = None
 
+    @classmethod
+    def of(cls, samples: Samples, periodic: Collection[int]) -> Moved:
+        """What the map does to the source; `periodic` are the columns that are angles."""
+        source, moved, target = samples.rows()
+        found = movement(source, moved, target, periodic)
+        truth = {} if samples.optimal is None else optimality(source, moved, samples.optimal, target)._asdict()
+        return cls(
+            mean=found.mean,
+            quantile_95=found.quantile_95,
+            largest=found.largest,
+            retention={
+                name: _known(feature.retention) for name, feature in zip(samples.names, found.features, strict=False)
+            },
+            **{f"optimal_{name}": _known(value) for name, value in truth.items()},
+        )
+
     @property
     def lowest_retention(self) -> float:
         """The retention of the feature whose order is kept least."""
         return min((kept for kept in self.retention.values() if kept is not None), default=float("nan"))
 
 
+class Pairs(Record):
+    """Pearson's correlations of pairs of variables, context included; those of two context variables say nothing.
+
+    Attributes:
+        worst: the largest deviation of a named pair from the target; None without named pairs.
+        worst_pair: which pair that is.
+        others: mean absolute correlation of the other pairs; None without them.
+        noise_floor: what pure noise makes of `others`.
+    """
+
+    worst: Value | None
+    worst_pair: str | None
+    others: Value | None
+    noise_floor: float
+
+    @classmethod
+    def of(cls, measured: Measured, comparison: str, wanted: Collection[tuple[str, str]]) -> Pairs:
+        """The pairs of one comparison, each the mean over its pairs of samples.
+
+        Args:
+            measured: with the pairs of samples.
+            comparison: which.
+            wanted: the pairs to name; without them those that the target correlates.
+        """
+        samples = measured.samples
+        columns = [*samples.names, *samples.context_names]
+        known = range(len(samples.names) + len(samples.condition_names))
+        every = [pair for pair in combinations(known, 2) if pair[0] < len(samples.names)]
+        wanted_columns = [[columns.index(name) for name in pair] for pair in wanted]
+        of_target = correlations(samples.seen(Events.concatenate([samples.target, samples.spare]), columns))
+        named, others = named_and_others(of_target, wanted_columns, every)
+        pairs = measured.parts.of(lambda events: samples.seen(events, columns)).pairs[comparison]
+        found = [(correlations(template), correlations(target)) for template, target in pairs]
+        worst = [worst_of(*both, named) for both in found] if named else []
+        return cls(
+            worst=Value.of(mean_estimate([one for one, _ in worst])) if worst else None,
+            worst_pair=" and ".join(columns[at] for at in worst[len(worst) // 2][1]) if worst else None,
+            others=Value.of(mean_estimate([mean_size(ours, others) for ours, _ in found])) if others else None,
+            noise_floor=float(np.mean([noise_floor(template) for template, _ in pairs])),
+        )
+
+
 class RegionScore(Record):
     """What was measured in one region.
 
     Attributes:
-        events: of each sample, that the classifier saw.
-        correlated_events: of each sample, that the correlations are of.
+        events: of each sample.
         auc: by the name of the classifier's inputs.
-        pearson_worst: largest deviation of a named pair's correlation from the target's; None without pairs.
-        pearson_pair: which pair that is.
-        pearson_others: mean absolute correlation of the other pairs; None without them.
-        noise_floor: what pure noise makes of `pearson_others`.
-        distances: by kind and variable, one variable at a time; positive by construction, so compare them to the null.
+        metrics: of METRICS, by name; most are positive by construction, so compare them to the null.
+        distances: by variable and kind, one variable at a time; the same holds.
+        pairs: correlations of pairs.
         ess_fraction: effective size of the template over that of the source.
         moved: of the morphs alone.
     """
 
     events: int
-    correlated_events: int
     auc: dict[str, Value]
-    pearson_worst: Value | None
-    pearson_pair: str | None
-    pearson_others: Value | None
-    noise_floor: float
-    distances: dict[str, dict[str, float | None]] = Field(default_factory=dict)
+    metrics: dict[str, Value]
+    distances: dict[str, dict[str, Value]]
+    pairs: Pairs
     ess_fraction: float | None = None
     moved: Moved | None = None
+
+    @classmethod
+    def of(cls, measured: Measured, comparison: str, pairs: Collection[tuple[str, str]], **more: Any) -> RegionScore:
+        """What was measured in one comparison.
+
+        Args:
+            measured: by the engine; the AUCs of its judges have the names of their inputs.
+            comparison: which.
+            pairs: those whose correlations are to be named.
+            more: further attributes.
+        """
+        p_values = measured.distance_p_values
+        return cls(
+            events=measured.n_compared,
+            auc={name: Value.of(measured.metrics[name][comparison]) for name in measured.judgements},
+            metrics={
+                name: Value.of(compared[comparison], measured.p_values.get(name, {}).get(comparison))
+                for name, compared in measured.metrics.items()
+                if name not in measured.judgements
+            },
+            distances={
+                variable: {
+                    kind: Value.of(compared[comparison], p_values[variable].get(kind, {}).get(comparison))
+                    for kind, compared in kinds.items()
+                }
+                for variable, kinds in measured.distances.items()
+            },
+            pairs=Pairs.of(measured, comparison, pairs),
+            **more,
+        )
 
 
 class Cost(Record):
@@ -141,37 +234,62 @@ class Repeated(NamedTuple):
         uncertainty: the statistical one of a single repeat. Repeats share most of their events, so that of the mean is
             hardly smaller.
         values: of each repeat.
+        p_value: the median over the repeats of the probability of so large a value if the samples agree; NaN where that
+            is not known by itself.
     """
 
     mean: float
     spread: float
     uncertainty: float
     values: tuple[float, ...]
+    p_value: float = float("nan")
 
     @property
     def width(self) -> float:
         """The spread of the repeats or the statistical uncertainty, whichever is larger; 0 if there is neither."""
         return float(np.nanmax([self.spread, self.uncertainty, 0.0]))
 
+    def against(self, null: Repeated | None) -> Significance:
+        """How far it is from its null, which is not defined without one."""
+        if np.isfinite(self.p_value):
+            return of_p_value(self.p_value)
+        if null is None:
+            return Significance(float("nan"), float("nan"))
+        return against_null(Estimate(self.mean, self.width), Estimate(null.mean, null.width))
+
     def to_json(self) -> dict[str, object]:
         """As JSON values."""
         numbers = {"mean": self.mean, "spread": self.spread, "uncertainty": self.uncertainty}
-        known = {name: float(number) if np.isfinite(number) else None for name, number in numbers.items()}
-        return {**known, "values": [value if np.isfinite(value) else None for value in self.values]}
+        known = {name: _known(number) for name, number in numbers.items()}
+        return {**known, "values": [_known(value) for value in self.values]}
 
 
-def repeated(values: Sequence[float | None], uncertainties: Sequence[float | None] = ()) -> Repeated | None:
+Measurement = Value | float | None
+"""What a repeat has of one number."""
+
+
+def repeated(found: Sequence[Measurement]) -> Repeated | None:
     """Mean and spread of what the repeats found; None where none found anything."""
-    known = [float(value) for value in values if value is not None and np.isfinite(value)]
+    values = [one if isinstance(one, Value) else Value(value=one, uncertainty=None) for one in found]
+    known = _finite([one.value for one in values])
     if not known:
         return None
-    stated = [float(value) for value in uncertainties if value is not None and np.isfinite(value)]
+    stated, p_values = _finite([one.uncertainty for one in values]), _finite([one.p_value for one in values])
     return Repeated(
         float(np.mean(known)),
         float(np.std(known, ddof=1)) if len(known) > 1 else float("nan"),
         float(np.sqrt(np.mean(np.square(stated)))) if stated else float("nan"),
         tuple(known),
+        float(np.median(p_values)) if p_values else float("nan"),
     )
+
+
+def _finite(values: Sequence[float | None]) -> list[float]:
+    return [float(value) for value in values if value is not None and np.isfinite(value)]
+
+
+def _known(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
 
 
 class Ranked(NamedTuple):
@@ -191,35 +309,17 @@ class Ranked(NamedTuple):
     scores: tuple[Score, ...]
     failures: tuple[str, ...]
 
+    def number(self, of: Callable[[Score], Measurement]) -> Repeated | None:
+        """A measurement over the repeats; None where there is none."""
+        return repeated([of(score) for score in self.scores])
+
     def auc(self, region: str, inputs: str) -> Repeated | None:
         """The AUC in a region by some of the variables."""
-        found = [score.regions[region].auc[inputs] for score in self.scores]
-        return repeated([one.value for one in found], [one.uncertainty for one in found])
+        return self.number(lambda score: score.regions[region].auc[inputs])
 
-    def value(self, region: str, name: str) -> Repeated | None:
-        """A measurement with an uncertainty: `pearson_worst` or `pearson_others`."""
-        found: list[Value | None] = [getattr(score.regions[region], name) for score in self.scores]
-        known = [one for one in found if one is not None]
-        return repeated([one.value for one in known], [one.uncertainty for one in known])
-
-    def number(self, region: str, of: Callable[[RegionScore], float | None]) -> Repeated | None:
-        """A measurement of a region without an uncertainty."""
-        return repeated([of(score.regions[region]) for score in self.scores])
-
-    def distance(self, region: str, kind: str, over: Callable[[Sequence[float]], float]) -> Repeated | None:
-        """One kind of distance of all variables, as their mean or maximum; None of what was measured before it."""
-        found = [score.regions[region].distances.get(kind, {}).values() for score in self.scores]
-        known = [[value for value in values if value is not None] for values in found]
-        return repeated([over(values) for values in known if values])
-
-    def moved(self, region: str, of: Callable[[Moved], float | None]) -> Repeated | None:
+    def moved(self, region: str, of: Callable[[Moved], Measurement]) -> Repeated | None:
         """A measurement of the movement; None for what does not move events."""
-        found = [score.regions[region].moved for score in self.scores]
-        return repeated([of(moved) for moved in found if moved is not None])
-
-    def cost(self, name: str) -> Repeated | None:
-        """A number of what it took."""
-        return repeated([getattr(score.cost, name) for score in self.scores if score.cost is not None])
+        return self.number(lambda score: of(moved) if (moved := score.regions[region].moved) else None)
 
 
 def ranked(scores: Sequence[Score]) -> list[Ranked]:
@@ -231,3 +331,23 @@ def ranked(scores: Sequence[Score]) -> list[Ranked]:
         failures = tuple(dict.fromkeys(score.failure for score in mine if score.failure is not None))
         rows.append(Ranked(title, mine[0].method, mine[0].kind, done, failures))
     return rows
+
+
+def mean_distance(kinds: Mapping[str, Mapping[str, Value]], kind: str) -> Value | None:
+    """One kind of distance, the mean over the variables; its error takes these as independent."""
+    known = _distances(kinds, kind)
+    if not known:
+        return None
+    spread = float(np.sqrt(sum(one.uncertainty**2 for one in known))) / len(known)
+    return Value(value=float(np.mean([one.value for one in known])), uncertainty=spread)
+
+
+def largest_distance(kinds: Mapping[str, Mapping[str, Value]], kind: str) -> Value | None:
+    """One kind of distance, that of the worst variable."""
+    known = _distances(kinds, kind)
+    return Value.of(max(known, key=lambda one: one.value)) if known else None
+
+
+def _distances(kinds: Mapping[str, Mapping[str, Value]], kind: str) -> list[Estimate]:
+    found = [of_variable[kind] for of_variable in kinds.values()]
+    return [Estimate(one.value, one.uncertainty or 0.0) for one in found if one.value is not None]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from simmorph.evaluation.metrics.estimates import Estimate
+from simmorph.evaluation.metrics.registry import metric_words
 from simmorph.evaluation.significance import DIFFERS, IN_TENSION, SIGNIFICANT, TENSION, WITHIN_NOISE
 
 if TYPE_CHECKING:
@@ -15,45 +16,13 @@ if TYPE_CHECKING:
 
 ONE_SIDED_95 = 1.645
 """Standard deviations that 95 % of a normal distribution lie below."""
-__all__ = [
-    "DIFFERS",
-    "IN_TENSION",
-    "TENSION",
-    "WITHIN_NOISE",
-    "Verdict",
-    "chance_of_tension",
-    "metric_words",
-    "verdict_on",
-]
+__all__ = ["DIFFERS", "IN_TENSION", "TENSION", "WITHIN_NOISE", "Verdict", "chance_of_tension", "verdict_on"]
 
 SENTENCES = {
     WITHIN_NOISE: "the template agrees within noise with the target",
     IN_TENSION: "the template is in tension with the target",
     DIFFERS: "the template differs significantly from the target",
 }
-MOST_NAMES = 3
-
-METRIC_WORDS = {
-    "auc": "AUC of the classifier",
-    "auc_deep_trees": "AUC of deep trees",
-    "auc_network_2x32": "AUC of a network of 2 x 32",
-    "auc_network_3x32": "AUC of a network of 3 x 32",
-    "pearson_worst": "largest deviation of a Pearson coefficient",
-    "pearson_mean": "mean deviation of the Pearson coefficients",
-    "wasserstein_worst": "largest Wasserstein distance of a variable [target sigma]",
-    "kolmogorov_worst": "largest Kolmogorov-Smirnov distance of a variable",
-    "sliced_wasserstein": "sliced Wasserstein distance [target sigma]",
-    "mmd": "squared maximum mean discrepancy",
-    "frechet": "Fréchet distance",
-}
-
-
-def metric_words(metric: str, derived: Sequence[str]) -> str:
-    """The name of a metric for people; that of a metric unknown here is the one it has in `report.json`."""
-    if metric == "auc_with_derived":
-        return f"AUC with {' and '.join(derived) if len(derived) < MOST_NAMES else 'the derived quantities'}"
-    words = METRIC_WORDS.get(metric, metric.replace("_", " "))
-    return f"{words}, features alone" if derived and metric.startswith("auc") else words
 
 
 class Verdict(NamedTuple):

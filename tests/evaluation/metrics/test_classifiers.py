@@ -24,7 +24,7 @@ def gaussians(n_events: int, shift: float, seed: int) -> Events:
 def test_auc_of_shifted_gaussians_is_nearly_the_best_possible_and_not_above_it(classifier: str) -> None:
     shift = 0.6
     best = norm.cdf(shift / np.sqrt(2))
-    found = judge(gaussians(3000, shift, 1), gaussians(3000, 0, 2), np.random.default_rng(3), None, classifier).auc()
+    found = judge(gaussians(3000, shift, 1), gaussians(3000, 0, 2), np.random.default_rng(3), classifier).auc()
     assert best - 0.04 < found.value < best + 3 * found.uncertainty
 
 
@@ -48,7 +48,7 @@ def test_an_event_is_judged_by_nothing_that_has_seen_it(classifier: str) -> None
 
 @EVERY
 def test_events_of_no_label_are_not_told_apart(classifier: str) -> None:
-    found = judge(gaussians(1500, 0, 5), gaussians(1500, 0, 6), np.random.default_rng(7), None, classifier).auc()
+    found = judge(gaussians(1500, 0, 5), gaussians(1500, 0, 6), np.random.default_rng(7), classifier).auc()
     assert abs(found.value - 0.5) < 3.5 * found.uncertainty
 
 
@@ -59,14 +59,14 @@ def test_samples_of_equal_signed_density_are_not_told_apart(classifier: str) -> 
     template = Events.of(
         np.concatenate([rng.normal(size=(2000, 2)), corner]), weights=np.repeat([1.0, 1.0, -1.0], [2000, 500, 500])
     )
-    found = judge(template, gaussians(2000, 0, 9), rng, None, classifier).auc()
+    found = judge(template, gaussians(2000, 0, 9), rng, classifier).auc()
     assert abs(found.value - 0.5) < 3.5 * found.uncertainty
 
 
 def test_a_network_sees_what_it_is_trained_on_with_its_weights() -> None:
     source, target = gaussians(4000, 0.5, 10), gaussians(4000, 0, 11)
     ratio = np.exp(0.5**2 / 2 - 0.5 * source.features[:, 0])
-    found = judge(source.with_weights(ratio), target, np.random.default_rng(1), None, "network_2x32").auc()
+    found = judge(source.with_weights(ratio), target, np.random.default_rng(1), "network_2x32").auc()
     assert abs(found.value - 0.5) < 3.5 * found.uncertainty
 
 

@@ -24,7 +24,7 @@ from simmorph.card import FileRecord
 from simmorph.config.evaluation import EvaluateSettings
 from simmorph.config.recipe import Recipe
 from simmorph.data.events import Events
-from simmorph.evaluation.comparison import RegionResult, compare
+from simmorph.evaluation.comparison import Plan, RegionResult, compare, judges_of
 from simmorph.evaluation.metrics.samples import Cut, Samples
 from simmorph.evaluation.report.page import MOST_IN_FULL, WORDS
 from simmorph.evaluation.report.write import write_report
@@ -76,10 +76,9 @@ def _samples(shift: float = 0.5) -> Samples:
 
 @pytest.fixture(scope="module")
 def result() -> RegionResult:
-    return compare(
-        "control & <b>", "x < 2", _samples(), is_trained_on=True, periodic=[], max_events=N_EVENTS,
-        rng=np.random.default_rng(1),
-    )  # fmt: skip
+    samples = _samples()
+    plan = Plan(judges_of(samples, []), N_EVENTS, [1])
+    return compare("control & <b>", "x < 2", samples, plan, is_trained_on=True)
 
 
 def _model() -> dict[str, Any]:
@@ -265,7 +264,7 @@ def test_training_of_every_stage_is_drawn_and_its_best_epoch_is_in_the_table(fol
 def test_one_region_without_a_model_and_a_source_makes_a_page_too(tmp_path: Path) -> None:
     samples = _samples()
     alone = replace(samples, source=samples.source[:0], conditions={}, context_names=(), cuts={})
-    result = compare("all", "", alone, is_trained_on=False, periodic=[], max_events=200, rng=np.random.default_rng(1))
+    result = compare("all", "", alone, Plan(judges_of(alone, []), 200, [1]), is_trained_on=False)
     write_report(tmp_path, [result], _report(training={}, model=None, cutflow={}), EvaluateSettings())
     page = Page((tmp_path / "report.html").read_text())
     assert page.open == []

@@ -12,9 +12,10 @@ from simmorph.config.recipe import Recipe
 from simmorph.data.expressions import parse
 from simmorph.data.ntuples import create_ntuple
 from simmorph.errors import ConfigError
-from simmorph.evaluation.comparison import RegionResult, compare
+from simmorph.evaluation.comparison import Plan, RegionResult, compare, judges_of
 from simmorph.evaluation.metrics.acceptance import acceptance
-from simmorph.evaluation.report.tables import Shown, tables_of
+from simmorph.evaluation.report.region_tables import tables_of
+from simmorph.evaluation.report.tables import Shown
 from simmorph.pipeline.evaluate.cuts import automatic_acceptance, bands
 from simmorph.pipeline.evaluate.inputs import read_inputs
 
@@ -67,9 +68,8 @@ def recipe_of(folder: Path, **evaluate: Any) -> Recipe:
 
 def result_of(recipe: Recipe, cut: str = "") -> RegionResult:
     samples = read_inputs(recipe, None).samples(cut)
-    rng = np.random.default_rng(1)
-    judges = recipe.evaluate.judges[1:]
-    return compare("all", cut, samples, is_trained_on=False, periodic=[], max_events=600, rng=rng, judges=judges)
+    plan = Plan(judges_of(samples, recipe.evaluate.judges), 600, [1])
+    return compare("all", cut, samples, plan, is_trained_on=False)
 
 
 @pytest.fixture(scope="module")

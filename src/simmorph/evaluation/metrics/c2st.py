@@ -15,8 +15,6 @@ from simmorph.evaluation.metrics.classifiers import CLASSIFIERS, Trial
 from simmorph.evaluation.metrics.estimates import Estimate
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from simmorph.data.events import BoolArray, Events, FloatArray, IntArray
 
 N_FOLDS = 2
@@ -77,13 +75,7 @@ def auc(template: Events, target: Events, rng: np.random.Generator) -> Estimate:
     return judge(template, target, rng).auc()
 
 
-def judge(
-    template: Events,
-    target: Events,
-    rng: np.random.Generator,
-    columns: Sequence[int] | None = None,
-    classifier: str = "trees",
-) -> Judgement:
+def judge(template: Events, target: Events, rng: np.random.Generator, classifier: str = "trees") -> Judgement:
     """Judge every event by a classifier that was trained without it.
 
     Weights may be negative, which no classifier's loss supports. To subtract on one side is to add on the
@@ -94,17 +86,16 @@ def judge(
     Args:
         template: one sample.
         target: the other.
-        rng: deals the folds.
-        columns: the features to judge by; all of them if left out. Context is always judged by.
+        rng: draws the folds.
         classifier: the name of one in CLASSIFIERS.
 
     Raises:
         ValueError: a sample has no positive sum of weights.
     """
-    inputs = np.concatenate([_inputs(sample, columns) for sample in (template, target)])
+    inputs = np.concatenate([np.hstack([sample.features, sample.context]) for sample in (template, target)])
     weights = np.concatenate([_unit_mean(sample.weights) for sample in (template, target)])
     is_template = np.repeat([True, False], [len(template), len(target)])
-    fold = np.concatenate([_deal(len(sample), rng) for sample in (template, target)])
+    fold = np.concatenate([_folds(len(sample), rng) for sample in (template, target)])
     shown_as_template = is_template == (weights > 0)
     seed, score = int(rng.integers(2**31)), CLASSIFIERS[classifier]
     scores = np.empty(len(inputs))
@@ -112,11 +103,6 @@ def judge(
         left_out = fold == number
         scores[left_out] = score(Trial(inputs, shown_as_template, np.abs(weights), left_out, seed))
     return Judgement(scores, weights, is_template, fold)
-
-
-def _inputs(sample: Events, columns: Sequence[int] | None) -> FloatArray:
-    features = sample.features if columns is None else sample.features[:, list(columns)]
-    return np.hstack([features, sample.context])
 
 
 def _unit_mean(weights: FloatArray) -> FloatArray:
@@ -127,7 +113,7 @@ def _unit_mean(weights: FloatArray) -> FloatArray:
     return np.asarray(weights * (len(weights) / total))
 
 
-def _deal(n_events: int, rng: np.random.Generator) -> IntArray:
+def _folds(n_events: int, rng: np.random.Generator) -> IntArray:
     """The fold of each event; folds differ by one event at most."""
     return rng.permutation(np.arange(n_events) % N_FOLDS)
 

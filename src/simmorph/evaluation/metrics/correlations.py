@@ -11,8 +11,13 @@ import numpy as np
 from simmorph.evaluation.metrics.estimates import Estimate
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
     from simmorph.data.events import Events, FloatArray
 
+CORRELATED = 0.1
+"""Pairs with a larger correlation in the target are named where the recipe names none."""
+UNDEFINED = Estimate(float("nan"), float("nan"))
 MEAN_OF_FOLDED_NORMAL = (2 / np.pi) ** 0.5
 
 
@@ -76,7 +81,7 @@ def pearson_worst(template: Events, target: Events, rng: np.random.Generator) ->
     """
     difference, uncertainty = _differences(template, target)
     if not np.isfinite(difference).any():
-        return Estimate(float("nan"), float("nan"))
+        return UNDEFINED
     worst = int(np.nanargmax(difference))
     return Estimate(float(difference[worst]), float(uncertainty[worst]))
 
@@ -89,7 +94,7 @@ def pearson_mean(template: Events, target: Events, rng: np.random.Generator) -> 
     difference, uncertainty = _differences(template, target)
     defined = np.isfinite(difference)
     if not defined.any():
-        return Estimate(float("nan"), float("nan"))
+        return UNDEFINED
     return Estimate(
         float(difference[defined].mean()), float(np.sqrt(np.sum(uncertainty[defined] ** 2)) / defined.sum())
     )
@@ -103,3 +108,46 @@ def _differences(template: Events, target: Events) -> tuple[FloatArray, FloatArr
 def noise_floor(events: Events) -> float:
     """What the mean absolute correlation of uncorrelated features comes to in a sample of this effective size."""
     return float(MEAN_OF_FOLDED_NORMAL / np.sqrt(max(events.effective_size, 1.0)))
+
+
+Columns = tuple[int, int]
+"""The columns of a pair, the lower one first."""
+
+
+def named_and_others(
+    target: Correlations, wanted: Collection[Sequence[int]], pairs: Sequence[Columns]
+) -> tuple[list[Columns], list[Columns]]:
+    """Pairs that are to be named one by one, and all others.
+
+    Args:
+        target: its correlations.
+        wanted: the pairs to name; without them those that the target correlates.
+        pairs: all pairs to choose from; those to name may be others too.
+    """
+    if wanted:
+        named = [(min(pair), max(pair)) for pair in wanted]
+    else:
+        named = [pair for pair in pairs if abs(target.matrix[pair]) > CORRELATED]
+    return named, [pair for pair in pairs if pair not in named]
+
+
+def worst_of(template: Correlations, target: Correlations, pairs: Sequence[Columns]) -> tuple[Estimate, Columns]:
+    """The largest difference of the coefficients of some pairs, and the pair; an undefined one comes last."""
+    differences = {
+        pair: Estimate(
+            abs(float(template.matrix[pair] - target.matrix[pair])),
+            float(np.hypot(template.uncertainty[pair], target.uncertainty[pair])),
+        )
+        for pair in pairs
+    }
+    worst = max(pairs, key=lambda pair: np.nan_to_num(differences[pair].value, nan=-1.0))
+    return differences[worst], worst
+
+
+def mean_size(found: Correlations, pairs: Sequence[Columns]) -> Estimate:
+    """The mean absolute coefficient of the pairs that have one; its error takes pairs as independent."""
+    known = [estimate for estimate in (found.of(*pair) for pair in pairs) if np.isfinite(estimate.value)]
+    if not known:
+        return UNDEFINED
+    spread = float(np.sqrt(sum(estimate.uncertainty**2 for estimate in known)))
+    return Estimate(sum(abs(estimate.value) for estimate in known) / len(known), spread / len(known))

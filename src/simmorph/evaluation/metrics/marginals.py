@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simmorph.evaluation.metrics.estimates import Estimate
+from simmorph.evaluation.metrics.moments import spread_of
 
 if TYPE_CHECKING:
     from simmorph.data.events import Events, FloatArray
@@ -36,7 +37,7 @@ def wasserstein(template: Events, target: Events, column: int) -> Estimate:
     Null: positive, 1.29 sqrt(1/n + 1/m) on average for normal samples of n and m events.
     Source: Vallender, Theory Probab. Appl. 18 (1974) 784; Ramdas, Garcia Trillos, Cuturi, Entropy 19 (2017) 47.
     """
-    spread = _spread(target.features[:, column], target.weights)
+    spread = float(spread_of(target.with_features(target.features[:, [column]]))[0])
     columns = template.features[:, column] / spread, target.features[:, column] / spread
     distance, influence = wasserstein_with_influence(*columns, template.weights, target.weights)
     variance, start = 0.0, 0
@@ -86,7 +87,7 @@ def kolmogorov(template: Events, target: Events, column: int) -> Estimate:
     # A step inside a tie is no place to compare at.
     distance = np.where(np.diff(steps.values) > 0, np.abs(steps.difference), 0.0)
     worst = int(np.argmax(distance))
-    below = float(np.mean(target.features[:, column] <= steps.values[worst]))
+    below = float(np.clip(steps.below_target[worst], 0, 1))
     size = 1 / max(template.effective_size, 1.0) + 1 / max(target.effective_size, 1.0)
     return Estimate(float(distance[worst]), float(np.sqrt(below * (1 - below) * size)))
 
@@ -131,6 +132,7 @@ class _Steps:
     Attributes:
         values: (n_events,), of both samples.
         weights: of the template and of the target, (n_events,) each; 0 for the other's events.
+        below_target: (n_events,), the share of the target's weight up to each value.
         difference: (n_events - 1,), the template's share minus the target's below each gap between two values.
     """
 
@@ -143,11 +145,5 @@ class _Steps:
             np.concatenate([np.zeros(len(template)), target.weights])[order],
         ]
         shares = [np.cumsum(weights) / np.sum(weights) for weights in self.weights]
+        self.below_target = shares[1]
         self.difference: FloatArray = (shares[0] - shares[1])[:-1]
-
-
-def _spread(values: FloatArray, weights: FloatArray) -> float:
-    """The weighted standard deviation; 1 for values without spread."""
-    share = weights / np.sum(weights)
-    variance = float(np.sum(share * (values - np.sum(share * values)) ** 2))
-    return float(np.sqrt(variance)) if variance > 0 else 1.0

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from simmorph.evaluation.metrics.estimates import Estimate
+from simmorph.evaluation.metrics.moments import spread_of
 from simmorph.evaluation.metrics.ranks import rank_correlation
 
 if TYPE_CHECKING:
@@ -78,8 +79,7 @@ def movement(source: Events, moved: Events, target: Events, periodic: Collection
     if len(source) != len(moved):
         raise ValueError("source and moved have one row for each event")
     change = displacement(source, moved, periodic)
-    spread = target.features.std(axis=0)
-    distance = np.abs(change) / np.where(spread > 0, spread, 1.0)
+    distance = np.abs(change) / spread_of(target)
     features = []
     for column in range(change.shape[1]):
         before = source.features[:, column]

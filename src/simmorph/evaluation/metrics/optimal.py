@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from simmorph.evaluation.metrics.moments import spread_of
+
 if TYPE_CHECKING:
     from simmorph.data.events import Events, FloatArray
 
@@ -35,8 +37,7 @@ def optimality(source: Events, moved: Events, optimal: FloatArray, target: Event
         optimal: (n_events, n_features), where the optimal map takes them.
         target: the sample whose spread is the unit of distance.
     """
-    spread = target.features.std(axis=0)
-    apart = (moved.features - optimal) / np.where(spread > 0, spread, 1.0)
+    apart = (moved.features - optimal) / spread_of(target)
     share = source.weights / np.sum(source.weights)
     distance = float(share @ np.linalg.norm(apart, axis=1))
     costs = [float(share @ np.sum((image - source.features) ** 2, axis=1)) for image in (moved.features, optimal)]

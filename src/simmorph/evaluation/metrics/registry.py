@@ -1,16 +1,31 @@
-"""The registry of metrics."""
+"""The registries of metrics, and of the distances of one variable."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from simmorph.evaluation.metrics.c2st import auc
 from simmorph.evaluation.metrics.correlations import pearson_mean, pearson_worst
-from simmorph.evaluation.metrics.marginals import kolmogorov_worst, wasserstein_worst
+from simmorph.evaluation.metrics.divergences import (
+    N_BINS,
+    chi_square,
+    chi_square_p_value,
+    hellinger,
+    jensen_shannon,
+    kullback_leibler,
+)
+from simmorph.evaluation.metrics.marginals import (
+    anderson_darling,
+    kolmogorov,
+    kolmogorov_p_value,
+    kolmogorov_worst,
+    wasserstein,
+    wasserstein_worst,
+)
 from simmorph.evaluation.metrics.multivariate import frechet, mmd, mmd_with_p_value, sliced_wasserstein
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import numpy as np
 
@@ -27,7 +42,75 @@ METRICS: dict[str, Metric] = {
     "mmd": mmd,
     "frechet": frechet,
 }
-"""Every metric by the name it has in `report.json`; a new one is a function of (template, target, rng)."""
+"""Every metric by the name it has in reports and comparisons; a new one is a function of (template, target, rng)."""
 
 P_VALUES: dict[str, Callable[[Events, Events, np.random.Generator], tuple[Estimate, float]]] = {"mmd": mmd_with_p_value}
 """Metrics of which random relabellings tell how probable so large a value is if the samples agree."""
+
+WORDS = {
+    "auc": "AUC of the classifier",
+    "auc_deep_trees": "AUC of deep trees",
+    "auc_network_2x32": "AUC of a network of 2 x 32",
+    "auc_network_3x32": "AUC of a network of 3 x 32",
+    "pearson_worst": "largest deviation of a Pearson coefficient",
+    "pearson_mean": "mean deviation of the Pearson coefficients",
+    "wasserstein_worst": "largest Wasserstein distance of a variable [target sigma]",
+    "kolmogorov_worst": "largest Kolmogorov-Smirnov distance of a variable",
+    "sliced_wasserstein": "sliced Wasserstein distance [target sigma]",
+    "mmd": "squared maximum mean discrepancy",
+    "frechet": "Fréchet distance",
+}
+"""The names of metrics for people, where they are not those of METRICS with spaces."""
+MOST_NAMES = 3
+
+
+def metric_words(metric: str, derived: Sequence[str] = ()) -> str:
+    """The name of a metric for people.
+
+    Args:
+        metric: its name in `report.json`.
+        derived: the derived quantities, which one AUC sees and the others do not.
+    """
+    if metric == "auc_with_derived":
+        return f"AUC with {' and '.join(derived) if len(derived) < MOST_NAMES else 'the derived quantities'}"
+    words = WORDS.get(metric, metric.replace("_", " "))
+    return f"{words}, features alone" if derived and metric.startswith("auc") else words
+
+
+class Distance(NamedTuple):
+    """A distance of one variable.
+
+    Attributes:
+        measure: a function of (template, target, column).
+        head: its name in a table of several distances.
+        words: what it is, in full.
+        p_value: the probability of so large a distance if the samples agree, where theory gives it.
+    """
+
+    measure: Callable[[Events, Events, int], Estimate]
+    head: str
+    words: str
+    p_value: Callable[[Events, Events, int], float] | None = None
+
+
+EQUAL_BINS = f"in {N_BINS} bins of equal shares of the target"
+DISTANCES: dict[str, Distance] = {
+    "wasserstein": Distance(
+        wasserstein, "Wasserstein distance [sigma]", "Wasserstein distance in standard deviations of the target"
+    ),
+    "kolmogorov": Distance(
+        kolmogorov, "Kolmogorov-Smirnov distance", "Kolmogorov-Smirnov distance", kolmogorov_p_value
+    ),
+    "kullback_leibler": Distance(
+        kullback_leibler, "KL divergence", f"Kullback-Leibler divergence of the target from the sample, {EQUAL_BINS}"
+    ),
+    "jensen_shannon": Distance(jensen_shannon, "JS divergence", f"Jensen-Shannon divergence, {EQUAL_BINS}"),
+    "hellinger": Distance(hellinger, "Hellinger distance", f"Hellinger distance, {EQUAL_BINS}"),
+    "anderson_darling": Distance(
+        anderson_darling,
+        "Anderson-Darling distance",
+        "Anderson-Darling distance: squared differences with the tails weighted up",
+    ),
+    "chi_square": Distance(chi_square, "chi2/ndf", f"chi2 over degrees of freedom, {EQUAL_BINS}", chi_square_p_value),
+}
+"""Every distance of one variable by the name it has in reports and comparisons."""

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from simmorph.data.events import Events
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from simmorph.data.events import BoolArray, FloatArray
 
-COMPARISONS = ("source_vs_target", "template_vs_target", "target_vs_target")
+COMPARISONS = SOURCE, TEMPLATE, NULL = "source_vs_target", "template_vs_target", "target_vs_target"
 """What is compared: the simulation as it was, as it became, and the target with itself: the null."""
-
-
 N_SPLITS = 5
 """Random splits of the target that the null is the mean of."""
 
@@ -54,8 +52,11 @@ class Samples:
         spare: further target events that are drawn like `target`, though training has seen them. They only enter the
             null, where no map is judged.
         context_names: of the context's columns.
+        n_conditions: how many of these the map is conditioned on; the others are there for named judges alone. All of
+            them by default.
         conditions: what profiles are taken against: (n_events,) values by name and sample (source, template, target).
         cuts: of the acceptance, by name.
+        optimal: (n_source, n_features), where the optimal map takes the source; None where it is not known.
     """
 
     names: tuple[str, ...]
@@ -68,11 +69,23 @@ class Samples:
     context_names: tuple[str, ...] = ()
     conditions: Mapping[str, Mapping[str, FloatArray]] = field(default_factory=dict)
     cuts: Mapping[str, Cut] = field(default_factory=dict)
+    n_conditions: int | None = None
+    optimal: FloatArray | None = None
 
     @property
     def has_source(self) -> bool:
         """Whether there is something that the template was made of."""
         return len(self.source) > 0
+
+    @property
+    def derived(self) -> tuple[str, ...]:
+        """The names of the quantities that are derived from the features."""
+        return self.names[self.n_features :]
+
+    @property
+    def condition_names(self) -> tuple[str, ...]:
+        """The names of the context that the map is conditioned on."""
+        return self.context_names[: self.n_conditions]
 
     def by_name(self) -> dict[str, Events]:
         """The samples that are shown: three, or two without a source."""
@@ -86,70 +99,81 @@ class Samples:
         )
         return source, moved, target
 
+    def seen(self, events: Events, names: Sequence[str]) -> Events:
+        """Events with the named columns as features, whatever these are, and no context."""
+        known = [*self.names, *self.context_names]
+        columns = np.hstack([events.features, events.context])[:, [known.index(name) for name in names]]
+        return Events(columns, events.context[:, :0], events.weights, events.ids)
 
-@dataclass(frozen=True, eq=False)
-class EqualSamples:
-    """Parts of the samples with the same number of events, so that comparison and null are equally sensitive.
+    def conditioned(self, events: Events) -> Events:
+        """Events with the context that the map is conditioned on."""
+        return events.with_context(events.context[:, : self.n_conditions])
+
+
+class EqualSamples(NamedTuple):
+    """Pairs of samples with the same number of events, so that comparison and null are equally sensitive.
 
     Attributes:
-        source: part of the source; empty if there is none.
-        template: part of the template.
-        target: part of the target.
-        splits: disjoint pairs of parts of the target; each pair is a random split of its own.
-        null: where those came from, in words.
+        pairs: the two samples of each comparison; the null has one pair for each split.
+        size: the number of events of each sample.
+        null: where the pairs of the null came from, in words.
     """
 
-    source: Events
-    template: Events
-    target: Events
-    splits: tuple[Pair, ...]
+    pairs: Mapping[str, tuple[Pair, ...]]
+    size: int
     null: str
 
-    def __len__(self) -> int:
-        return len(self.target)
-
-    def pairs(self) -> dict[str, tuple[Pair, ...]]:
-        """The two samples of each comparison; the null has one pair for each split."""
-        one_each: list[tuple[Pair, ...]] = [((first, self.target),) for first in (self.source, self.template)]
-        found = dict(zip(COMPARISONS, [*one_each, self.splits], strict=True))
-        return {name: pairs for name, pairs in found.items() if len(pairs[0][0])}
-
-    def of_context(self) -> EqualSamples:
-        """The same parts with the context in place of the features."""
-        return replace(
-            self,
-            source=_context(self.source),
-            template=_context(self.template),
-            target=_context(self.target),
-            splits=tuple((_context(first), _context(second)) for first, second in self.splits),
-        )
+    def of(self, view: Callable[[Events], Events]) -> EqualSamples:
+        """The same pairs with each sample seen in another way."""
+        found = {name: tuple((view(one), view(other)) for one, other in its) for name, its in self.pairs.items()}
+        return self._replace(pairs=found)
 
 
-def equal_samples(samples: Samples, max_events: int, rng: np.random.Generator) -> EqualSamples:
+def random_of(seed: Sequence[int], what: str) -> np.random.Generator:
+    """The random numbers of one thing that is drawn or measured: they depend on no other one."""
+    return np.random.default_rng([*seed, 0, *what.encode()])
+
+
+def equal_samples(
+    samples: Samples,
+    max_events: int,
+    seed: Sequence[int],
+    comparisons: Sequence[str] = COMPARISONS,
+    n_splits: int = N_SPLITS,
+) -> EqualSamples:
     """Equally large parts of source, template and target, and splits of the target for the null.
 
-    Each split deals the whole target, and the events that training has seen if they are drawn alike, anew into two
+    Each split divides the whole target, and the events that training has seen if they are drawn alike, anew into two
     disjoint sets. Given the events, the splits are independent, and none favours either side: the mean over them has
     the noise of one divided by the root of their number. One split would add as much noise as the template itself.
+
+    Args:
+        samples: of one region.
+        max_events: largest number of events of a sample.
+        seed: start of the random numbers; the target's part is the same for all templates.
+        comparisons: those to make; without a source there is none of it.
+        n_splits: random splits of the target that the null is the mean of.
     """
     pool = Events.concatenate([samples.target, samples.spare])
     size = min(*map(len, samples.by_name().values()), len(pool) // 2, max_events)
-    source, template, target = (_part(it, size, rng) for it in (samples.source, samples.template, samples.target))
-    splits = tuple(_split(pool, size, rng) for _ in range(N_SPLITS))
-    null = f"the mean of {N_SPLITS} random splits of {len(pool):,} target events into two disjoint sets of {size:,}"
+    pairs: dict[str, tuple[Pair, ...]] = {}
+    for name, events in ((SOURCE, samples.source), (TEMPLATE, samples.template)):
+        if name in comparisons and len(events):
+            target = _part(samples.target, size, random_of(seed, "target"))
+            pairs[name] = ((_part(events, size, random_of(seed, name)), target),)
+    if NULL in comparisons:
+        rng = random_of(seed, NULL)
+        pairs[NULL] = tuple(_split(pool, size, rng) for _ in range(n_splits))
+    null = f"the mean of {n_splits} random splits of {len(pool):,} target events into two disjoint sets of {size:,}"
     if len(samples.spare):
         null += f" ({len(samples.spare):,} of them seen in training, which does not matter where no map is judged)"
-    return EqualSamples(source, template, target, splits, null)
+    return EqualSamples(pairs, size, null)
 
 
 def _split(pool: Events, size: int, rng: np.random.Generator) -> Pair:
-    dealt = rng.permutation(len(pool))
-    return pool[dealt[:size]], pool[dealt[size : 2 * size]]
+    order = rng.permutation(len(pool))
+    return pool[order[:size]], pool[order[size : 2 * size]]
 
 
 def _part(events: Events, size: int, rng: np.random.Generator) -> Events:
     return events[np.sort(rng.permutation(len(events))[:size])]
-
-
-def _context(events: Events) -> Events:
-    return events.with_features(events.context)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from simmorph.evaluation.metrics.moments import spread_of
 from simmorph.evaluation.plots.binned import moved_counts
 from simmorph.evaluation.plots.classifier import plot_density_ratio, plot_roc
 from simmorph.evaluation.plots.correlations import plot_correlations
@@ -166,7 +167,7 @@ class Drawing:
             order = np.argsort([-feature.mean for feature in movement.features], kind="stable")[:2]
             pairs = [(names[min(order)], names[max(order)])]
         source, moved, target = samples.rows()
-        spread = target.features.std(axis=0)
+        spread = spread_of(target)
         periodic = [names.index(name) for name in self.periodic if name in names]
         return {
             pair: displacement_field(source, moved, spread, (names.index(pair[0]), names.index(pair[1])), periodic)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from simmorph.evaluation.metrics.registry import DISTANCES
 from simmorph.evaluation.report.model import cutflow_rows, file_rows, history_rows, model_in_words
 from simmorph.evaluation.report.rendering import rendered
-from simmorph.evaluation.report.tables import DISTANCES
 from simmorph.evaluation.verdict import DIFFERS, IN_TENSION, TENSION, WITHIN_NOISE, chance_of_tension
 
 if TYPE_CHECKING:

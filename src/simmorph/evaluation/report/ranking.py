@@ -1,24 +1,24 @@
-"""The table of compared methods: which numbers it shows, and how it is written as text, CSV, LaTeX and on a page."""
+"""Compared methods side by side: which numbers are shown of them, and in which tables."""
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from simmorph.evaluation.report.tables import latex_escaped
+from simmorph.evaluation.metrics.registry import DISTANCES, METRICS, metric_words
+from simmorph.evaluation.report.tables import Cell, Shown, Table
+from simmorph.evaluation.scores import largest_distance, mean_distance
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from simmorph.evaluation.scores import Moved, Ranked, Repeated
+    from simmorph.evaluation.scores import Cost, Measurement, Moved, Ranked, RegionScore, Repeated, Score, Value
+    from simmorph.evaluation.significance import Significance
 
-MISSING = "--"
-MARGINAL = "marginal"
-"""How the names of columns begin that look at one variable at a time."""
+Group = Literal["auc", "metric", "map", "marginal"]
+"""Classifiers; METRICS; correlations, what the map does and costs; distances of one variable at a time."""
 
 
 @dataclass(frozen=True)
@@ -26,26 +26,31 @@ class Column:
     """One number of each row.
 
     Attributes:
-        name: its heading in CSV, a word for programs.
+        name: its heading in files, a word for programs.
         head: its heading for people.
-        measure: takes it from a row; None where it has none.
+        group: of the table that shows it.
+        of: takes it from one repeat; None where there is none.
         digits: behind the point.
         better: which end is the good one, if there is one.
         is_exact: whether its uncertainties are not worth the room.
+        has_null: whether the target against itself has it, so that a method can be compared to that.
     """
 
     name: str
     head: str
-    measure: Callable[[Ranked], Repeated | None]
+    group: Group
+    of: Callable[[Score], Measurement]
     digits: int = 3
     better: Literal["low", "high"] | None = None
     is_exact: bool = False
+    has_null: bool = False
 
-    def text(self, row: Ranked) -> str:
+    def measure(self, row: Ranked) -> Repeated | None:
+        """The number over the repeats of a row; None where it has none."""
+        return row.number(self.of)
+
+    def text(self, found: Repeated) -> str:
         """The number for people: mean ± spread over the repeats (statistical uncertainty of one)."""
-        found = self.measure(row)
-        if found is None:
-            return MISSING
         shown = f"{found.mean:,.{self.digits}f}"
         if self.is_exact:
             return shown
@@ -55,11 +60,11 @@ class Column:
 
 
 @dataclass(frozen=True)
-class RankingTable:
-    """The table.
+class Ranking:
+    """All methods with all of their numbers.
 
     Attributes:
-        caption: what it shows, in a sentence.
+        caption: what is shown, in a sentence.
         columns: the numbers.
         rows: the methods, the null first.
     """
@@ -68,70 +73,50 @@ class RankingTable:
     columns: Sequence[Column]
     rows: Sequence[Ranked]
 
+    def of(self, *groups: Group) -> Ranking:
+        """The columns of some groups that have numbers."""
+        measured = [it for it in self.columns if any(it.measure(row) is not None for row in self.rows)]
+        return replace(self, columns=[column for column in measured if column.group in groups])
+
     def to_text(self) -> str:
-        """Aligned columns, then why something failed."""
-        shown = [["method", *(column.head for column in self._columns_with_numbers())]]
-        shown += [[row.title, *(column.text(row) for column in self._columns_with_numbers())] for row in self.rows]
-        widths = [max(map(len, cells)) for cells in zip(*shown, strict=True)]
-        lines = [
-            "  ".join(
-                [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
-            )
-            for row in shown
-        ]
+        """The main table, that of the metrics, and why something failed."""
         failures = [f"{row.title}: failed: {failure}" for row in self.rows for failure in row.failures]
-        return "\n".join([*lines, "", self.caption, *failures])
+        metrics = self.of("metric").table("\n".join([METRICS_CAPTION, *failures]))
+        return f"{self.of('auc', 'map').table(self.caption).to_text()}\n\n{metrics.to_text()}"
 
-    def to_csv(self) -> str:
-        """Numbers in full: mean, spread over the repeats and statistical uncertainty of each."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        parts = ("", " spread", " uncertainty")
-        head = [f"{column.name}{part}" for column in self.columns for part in parts]
-        writer.writerow(["method", "kind", "repeats", "failures", *head])
-        for row in self.rows:
-            cells = [cell for column in self.columns for cell in _cells(column.measure(row))]
-            writer.writerow([row.title, row.kind, len(row.scores), " | ".join(row.failures), *cells])
-        return text.getvalue()
+    def table(self, caption: str = "") -> Table:
+        """The columns as people see them, the best and the worst of each marked."""
+        marks = [self._marks(column) for column in self.columns]
+        return Table(
+            caption,
+            ["method", *(column.head for column in self.columns)],
+            [[row.title, *(self._cell(column, row) for column in self.columns)] for row in self.rows],
+            [["", *(mark.get(row.title, "") for mark in marks)] for row in self.rows],
+            [row.kind for row in self.rows],
+        )
 
-    def to_latex(self) -> str:
-        """A booktabs table."""
-        columns = self._columns_with_numbers()
-        lines = [
-            *(f"% {line}" for line in self.caption.splitlines()),
-            r"\begin{tabular}{l" + "r" * len(columns) + "}",
-            r"\toprule",
-            " & ".join(["method", *(latex_escaped(column.head) for column in columns)]) + r" \\",
-            r"\midrule",
-            *(
-                " & ".join([latex_escaped(row.title), *(_latex(column.text(row)) for column in columns)]) + r" \\"
-                for row in self.rows
-            ),
-            r"\bottomrule",
-            r"\end{tabular}",
-        ]
-        return "\n".join(lines) + "\n"
-
-    def head(self) -> list[str]:
-        """The names of the columns that have numbers, for people."""
-        return ["method", *(column.head for column in self._columns_with_numbers())]
-
-    def marked(self) -> list[tuple[Ranked, list[tuple[str, str]]]]:
-        """The text of each cell of each row, and its mark: `best`, `near`, `worst`, or none."""
-        columns = self._columns_with_numbers()
-        marks = [self._marks(column) for column in columns]
-        return [
-            (row, [(column.text(row), mark.get(row.title, "")) for column, mark in zip(columns, marks, strict=True)])
+    def numbers(self) -> Table:
+        """Every number in full: mean, spread over the repeats, statistical uncertainty, and deviation from the null."""
+        head = [f"{it.name}{part}" for it in self.columns for part in (*PARTS, " significance")[: 3 + it.has_null]]
+        rows: list[list[Cell]] = [
+            [
+                row.title,
+                row.kind,
+                float(len(row.scores)),
+                " | ".join(row.failures),
+                *(cell for column in self.columns for cell in self._numbers(column, row)),
+            ]
             for row in self.rows
         ]
+        return Table(self.caption, ["method", "kind", "repeats", "failures", *head], rows)
 
-    def of(self, prefix: str) -> RankingTable:
-        """The columns whose names begin so."""
-        return replace(self, columns=[column for column in self.columns if column.name.startswith(prefix)])
-
-    def but(self, prefix: str) -> RankingTable:
-        """The columns whose names do not begin so."""
-        return replace(self, columns=[column for column in self.columns if not column.name.startswith(prefix)])
+    def significance(self, column: Column, row: Ranked) -> Significance | None:
+        """How far a row is from the null by one number; None where that says nothing."""
+        found = column.measure(row)
+        if not column.has_null or row.kind == "null" or found is None:
+            return None
+        null = next((column.measure(other) for other in self.rows if other.kind == "null"), None)
+        return found.against(null)
 
     def closest(self) -> list[Ranked]:
         """The methods that the first column cannot tell from the best one, this first."""
@@ -140,8 +125,19 @@ class RankingTable:
         chosen = [row for row in self.rows if marks.get(row.title) in order]
         return sorted(chosen, key=lambda row: order[marks[row.title]])
 
-    def _columns_with_numbers(self) -> list[Column]:
-        return [column for column in self.columns if any(column.measure(row) is not None for row in self.rows)]
+    def _cell(self, column: Column, row: Ranked) -> Shown | None:
+        found, above = column.measure(row), self.significance(column, row)
+        if found is None:
+            return None
+        deviations = f" {above.deviations:+.1f} sd" if column.group == "metric" and above else ""
+        return Shown(found.mean, column.text(found) + deviations)
+
+    def _numbers(self, column: Column, row: Ranked) -> list[Cell]:
+        found, above = column.measure(row), self.significance(column, row)
+        numbers = [found.mean, found.spread, found.uncertainty] if found else [float("nan")] * 3
+        if column.has_null:
+            numbers.append(above.deviations if above else float("nan"))
+        return [number if np.isfinite(number) else None for number in numbers]
 
     def _marks(self, column: Column) -> dict[str, str]:
         """The best of a column among the methods, those within its uncertainty, and the worst."""
@@ -157,28 +153,23 @@ class RankingTable:
         return {order[-1]: "worst", **marks, order[0]: "best"}
 
 
-def _cells(found: Repeated | None) -> list[str]:
-    if found is None:
-        return ["", "", ""]
-    return [f"{value:.8g}" if np.isfinite(value) else "" for value in (found.mean, found.spread, found.uncertainty)]
+PARTS = ("", " spread", " uncertainty")
+METRICS_CAPTION = (
+    "Metrics of all variables together, and by how many standard deviations each is above that of the target against "
+    "itself."
+)
 
 
-def _latex(text: str) -> str:
-    number = text.replace(" ± ", r" \pm ").replace(",", "{,}")
-    return text if text == MISSING else f"${number}$"
-
-
-def ranking_table(rows: Sequence[Ranked], regions: Sequence[str], main: str) -> RankingTable:
-    """The table of all rows.
+def ranking_of(rows: Sequence[Ranked], regions: Sequence[str], main: str) -> Ranking:
+    """Every number of every method.
 
     Args:
-        rows: the null first.
-        regions: the names of all regions, each of which has an AUC.
-        main: the region that everything else is measured in.
+        rows: the methods, the null first.
+        regions: in which they are judged.
+        main: the one that the numbers besides the AUC are measured in.
     """
-    done = [score for row in rows for score in row.scores]
-    inputs = list(done[0].regions[main].auc) if done else []
-    columns = [_auc(region, name, len(regions) > 1, len(inputs) > 1) for name in inputs for region in regions]
+    scores = [score for row in rows for score in row.scores]
+    inputs = list(scores[0].regions[main].auc) if scores else []
     repeats = max((len(row.scores) for row in rows), default=0)
     what = (
         f"mean ± standard deviation of {repeats} repeats (statistical uncertainty of one)"
@@ -187,49 +178,98 @@ def ranking_table(rows: Sequence[Ranked], regions: Sequence[str], main: str) -> 
     )
     where = f" in region {main}" if len(regions) > 1 else ""
     caption = f"AUC of a classifier against the target; correlations, movement, retention and ESS{where}: {what}."
-    return RankingTable(caption, [*columns, *_others(main), *_distances(main)], rows)
+    columns = [*_aucs(regions, inputs), *_metrics(main), *_map(main), *_costs(), *_marginals(main)]
+    return Ranking(caption, columns, rows)
 
 
-def _auc(region: str, inputs: str, many_regions: bool, many_inputs: bool) -> Column:
-    words = [word for word, is_shown in ((region, many_regions), (inputs, many_inputs)) if is_shown]
-    head = " ".join(["AUC", *words])
-    return Column(f"auc {region} {inputs}", head, lambda row: row.auc(region, inputs), 4, "low")
+def _of(region: str, measurement: Callable[[RegionScore], Measurement]) -> Callable[[Score], Measurement]:
+    return lambda score: measurement(score.regions[region])
 
 
-def _distances(main: str) -> list[Column]:
-    """Distances of one variable at a time."""
-    shown = {
-        "kullback_leibler": "KL divergence",
-        "hellinger": "Hellinger distance",
-        "wasserstein": "Wasserstein distance [sigma]",
-        "kolmogorov": "Kolmogorov-Smirnov distance",
-    }
+def _aucs(regions: Sequence[str], inputs: Sequence[str]) -> list[Column]:
+    """The AUC in each region by each of the classifier's inputs."""
 
-    def column(kind: str, words: str, of: str, over: Callable[[Sequence[float]], float]) -> Column:
-        head = f"{of} {words}"
-        return Column(f"{MARGINAL} {of} {kind}", head, lambda row: row.distance(main, kind, over), 4, "low")
-
-    means = [column(kind, words, "mean", lambda values: sum(values) / len(values)) for kind, words in shown.items()]
-    return means + [column(kind, words, "largest", max) for kind, words in shown.items()]
-
-
-def _others(main: str) -> list[Column]:
-    """Every number but the AUC."""
-
-    def moved(of: Callable[[Moved], float | None]) -> Callable[[Ranked], Repeated | None]:
-        return lambda row: row.moved(main, of)
+    def auc(name: str) -> Callable[[RegionScore], Measurement]:
+        return lambda found: found.auc[name]
 
     return [
-        Column("pearson_worst", "worst |dr|", lambda row: row.value(main, "pearson_worst"), 4, "low"),
-        Column("pearson_others", "mean |r| of others", lambda row: row.value(main, "pearson_others"), 4, None, True),
-        Column("noise_floor", "noise floor", lambda row: row.number(main, lambda it: it.noise_floor), 4, None, True),
-        Column("movement", "movement [sigma]", moved(lambda it: it.mean), 3, "low"),
-        Column("retention", "retention", moved(lambda it: it.lowest_retention), 3, "high", True),
-        Column("optimal_distance", "off optimum [sigma]", moved(lambda it: it.optimal_distance), 3, "low"),
-        Column("optimal_cost", "cost / optimum", moved(lambda it: it.optimal_cost), 3),
-        Column("ess_fraction", "ESS", lambda row: row.number(main, lambda it: it.ess_fraction), 3, "high", True),
-        Column("train_seconds", "train [s]", lambda row: row.cost("train_seconds"), 1, "low", True),
-        Column("train_cpu_seconds", "cpu [s]", lambda row: row.cost("train_cpu_seconds"), 1, "low", True),
-        Column("apply_rate", "apply [1/s]", lambda row: row.cost("apply_rate"), 0, "high", True),
-        Column("peak_memory_mb", "memory [MB]", lambda row: row.cost("peak_memory_mb"), 0, "low", True),
+        Column(
+            f"auc {region} {name}",
+            " ".join(["AUC", *[region] * (len(regions) > 1), *[name] * (len(inputs) > 1)]),
+            "auc",
+            _of(region, auc(name)),
+            digits=4,
+            better="low",
+            has_null=True,
+        )
+        for region in regions
+        for name in inputs
+    ]
+
+
+def _metrics(main: str) -> list[Column]:
+    """METRICS but the AUC, which each of the classifier's inputs has by itself."""
+
+    def metric(name: str) -> Callable[[RegionScore], Measurement]:
+        return lambda found: found.metrics.get(name)
+
+    return [
+        Column(name, metric_words(name), "metric", _of(main, metric(name)), 4, "low", has_null=True)
+        for name in METRICS
+        if name != "auc"
+    ]
+
+
+def _map(main: str) -> list[Column]:
+    """Correlations of pairs, and what the map does to events."""
+
+    def moved(of: Callable[[Moved], Measurement]) -> Callable[[Score], Measurement]:
+        return _of(main, lambda found: of(found.moved) if found.moved else None)
+
+    return [
+        Column("pairs_worst", "worst |dr|", "map", _of(main, lambda it: it.pairs.worst), 4, "low", has_null=True),
+        Column("pairs_others", "mean |r| of others", "map", _of(main, lambda it: it.pairs.others), 4, None, True),
+        Column("noise_floor", "noise floor", "map", _of(main, lambda it: it.pairs.noise_floor), 4, None, True),
+        Column("movement", "movement [sigma]", "map", moved(lambda it: it.mean), 3, "low"),
+        Column("retention", "retention", "map", moved(lambda it: it.lowest_retention), 3, "high", True),
+        Column("optimal_distance", "off optimum [sigma]", "map", moved(lambda it: it.optimal_distance), 3, "low"),
+        Column("optimal_cost", "cost / optimum", "map", moved(lambda it: it.optimal_cost), 3),
+        Column("ess_fraction", "ESS", "map", _of(main, lambda it: it.ess_fraction), 3, "high", True),
+    ]
+
+
+def _costs() -> list[Column]:
+    """What training and applying took."""
+
+    def cost(of: Callable[[Cost], float]) -> Callable[[Score], Measurement]:
+        return lambda score: of(score.cost) if score.cost else None
+
+    return [
+        Column("train_seconds", "train [s]", "map", cost(lambda it: it.train_seconds), 1, "low", True),
+        Column("train_cpu_seconds", "cpu [s]", "map", cost(lambda it: it.train_cpu_seconds), 1, "low", True),
+        Column("apply_rate", "apply [1/s]", "map", cost(lambda it: it.apply_rate), 0, "high", True),
+        Column("peak_memory_mb", "memory [MB]", "map", cost(lambda it: it.peak_memory_mb), 0, "low", True),
+    ]
+
+
+def _marginals(main: str) -> list[Column]:
+    """DISTANCES, the mean over the variables and the largest."""
+
+    def distance(
+        of: Callable[[Mapping[str, Mapping[str, Value]], str], Value | None], kind: str
+    ) -> Callable[[RegionScore], Measurement]:
+        return lambda found: of(found.distances, kind)
+
+    return [
+        Column(
+            f"marginal {which} {kind}",
+            f"{which} {DISTANCES[kind].head}",
+            "marginal",
+            _of(main, distance(of, kind)),
+            digits=4,
+            better="low",
+            has_null=True,
+        )
+        for which, of in (("mean", mean_distance), ("largest", largest_distance))
+        for kind in DISTANCES
     ]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from simmorph.evaluation.report.ranking import MARGINAL
+from simmorph.evaluation.report.ranking import METRICS_CAPTION
 from simmorph.evaluation.report.rendering import Picture, rendered
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from simmorph.evaluation.report.ranking import RankingTable
+    from simmorph.evaluation.report.ranking import Ranking
     from simmorph.evaluation.scores import Ranked, Repeated
 
 CHEAPEST = {"movement": "moves events least", "train_seconds": "is learnt fastest"}
@@ -32,7 +32,7 @@ class RankingPage(NamedTuple):
 
     experiment: str
     what: str
-    table: RankingTable
+    table: Ranking
     region: str
     plots: Mapping[str, bytes]
     models: Mapping[str, Sequence[str]]
@@ -49,7 +49,7 @@ class RankingPage(NamedTuple):
             advice=self._advice(),
             failures=[(row.title, why) for row in rows for why in row.failures],
             frontier=_frontier,
-            marginal=MARGINAL,
+            metrics_caption=METRICS_CAPTION,
             retention=self._retention(),
             notes=list(notes),
         )

@@ -19,9 +19,9 @@ from simmorph.evaluation.plots.training import (
 )
 from simmorph.evaluation.report.drawn import Drawing, Drawn, file_name
 from simmorph.evaluation.report.page import Pictures, RegionPage, page
+from simmorph.evaluation.report.region_tables import tables_of
 from simmorph.evaluation.report.rendering import Picture
 from simmorph.evaluation.report.serialized import density_ratios_json, distributions_json
-from simmorph.evaluation.report.tables import tables_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,8 +13,9 @@ from simmorph.data.expressions import parse
 from simmorph.data.ntuples import describe, expand_inputs
 from simmorph.data.splits import HOLDOUT, part_of
 from simmorph.errors import EmptySelectionError
-from simmorph.evaluation.judging import Judge
+from simmorph.evaluation.comparison import Judge, Plan
 from simmorph.evaluation.metrics.optimal import SUFFIX
+from simmorph.evaluation.metrics.samples import N_SPLITS
 from simmorph.pipeline.evaluate.inputs import Inputs, Table, branches_of, periodic_of, read_table, with_derived
 from simmorph.pipeline.units import check_samples
 
@@ -30,20 +31,6 @@ if TYPE_CHECKING:
 
 ALL_EVENTS, TRAINING = "all", "training"
 """Names of the region that is judged if the recipe names none."""
-NULL_SPLITS = 5
-"""Random splits of the target that the null is the mean of, over all repeats together."""
-
-
-class Judged(NamedTuple):
-    """What is judged in one region.
-
-    Attributes:
-        samples: source, template and target.
-        optimal: (n_events, n_features), where the optimal map takes the source; None where it is not known.
-    """
-
-    samples: Samples
-    optimal: FloatArray | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,8 +89,8 @@ class CompareInputs:
         """The source events that training has not looked at."""
         return self.source.events(self.recipe.features, self.recipe.context, ~self.source.seen)
 
-    def judged(self, morphed: Morphed | None = None) -> dict[str, Judged]:
-        """What is judged in each region.
+    def judged(self, morphed: Morphed | None = None) -> dict[str, Samples]:
+        """What is measured in each region.
 
         Args:
             morphed: what a method made of `unseen_source`; without it the template is the source.
@@ -111,10 +98,11 @@ class CompareInputs:
         template, status = (self.source, np.zeros(len(self.source), np.int64))
         if morphed is not None:
             template, status = self._template(morphed)
+        n_changeable = len(self.recipe.features) + len(self.derived)
         inputs = Inputs(
-            names=self.names,
+            names=self.names[:n_changeable],
             features=tuple(self.recipe.features),
-            context=(),  # context is among the names, so that the judge can be shown it or not
+            context=self.names[n_changeable:],
             source=self.source,
             template=template,
             target=self.target,
@@ -123,8 +111,11 @@ class CompareInputs:
             periodic=(),
             card=None,
         )
+        n_conditions = len(self.recipe.context)
         return {
-            name: Judged(inputs.samples(cut), self._optimal(inputs.source_rows(cut)))
+            name: replace(
+                inputs.samples(cut), n_conditions=n_conditions, optimal=self._optimal(inputs.source_rows(cut))
+            )
             for name, cut in regions_of(self.recipe).items()
         }
 
@@ -144,23 +135,16 @@ class CompareInputs:
         weights[rows], status[rows] = morphed.events.weights, morphed.status
         return replace(self.source, columns=with_derived(columns, self.derived), weights=weights), status
 
-    def judge(self) -> Judge:
-        """What measures every method."""
+    def plan(self, region: str, repeat: int) -> Plan:
+        """How every method is measured in one region in one repeat; the null has its splits over all repeats."""
         settings = self.recipe.judge
-        changeable = len(self.recipe.features) + len(self.derived)
-        correlated = changeable + len(self.recipe.context)
         shown = settings.inputs or {"all": [*self.recipe.features, *self.recipe.context]}
-        place = {name: column for column, name in enumerate(self.names)}
-        return Judge(
-            names=self.names,
-            changeable=changeable,
-            correlated=correlated,
-            inputs={name: [place[column] for column in columns] for name, columns in shown.items()},
-            pairs=[(place[first], place[second]) for first, second in settings.pairs],
-            periodic=[self.recipe.features.index(name) for name in periodic_of(_evaluated(self.recipe), None)],
+        return Plan(
+            judges={name: Judge(tuple(columns), settings.classifier) for name, columns in shown.items()},
             max_events=settings.max_events,
-            n_splits=-(-NULL_SPLITS // self.recipe.seeds),
-            classifier=settings.classifier,
+            seed=[self.recipe.training.seed + repeat, *region.encode()],
+            periodic=[self.recipe.features.index(name) for name in periodic_of(_evaluated(self.recipe), None)],
+            n_splits=-(-N_SPLITS // self.recipe.seeds),
         )
 
 

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from simmorph.config.recipe import required
 from simmorph.errors import ConfigError, UsageError, one_of
-from simmorph.evaluation.report.ranking import MARGINAL, ranking_table
 from simmorph.evaluation.scores import Ranked, Score, ranked
-from simmorph.pipeline.compare.inputs import main_region, read_inputs, regions_of
+from simmorph.pipeline.compare.inputs import main_region, read_inputs
 from simmorph.pipeline.compare.shards import Shards, refuse_other_content
 from simmorph.pipeline.compare.tasks import rows_of
 from simmorph.pipeline.compare.workers import Outcome, results
-from simmorph.pipeline.compare.write import report_of, write_comparison
+from simmorph.pipeline.compare.write import ranked_by, report_of, write_comparison
 from simmorph.pipeline.run import input_steps, run_steps
 
 if TYPE_CHECKING:
@@ -54,8 +53,7 @@ class CompareResult:
 
     def to_text(self) -> str:
         """The table, for people."""
-        table = ranking_table(self.rows, list(regions_of(self.recipe)), main_region(self.recipe))
-        return f"{table.but(MARGINAL).to_text()}\n\nreport: {self.folder / 'report.html'}"
+        return f"{ranked_by(self.recipe, self.rows).to_text()}\n\nreport: {self.folder / 'report.html'}"
 
 
 def compare(

@@ -14,7 +14,8 @@ from simmorph import __version__
 from simmorph.card import identity_of
 from simmorph.config.compare import THE_DEAL
 from simmorph.data.outputs import refuse_existing, whole_file
-from simmorph.evaluation.scores import Moved, RegionScore, Score
+from simmorph.evaluation.metrics import DISTANCES, METRICS
+from simmorph.evaluation.scores import Moved, Pairs, RegionScore, Score
 from simmorph.pipeline.compare.tasks import Task, origin_of
 
 if TYPE_CHECKING:
@@ -76,13 +77,13 @@ class Shards:
         recipe = self.inputs.recipe
         return {
             "simmorph": __version__,
-            "measured": [*RegionScore.model_fields, *Moved.model_fields],
+            "measured": [*METRICS, *DISTANCES, *RegionScore.model_fields, *Pairs.model_fields, *Moved.model_fields],
             "events": self._judged_by,
             "region": recipe.region,
             "model": task.model and task.model.name,
             "judge": recipe.judge.decisive(),
             "deal": {name: getattr(recipe.training, name) for name in THE_DEAL},
-            "splits_of_the_null": None if task.method else self.inputs.judge().n_splits,
+            "splits_of_the_null": None if task.method else self.inputs.plan("", 0).n_splits,
         }
 
 

@@ -7,9 +7,8 @@ import resource
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
 from pydantic import ValidationError
 
 from simmorph.card import FileRecord
@@ -17,14 +16,16 @@ from simmorph.config.compare import TARGET, UNMORPHED, ComparedMethod, CompareRe
 from simmorph.data.ntuples import describe
 from simmorph.data.outputs import whole_file, write_json
 from simmorph.errors import SimmorphError
-from simmorph.evaluation.scores import Cost, Score
+from simmorph.evaluation.comparison import measure
+from simmorph.evaluation.metrics.samples import NULL, TEMPLATE
+from simmorph.evaluation.scores import Cost, Moved, RegionScore, Score
 from simmorph.model import Model, Origin
 from simmorph.neural.training import Training
 from simmorph.pipeline.train import held_out_auc
 
 if TYPE_CHECKING:
     from simmorph.config.learning import Learning
-    from simmorph.evaluation.scores import RegionScore, RowKind
+    from simmorph.evaluation.scores import RowKind
     from simmorph.model import Morphed
     from simmorph.pipeline.compare.inputs import CompareInputs
 
@@ -139,13 +140,16 @@ def _fitted(inputs: CompareInputs, learning: Learning) -> tuple[Model, Cost]:
 
 def _judged(inputs: CompareInputs, task: Task, morphed: Morphed | None = None) -> dict[str, RegionScore]:
     """What is measured in each region, with the same random numbers for every method."""
-    found, judge, kind = {}, inputs.judge(), kind_of(task)
-    for name, (samples, optimal) in inputs.judged(morphed).items():
-        rng = np.random.default_rng([inputs.recipe.training.seed + task.repeat, *name.encode()])
-        if kind == "null":
-            found[name] = judge.null(samples, rng)
-        else:
-            found[name] = judge.score(samples, rng, is_moved=kind in {"morph", "unmorphed"}, optimal=optimal)
+    kind, pairs, found = kind_of(task), [(first, second) for first, second in inputs.recipe.judge.pairs], {}
+    comparison = NULL if kind == "null" else TEMPLATE
+    for name, samples in inputs.judged(morphed).items():
+        plan = inputs.plan(name, task.repeat)
+        more: dict[str, Any] = {}
+        if kind != "null":
+            more["ess_fraction"] = samples.moved.effective_size / max(samples.source.effective_size, 1e-300)
+        if kind in {"morph", "unmorphed"}:
+            more["moved"] = Moved.of(samples, plan.periodic)
+        found[name] = RegionScore.of(measure(name, samples, plan, [comparison]), comparison, pairs, **more)
     return found
 
 

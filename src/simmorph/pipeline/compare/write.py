@@ -13,7 +13,7 @@ from simmorph.data.outputs import whole_file
 from simmorph.evaluation.plots.frontier import plot_frontier, points_of
 from simmorph.evaluation.plots.style import style
 from simmorph.evaluation.report.drawn import file_name
-from simmorph.evaluation.report.ranking import MARGINAL, ranking_table
+from simmorph.evaluation.report.ranking import METRICS_CAPTION, ranking_of
 from simmorph.evaluation.report.ranking_page import RankingPage
 from simmorph.pipeline.compare.inputs import main_region, regions_of
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from simmorph.config.compare import CompareRecipe
-    from simmorph.evaluation.report.ranking import RankingTable
+    from simmorph.evaluation.report.ranking import Ranking
     from simmorph.evaluation.scores import Ranked, RegionScore
     from simmorph.pipeline.compare.inputs import CompareInputs
 
@@ -36,10 +36,10 @@ def report_of(
     recipe: CompareRecipe, inputs: CompareInputs, rows: Sequence[Ranked], models: Mapping[str, Sequence[str]]
 ) -> dict[str, Any]:
     """The content of `compare.json`."""
-    table = table_of(recipe, rows)
+    ranking = ranked_by(recipe, rows)
     return {
         "region": main_region(recipe),
-        "methods": {row.title: {**_row(row, table), "models": list(models[row.title])} for row in rows},
+        "methods": {row.title: {**_row(row, ranking), "models": list(models[row.title])} for row in rows},
         "provenance": {
             "simmorph": __version__,
             "files": {"source": inputs.source.files if recipe.source else {}, "target": inputs.target.files},
@@ -48,17 +48,21 @@ def report_of(
     }
 
 
-def table_of(recipe: CompareRecipe, rows: Sequence[Ranked]) -> RankingTable:
-    """The table that is printed and written."""
-    return ranking_table(rows, list(regions_of(recipe)), main_region(recipe))
+def ranked_by(recipe: CompareRecipe, rows: Sequence[Ranked]) -> Ranking:
+    """Every number that is printed and written."""
+    return ranking_of(rows, list(regions_of(recipe)), main_region(recipe))
 
 
-def _row(row: Ranked, table: RankingTable) -> dict[str, Any]:
-    numbers = {column.name: column.measure(row) for column in table.columns}
+def _row(row: Ranked, ranking: Ranking) -> dict[str, Any]:
+    numbers = {}
+    for column in ranking.columns:
+        found, above = column.measure(row), ranking.significance(column, row)
+        if found is not None:
+            numbers[column.name] = found.to_json() | (above.to_json() if above else {})
     return {
         "method": row.method or None,
         "kind": row.kind,
-        "numbers": {name: found.to_json() for name, found in numbers.items() if found is not None},
+        "numbers": numbers,
         "scores": [score.model_dump(mode="json") for score in row.scores],
         "failures": list(row.failures),
     }
@@ -66,11 +70,12 @@ def _row(row: Ranked, table: RankingTable) -> dict[str, Any]:
 
 def write_comparison(folder: Path, recipe: CompareRecipe, rows: Sequence[Ranked], report: dict[str, Any]) -> None:
     """Write tables, plot and page, and `compare.json` last."""
-    table, region = table_of(recipe, rows), main_region(recipe)
+    ranking, region = ranked_by(recipe, rows), main_region(recipe)
     contents = {
-        "table.csv": table.to_csv().encode(),
-        "table.tex": table.but(MARGINAL).to_latex().encode(),
-        "marginals.tex": table.of(MARGINAL).to_latex().encode(),
+        "table.csv": ranking.numbers().to_csv().encode(),
+        "table.tex": ranking.of("auc", "map").table(ranking.caption).to_latex().encode(),
+        "metrics.tex": ranking.of("metric").table(METRICS_CAPTION).to_latex().encode(),
+        "marginals.tex": ranking.of("marginal").table(ranking.caption).to_latex().encode(),
     }
     shown = [score.regions[region] for row in rows for score in row.scores]
     if shown:
@@ -79,7 +84,9 @@ def write_comparison(folder: Path, recipe: CompareRecipe, rows: Sequence[Ranked]
             contents |= _frontier(recipe, rows, name, file)
         models = {title: row["models"] for title, row in report["methods"].items()}
         plots = {name: contents[f"{file}.png"] for name, file in files.items()}
-        page = RankingPage(recipe.judge.label, _what(recipe, shown), table, region, plots, models, report["provenance"])
+        page = RankingPage(
+            recipe.judge.label, _what(recipe, shown), ranking, region, plots, models, report["provenance"]
+        )
         contents["report.html"] = page.to_html().encode()
     contents[RESULT] = (json.dumps(report, indent=2, allow_nan=False) + "\n").encode()
     for name, content in contents.items():
@@ -126,7 +133,6 @@ def _what(recipe: CompareRecipe, shown: Sequence[RegionScore]) -> str:
     repeats = "once" if recipe.seeds == 1 else f"{recipe.seeds} times, each with another seed"
     region = f" in the region {recipe.region}" if recipe.region else ""
     return (
-        f"Every method was trained{region} and judged {repeats}, on held-out events only: the classifier compares "
-        f"{max(score.events for score in shown):,} events of each sample, the correlations are those of "
-        f"{max(score.correlated_events for score in shown):,}."
+        f"Every method was trained{region} and judged {repeats}, on held-out events only: "
+        f"{max(score.events for score in shown):,} events of each sample are compared."
     )

@@ -6,14 +6,12 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from simmorph import __version__
 from simmorph.config.recipe import required
 from simmorph.data.outputs import refuse_existing, whole_folder, write_json
-from simmorph.evaluation.comparison import RegionResult, compare
+from simmorph.evaluation.comparison import Plan, RegionResult, compare, judges_of
+from simmorph.evaluation.metrics.registry import metric_words
 from simmorph.evaluation.report.write import write_report
-from simmorph.evaluation.verdict import metric_words
 from simmorph.model_folder import read_card
 from simmorph.pipeline.evaluate.inputs import Inputs, read_inputs
 from simmorph.pipeline.evaluate.origin import cutflows, model_facts
@@ -116,17 +114,15 @@ def _regions(recipe: Recipe, inputs: Inputs) -> dict[str, str]:
 
 def _compared(recipe: Recipe, inputs: Inputs, name: str, cut: str, announce: Callable[[str], None]) -> RegionResult:
     announce(f"comparing in region {name}")
-    settings = recipe.evaluate
-    return compare(
-        name,
-        cut,
-        inputs.samples(cut),
-        is_trained_on=cut.strip() == (inputs.trained_on or "").strip(),
-        periodic=[inputs.features.index(angle) for angle in inputs.periodic],
+    settings, samples = recipe.evaluate, inputs.samples(cut)
+    plan = Plan(
+        judges=judges_of(samples, settings.judges),
         max_events=settings.max_events,
-        rng=np.random.default_rng([settings.seed, *name.encode()]),
-        judges=[judge for judge in dict.fromkeys(settings.judges) if judge != "trees"],
+        seed=[settings.seed, *name.encode()],
+        periodic=[inputs.features.index(angle) for angle in inputs.periodic],
     )
+    is_trained_on = cut.strip() == (inputs.trained_on or "").strip()
+    return compare(name, cut, samples, plan, is_trained_on=is_trained_on)
 
 
 def _report(recipe: Recipe, inputs: Inputs, regions: list[RegionResult]) -> dict[str, Any]:
