@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from simmorph.data.histograms import Histogram
 from simmorph.limits.amplification import eigen_variations, shrunk_covariance
-from simmorph.limits.histograms import Histogram
 
 EDGES = np.linspace(0, 1, 9)
 

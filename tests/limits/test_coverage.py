@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from simmorph.data.histograms import Histogram
 from simmorph.limits.amplification import eigen_variations, with_training_statistics
 from simmorph.limits.building import workspace_of
 from simmorph.limits.coverage import Outcome, Toys, coverage, from_model, from_truth, summary
-from simmorph.limits.histograms import Histogram
 from simmorph.limits.templates import Sample, Shape, Templates
 from simmorph.limits.workspace import Measurement, measurement_of
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from simmorph.config.studies import ScanSettings
-from simmorph.limits.histograms import Histogram
+from simmorph.data.histograms import Histogram
 from simmorph.limits.scan import Point, scan_points
 from simmorph.limits.scan_plots import Kind, draw_difference, draw_limits, draw_strength
 from simmorph.limits.templates import Sample

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from simmorph.data.histograms import Histogram
 from simmorph.errors import InputError
-from simmorph.limits.histograms import Histogram
 from simmorph.limits.sideband import fit_sidebands
 
 EDGES = np.linspace(105, 160, 31)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from simmorph.data.events import FloatArray
-    from simmorph.limits.histograms import Histogram
+    from simmorph.data.histograms import Histogram
 
 SMALLEST_VARIANCE = 1e-3
 """Variations below this share of the largest variance, both over the expected yields, are left out."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from simmorph.data.events import BoolArray, FloatArray
-    from simmorph.limits.histograms import Histogram
+    from simmorph.data.histograms import Histogram
     from simmorph.limits.inference import AsymptoticCls, Limits
     from simmorph.limits.postfit import FittedYields
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from simmorph.config.studies import ScanSettings
-    from simmorph.limits.histograms import Histogram
+    from simmorph.data.histograms import Histogram
 
 SYSTEMATIC = "beta"
 

@@ -9,8 +9,8 @@ from iminuit import Minuit
 from numpy.polynomial.legendre import leggauss, legvander
 from scipy.special import xlogy
 
+from simmorph.data.histograms import Histogram, in_window
 from simmorph.errors import InputError
-from simmorph.limits.histograms import Histogram, in_window
 
 if TYPE_CHECKING:
     from simmorph.data.events import BoolArray, FloatArray

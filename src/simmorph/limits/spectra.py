@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from simmorph.data.histograms import Histogram
 from simmorph.limits.building import CHANNEL
-from simmorph.limits.histograms import Histogram
 from simmorph.limits.plots import BIN, Spectrum
 from simmorph.limits.postfit import FittedYields, fitted_yields
 

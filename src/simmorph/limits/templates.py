@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from simmorph.data.expressions import parse
+from simmorph.data.histograms import Histogram, in_window, summed
 from simmorph.data.morphed import WEIGHT, features_in, standing_for
 from simmorph.data.ntuples import describe, expand_inputs, iterate, read_histogram
 from simmorph.errors import ConfigError, InputError, one_of
 from simmorph.limits.amplification import FEW_REPLICAS, eigen_variations, with_training_statistics
-from simmorph.limits.histograms import Histogram, in_window, summed
 from simmorph.limits.sideband import SidebandFit, fit_sidebands
 
 if TYPE_CHECKING:

@@ -72,7 +72,7 @@ def test_events_of_negative_weight_take_away_from_the_ratio() -> None:
     found = density_ratios({"template_vs_target": [judge(template, normal(0, 2), rng)]}, rng)["template_vs_target"]
     assert found.mean.value == pytest.approx(1, abs=5 * found.mean.uncertainty)
     assert found.tails["> 2"].value < 0.03
-    assert np.isfinite(found.histogram.uncertainty).all()
+    assert np.isfinite(found.histogram.variances).all()
 
 
 def test_bins_are_merged_until_the_ratio_falls() -> None:

@@ -37,6 +37,14 @@ def test_tail_is_merged_until_a_ratio_makes_sense_and_falls_on_a_logarithmic_axi
     assert shown.is_steep
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_few_events_have_bins_that_are_merged_towards_the_ends_and_never_a_single_one(seed: int) -> None:
+    shown = distribution(samples_of(np.random.default_rng(seed).normal(size=400)), 0)
+    assert len(shown.edges) > 8
+    assert np.diff(shown.edges)[[0, -1]].min() > np.diff(shown.edges).min()
+    assert np.mean(shown.has_ratio) > 0.8
+
+
 def test_exact_zeros_beside_a_gap_are_in_a_bin_of_usual_width() -> None:
     rng = np.random.default_rng(5)
     tail = 0.5 + rng.exponential(size=20_000)

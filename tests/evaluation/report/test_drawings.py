@@ -9,8 +9,9 @@ import pytest
 
 from simmorph.config.evaluation import EvaluateSettings
 from simmorph.data.events import Events
+from simmorph.data.histograms import Histogram
 from simmorph.evaluation.metrics.profiles import Means, Profile, ProfileTest
-from simmorph.evaluation.plots.binned import Counts, Distribution
+from simmorph.evaluation.plots.binned import Distribution
 from simmorph.evaluation.plots.distributions import plot_distribution
 from simmorph.evaluation.plots.movement import displacement_field, field_rows, plot_fields
 from simmorph.evaluation.plots.profiles import MOST_PANELS, drawn_profiles
@@ -18,16 +19,16 @@ from simmorph.evaluation.plots.style import heading, label_of, without_unit
 from simmorph.evaluation.plots.training import loss_rows, plain_stages, plot_losses
 
 
-def _counts(*values: float) -> Counts:
-    return Counts(np.array(values), np.sqrt(np.abs(values)))
+def _counts(*values: float) -> Histogram:
+    return Histogram(np.arange(len(values) + 1.0), np.array(values), np.abs(values))
 
 
-def _shown(template: Counts, source: Counts | None = None) -> Distribution:
-    return Distribution("x", np.array([0.0, 1.0, 2.0, 3.0]), _counts(100, 400, 4), template, source)
+def _shown(template: Histogram, source: Histogram | None = None) -> Distribution:
+    return Distribution("x", _counts(100, 400, 4), template, source)
 
 
 def test_pull_is_the_difference_over_both_uncertainties_where_the_target_has_enough() -> None:
-    template = Counts(np.array([125.0, 380.0, 9.0]), np.array([0.0, 20.0, 3.0]))
+    template = Histogram(np.arange(4.0), np.array([125.0, 380.0, 9.0]), np.array([0.0, 400.0, 9.0]))
     shown = _shown(template)
     pulls = shown.pulls(template)
     assert pulls[:2] == pytest.approx([25 / 10, -20 / np.hypot(20, 20)])
@@ -44,7 +45,7 @@ def test_chi_square_of_equal_spectra_is_as_large_as_its_degrees_of_freedom() -> 
     for _ in range(300):
         target, template = (np.asarray(rng.poisson(expected), np.float64) for _ in range(2))
         template *= target.sum() / template.sum()
-        shown = Distribution("x", np.arange(42.0), _counts(*target), _counts(*template))
+        shown = Distribution("x", _counts(*target), _counts(*template))
         found.append(shown.chi_square(shown.template).value)
     assert np.mean(found) == pytest.approx(40, abs=1.5)
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from simmorph.data.histograms import Histogram
 from simmorph.data.ntuples import create_ntuple
-from simmorph.limits.histograms import Histogram
 from simmorph.limits.templates import Sample, Spread
 from simmorph.pipeline.limits.coverage import coverage_of_recipe
 from simmorph.pipeline.limits.run import load_limits_recipe

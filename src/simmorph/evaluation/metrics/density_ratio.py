@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from simmorph.data.histograms import Histogram
 from simmorph.evaluation.metrics.estimates import Estimate, mean_estimate
 
 if TYPE_CHECKING:
@@ -29,20 +30,6 @@ REACH_SHARE = 0.999
 """Share of the weights inside the histogram; the others are in its outermost bins."""
 
 
-class Histogram(NamedTuple):
-    """How log w is distributed over the events of the template.
-
-    Attributes:
-        edges: (n_bins + 1,), of log w; the outermost bins also hold what lies beyond them.
-        values: (n_bins,), shares of the template's weight.
-        uncertainty: (n_bins,), one standard deviation each.
-    """
-
-    edges: FloatArray
-    values: FloatArray
-    uncertainty: FloatArray
-
-
 class DensityRatio(NamedTuple):
     """The calibrated weights target over template of the template's events.
 
@@ -51,7 +38,7 @@ class DensityRatio(NamedTuple):
         spread: the standard deviation of the weights around 1; 0 if the samples agree and nothing is noise.
         quantiles: weighted quantiles of the weights, by probability.
         tails: the weighted share of events with weights beyond a bound, by `> 2`, `> 5`, `< 0.5`, `< 0.2`.
-        histogram: of log w.
+        histogram: shares of the template's weight in bins of log w; the outermost bins also hold what lies beyond them.
     """
 
     mean: Estimate
@@ -67,7 +54,11 @@ class DensityRatio(NamedTuple):
             "spread": self.spread.to_json(),
             "quantiles": {f"{share:g}": found.to_json() for share, found in self.quantiles.items()},
             "tails": {bound: found.to_json() for bound, found in self.tails.items()},
-            "log_histogram": {name: [float(it) for it in its] for name, its in self.histogram._asdict().items()},
+            "log_histogram": {
+                "edges": self.histogram.edges.tolist(),
+                "values": self.histogram.values.tolist(),
+                "uncertainty": self.histogram.uncertainties.tolist(),
+            },
         }
 
 
@@ -185,7 +176,7 @@ def _described(events: Weighted, edges: FloatArray) -> DensityRatio:
         Estimate(spread, square.uncertainty / (2 * max(spread, np.sqrt(square.uncertainty), 1e-12))),
         {probability: _quantile(ratio, share, probability) for probability in QUANTILES},
         tails,
-        _histogram(np.log(ratio), share, edges),
+        Histogram.empty(edges).filled(np.clip(np.log(ratio), edges[0], edges[-1]), share),
     )
 
 
@@ -208,16 +199,9 @@ def _quantile(ordered: FloatArray, share: FloatArray, probability: float) -> Est
     return Estimate(float(value), float(high - low) / 2)
 
 
-def _histogram(logs: FloatArray, share: FloatArray, edges: FloatArray) -> Histogram:
-    inside = np.clip(logs, edges[0], edges[-1])
-    values, squares = (np.histogram(inside, edges, weights=weights)[0] for weights in (share, share**2))
-    return Histogram(edges, values, np.sqrt(squares))
-
-
 def _mean(found: Sequence[DensityRatio]) -> DensityRatio:
     """The mean over calibrations and splits."""
     histograms = [one.histogram for one in found]
-    root = len(found) ** 0.5
     return DensityRatio(
         mean_estimate([one.mean for one in found]),
         mean_estimate([one.spread for one in found]),
@@ -226,6 +210,6 @@ def _mean(found: Sequence[DensityRatio]) -> DensityRatio:
         Histogram(
             histograms[0].edges,
             np.mean([it.values for it in histograms], axis=0),
-            np.sqrt(np.mean([it.uncertainty**2 for it in histograms], axis=0)) / root,
+            np.mean([it.variances for it in histograms], axis=0) / len(found),
         ),
     )

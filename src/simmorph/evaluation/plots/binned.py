@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from simmorph.data.histograms import Histogram
+
 if TYPE_CHECKING:
     from simmorph.data.events import BoolArray, Events, FloatArray
     from simmorph.evaluation.metrics.samples import Samples
@@ -18,7 +20,7 @@ TAIL = 0.001
 FEWEST_IN_TAIL = 25.0
 """Effective number of target events that bins in a tail are merged up to."""
 WELL_FILLED = 4.0
-"""Merging ends at the first bin with this many times the fewest: behind it, bins are left as they are."""
+"""Merging ends at the first bin with this many times the fewest, at the latest at the fullest bin."""
 FEWEST_IN_RATIO, LARGEST_ERROR_IN_RATIO = 10.0, 0.3
 """Bins with fewer effective target events, or a larger relative error, have no ratio worth drawing."""
 NEIGHBOURS = 50
@@ -30,22 +32,6 @@ MOST_GAPS = 10
 """More gaps than this are a grid of values, not gaps."""
 STEEP = 30.0
 """Ratio of the most to the least populated bin from which on a spectrum is called steep."""
-
-
-class Counts(NamedTuple):
-    """A sample in bins.
-
-    Attributes:
-        values: (n_bins,), sums of weights.
-        uncertainty: (n_bins,), the root of the sum of squared weights.
-    """
-
-    values: FloatArray
-    uncertainty: FloatArray
-
-    def scaled(self, factor: float) -> Counts:
-        """The same shape with another sum."""
-        return Counts(self.values * factor, self.uncertainty * abs(factor))
 
 
 class ChiSquare(NamedTuple):
@@ -65,17 +51,20 @@ class Distribution(NamedTuple):
 
     Attributes:
         name: of the variable.
-        edges: (n_bins + 1,), of the bins.
         target: the target.
         template: the template.
         source: the source, if there is one.
     """
 
     name: str
-    edges: FloatArray
-    target: Counts
-    template: Counts
-    source: Counts | None = None
+    target: Histogram
+    template: Histogram
+    source: Histogram | None = None
+
+    @property
+    def edges(self) -> FloatArray:
+        """(n_bins + 1,), of the bins, which all samples share."""
+        return self.target.edges
 
     @property
     def density(self) -> FloatArray:
@@ -86,17 +75,17 @@ class Distribution(NamedTuple):
     @property
     def has_ratio(self) -> BoolArray:
         """(n_bins,), which bins have enough of the target for a ratio."""
-        values, errors = self.target
-        enough = values**2 >= FEWEST_IN_RATIO * errors**2
+        values, errors = self.target.values, self.target.uncertainties
+        enough = values**2 >= FEWEST_IN_RATIO * self.target.variances
         return np.asarray((values > 0) & enough & (errors <= LARGEST_ERROR_IN_RATIO * np.abs(values)))
 
-    def pulls(self, counts: Counts) -> FloatArray:
+    def pulls(self, counts: Histogram) -> FloatArray:
         """(n_bins,), a sample's difference to the target over both uncertainties; NaN in bins without a ratio."""
-        spread = np.hypot(counts.uncertainty, self.target.uncertainty)
+        spread = np.sqrt(counts.variances + self.target.variances)
         known = self.has_ratio & (spread > 0)
         return np.where(known, (counts.values - self.target.values) / np.where(known, spread, 1.0), np.nan)
 
-    def chi_square(self, counts: Counts) -> ChiSquare:
+    def chi_square(self, counts: Histogram) -> ChiSquare:
         """The sum of the squared pulls of a sample; one degree of freedom is lost, since sums are made equal."""
         pulls = self.pulls(counts)
         known = pulls[np.isfinite(pulls)]
@@ -109,7 +98,7 @@ class Distribution(NamedTuple):
         falls = int(np.argmax(values)) < len(values) / 2 and 0 < values[-1] < values[0]
         return bool(self.edges[0] > 0 and falls and values.max() > STEEP * values[-1])
 
-    def shown(self) -> dict[str, Counts]:
+    def shown(self) -> dict[str, Histogram]:
         """The samples by their names."""
         source = {"source": self.source} if self.source else {}
         return {"target": self.target, **source, "template": self.template}
@@ -118,7 +107,7 @@ class Distribution(NamedTuple):
         """One row a bin, for a table."""
         columns: dict[str, FloatArray] = {"low": self.edges[:-1], "high": self.edges[1:]}
         for sample, counts in self.shown().items():
-            columns |= {sample: counts.values, f"{sample}_uncertainty": counts.uncertainty}
+            columns |= {sample: counts.values, f"{sample}_uncertainty": counts.uncertainties}
             if sample != "target":
                 columns[f"{sample}_pull"] = self.pulls(counts)
         return [
@@ -139,7 +128,7 @@ def distribution(samples: Samples, column: int) -> Distribution:
         name: _counts(sample, column, edges).scaled(float(total / sample.weights.sum()))
         for name, sample in samples.by_name().items()
     }
-    return Distribution(samples.names[column], edges, **found)
+    return Distribution(samples.names[column], **found)
 
 
 def _edges(values: FloatArray) -> FloatArray:
@@ -184,33 +173,30 @@ def _between_stretches(gaps: list[FloatArray], low: float, high: float, narrowes
 
 def _merged(target: Events, column: int, edges: FloatArray) -> FloatArray:
     """The edges without those that leave too few of the target's events in the bins towards either end."""
-    values, errors = _counts(target, column, edges)
-    kept = _kept_from_start(values, errors**2)
-    kept &= _kept_from_start(values[::-1], errors[::-1] ** 2)[::-1]
+    counted = _counts(target, column, edges)
+    kept = _kept_from_start(counted.values, counted.variances)
+    kept &= _kept_from_start(counted.values[::-1], counted.variances[::-1])[::-1]
     return edges[kept]
 
 
 def _kept_from_start(values: FloatArray, variances: FloatArray) -> BoolArray:
-    """(n_bins + 1,), the edges to keep so that bins from the first on have enough, up to where bins are well filled."""
+    """(n_bins + 1,), the edges to keep so that bins have enough up to a well filled one, or the fullest."""
     kept = np.ones(len(values) + 1, np.bool_)
     total = variance = 0.0
-    for number, (value, squares) in enumerate(zip(values, variances, strict=True)):
+    for number in range(int(np.argmax(values))):
+        value, squares = values[number], variances[number]
         if value > 0 and value**2 >= WELL_FILLED * FEWEST_IN_TAIL * squares:
-            return kept
+            break
         total, variance = total + value, variance + squares
         is_enough = total > 0 and total**2 >= FEWEST_IN_TAIL * variance
-        kept[number + 1] = is_enough or number + 1 == len(values)
+        kept[number + 1] = is_enough
         if is_enough:
             total = variance = 0.0
     return kept
 
 
-def _counts(sample: Events, column: int, edges: FloatArray) -> Counts:
-    values = sample.features[:, column]
-    summed, squares = (
-        np.histogram(values, edges, weights=weights)[0] for weights in (sample.weights, sample.weights**2)
-    )
-    return Counts(summed, np.sqrt(squares))
+def _counts(sample: Events, column: int, edges: FloatArray) -> Histogram:
+    return Histogram.empty(edges).filled(sample.features[:, column], sample.weights)
 
 
 def moved_counts(before: FloatArray, after: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -68,7 +68,7 @@ def plot_density_ratio(found: Mapping[str, DensityRatio], head: Heading = Headin
         comparison, colour, line = COMPARISON_STYLE[name]
         edges, values = np.exp(one.histogram.edges), one.histogram.values
         axes.stairs(values, edges, color=colour, linestyle=line, linewidth=1.6, label=f"{comparison}: {_tail(one)}")
-        band(axes, edges, values, one.histogram.uncertainty, colour)
+        band(axes, edges, values, one.histogram.uncertainties, colour)
         positive = values[values > 0]
         least, most = min(least, float(positive.min(initial=np.inf))), max(most, float(values.max(initial=0.0)))
         axes.set_xscale("log")

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from simmorph.data.events import FloatArray
-    from simmorph.evaluation.plots.binned import Counts, Distribution
+    from simmorph.data.histograms import Histogram
+    from simmorph.evaluation.plots.binned import Distribution
 
 ROOM_ABOVE = 0.75
 """Room for the legend above a distribution, as a share of its height."""
@@ -72,7 +73,7 @@ def plot_ratios(shown: Mapping[str, Distribution], head: Heading = Heading()) ->
     return figure
 
 
-def _lines(shown: Distribution) -> list[tuple[Counts, str, str, Any]]:
+def _lines(shown: Distribution) -> list[tuple[Histogram, str, str, Any]]:
     if shown.source is None:
         return [(shown.template, "template", TEMPLATE, SOLID)]
     return [(shown.source, "source", SOURCE, DASHED), (shown.template, "template", TEMPLATE, SOLID)]
@@ -80,15 +81,15 @@ def _lines(shown: Distribution) -> list[tuple[Counts, str, str, Any]]:
 
 def _draw_counts(axes: Axes, shown: Distribution, is_log: bool) -> None:
     """Counts for a bin of the usual width, with room for the legend above."""
-    density, centres = shown.density, _centres(shown)
+    density, centres = shown.density, shown.target.centres
     for counts, name, colour, line in _lines(shown):
         values, test = counts.values * density, shown.chi_square(counts)
         label = rf"{name}, $\chi^2$/ndf = {test.value:.1f}/{test.n_degrees}"
         axes.stairs(values, shown.edges, color=colour, linestyle=line, linewidth=1.6, label=label)
-        band(axes, shown.edges, values, counts.uncertainty * density, colour)
+        band(axes, shown.edges, values, counts.uncertainties * density, colour)
     target = shown.target.values * density
     axes.errorbar(
-        centres, target, shown.target.uncertainty * density, fmt="o", color=TARGET, markersize=3.5, label="target"
+        centres, target, shown.target.uncertainties * density, fmt="o", color=TARGET, markersize=3.5, label="target"
     )
     top = float(max((counts.values * density).max() for counts in shown.shown().values()))
     if is_log and top > 0:
@@ -100,10 +101,6 @@ def _draw_counts(axes: Axes, shown: Distribution, is_log: bool) -> None:
         axes.set_ylim(min(0.0, float(target.min(initial=0))), (1 + ROOM_ABOVE) * max(top, 1e-9))
 
 
-def _centres(shown: Distribution) -> FloatArray:
-    return np.asarray((shown.edges[1:] + shown.edges[:-1]) / 2)
-
-
 def _draw_ratios(axes: Axes, shown: Distribution) -> None:
     """Ratios to the target where it has enough events; arrows where one leaves the panel."""
     expected = np.where(shown.has_ratio, shown.target.values, np.nan)
@@ -111,12 +108,14 @@ def _draw_ratios(axes: Axes, shown: Distribution) -> None:
     axes.axhline(1, color=NULL, linewidth=0.8)
     for (counts, _, colour, line), ratio in zip(_lines(shown), ratios, strict=True):
         axes.stairs(ratio, shown.edges, color=colour, linestyle=line, linewidth=1.6, baseline=None)
-        band(axes, shown.edges, ratio, counts.uncertainty / expected, colour)
-    error = shown.target.uncertainty / expected
-    axes.errorbar(_centres(shown), np.where(shown.has_ratio, 1.0, np.nan), error, fmt="o", color=TARGET, markersize=3)
+        band(axes, shown.edges, ratio, counts.uncertainties / expected, colour)
+    error = shown.target.uncertainties / expected
+    axes.errorbar(
+        shown.target.centres, np.where(shown.has_ratio, 1.0, np.nan), error, fmt="o", color=TARGET, markersize=3
+    )
     reach = _reach(np.abs(np.concatenate(ratios) - 1))
     for (_, _, colour, _), ratio in zip(_lines(shown), ratios, strict=True):
-        _draw_arrows(axes, _centres(shown), ratio, (1 - reach, 1 + reach), colour)
+        _draw_arrows(axes, shown.target.centres, ratio, (1 - reach, 1 + reach), colour)
     axes.set_ylim(1 - reach, 1 + reach)
     axes.yaxis.set_major_locator(MaxNLocator(4, prune="both"))
     axes.set_ylabel("ratio")
@@ -131,7 +130,7 @@ def _draw_pulls(axes: Axes, shown: Distribution) -> None:
     reach = float(np.clip(1.15 * known.max(initial=0.0), LEAST_PULL, MOST_PULL))
     for (_, _, colour, line), pull in zip(_lines(shown), pulls, strict=True):
         axes.stairs(pull, shown.edges, color=colour, linestyle=line, linewidth=1.4, baseline=None)
-        _draw_arrows(axes, _centres(shown), pull, (-reach, reach), colour)
+        _draw_arrows(axes, shown.target.centres, pull, (-reach, reach), colour)
     axes.set_ylim(-reach, reach)
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True, prune="both"))
     axes.set_ylabel("pull")

@@ -181,10 +181,10 @@ class Drawing:
             {"comparison": name, "low": low, "high": high, "share": value, "uncertainty": error}
             for name, one in self.result.density_ratio.items()
             for low, high, value, error in zip(
-                one.histogram.edges[:-1].tolist(),
-                one.histogram.edges[1:].tolist(),
-                one.histogram.values.tolist(),
-                one.histogram.uncertainty.tolist(),
+                one.histogram.edges[:-1],
+                one.histogram.edges[1:],
+                one.histogram.values,
+                one.histogram.uncertainties,
                 strict=True,
             )
         ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from typing import TYPE_CHECKING, Any
 
 from simmorph.evaluation.plots.binned import Distribution, distribution
@@ -21,7 +20,7 @@ from simmorph.evaluation.report.drawn import Drawing, Drawn, file_name
 from simmorph.evaluation.report.page import Pictures, RegionPage, page
 from simmorph.evaluation.report.region_tables import tables_of
 from simmorph.evaluation.report.rendering import Picture
-from simmorph.evaluation.report.serialized import density_ratios_json, distributions_json
+from simmorph.evaluation.report.serialized import histograms_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -71,8 +70,7 @@ def _region(folder: Path, drawing: Drawing, *, is_band: bool) -> RegionPage:
     for name, table in tables.items():
         (place / f"{name}.csv").write_text(table.to_csv())
         (place / f"{name}.tex").write_text(table.to_latex())
-    histograms = distributions_json(drawing.shown, drawing.labels) | density_ratios_json(result.density_ratio)
-    (place / "histograms.json").write_text(json.dumps(histograms, allow_nan=False))
+    (place / "histograms.json").write_text(histograms_json(drawing.shown, drawing.labels, result.density_ratio))
     return RegionPage(result, pictures, tables, place.name, is_band)
 
 

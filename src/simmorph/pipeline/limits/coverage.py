@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from simmorph.config.limits import LimitsRecipe, LimitsSettings
     from simmorph.config.recipe import Recipe
     from simmorph.data.events import FloatArray
+    from simmorph.data.histograms import Histogram
     from simmorph.limits.coverage import PseudoExperiment
-    from simmorph.limits.histograms import Histogram
 
 NUMBERS = "coverage.json"
 MIN_TOYS = 2

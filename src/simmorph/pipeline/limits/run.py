@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from simmorph.config.limits import LimitsRecipe, LimitsSettings
     from simmorph.data.events import FloatArray
-    from simmorph.limits.histograms import Histogram
+    from simmorph.data.histograms import Histogram
     from simmorph.limits.sideband import SidebandFit
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
+import boost_histogram as bh
 import numpy as np
 
 from simmorph.errors import InputError
@@ -64,9 +65,20 @@ class Histogram:
         if not np.all(np.isfinite(weights)):
             n = int(np.sum(~np.isfinite(weights)))
             raise InputError(self.name, f"{n} event weights are not finite", "mend the weight branch")
-        values, _ = np.histogram(observable, self.edges, weights=weights)
-        variances, _ = np.histogram(observable, self.edges, weights=weights**2)
-        return replace(self, values=self.values + values, variances=self.variances + variances)
+        below = np.minimum(observable, np.nextafter(self.edges[-1], -np.inf))
+        filled = self.to_boost().fill(below, weight=weights)
+        return replace(self, values=filled.values(), variances=filled.variances())
+
+    def to_boost(self, **metadata: str) -> bh.Histogram[bh.storage.Weight]:
+        """The same for all libraries that take a histogram by the UHI protocol, such as hist and mplhep.
+
+        Args:
+            metadata: of the axis, such as its name and label.
+        """
+        axis = bh.axis.Variable(self.edges, underflow=False, overflow=False, __dict__=metadata)
+        boost = bh.Histogram(axis, storage=bh.storage.Weight())
+        boost[...] = np.column_stack([self.values, self.variances])
+        return boost
 
     def plus(self, other: Histogram) -> Self:
         """The sum of both.

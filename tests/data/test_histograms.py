@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
+from boost_histogram.serialization import from_uhi, to_uhi
 from hypothesis import given
 from hypothesis import strategies as st
 
+from simmorph.data.histograms import Histogram, in_window, summed
 from simmorph.errors import InputError
-from simmorph.limits.histograms import Histogram, in_window, summed
 
 EDGES = np.array([0.0, 1.0, 2.0, 4.0])
 
@@ -23,6 +26,30 @@ def test_the_last_edge_belongs_to_the_last_bin_and_the_rest_is_left_out() -> Non
     observable = np.array([-0.1, 0.0, 4.0, 4.1, np.nan, np.inf])
     filled = Histogram.empty(EDGES).filled(observable, np.ones(6))
     assert filled.values.tolist() == [1, 0, 1]
+
+
+def test_sums_are_those_of_numpy() -> None:
+    rng = np.random.default_rng(1)
+    observable, weights = rng.normal(2, 1, 10_000), rng.normal(1, 2, 10_000)
+    filled = Histogram.empty(EDGES).filled(observable, weights)
+    assert filled.values == pytest.approx(np.histogram(observable, EDGES, weights=weights)[0])
+    assert filled.variances == pytest.approx(np.histogram(observable, EDGES, weights=weights**2)[0])
+
+
+def test_a_factor_scales_the_values_and_its_square_the_variances() -> None:
+    scaled = Histogram(EDGES, np.array([1.0, -2.0, 3.0]), np.array([1.0, 4.0, 9.0])).scaled(-2.0)
+    assert scaled.values.tolist() == [-2.0, 4.0, -6.0]
+    assert scaled.uncertainties.tolist() == [2.0, 4.0, 6.0]
+
+
+def test_other_libraries_read_the_same_edges_values_and_variances() -> None:
+    histogram = Histogram(EDGES, np.array([1.5, -3.0, 1.0]), np.array([4.25, 9.0, 1.0]))
+    boost = histogram.to_boost(name="x", label="x [GeV]")
+    read = from_uhi(json.loads(json.dumps(to_uhi(boost), default=np.ndarray.tolist)))
+    assert read.axes[0].edges.tolist() == EDGES.tolist()
+    assert read.axes[0].__dict__ == {"name": "x", "label": "x [GeV]"}
+    assert read.values(flow=True).tolist() == [1.5, -3.0, 1.0]
+    assert np.asarray(read.variances(flow=True)).tolist() == [4.25, 9.0, 1.0]
 
 
 @given(st.lists(st.tuples(st.floats(-1, 5), st.floats(-10, 10)), min_size=2, max_size=50), st.integers(1, 49))
