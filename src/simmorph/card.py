@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from simmorph.config.documents import Section
+from simmorph.config.kind import Kind
 from simmorph.config.learning import Learning, MethodSettings
 from simmorph.data.splits import HOLDOUT, part_of
 
@@ -89,7 +90,7 @@ class ModelCard(Section):
     """Of the software that wrote it."""
     learning: Learning
     """What was learnt from what, defaults included."""
-    kind: Literal["morph", "reweight", "generate"]
+    kind: Kind
     """What the method changes."""
     features: list[Variable]
     """What is morphed, in the order of the tensors."""

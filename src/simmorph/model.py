@@ -18,11 +18,8 @@ from simmorph.data.preprocessing.proposal import propose_context_steps
 from simmorph.data.signed_weights import treated
 from simmorph.data.splits import HOLDOUT, part_of, reseeded
 from simmorph.errors import InputError
-from simmorph.methods import build_method
 from simmorph.methods.base import Notes, refuse_negative_weights, refuse_weights_without_sum
-from simmorph.methods.ensemble import GeneratorMixture
-from simmorph.methods.generator import Generator
-from simmorph.methods.reweighted import with_reweighting
+from simmorph.methods.reweighted import build_map
 from simmorph.model_folder import explained, read_card, read_tensors, sha256_of_tensors, write_folder
 from simmorph.neural.training import Training
 
@@ -116,9 +113,9 @@ class Model:
         if how.settings != learning.training:
             raise ValueError("these are settings of another training than that of the learning")
         how = replace(how, learning=identity_of(learning, origin.source, origin.target))
-        method = _untrained(learning)
+        method = build_map(learning)
         samples = {"target": _without_holdout(target, how)}
-        if method.kind != "generate":
+        if method.kind.needs_source:
             samples = {"source": _without_holdout(source, how), **samples}
         samples, told = _trainable(samples, learning, how)
         features, context = _fit_preprocessing(learning, list(samples.values()), how)
@@ -156,7 +153,7 @@ class Model:
         with explained(folder):
             features = _preprocessing_of(card, "features", card.features)
             context = _preprocessing_of(card, "context", card.context)
-            method = _untrained(card.learning)
+            method = build_map(card.learning)
             method.load_state_dict(tensors)
         method.eval()
         model = cls(card, method, features, context)
@@ -193,7 +190,7 @@ class Model:
     @property
     def draws_anew(self) -> bool:
         """Whether the features of an event are not changed, but drawn anew: the model is a generator."""
-        return self.method.kind == "generate"
+        return not self.method.kind.needs_source
 
     def generate(self, context: FloatArray, ids: IntArray, seed: int | None = None) -> FloatArray:
         """(n_events, n_features), new features in physical units, from a generator.
@@ -223,8 +220,6 @@ class Model:
         The density is per unit of each feature; of a value that many events share it is instead its probability,
         estimated from one random number of the event. None if the method has no density.
         """
-        if not isinstance(self.method, (Generator, GeneratorMixture)):
-            return None
         found = self.method.log_density(_prepared(events, self.features, self.context))
         return None if found is None else found + self.features.log_slope(events.features, events.ids)
 
@@ -267,12 +262,6 @@ class Model:
             what = f"the model does not repeat its probe, it is off by {max(moved, reweighted):.2g}"
             raise InputError(folder, what, f"train it anew here; it was written by {writers}")
         return np.array_equal(after.features, expected.features) and np.array_equal(after.weights, expected.weights)
-
-
-def _untrained(learning: Learning) -> Method:
-    """The method of a learning, with its reweighting before it and all members of its ensemble."""
-    method = build_method(learning.method, len(learning.features), len(learning.context), learning.training.seeds)
-    return with_reweighting(method, learning.reweight, learning.context)
 
 
 def _beyond(values: FloatArray, variables: Sequence[Variable]) -> BoolArray:

@@ -13,8 +13,7 @@ import pytest
 
 from simmorph.config.compare import load_compare_recipe
 from simmorph.config.recipe import load_recipe
-from simmorph.methods import build_method
-from simmorph.methods.reweighted import with_reweighting
+from simmorph.methods.reweighted import build_map
 
 ONE_FLOW = Path(__file__).parents[2] / "cli-examples" / "one-flow"
 PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
@@ -39,8 +38,7 @@ def test_both_tables_have_every_method_and_the_floor(tmp_path: Path) -> None:
 
 def test_the_recipe_of_the_paper_has_its_numbers() -> None:
     recipe = load_recipe(ONE_FLOW / "paper.yaml")
-    method = build_method(recipe.method, len(recipe.features), len(recipe.context))
-    with_reweighting(method, recipe.reweight, recipe.context)
+    build_map(recipe)
     assert (recipe.method.options["layers"], recipe.method.options["hidden"]) == (6, [128, 128])
     assert recipe.reweight is not None
     assert recipe.reweight.options == {"bins": 30}

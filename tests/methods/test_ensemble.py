@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -14,6 +14,9 @@ from simmorph.methods import build_method
 from simmorph.methods.base import Method
 from simmorph.methods.ensemble import Ensemble, MapMixture
 from simmorph.neural.training import Training
+
+if TYPE_CHECKING:
+    from simmorph.neural.history import History
 
 SETTINGS = TrainingSettings(epochs=5, batch_size=256, learning_rate=1e-2, device="cpu", holdout=0, seeds=3)
 OPTIONS: dict[str, Any] = {"one_flow": {"layers": 2, "hidden": [8], "bins": 4}, "classifier": {"hidden": [8]}}
@@ -54,17 +57,16 @@ def test_a_weight_of_an_ensemble_is_the_mean_of_its_members() -> None:
 class Shift(Method):
     """Moves every event by a number of its own."""
 
-    kind = "morph"
     is_random = True
 
     def __init__(self, shift: float) -> None:
         super().__init__(2, 0)
         self.shift = shift
 
-    def fit(self, source: Events, target: Events, how: Training) -> dict[str, object]:  # type: ignore[override]
+    def _fit(self, source: Events, target: Events, how: Training) -> dict[str, History]:
         return {}
 
-    def transform(self, events: Events) -> Events:
+    def _transform(self, events: Events) -> Events:
         return events.with_features(events.features + self.shift)
 
 

@@ -13,7 +13,7 @@ from simmorph.config.training import TrainingSettings
 from simmorph.data.estimates import Estimate
 from simmorph.data.events import Events
 from simmorph.methods import build_method
-from simmorph.methods.ensemble import GeneratorMixture
+from simmorph.methods.ensemble import MapMixture
 from simmorph.methods.generator import DensityGenerator, Generator
 from simmorph.neural.networks import initialise
 from simmorph.neural.training import Training
@@ -140,7 +140,7 @@ def test_the_density_of_a_mixture_is_the_mean_of_its_members() -> None:
     members: list[DensityGenerator] = [shaken(DENSITIES["mademog"]), shaken(DENSITIES["coupling"])]
     events = Events.of(np.random.default_rng(1).normal(size=(50, 2)))
     expected = np.log(np.mean([np.exp(member.log_density(events)) for member in members], axis=0))
-    found = GeneratorMixture(members).log_density(events)
+    found = MapMixture(members).log_density(events)
     assert found is not None
     np.testing.assert_allclose(found, expected)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from simmorph.config.kind import Kind
 from simmorph.data.events import Events
 from simmorph.evaluation.metrics.correlations import correlations, mean_size, named_and_others, noise_floor, worst_of
 from simmorph.evaluation.metrics.estimates import Estimate, mean_estimate
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from simmorph.evaluation.comparison import Measured
     from simmorph.evaluation.metrics.samples import Samples
 
-RowKind = Literal["null", "unmorphed", "morph", "reweight", "generate"]
+RowKind = Literal["null", "unmorphed"] | Kind
 """What a row of the table is: the target against itself, the source as it is, or what a method changes."""
 
 

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
+import torch
 from torch import nn
 
+from simmorph.config.kind import Kind
 from simmorph.errors import InputError
+from simmorph.neural.blocks import in_blocks
+from simmorph.neural.networks import initialise
 
 if TYPE_CHECKING:
-    from simmorph.data.events import Events
+    from collections.abc import Callable
+
+    from torch import Tensor
+
+    from simmorph.data.events import BoolArray, Events, FloatArray
     from simmorph.neural.history import History
     from simmorph.neural.training import Training
-
-
-Kind = Literal["morph", "reweight", "generate"]
-"""What a method changes: features, weights, or everything."""
 
 MIN_EFFECTIVE_FRACTION = 0.05
 
@@ -38,28 +42,30 @@ class Method(nn.Module, ABC):
     """A map from events to events.
 
     Implementing a method:
-        Write one file beside this one with a subclass whose constructor takes `n_features` and `n_context`, then
-        keyword arguments with defaults; these are the keys of the recipe's `method:` block. Register every learnt
-        number as a parameter or buffer, since the `state_dict` is all that is saved and the constructor is all that is
-        called on loading. Call `minimize()` once for each stage of training. Add its name to METHODS. The contract
-        test runs over it from then on.
+        Write one file beside this one with a subclass: of this class if it moves features, of `Reweighting` or
+        `Generator` otherwise. Its constructor takes `n_features` and `n_context`, then keyword arguments with defaults,
+        the keys of the recipe's `method:` block. Write `_fit`, which calls `minimize()` once for each stage of
+        training, and `_transform`, for which `_by_row` evaluates a function of tensors. Register every learnt number as
+        a parameter or buffer, since the `state_dict` is all that is saved and the constructor is all that is called on
+        loading. Add its name to METHODS. The contract test runs over it from then on.
 
     Events reach a method preprocessed (standardised, point masses spread, gaps closed); its result is transformed back.
-    Weights are positive in `fit` (`refuse_negative_weights` sees to it), and of either sign in `transform`. An event
-    whose features or context are not finite comes out of a morph as NaN, and with its own weight out of a reweighting.
+    Weights are positive in `fit` (`refuse_negative_weights` sees to it), and of either sign in `transform`.
     """
 
-    kind: ClassVar[Kind]
+    kind: Kind = Kind.MORPH
     is_random: ClassVar[bool] = False
     """Whether `transform` draws random numbers, which are the event's own: see `data.splits.normal_of`."""
+    noise_seed: Tensor
 
     def __init__(self, n_features: int, n_context: int) -> None:
         super().__init__()
         self.n_features, self.n_context = n_features, n_context
+        if self.is_random:
+            self.register_buffer("noise_seed", torch.zeros((), dtype=torch.int64))
 
-    @abstractmethod
     def fit(self, source: Events, target: Events, how: Training) -> dict[str, History]:
-        """Learn to make source look like target.
+        """Learn to make source look like target, from weights drawn anew.
 
         Args:
             source: the sample to be morphed.
@@ -69,10 +75,53 @@ class Method(nn.Module, ABC):
         Returns:
             The loss history of each stage.
         """
+        self._begin(how.seed)
+        if self.is_random:
+            self.noise_seed.fill_(how.seed)
+        if next(self.parameters(), None) is not None:  # what is not learnt by gradients is counted on the processor
+            self.to(how.device)
+        history = self._fit(source, target, how)
+        self.cpu()
+        return history
+
+    def transform(self, events: Events) -> Events:
+        """The events, morphed or reweighted; the same events in give the same events out, in the same order.
+
+        An event whose context or features are not finite, or what becomes of it, comes out of a morph or a generator
+        with features of NaN, and out of a reweighting as it is. A generator does not look at the features that come in.
+        """
+        known = _finite(events.features, events.context) if self.kind.needs_source else _finite(events.context)
+        changed, weights = self._transform(events[known]), events.weights.copy()
+        features = np.full_like(events.features, np.nan) if self.kind.changes_features else events.features.copy()
+        features[known] = np.where(_finite(changed.features)[:, None], changed.features, np.nan)
+        weights[known] = np.where(np.isfinite(changed.weights), changed.weights, weights[known])
+        return events.with_features(features).with_weights(weights)
+
+    def _begin(self, seed: int) -> None:
+        """Draw the weights that training begins with."""
+        initialise(self, seed)
 
     @abstractmethod
-    def transform(self, events: Events) -> Events:
-        """The events, morphed or reweighted; the same events in give the same events out, in the same order."""
+    def _fit(self, source: Events, target: Events, how: Training) -> dict[str, History]:
+        """See `fit`: the weights of all layers are drawn, and the module is on the device of `how`."""
+
+    @abstractmethod
+    def _transform(self, events: Events) -> Events:
+        """See `transform`: context and features are finite, but for the features that a generator is given."""
+
+    def log_density(self, events: Events) -> FloatArray | None:  # noqa: ARG002 - for those that have one
+        """(n_events,), the logarithm of the density of each event's features; None if the method has none."""
+        return None
+
+    def _by_row(self, function: Callable[..., Tensor], *columns: FloatArray) -> FloatArray:
+        """A function of tensors, (n_events, n_outputs), in float64 precision; of each event alone.
+
+        Args:
+            function: takes a tensor for each of the arrays.
+            columns: (n_events, n_columns) each.
+        """
+        ends = np.cumsum([array.shape[1] for array in columns])[:-1].tolist()
+        return in_blocks(lambda rows: function(*rows.tensor_split(ends, dim=1)), np.hstack(columns), self)
 
     def notes(self, source: Events, template: Events) -> Notes:  # noqa: ARG002 - for subclasses
         """What a user should know: here how many events the template's weights are worth.
@@ -82,12 +131,21 @@ class Method(nn.Module, ABC):
             template: the same events after it.
         """
         fraction = template.effective_size / len(template) if len(template) else 0.0
-        poor = self.kind == "reweight" and fraction < MIN_EFFECTIVE_FRACTION
-        sentence = (
-            f"the weights leave {100 * fraction:.1f} % of the statistical power (ESS/N), which is below "
-            f"{100 * MIN_EFFECTIVE_FRACTION:.0f} %: a few events decide everything; a method that moves events is safer"
-        )
-        return Notes({"effective_fraction": fraction}, [sentence] if poor else [])
+        return Notes({"effective_fraction": fraction}, [] if self.kind.changes_features else poor_weights(fraction))
+
+
+def poor_weights(fraction: float) -> list[str]:
+    """A warning, if the weights leave too small a fraction of the statistical power (ESS/N)."""
+    sentence = (
+        f"the weights leave {100 * fraction:.1f} % of the statistical power (ESS/N), which is below "
+        f"{100 * MIN_EFFECTIVE_FRACTION:.0f} %: a few events decide everything; a method that moves events is safer"
+    )
+    return [sentence] if fraction < MIN_EFFECTIVE_FRACTION else []
+
+
+def _finite(*columns: FloatArray) -> BoolArray:
+    """(n_events,), whether all values of an event are finite."""
+    return np.asarray(np.isfinite(np.hstack(columns)).all(axis=1))
 
 
 def refuse_negative_weights(events: Events, name: str) -> None:

@@ -6,22 +6,19 @@ import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-import numpy as np
 import torch
 from pydantic import Field
 
 from simmorph.config.training import HiddenLayers, PositiveFloat, PositiveInt  # noqa: TC001 - read from the signature
 from simmorph.data.splits import normal_of
-from simmorph.methods.base import Kind, Method, Notes
+from simmorph.methods.base import Method, Notes
 from simmorph.neural.autoregressive import AutoregressiveFlow
-from simmorph.neural.blocks import in_blocks
 from simmorph.neural.flows import FlowShape
 from simmorph.neural.losses.embedding import EmbeddedDiscrepancy
 from simmorph.neural.losses.kde import MarginalDivergence
 from simmorph.neural.losses.mmd import Discrepancy, Points, PrintedDiscrepancy
 from simmorph.neural.mdmm import ConstraintKind, Multiplier
 from simmorph.neural.minimize import minimize
-from simmorph.neural.networks import initialise
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,9 +87,7 @@ class UnpairedFlow(Method):
         machine learning and the physical sciences, 2023. Trained there with RMSProp, 1000 epochs.
     """
 
-    kind: ClassVar[Kind] = "morph"
     is_random: ClassVar[bool] = True
-    noise_seed: Tensor
 
     def __init__(  # noqa: PLR0913 - the keys of the recipe
         self,
@@ -133,13 +128,9 @@ class UnpairedFlow(Method):
         }
         self.discrepancy = kinds[mmd]()
         self.multiplier = Multiplier(kind=constraint, damping=damping, rate=multiplier_rate)
-        self.register_buffer("noise_seed", torch.zeros((), dtype=torch.int64))
 
-    def fit(self, source: Events, target: Events, how: Training) -> dict[str, History]:
-        """Train the flow on batches of both samples, paired by chance; see Method."""
-        initialise(self, how.seed)
-        self.noise_seed.fill_(how.seed)
-        self.to(how.device)
+    def _fit(self, source: Events, target: Events, how: Training) -> dict[str, History]:
+        """Train the flow on batches of both samples, paired by chance."""
         data = how.parts(source, target)
         history = {}
         if self.warm_start:
@@ -156,22 +147,15 @@ class UnpairedFlow(Method):
             observe=self.multiplier.observed if self.loss == "mdmm" else None,
             keep_best=self.loss == "nll" or score is not None,
         )
-        self.cpu()
         return history
 
-    def transform(self, events: Events) -> Events:
-        """The features, morphed in float64 precision, with noise of the events' own; see Method."""
-        twin = copy.deepcopy(self).double()
-        n_features, n_conditions = self.n_features, self.n_features + self.n_context
-        noise = normal_of(events.ids, int(self.noise_seed), n_features, NOISE_STREAM)
-
-        def morph(rows: Tensor) -> Tensor:
-            features, context, draws = rows.tensor_split([n_features, n_conditions], dim=1)
-            return twin._morphed(features, context, draws)
-
-        morphed = in_blocks(morph, np.hstack([events.features, events.context, noise]), self)
-        morphed[~np.isfinite(morphed).all(axis=1)] = np.nan
-        return events.with_features(morphed)
+    def _transform(self, events: Events) -> Events:
+        """The features, morphed in float64 precision, with noise of the events' own."""
+        exact, noise = (
+            copy.deepcopy(self).double(),
+            normal_of(events.ids, int(self.noise_seed), self.n_features, NOISE_STREAM),
+        )
+        return events.with_features(self._by_row(exact._morphed, events.features, events.context, noise))
 
     def notes(self, source: Events, template: Events) -> Notes:
         """Whether the constraint of `mdmm` is met; see Method."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import numpy as np
 import torch
@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from simmorph.config.training import PositiveInt  # noqa: TC001 - read from the signature
 from simmorph.data.events import Events
-from simmorph.errors import ConfigError, InputError
-from simmorph.methods.base import Kind, Method
+from simmorph.errors import ConfigError
+from simmorph.methods.base import Method
 from simmorph.neural.blocks import in_blocks
 from simmorph.neural.cell_scores import CellScores
 from simmorph.neural.scores import ConditionalScores
@@ -51,7 +51,6 @@ class ConditionalQuantile(Method):
         Transport: Old and New", 2009, chapter 1.
     """
 
-    kind: ClassVar[Kind] = "morph"
     reach: Tensor
 
     def __init__(  # noqa: PLR0913 - the keys of the recipe
@@ -77,14 +76,10 @@ class ConditionalQuantile(Method):
         # A conditional tail is extrapolated; it shall end where the target does.
         self.register_buffer("reach", torch.zeros(2, n_features, dtype=torch.float64))
 
-    def fit(self, source: Events, target: Events, how: Training) -> dict[str, History]:
+    def _fit(self, source: Events, target: Events, how: Training) -> dict[str, History]:
         """Regress and bin every link of both chains; there is nothing to iterate, and so no history."""
-        for chain, events in ((self.source_chain, source), (self.target_chain, target)):
-            sample = Events.concatenate(how.split(events))
-            if not len(sample):
-                raise InputError(
-                    "training", "a sample has no events to train on", "select more events or hold out fewer"
-                )
+        for chain, halves in zip((self.source_chain, self.target_chain), how.halves(source, target), strict=True):
+            sample = Events.concatenate(halves)
             ordered = sample.features[:, list(self.order)]
             for at, link in enumerate(_links(chain)):
                 conditions = np.hstack([sample.context, ordered[:, :at]])
@@ -93,18 +88,12 @@ class ConditionalQuantile(Method):
             self.reach.copy_(torch.from_numpy(np.stack([ordered.min(axis=0), ordered.max(axis=0)])))
         return {}
 
-    def transform(self, events: Events) -> Events:
-        """The features, each moved to the same conditional quantile of the target; see Method."""
-        rows = np.hstack([events.features[:, list(self.order)], events.context])
-        finite = np.asarray(np.isfinite(rows).all(axis=1))
-        moved = in_blocks(self._morph, np.where(finite[:, None], rows, 0.0), self)
-        moved[~(finite & np.isfinite(moved).all(axis=1))] = np.nan
-        morphed = np.empty_like(moved)
-        morphed[:, list(self.order)] = moved
-        return events.with_features(morphed)
+    def _transform(self, events: Events) -> Events:
+        """The features, each moved to the same conditional quantile of the target."""
+        moved = self._by_row(self._morph, events.features[:, list(self.order)], events.context)
+        return events.with_features(moved[:, np.argsort(self.order)])
 
-    def _morph(self, rows: Tensor) -> Tensor:
-        features, context = rows.tensor_split([self.n_features], dim=1)
+    def _morph(self, features: Tensor, context: Tensor) -> Tensor:
         moved = features[:, :0]
         for at, (source, target) in enumerate(zip(_links(self.source_chain), _links(self.target_chain), strict=True)):
             scores = source.scores(features[:, at : at + 1], torch.cat([context, features[:, :at]], dim=1))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import torch
@@ -10,8 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from simmorph.data.events import Events
-from simmorph.errors import InputError
-from simmorph.methods.base import Kind, Method
+from simmorph.methods.base import Method
 from simmorph.neural.blocks import in_blocks
 from simmorph.neural.scores import ConditionalScores, round_size
 from simmorph.neural.smooth import SmoothBasis
@@ -50,8 +49,6 @@ class Copula(Method):
         Takatsu, "Wasserstein geometry of Gaussian measures", 2011.
     """
 
-    kind: ClassVar[Kind] = "morph"
-
     def __init__(
         self,
         n_features: int,
@@ -66,28 +63,20 @@ class Copula(Method):
         self.source = _Copula(n_features, n_functions, points)
         self.target = _Copula(n_features, n_functions, points)
 
-    def fit(self, source: Events, target: Events, how: Training) -> dict[str, History]:
+    def _fit(self, source: Events, target: Events, how: Training) -> dict[str, History]:
         """Regress distributions, then correlations, on the context; there is nothing to iterate, and so no history."""
-        samples = [type(events).concatenate(how.split(events)) for events in (source, target)]
-        if not all(len(events) for events in samples):
-            raise InputError("training", "a sample has no events to train on", "select more events or hold out fewer")
+        samples = [Events.concatenate(halves) for halves in how.halves(source, target)]
         both = [events.with_weights(events.weights / np.sum(events.weights)) for events in samples]
         self.basis.fit(*_context_and_weights(Events.concatenate(both)))
         self.source.fit(samples[0], self.basis)
         self.target.fit(samples[1], self.basis)
         return {}
 
-    def transform(self, events: Events) -> Events:
-        """The features, carried by the optimal map of the Gaussian copulas; see Method."""
-        rows = np.hstack([events.features, events.context])
-        finite = np.asarray(np.isfinite(rows).all(axis=1))
-        # Eigenvalues of what is not a number are an error.
-        carried = in_blocks(self._carry, np.where(finite[:, None], rows, 0.0), self)
-        carried[~(finite & np.isfinite(carried).all(axis=1))] = np.nan
-        return events.with_features(carried)
+    def _transform(self, events: Events) -> Events:
+        """The features, carried by the optimal map of the Gaussian copulas."""
+        return events.with_features(self._by_row(self._carry, events.features, events.context))
 
-    def _carry(self, rows: Tensor) -> Tensor:
-        features, context = rows.tensor_split([self.n_features], dim=1)
+    def _carry(self, features: Tensor, context: Tensor) -> Tensor:
         functions = self.basis(context)
         normal = self.source.marginals.scores(features, functions)
         # Without context there is one map for all events.

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
-from simmorph.methods.base import Kind, Method
-from simmorph.methods.transport import BASE, DensitySettings, morphed
-from simmorph.neural.networks import initialise
+from simmorph.methods.base import Method
+from simmorph.methods.transport import BASE, DensitySettings
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,30 +33,24 @@ class DoubleBase(Method):
         arXiv 2212.06155, section 2, scheme 1.
     """
 
-    kind: ClassVar[Kind] = "morph"
-
     def __init__(self, n_features: int, n_context: int, *, base: DensitySettings = BASE) -> None:
         super().__init__(n_features, n_context)
         self.base_settings = base
         self.of_source = base.build(n_features, n_context)
         self.of_target = base.build(n_features, n_context)
 
-    def fit(self, source: Events, target: Events, how: Training) -> dict[str, History]:
-        """Train one flow after the other; see Method."""
-        initialise(self, how.seed)
-        self.to(how.device)
+    def _fit(self, source: Events, target: Events, how: Training) -> dict[str, History]:
+        """Train one flow after the other."""
         pairs = {"source": (self.of_source, source), "target": (self.of_target, target)}
-        history = {
+        return {
             stage: self.base_settings.train(density, events, how, stage) for stage, (density, events) in pairs.items()
         }
-        self.cpu()
-        return history
 
-    def transform(self, events: Events) -> Events:
-        """The features, taken to the normal distribution and back in float64 precision; see Method."""
+    def _transform(self, events: Events) -> Events:
+        """The features, taken to the normal distribution and back in float64 precision."""
         of_source, of_target = (copy.deepcopy(flow).double() for flow in (self.of_source, self.of_target))
 
         def move(features: Tensor, context: Tensor) -> Tensor:
             return of_target.from_base(of_source.to_base(features, context), context)
 
-        return morphed(events, self, move)
+        return events.with_features(self._by_row(move, events.features, events.context))

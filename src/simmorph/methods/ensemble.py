@@ -6,17 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-import torch
 from torch import nn
 
 from simmorph.data.splits import uniform_of
-from simmorph.methods.base import Kind, Method, Notes
-from simmorph.methods.generator import Generator
+from simmorph.methods.base import Method, Notes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from torch import Tensor
 
     from simmorph.data.events import Events, FloatArray
     from simmorph.neural.history import History
@@ -36,10 +32,11 @@ class Ensemble(Method):
 
     def __init__(self, members: Sequence[Method]) -> None:
         super().__init__(members[0].n_features, members[0].n_context)
+        self.kind = members[0].kind
         self.members = nn.ModuleList(members)
 
-    def fit(self, source: Events, target: Events, how: Training) -> dict[str, History]:
-        """Train each member; see Method."""
+    def _fit(self, source: Events, target: Events, how: Training) -> dict[str, History]:
+        """Train each member."""
         history: dict[str, History] = {}
         for number, member in enumerate(self.methods):
             trained = member.fit(source, target, replace(how, member=number))
@@ -66,10 +63,8 @@ class Ensemble(Method):
 class MeanWeight(Ensemble):
     """Gives an event the mean of the weights of its members."""
 
-    kind: ClassVar[Kind] = "reweight"
-
-    def transform(self, events: Events) -> Events:
-        """The events with their mean weights; see Method."""
+    def _transform(self, events: Events) -> Events:
+        """The events with their mean weights."""
         return events.with_weights(np.mean([member.transform(events).weights for member in self.methods], axis=0))
 
 
@@ -80,21 +75,10 @@ class MapMixture(Ensemble):
     maps would be narrower than the target wherever they disagree, and fill gaps in which the target has no events.
     """
 
-    kind: ClassVar[Kind] = "morph"
     is_random: ClassVar[bool] = True
-    noise_seed: Tensor
 
-    def __init__(self, members: Sequence[Method]) -> None:
-        super().__init__(members)
-        self.register_buffer("noise_seed", torch.zeros((), dtype=torch.int64))
-
-    def fit(self, source: Events, target: Events, how: Training) -> dict[str, History]:
-        """Train each member; see Method."""
-        self.noise_seed.fill_(how.seed)
-        return super().fit(source, target, how)
-
-    def transform(self, events: Events) -> Events:
-        """Each event as its member makes it; see Method."""
+    def _transform(self, events: Events) -> Events:
+        """Each event as its member makes it."""
         drawn = uniform_of(events.ids, int(self.noise_seed), MEMBER_STREAM)
         chosen = np.minimum((drawn * len(self.members)).astype(np.int64), len(self.members) - 1)
         features = events.features.copy()
@@ -102,15 +86,9 @@ class MapMixture(Ensemble):
             features[chosen == number] = member.transform(events[chosen == number]).features
         return events.with_features(features)
 
-
-class GeneratorMixture(MapMixture):
-    """Draws each event from one of its members."""
-
-    kind: ClassVar[Kind] = "generate"
-
     def log_density(self, events: Events) -> FloatArray | None:
         """(n_events,), the logarithm of the mean density of the members; None if they have none."""
-        found = [member.log_density(events) for member in self.methods if isinstance(member, Generator)]
+        found = [member.log_density(events) for member in self.methods]
         known = [density for density in found if density is not None]
         return np.logaddexp.reduce(known, axis=0) - np.log(len(known)) if known else None
 
@@ -119,9 +97,4 @@ def ensemble_of(members: Sequence[Method]) -> Method:
     """The members as one method; a single one as it is."""
     if len(members) == 1:
         return members[0]
-    kind = members[0].kind
-    if kind == "generate":
-        return GeneratorMixture(members)
-    if kind == "reweight":
-        return MeanWeight(members)
-    return MapMixture(members)
+    return (MapMixture if members[0].kind.changes_features else MeanWeight)(members)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
 from simmorph.config.training import HiddenLayers, PositiveFloat, PositiveInt  # noqa: TC001 - read from the signature
 from simmorph.methods.generator import DensityGenerator
-from simmorph.neural.autoregressive import AutoregressiveFlow
-from simmorph.neural.flows import ConditionalFlow, FlowOverNormal, FlowShape
+from simmorph.neural.autoregressive import FlowKind, build_flow
+from simmorph.neural.flows import FlowShape
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -50,7 +50,7 @@ class FlowGenerator(DensityGenerator):
         n_features: int,
         n_context: int,
         *,
-        transform: Literal["coupling", "affine", "spline"] = "coupling",
+        transform: FlowKind = "coupling",
         layers: PositiveInt = 8,
         hidden: HiddenLayers = (64, 64),
         bins: Annotated[int, Field(ge=2, le=256)] = 8,
@@ -59,11 +59,7 @@ class FlowGenerator(DensityGenerator):
     ) -> None:
         super().__init__(n_features, n_context, n_noise=n_features)
         shape = FlowShape(layers, hidden, bins, tail_bound, marginal_bins)
-        self.flow: FlowOverNormal = (
-            ConditionalFlow(n_features, n_context, shape)
-            if transform == "coupling"
-            else AutoregressiveFlow(n_features, n_context, shape, transform)
-        )
+        self.flow = build_flow(transform, n_features, n_context, shape)
 
     def draw(self, noise: Tensor, context: Tensor) -> Tensor:
         """Noise through the inverse of the flow; see Generator."""

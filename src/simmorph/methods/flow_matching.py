@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 import torch
@@ -10,11 +10,9 @@ from pydantic import Field
 
 from simmorph.config.training import HiddenLayers, PositiveFloat, PositiveInt  # noqa: TC001 - read from the signature
 from simmorph.data.events import Events
-from simmorph.errors import InputError
-from simmorph.methods.base import Kind, Method
-from simmorph.neural.blocks import in_blocks
+from simmorph.methods.base import Method
 from simmorph.neural.minimize import minimize
-from simmorph.neural.networks import Perceptron, initialise
+from simmorph.neural.networks import Perceptron
 from simmorph.neural.ode import solve
 from simmorph.neural.pairing import optimal_pairs
 from simmorph.neural.samples import Batch, Parts
@@ -59,8 +57,6 @@ class FlowMatching(Method):
         2302.00482.
     """
 
-    kind: ClassVar[Kind] = "morph"
-
     def __init__(  # noqa: PLR0913 - the keys of the recipe
         self,
         n_features: int,
@@ -79,36 +75,28 @@ class FlowMatching(Method):
         self.solver, self.steps, self.tolerance = solver, steps, tolerance
         self.velocity = Perceptron(n_features + n_context + 1, hidden, n_features, zero_start=True)
 
-    def fit(self, source: Events, target: Events, how: Training) -> dict[str, History]:
-        """Pair events, then train the velocity; see Method."""
-        initialise(self, how.seed)
-        self.to(how.device)
+    def _fit(self, source: Events, target: Events, how: Training) -> dict[str, History]:
+        """Pair events, then train the velocity."""
         rng = np.random.default_rng(how.seed)
-        halves = [how.split(events) for events in (source, target)]
-        if not all(len(training) for training, _ in halves):
-            raise InputError("training", "a sample has no events to train on", "select more events or hold out fewer")
-        training, validation = (self._paired(halves[0][part], halves[1][part], how, rng) for part in (0, 1))
+        both = zip(*how.halves(source, target), strict=True)
+        training, validation = (self._paired(before, wanted, how, rng) for before, wanted in both)
         score = how.score(self.transform, source, target)
-        history = minimize(self, self._loss, [Parts(training, validation)], how, score=score)
-        self.cpu()
-        return {"fit": history}
+        return {"fit": minimize(self, self._loss, [Parts(training, validation)], how, score=score)}
 
-    def transform(self, events: Events) -> Events:
-        """The features at the end of their way; see Method."""
+    def _transform(self, events: Events) -> Events:
+        """The features at the end of their way."""
 
-        def morph(rows: Tensor) -> Tensor:
-            features, context = rows.float().tensor_split([self.n_features], dim=1)
+        def morph(exact: Tensor, context: Tensor) -> Tensor:
+            features, context = exact.float(), context.float()
 
             def velocity(state: Tensor, time: Tensor) -> Tensor:
                 return self.velocity(torch.cat([state, context, time], dim=1))  # type: ignore[no-any-return]
 
             # As a shift of the exact features: where nothing moves, no digit changes.
             moved = solve(velocity, features, self.solver, self.steps, self.tolerance)
-            return rows[:, : self.n_features] + (moved - features).double()
+            return exact + (moved - features).double()
 
-        morphed = in_blocks(morph, np.hstack([events.features, events.context]), self)
-        morphed[~np.isfinite(morphed).all(axis=1)] = np.nan
-        return events.with_features(morphed)
+        return events.with_features(self._by_row(morph, events.features, events.context))
 
     def _paired(self, source: Events, target: Events, how: Training, rng: np.random.Generator) -> Batch:
         """Pairs as one sample: both ends beside each other, each with weight 1."""

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import copy
 from abc import abstractmethod
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
-import torch
-
+from simmorph.config.kind import Kind
 from simmorph.data.splits import normal_of
-from simmorph.methods.base import Kind, Method
-from simmorph.neural.blocks import in_blocks
+from simmorph.methods.base import Method
 from simmorph.neural.minimize import minimize
-from simmorph.neural.networks import initialise
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from torch import Tensor
 
     from simmorph.data.events import Events, FloatArray
@@ -42,14 +36,12 @@ class Generator(Method):
         n_noise: standard normal numbers that one event takes.
     """
 
-    kind: ClassVar[Kind] = "generate"
+    kind = Kind.GENERATE
     is_random: ClassVar[bool] = True
-    noise_seed: Tensor
 
     def __init__(self, n_features: int, n_context: int, n_noise: int) -> None:
         super().__init__(n_features, n_context)
         self.n_noise = n_noise
-        self.register_buffer("noise_seed", torch.zeros((), dtype=torch.int64))
 
     @abstractmethod
     def learn(self, target: Events, how: Training) -> dict[str, History]:
@@ -64,36 +56,13 @@ class Generator(Method):
             context: (n_events, n_context).
         """
 
-    def fit(self, source: Events, target: Events, how: Training) -> dict[str, History]:  # noqa: ARG002 - a contract
-        """Learn the target's density; see Method."""
-        self.noise_seed.fill_(how.seed)
-        initialise(self, how.seed)
-        self.to(how.device)
-        history = self.learn(target, how)
-        self.cpu()
-        return history
+    def _fit(self, source: Events, target: Events, how: Training) -> dict[str, History]:  # noqa: ARG002 - a contract
+        return self.learn(target, how)
 
-    def transform(self, events: Events) -> Events:
-        """New features at each event's context, drawn with the event's own random numbers; see Method."""
+    def _transform(self, events: Events) -> Events:
+        """New features at each event's context, drawn with the event's own random numbers in float64 precision."""
         noise = normal_of(events.ids, int(self.noise_seed), self.n_noise)
-        drawn = self._each_event(type(self).draw, noise, events.context)
-        drawn[~np.isfinite(np.hstack([drawn, events.context])).all(axis=1)] = np.nan
-        return events.with_features(drawn)
-
-    def log_density(self, events: Events) -> FloatArray | None:  # noqa: ARG002 - for those that have one
-        """(n_events,), the logarithm of the density of each event's features; None if the method has none."""
-        return None
-
-    def _each_event(
-        self, function: Callable[[Self, Tensor, Tensor], Tensor], values: FloatArray, context: FloatArray
-    ) -> FloatArray:
-        """A function of a twin in double precision, which is exact enough for any inverse, of values and contexts."""
-        twin, n_values = copy.deepcopy(self).double(), values.shape[1]
-
-        def of_rows(rows: Tensor) -> Tensor:
-            return function(twin, *rows.tensor_split([n_values], dim=1))
-
-        return in_blocks(of_rows, np.hstack([values, context]), self)
+        return events.with_features(self._by_row(copy.deepcopy(self).double().draw, noise, events.context))
 
 
 class DensityGenerator(Generator):
@@ -110,12 +79,13 @@ class DensityGenerator(Generator):
 
     def log_density(self, events: Events) -> FloatArray:
         """(n_events,), the logarithm of the density of each event's features; see Generator."""
-        return self._each_event(_density_column, events.features, events.context)[:, 0]
+        exact = copy.deepcopy(self).double()
+
+        def column(features: Tensor, context: Tensor) -> Tensor:
+            return exact.log_density_of(features, context)[:, None]
+
+        return self._by_row(column, events.features, events.context)[:, 0]
 
     def _loss(self, target: Batch) -> Tensor:
         """The mean negative log-likelihood."""
         return -(target.weights * self.log_density_of(target.features, target.context)).mean()
-
-
-def _density_column(generator: DensityGenerator, features: Tensor, context: Tensor) -> Tensor:
-    return generator.log_density_of(features, context)[:, None]

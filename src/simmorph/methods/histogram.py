@@ -60,9 +60,9 @@ class Histogram(Reweighting):
             raise ConfigError("method histogram", what, "take fewer bins or variables, or a classifier")
         super().__init__(n_features, n_context, lambda size: BinnedRatio(size, bins), 1, max_factor)
 
-    def fit(self, source: Events, target: Events, how: Training) -> dict[str, History]:
-        """Count; there is nothing to iterate, and so no history. See Method."""
-        super().fit(source, target, how)
+    def _fit(self, source: Events, target: Events, how: Training) -> dict[str, History]:
+        """Count; there is nothing to iterate, and so no history."""
+        super()._fit(source, target, how)
         return {}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import torch
@@ -11,11 +11,9 @@ from pydantic import Field
 
 from simmorph.config.training import HiddenLayers, PositiveInt  # noqa: TC001 - read from the signature
 from simmorph.data.cells import CellTree
-from simmorph.methods.base import Kind, Method, Notes
-from simmorph.neural.blocks import in_blocks
+from simmorph.methods.base import Method, Notes
 from simmorph.neural.convex import ConvexPotential
 from simmorph.neural.minimize import minimize
-from simmorph.neural.networks import initialise
 from simmorph.neural.pairing import movement_over_optimal
 from simmorph.neural.stage import Player
 
@@ -58,8 +56,6 @@ class ConvexTransport(Method):
         1909.13082, for the cycle; Lopes de Sa, HSF-India tutorial, 2023.
     """
 
-    kind: ClassVar[Kind] = "morph"
-
     def __init__(
         self,
         n_features: int,
@@ -74,30 +70,20 @@ class ConvexTransport(Method):
         self.of_source = ConvexPotential(n_features, n_context, hidden)
         self.of_target = ConvexPotential(n_features, n_context, hidden)
 
-    def fit(self, source: Events, target: Events, how: Training) -> dict[str, History]:
-        """Play the game; see Method."""
-        initialise(self, how.seed)
-        self.to(how.device)
+    def _fit(self, source: Events, target: Events, how: Training) -> dict[str, History]:
+        """Play the game."""
         data = how.parts(source, _at_contexts_of(source, target))
         players = [
             Player(self._loss_of_map, list(self.of_source.parameters())),
             Player(self._loss_of_target, list(self.of_target.parameters()), every=self.map_steps),
         ]
         score = how.score(self.transform, source, target)
-        history = minimize(self, players, data, how, score=score, keep_best=False)
-        self.cpu()
-        return {"fit": history}
+        return {"fit": minimize(self, players, data, how, score=score, keep_best=False)}
 
-    def transform(self, events: Events) -> Events:
-        """The gradient of the source's potential, in float64 precision; see Method."""
+    def _transform(self, events: Events) -> Events:
+        """The gradient of the source's potential, in float64 precision."""
         potential = copy.deepcopy(self.of_source).double()
-
-        def morph(rows: Tensor) -> Tensor:
-            return potential.gradient(*rows.tensor_split([self.n_features], dim=1))
-
-        morphed = in_blocks(morph, np.hstack([events.features, events.context]), self)
-        morphed[~np.isfinite(morphed).all(axis=1)] = np.nan
-        return events.with_features(morphed)
+        return events.with_features(self._by_row(potential.gradient, events.features, events.context))
 
     def notes(self, source: Events, template: Events) -> Notes:
         """How far events move, beside the least that would do; see Method."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import torch
@@ -15,12 +15,10 @@ from torch import nn
 from simmorph.config.training import HiddenLayers, PositiveFloat, PositiveInt  # noqa: TC001 - read from the signature
 from simmorph.data.preprocessing.gaps import find_gaps
 from simmorph.errors import ConfigError, InputError
-from simmorph.methods.base import Kind, Method, Notes
-from simmorph.neural.autoregressive import AutoregressiveFlow
-from simmorph.neural.blocks import in_blocks
-from simmorph.neural.flows import ConditionalFlow, FlowShape
+from simmorph.methods.base import Method, Notes
+from simmorph.neural.autoregressive import FlowKind, build_flow
+from simmorph.neural.flows import FlowShape
 from simmorph.neural.minimize import minimize
-from simmorph.neural.networks import initialise
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +37,6 @@ MAX_GAPS = 16
 """Gaps of a feature that are kept clear: the widest."""
 SAME_DOMAIN = 1e-3
 """Values of the variable that numbers the domains, after preprocessing, that are nearer than this are the same."""
-FlowKind = Literal["coupling", "spline", "affine"]
 
 
 class OneFlow(Method):
@@ -86,7 +83,6 @@ class OneFlow(Method):
         high-energy physics with a single normalising flow and a switch", 2024, arXiv 2403.18582.
     """
 
-    kind: ClassVar[Kind] = "morph"
     gaps: Tensor
     domain_values: Tensor
     destination: Tensor
@@ -113,32 +109,29 @@ class OneFlow(Method):
         shape = FlowShape(layers, hidden, bins, tail_bound, marginal_bins)
         n_conditions = n_context + 1 if domains is None else n_context - 1 + domains
         self.flows = nn.ModuleList(
-            OrderedFlow(order, _flow(transform, n_features, n_conditions, shape))
+            OrderedFlow(order, build_flow(transform, n_features, n_conditions, shape))
             for order in feature_orders(n_features, orders)
         )
         self.register_buffer("gaps", torch.full((n_features, MAX_GAPS, 2), torch.inf, dtype=torch.float64))
         self.register_buffer("domain_values", torch.full((domains or 0,), torch.nan, dtype=torch.float64))
         self.register_buffer("destination", torch.zeros((), dtype=torch.float64))
 
-    def fit(self, source: Events, target: Events, how: Training) -> dict[str, History]:
-        """Train the flow on both samples at once, or one flow after the other; see Method."""
+    def _fit(self, source: Events, target: Events, how: Training) -> dict[str, History]:
+        """Train the flow on both samples at once, or one flow after the other."""
         if self.domains is not None:
             values, destination = _domains(source, target, self.domains)
             self.domain_values.copy_(torch.from_numpy(values))
             self.destination.fill_(destination)
         self.gaps.copy_(torch.from_numpy(_gaps_of(how.split(target)[0].features)))
-        initialise(self, how.seed)
-        self.to(how.device)
         data, history = how.parts(source, target), {}
         for number, flow in enumerate(self._flows):
             stage = f"order{number + 1}" if number else "fit"
             score = how.score(partial(self._moved, flow), source, target)
             history[stage] = minimize(flow, partial(self._loss, flow), data, how, stage, score=score)
-        self.cpu()
         return history
 
-    def transform(self, events: Events) -> Events:
-        """The features, morphed in float64 precision; see Method."""
+    def _transform(self, events: Events) -> Events:
+        """The features, morphed in float64 precision."""
         morphed = np.mean([self._moved(flow, events).features for flow in self._flows], axis=0)
         for column, gaps in zip(morphed.T, self.gaps.cpu().numpy(), strict=True):
             for low, high in gaps:
@@ -163,14 +156,11 @@ class OneFlow(Method):
         # In float64, where the inversion is exact to 1e-8 however steep the splines are.
         exact, there = copy.deepcopy(flow).double(), float(self.destination)
 
-        def morph(rows: Tensor) -> Tensor:
-            features, context = rows.tensor_split([self.n_features], dim=1)
+        def morph(features: Tensor, context: Tensor) -> Tensor:
             noise = exact.to_base(features, self._labelled(context, SOURCE))
             return exact.from_base(noise, self._labelled(context, TARGET, there))
 
-        morphed = in_blocks(morph, np.hstack([events.features, events.context]), self)
-        morphed[~np.isfinite(morphed).all(axis=1)] = np.nan
-        return events.with_features(morphed)
+        return events.with_features(self._by_row(morph, events.features, events.context))
 
     def _labelled(self, context: Tensor, sample: int, domain: float | None = None) -> Tensor:
         """The context, with the boolean or the booleans of the domain: the event's own, unless another is given."""
@@ -238,12 +228,6 @@ def feature_orders(n_features: int, n_orders: int) -> list[list[int]]:
     while len(found) < n_orders:
         found[tuple(rng.permutation(n_features).tolist())] = None
     return [list(order) for order in found][:n_orders]
-
-
-def _flow(kind: FlowKind, n_features: int, n_conditions: int, shape: FlowShape) -> FlowOverNormal:
-    if kind == "coupling":
-        return ConditionalFlow(n_features, n_conditions, shape)
-    return AutoregressiveFlow(n_features, n_conditions, shape, kind)
 
 
 def _gaps_of(features: FloatArray) -> FloatArray:

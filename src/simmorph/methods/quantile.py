@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import torch
 from pydantic import Field
 from scipy.special import ndtr, ndtri
 
+from simmorph.data.events import Events
 from simmorph.data.preprocessing.samples import weighted_quantiles
-from simmorph.errors import InputError
-from simmorph.methods.base import Kind, Method
+from simmorph.methods.base import Method
 
 if TYPE_CHECKING:
-    from simmorph.data.events import Events, FloatArray
+    from simmorph.data.events import FloatArray
     from simmorph.neural.history import History
     from simmorph.neural.training import Training
 
@@ -35,7 +35,6 @@ class QuantileMap(Method):
         Villani, "Topics in Optimal Transportation", 2003, section 2.2: the monotone map is optimal on the line.
     """
 
-    kind: ClassVar[Kind] = "morph"
     source_quantiles: torch.Tensor
     target_quantiles: torch.Tensor
 
@@ -45,11 +44,9 @@ class QuantileMap(Method):
         for name in ("source_quantiles", "target_quantiles"):
             self.register_buffer(name, torch.zeros(n_features, knots, dtype=torch.float64))
 
-    def fit(self, source: Events, target: Events, how: Training) -> dict[str, History]:
+    def _fit(self, source: Events, target: Events, how: Training) -> dict[str, History]:
         """Take the quantiles of both samples; there is nothing to iterate, and so no history."""
-        samples = [type(events).concatenate(how.split(events)) for events in (source, target)]
-        if not all(len(events) for events in samples):
-            raise InputError("training", "a sample has no events to train on", "select more events or hold out fewer")
+        samples = [Events.concatenate(halves) for halves in how.halves(source, target)]
         reach = float(ndtri(1 - 0.5 / max(2.0, *(events.effective_size for events in samples))))
         probabilities = ndtr(np.linspace(-reach, reach, self.knots))
         for buffer, events in zip((self.source_quantiles, self.target_quantiles), samples, strict=True):
@@ -57,13 +54,11 @@ class QuantileMap(Method):
             buffer.copy_(torch.from_numpy(np.stack(columns)))
         return {}
 
-    def transform(self, events: Events) -> Events:
-        """The features, each moved to the same quantile of the target; see Method."""
+    def _transform(self, events: Events) -> Events:
+        """The features, each moved to the same quantile of the target."""
         knots = zip(self.source_quantiles.cpu().numpy(), self.target_quantiles.cpu().numpy(), strict=True)
         columns = [_moved(events.features[:, at], *pair) for at, pair in enumerate(knots)]
-        morphed = np.stack(columns, axis=1)
-        morphed[~np.isfinite(np.hstack([morphed, events.context])).all(axis=1)] = np.nan
-        return events.with_features(morphed)
+        return events.with_features(np.stack(columns, axis=1))
 
 
 def _moved(values: FloatArray, source: FloatArray, target: FloatArray) -> FloatArray:

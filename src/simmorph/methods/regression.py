@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, ClassVar
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from simmorph.config.training import HiddenLayers  # noqa: TC001 - read from the signature
-from simmorph.methods.base import Kind, Method
-from simmorph.neural.blocks import in_blocks
+from simmorph.methods.base import Method
 from simmorph.neural.minimize import minimize
-from simmorph.neural.networks import Perceptron, initialise
+from simmorph.neural.networks import Perceptron
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from torch import Tensor
 
-    from simmorph.data.events import Events, FloatArray
+    from simmorph.data.events import Events
     from simmorph.neural.history import History
     from simmorph.neural.samples import Batch
     from simmorph.neural.training import Training
@@ -43,35 +40,27 @@ class Regression(Method):
         Coelho Lopes de Sa, "Machine learning: simulation and data", HSF-India training, 2023.
     """
 
-    kind: ClassVar[Kind] = "morph"
-
     def __init__(self, n_features: int, n_context: int, *, hidden: HiddenLayers = (64, 64)) -> None:
         super().__init__(n_features, n_context)
         self.of_source = Perceptron(n_context, hidden, n_features, zero_start=True)
         self.of_target = Perceptron(n_context, hidden, n_features, zero_start=True)
 
-    def fit(self, source: Events, target: Events, how: Training) -> dict[str, History]:
-        """Fit both means; see Method."""
-        initialise(self, how.seed)
-        self.to(how.device)
+    def _fit(self, source: Events, target: Events, how: Training) -> dict[str, History]:
+        """Fit both means."""
         of_source, of_target = how.parts(source, target)
         score = how.score(self.transform, source, target)
-        history = {
+        return {
             "source": minimize(self.of_source, _squared_error(self.of_source), [of_source], how, "source"),
             "target": minimize(self.of_target, _squared_error(self.of_target), [of_target], how, "target", score=score),
         }
-        self.cpu()
-        return history
 
-    def transform(self, events: Events) -> Events:
-        """The features, shifted by the difference of the means; see Method."""
-        known = np.asarray(np.isfinite(np.hstack([events.features, events.context])).all(axis=1))
-        context = np.where(known[:, None], events.context, 0.0)
-        shift = self._mean(self.of_target, context) - self._mean(self.of_source, context)
-        return events.with_features(np.where(known[:, None], events.features + shift, np.nan))
-
-    def _mean(self, network: Perceptron, context: FloatArray) -> FloatArray:
-        return in_blocks(copy.deepcopy(network).double(), context, self)
+    def _transform(self, events: Events) -> Events:
+        """The features, shifted by the difference of the means."""
+        of_source, of_target = (
+            self._by_row(copy.deepcopy(network).double(), events.context)
+            for network in (self.of_source, self.of_target)
+        )
+        return events.with_features(events.features + (of_target - of_source))
 
 
 def _squared_error(network: Perceptron) -> Callable[[Batch], Tensor]:

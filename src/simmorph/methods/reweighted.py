@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from simmorph.data.events import Events
 from simmorph.errors import ConfigError
-from simmorph.methods.base import Kind, Method, Notes
+from simmorph.methods.base import Method, Notes
 from simmorph.methods.registry import build_method
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from simmorph.config.learning import ReweightSettings
+    from simmorph.config.learning import Learning
     from simmorph.neural.history import History
     from simmorph.neural.training import Training
 
@@ -32,20 +32,19 @@ class Reweighted(Method):
         method: what is learnt after it, a morph or a reweighting.
     """
 
-    kind: ClassVar[Kind] = "morph"
-
     def __init__(self, reweighting: Method, columns: Sequence[int], method: Method) -> None:
         super().__init__(method.n_features, method.n_context)
+        self.kind = method.kind
         self.reweighting, self.columns, self.method = reweighting, list(columns), method
 
-    def fit(self, source: Events, target: Events, how: Training) -> dict[str, History]:
-        """Learn the factors, then the rest; see Method."""
+    def _fit(self, source: Events, target: Events, how: Training) -> dict[str, History]:
+        """Learn the factors, then the rest."""
         of_context = self.reweighting.fit(self._shown(source), self._shown(target), _apart(how))
         history = {f"{PREFIX}-{stage}": replace(it, stage=f"{PREFIX}-{stage}") for stage, it in of_context.items()}
         return history | self.method.fit(self._reweighted(source), target, how)
 
-    def transform(self, events: Events) -> Events:
-        """The events with their factors in the weights, transformed; see Method."""
+    def _transform(self, events: Events) -> Events:
+        """The events with their factors in the weights, transformed."""
         return self.method.transform(self._reweighted(events))
 
     def notes(self, source: Events, template: Events) -> Notes:
@@ -64,34 +63,24 @@ class Reweighted(Method):
         return events.with_weights(self.reweighting.transform(self._shown(events)).weights)
 
 
-class ReweightedTwice(Reweighted):
-    """The same with a reweighting as second method: the features stay where they are."""
-
-    kind: ClassVar[Kind] = "reweight"
-
-
-def with_reweighting(method: Method, settings: ReweightSettings | None, context: Sequence[str]) -> Method:
-    """The method after the reweighting that a recipe asks for; without one the method itself.
-
-    Args:
-        method: what is learnt, untrained.
-        settings: the recipe's `reweight:` block.
-        context: the names of all context variables.
+def build_map(learning: Learning) -> Method:
+    """All that is to be learnt, untrained: the method, or an ensemble of it, after the reweighting if there is one.
 
     Raises:
-        ConfigError: this is no reweighting, or its options are wrong, or a generator would follow.
+        ConfigError: there is no such method, or its options are wrong, or it cannot follow the reweighting.
     """
-    if settings is None:
-        return method
-    columns = [list(context).index(name) for name in settings.variables or context]
-    reweighting = build_method(settings, len(columns), 0)
-    if reweighting.kind != "reweight":
-        what = f"{settings.name!r} is no reweighting"
+    reweight, context = learning.reweight, learning.context
+    built = build_method(learning.method, len(learning.features), len(context), learning.training.seeds)
+    if reweight is None:
+        return built
+    columns = [context.index(name) for name in reweight.variables or context]
+    reweighting = build_method(reweight, len(columns), 0)
+    if reweighting.kind.changes_features:
+        what = f"{reweight.name!r} is no reweighting"
         raise ConfigError("recipe: reweight", what, "choose a method that changes weights, such as histogram")
-    if method.kind == "generate":
+    if not built.kind.needs_source:
         raise ConfigError("recipe: reweight", "a generator learns from no source", "leave `reweight` out")
-    kind = ReweightedTwice if method.kind == "reweight" else Reweighted
-    return kind(reweighting, columns, method)
+    return Reweighted(reweighting, columns, built)
 
 
 def _apart(how: Training) -> Training:

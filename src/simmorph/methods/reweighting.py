@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 import torch
 from torch import nn
 
+from simmorph.config.kind import Kind
 from simmorph.data.events import Events
 from simmorph.data.splits import uniform_of
-from simmorph.errors import InputError
-from simmorph.methods.base import Kind, Method, Notes
+from simmorph.methods.base import Method, Notes
 from simmorph.methods.calibration import Isotonic
-from simmorph.neural.networks import initialise
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +42,10 @@ class Halves(NamedTuple):
 
     training: Events
     validation: Events
+
+    def of(self, inputs: Callable[[Events], Events]) -> Halves:
+        """Both halves with some of their variables as inputs."""
+        return Halves(inputs(self.training), inputs(self.validation))
 
 
 class Ratio(nn.Module, ABC):
@@ -89,13 +92,11 @@ class FoldedRatio(nn.Module):
         self._calibration(number).fit(*scored)
 
     def log_ratio(self, inputs: FloatArray) -> FloatArray:
-        """The logarithm of the ratio, (n_events,); NaN where an input is not finite."""
-        finite = np.asarray(np.isfinite(inputs).all(axis=1))
-        known = np.where(finite[:, None], inputs, 0.0)
-        logs = [ratio.log_ratio(known) for ratio in self.ratios]  # type: ignore[operator]
+        """The logarithm of the ratio, (n_events,)."""
+        logs = [ratio.log_ratio(inputs) for ratio in self.ratios]  # type: ignore[operator]
         if self.calibrations:
             logs = [self._calibration(number).log_ratio(log) for number, log in enumerate(logs)]
-        return np.where(finite, sum(logs) / len(logs), np.nan)
+        return np.asarray(sum(logs) / len(logs))
 
     def _ratio(self, number: int) -> Ratio:
         return self.ratios[number]  # type: ignore[return-value]
@@ -126,7 +127,7 @@ class Reweighting(Method):
         max_factor: larger factors are set to this one.
     """
 
-    kind: ClassVar[Kind] = "reweight"
+    kind = Kind.REWEIGHT
     mean_factor: Tensor
     closure: Tensor
     closure_error: Tensor
@@ -143,29 +144,25 @@ class Reweighting(Method):
         # Notes are written when a model is trained: a saved one has no use for this, and an older one lacks it.
         self.register_buffer("closure_error", torch.full((), torch.nan, dtype=torch.float64), persistent=False)
 
-    def fit(self, source: Events, target: Events, how: Training) -> dict[str, History]:
-        """Learn the ratio of events, then that of contexts if there are any; see Method."""
-        initialise(self, how.seed)
-        self.to(how.device)
-        samples = [_halves(events, how, _everything) for events in (source, target)]
-        history = self.of_events.learn(samples[0], samples[1], how, "fit")
+    def _fit(self, source: Events, target: Events, how: Training) -> dict[str, History]:
+        """Learn the ratio of events, then that of contexts if there are any."""
+        of_source, of_target = (Halves(*halves) for halves in how.halves(source, target))
+        history = self.of_events.learn(of_source.of(_everything), of_target.of(_everything), how, "fit")
         if self.of_context is not None:
-            samples = [_halves(events, how, _context_alone) for events in (source, target)]
-            history |= self.of_context.learn(samples[0], samples[1], how, "context")
+            both = of_source.of(_context_alone), of_target.of(_context_alone)
+            history |= self.of_context.learn(*both, how, "context")
         self.cpu()
-        training, validation = how.split(source)
+        (training, validation), wanted = of_source, of_target.validation
         self.mean_factor.fill_(float(np.average(self._capped(training)[0], weights=training.weights)))
-        wanted = how.split(target)[1]
         if how.judge is not None and len(validation) and len(wanted):
             closure = how.judge(self.transform(validation), wanted)
             self.closure.fill_(closure.value)
             self.closure_error.fill_(closure.uncertainty)
         return history
 
-    def transform(self, events: Events) -> Events:
-        """The events with their weights multiplied by the ratio; see Method."""
-        factors = self._capped(events)[0] / self.mean_factor.item()
-        return events.with_weights(np.where(np.isfinite(factors), events.weights * factors, events.weights))
+    def _transform(self, events: Events) -> Events:
+        """The events with their weights multiplied by the ratio."""
+        return events.with_weights(events.weights * (self._capped(events)[0] / self.mean_factor.item()))
 
     def notes(self, source: Events, template: Events) -> Notes:
         """How many events the weights are worth, what capping did, and whether the test closes; see Method.
@@ -212,13 +209,6 @@ def fold_of(ids: IntArray, n_folds: int, how: Training) -> IntArray:
 def _without_fold(sample: Halves, number: int, n_folds: int, how: Training) -> Halves:
     others = np.flatnonzero(fold_of(sample.training.ids, n_folds, how) != number)
     return sample._replace(training=sample.training[others])
-
-
-def _halves(events: Events, how: Training, inputs: Callable[[Events], Events]) -> Halves:
-    training, validation = how.split(events)
-    if not len(training):
-        raise InputError("training", "a sample has no events to train on", "select more events or hold out fewer")
-    return Halves(inputs(training), inputs(validation))
 
 
 def _everything(events: Events) -> Events:

@@ -5,28 +5,24 @@ from __future__ import annotations
 import copy
 from abc import ABC
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-import numpy as np
 import torch
 from pydantic import Field
 from torch import nn
 
 from simmorph.config.documents import Section
 from simmorph.config.training import HiddenLayers, PositiveFloat, PositiveInt
-from simmorph.methods.base import Kind, Method
-from simmorph.neural.autoregressive import AutoregressiveFlow
-from simmorph.neural.blocks import in_blocks
+from simmorph.methods.base import Method
+from simmorph.neural.autoregressive import build_flow
 from simmorph.neural.flows import ConditionalFlow, FlowShape
 from simmorph.neural.minimize import minimize
-from simmorph.neural.networks import ZeroLinear, initialise
+from simmorph.neural.networks import ZeroLinear
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from torch import Tensor
 
-    from simmorph.data.events import Events, FloatArray
+    from simmorph.data.events import Events
     from simmorph.neural.flows import FlowOverNormal
     from simmorph.neural.history import History
     from simmorph.neural.samples import Batch
@@ -59,9 +55,7 @@ class DensitySettings(Section):
     def build(self, n_features: int, n_context: int) -> FlowOverNormal:
         """The flow, untrained."""
         shape = FlowShape(self.layers, self.hidden, self.bins, self.tail_bound, self.marginal_bins)
-        if self.kind == "coupling":
-            return ConditionalFlow(n_features, n_context, shape)
-        return AutoregressiveFlow(n_features, n_context, shape, "spline")
+        return build_flow("spline" if self.kind == "autoregressive" else self.kind, n_features, n_context, shape)
 
     def train(self, density: FlowOverNormal, events: Events, how: Training, stage: str) -> History:
         """Fit the flow to a sample by maximum likelihood, with this stage's own settings."""
@@ -112,8 +106,6 @@ class Transport(Method, ABC):
         or at weights that were trained to take the source to itself.
     """
 
-    kind: ClassVar[Kind] = "morph"
-
     def __init__(
         self, n_features: int, n_context: int, base: DensitySettings, transport: TransportSettings, start: Start
     ) -> None:
@@ -122,12 +114,13 @@ class Transport(Method, ABC):
         self.base = base.build(n_features, n_context)
         self.transport = transport.build(n_features, n_context)
 
-    def fit(self, source: Events, target: Events, how: Training) -> dict[str, History]:
-        """Learn the density of the source, then the way from there to the target; see Method."""
-        initialise(self, how.seed)
+    def _begin(self, seed: int) -> None:
+        super()._begin(seed)
         if self.start != "exact":
-            _draw_outputs(self.transport, how.seed)
-        self.to(how.device)
+            _draw_outputs(self.transport, seed)
+
+    def _fit(self, source: Events, target: Events, how: Training) -> dict[str, History]:
+        """Learn the density of the source, then the way from there to the target."""
         history = {"base": self.base_settings.train(self.base, source, how, "base")}
         self.base.requires_grad_(requires_grad=False)
         if self.start == "trained":
@@ -135,7 +128,6 @@ class Transport(Method, ABC):
         score = how.score(self.transform, source, target)
         history["transport"] = minimize(self, self._loss, how.parts(source, target), how, "transport", score=score)
         self.base.requires_grad_(requires_grad=True)
-        self.cpu()
         return history
 
     def train(self, mode: bool = True) -> Self:
@@ -144,10 +136,10 @@ class Transport(Method, ABC):
         self.base.eval()
         return self
 
-    def transform(self, events: Events) -> Events:
-        """The features, taken by the inverse of the flow in float64 precision; see Method."""
-        transport = copy.deepcopy(self.transport).double()
-        return morphed(events, self, transport.from_base)
+    def _transform(self, events: Events) -> Events:
+        """The features, taken by the inverse of the flow in float64 precision."""
+        exact = copy.deepcopy(self.transport).double()
+        return events.with_features(self._by_row(exact.from_base, events.features, events.context))
 
     def _loss(self, source: Batch, target: Batch) -> Tensor:  # noqa: ARG002 - for subclasses
         """What is made small in the last stage."""
@@ -158,18 +150,6 @@ class Transport(Method, ABC):
         moved, log_determinant = self.transport.transform(sample.features, sample.context)
         log_density: Tensor = self.base.log_density(moved, sample.context) + log_determinant
         return -(sample.weights * log_density).mean()
-
-
-def morphed(events: Events, module: nn.Module, move: Callable[[Tensor, Tensor], Tensor]) -> Events:
-    """The events with their features moved, given their context; a row that is not finite becomes NaN."""
-    n_features = events.features.shape[1]
-
-    def by_row(rows: Tensor) -> Tensor:
-        return move(*rows.tensor_split([n_features], dim=1))
-
-    features: FloatArray = in_blocks(by_row, np.hstack([events.features, events.context]), module)
-    features[~np.isfinite(features).all(axis=1)] = np.nan
-    return events.with_features(features)
 
 
 def _draw_outputs(flow: nn.Module, seed: int) -> None:

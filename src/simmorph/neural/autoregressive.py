@@ -19,7 +19,7 @@ import torch
 from nflows.transforms.base import Transform
 from torch import nn
 
-from simmorph.neural.flows import FlowOverNormal, FlowShape, marginal_layers
+from simmorph.neural.flows import ConditionalFlow, FlowOverNormal, FlowShape, marginal_layers
 from simmorph.neural.splines import Spline, n_parameters
 
 if TYPE_CHECKING:
@@ -253,6 +253,16 @@ class SplineAutoregressive(Autoregressive):
         """See Autoregressive; parameters are those of `rational_quadratic`."""
         moved: tuple[Tensor, Tensor] = self.spline(values, parameters, inverse=inverse)
         return moved
+
+
+FlowKind = Literal["coupling", "affine", "spline"]
+
+
+def build_flow(kind: FlowKind, n_features: int, n_context: int, shape: FlowShape) -> FlowOverNormal:
+    """A flow over a normal distribution, by coupling splines or by autoregressive layers."""
+    if kind == "coupling":
+        return ConditionalFlow(n_features, n_context, shape)
+    return AutoregressiveFlow(n_features, n_context, shape, kind)
 
 
 class AutoregressiveFlow(FlowOverNormal):

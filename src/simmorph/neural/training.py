@@ -80,6 +80,17 @@ class Training:
         parts = part_of(events.ids, settings.seed, settings.validation, settings.holdout)
         return events[(parts != VALIDATION) & (parts != HOLDOUT)], events[parts == VALIDATION]
 
+    def halves(self, *samples: Events) -> list[tuple[Events, Events]]:
+        """The training and the validation part of each sample.
+
+        Raises:
+            InputError: a sample has no events to train on.
+        """
+        halves = [self.split(events) for events in samples]
+        if not all(len(training) for training, _ in halves):
+            raise InputError("training", "a sample has no events to train on", "select more events or hold out fewer")
+        return halves
+
     def sample(self, events: Events) -> Batch:
         """Events as tensors on the device, with weights of mean 1.
 
@@ -98,10 +109,7 @@ class Training:
         Raises:
             InputError: a sample has no events to train on.
         """
-        halves = [self.split(events) for events in samples]
-        if not all(len(training) for training, _ in halves):
-            raise InputError("training", "a sample has no events to train on", "select more events or hold out fewer")
-        return [Parts(self.sample(training), self.sample(validation)) for training, validation in halves]
+        return [Parts(*(self.sample(part) for part in halves)) for halves in self.halves(*samples)]
 
     def score(
         self, transform: Callable[[Events], Events], source: Events, target: Events

@@ -29,7 +29,7 @@ from simmorph.data.ntuples import STEP, TreeInfo, create_ntuple, describe, expan
 from simmorph.data.outputs import refuse_existing, sha256_of
 from simmorph.data.selection import Selector
 from simmorph.errors import ConfigError, EmptySelectionError, InputError, UsageError, one_of
-from simmorph.methods.base import MIN_EFFECTIVE_FRACTION
+from simmorph.methods.base import poor_weights
 from simmorph.model import Model
 from simmorph.pipeline.units import check_units
 
@@ -108,11 +108,8 @@ class ApplyResult:
         found = [f"branch {name!r} is left out: {reason}" for name, reason in self.left_out.items()]
         if self.n_non_finite:
             found.append(f"{self.n_non_finite} events are not finite and were not morphed: {STATUS} & {NON_FINITE}")
-        if self.effective_fraction is not None and self.effective_fraction < MIN_EFFECTIVE_FRACTION:
-            found.append(
-                f"the new weights leave {self.effective_fraction:.1%} of the statistical power: a few events decide "
-                "everything; a method that moves events is safer"
-            )
+        if self.effective_fraction is not None:
+            found += poor_weights(self.effective_fraction)
         if self.out_of_range_fraction > OUTSIDE_WARNING:
             found.append(
                 f"{self.out_of_range_fraction:.1%} of the events lie outside of what the model was trained on, "
@@ -193,7 +190,7 @@ class Job:
     @property
     def reweights(self) -> bool:
         """Whether the model changes weights alone."""
-        return self.model.card.kind == "reweight"
+        return not self.model.card.kind.changes_features
 
     @property
     def new_branches(self) -> list[str]:

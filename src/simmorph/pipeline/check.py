@@ -88,11 +88,9 @@ def _check_comparison(recipe: CompareRecipe) -> Iterator[Finding]:
 
 
 def _check_method(recipe: Learning) -> Iterator[Finding]:
-    from simmorph.methods import build_method
-    from simmorph.methods.reweighted import with_reweighting
+    from simmorph.methods.reweighted import build_map
 
-    method = build_method(recipe.method, len(recipe.features), len(recipe.context))
-    method = with_reweighting(method, recipe.reweight, recipe.context)
+    method = build_map(recipe)
     n_parameters = sum(parameter.numel() for parameter in method.parameters())
     yield Finding("method", f"{recipe.method.name}, {n_parameters:,} parameters")
 
@@ -131,7 +129,7 @@ def _check_samples(recipe: Recipe) -> Iterator[Finding]:
     branches = branches_of(recipe, recipe.region, derived)
     for key, inputs in (("source", recipe.source), ("target", recipe.target)):
         if inputs is None:
-            is_drawn = key == "source" and find_method(recipe.method.name).kind == "generate"
+            is_drawn = key == "source" and not find_method(recipe.method.name).kind.needs_source
             yield Finding(key, "none: events are drawn" if is_drawn else "to be given on the command line")
             continue
         for path in _existing(recipe, inputs):

@@ -235,7 +235,7 @@ def _template_run(recipe: Recipe, template: Path) -> ApplySettings:
     """What writes the template: a map of the source, or a generator without one."""
     from simmorph.methods.registry import find_method
 
-    if recipe.source is None and find_method(recipe.method.name).kind == "generate":
+    if recipe.source is None and not find_method(recipe.method.name).kind.needs_source:
         return ApplySettings(n_events=recipe.n_events or _n_target(recipe), output=template)
     return ApplySettings(input=required(recipe.source, "source", "--source"), output=template)
 

@@ -249,7 +249,7 @@ def files_of(learning: Learning) -> dict[str, list[str]]:
         ConfigError: the recipe names no source or target.
         InputError: an input matches no file.
     """
-    needs_source = find_method(learning.method.name).kind != "generate"
+    needs_source = find_method(learning.method.name).kind.needs_source
     return {
         "source": expand_inputs(required(learning.source, "source", "--source FILE")) if needs_source else [],
         "target": expand_inputs(required(learning.target, "target", "--target FILE")),

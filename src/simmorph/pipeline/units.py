@@ -58,7 +58,7 @@ def check_units(card: ModelCard, events: Events, where: str) -> None:
     context = np.array(card.probe.context, np.float64).reshape(n_probe, len(card.context))
     known = np.hstack([np.array(card.probe.features, np.float64).reshape(n_probe, len(card.features)), context])
     values = np.hstack([events.features, events.context])
-    if card.kind == "generate":  # which looks at the context alone
+    if not card.kind.needs_source:
         variables, known, values = card.context, context, events.context
     values = values[np.isfinite(values).all(axis=1)]
     if not n_probe or len(values) < ENOUGH:

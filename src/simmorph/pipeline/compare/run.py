@@ -134,7 +134,7 @@ def _check_methods(recipe: CompareRecipe) -> None:
             built = build_method(method.method, len(recipe.features), len(recipe.context))
         except ConfigError as error:
             raise ConfigError(f"methods, {method.title}", f"{error.where}: {error.what}", error.mend) from error
-        if built.kind != "generate":
+        if built.kind.needs_source:
             required(recipe.source, "source", "--source FILE")
 
 

@@ -158,7 +158,7 @@ def origin_of(inputs: CompareInputs, learning: Learning) -> Origin:
     from simmorph.methods.registry import find_method
 
     files = {"source": inputs.source.files, "target": inputs.target.files}
-    if find_method(learning.method.name).kind == "generate":
+    if not find_method(learning.method.name).kind.needs_source:
         files["source"] = {}
     records = {
         sample: [

@@ -239,7 +239,7 @@ def read_inputs(recipe: Recipe, card: ModelCard | None) -> Inputs:
     derived = {name: parse(text, f"evaluate.derived.{name}") for name, text in recipe.evaluate.derived.items()}
     branches = branches_of(recipe, trained_on, derived)
     target = read_table(recipe, "target", branches, derived)
-    has_source = recipe.source is not None or (card is not None and card.kind != "generate")
+    has_source = recipe.source is not None or (card is not None and card.kind.needs_source)
     if has_source:
         source = read_table(recipe, "source", branches, derived)
         check_samples(recipe.features, source.matrix(recipe.features), target.matrix(recipe.features))
