@@ -123,10 +123,10 @@ def test_signed_weights_go_through_with_their_signs(name: str) -> None:
     np.testing.assert_array_equal(np.sign(template.weights), np.sign(signed.weights))
 
 
-@pytest.mark.parametrize("n_rows", [1, 7, 1000])
+@pytest.mark.parametrize("n_rows", [1, 7, 1000, 2047])
 def test_the_result_does_not_depend_on_how_events_are_cut_into_calls(name: str, n_rows: int) -> None:
-    events = sample(3000, 0.0)
-    method = fitted(name)
+    events = sample(3000, 0.0, n_features=3)
+    method = fitted(name, n_features=3)
     starts = range(0, min(len(events), 30 * n_rows), n_rows)
     in_pieces = Events.concatenate([method.transform(events[start : start + n_rows]) for start in starts])
     assert_same(in_pieces, method.transform(events)[: len(in_pieces)])

@@ -8,10 +8,12 @@ import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from simmorph.data.events import Events
 from simmorph.methods.base import Method
 from simmorph.neural.blocks import in_blocks
+from simmorph.neural.networks import product
 from simmorph.neural.scores import ConditionalScores, round_size
 from simmorph.neural.smooth import SmoothBasis
 
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 SMALLEST_VARIANCE = 1e-4
 """Least eigenvalue of a correlation matrix; below it a direction is taken as fixed by the others."""
 SMALLEST_SPREAD = 1e-6
+WIDTH_STEP = 4
+"""Matrices have a multiple of so many rows, so that in a batch each begins at a multiple of 64 bytes. Libraries of
+linear algebra choose their order of rounding by where a matrix begins."""
 
 
 class Copula(Method):
@@ -83,12 +88,16 @@ class Copula(Method):
         shared = functions if self.n_context else functions[:1]
         spread, target_spread = self.source.spread(shared), self.target.spread(shared)
         covariance = self.target.correlation_matrix(shared) * target_spread[:, :, None] * target_spread[:, None, :]
-        carried = _bures(normal, self.source.correlation_matrix(shared), spread, covariance) / target_spread
-        return self.target.marginals.values(carried, functions)
+        spare = pad(normal, (0, spread.shape[1] - self.n_features))
+        carried = _bures(spare, self.source.correlation_matrix(shared), spread, covariance) / target_spread
+        return self.target.marginals.values(carried[:, : self.n_features].contiguous(), functions)
 
 
 class _Copula(nn.Module):
-    """A sample as normal scores at each context, and their correlations."""
+    """A sample as normal scores at each context, and their correlations.
+
+    Matrices have rows to spare: variables of spread 1 that are correlated with nothing.
+    """
 
     correlations: Tensor
 
@@ -96,6 +105,7 @@ class _Copula(nn.Module):
         super().__init__()
         self.marginals = ConditionalScores(n_features, n_functions, points)
         self.n_features, self.pairs = n_features, torch.triu_indices(n_features, n_features, 1)
+        self.width = n_features + -n_features % WIDTH_STEP
         shape = n_functions, self.pairs.shape[1]
         self.register_buffer("correlations", torch.zeros(shape, dtype=torch.float64))
 
@@ -114,16 +124,16 @@ class _Copula(nn.Module):
         self.correlations.copy_(torch.from_numpy(found))
 
     def spread(self, functions: Tensor) -> Tensor:
-        """(n_events, n_features), half the distance between the scores -1 and 1: the conditional deviation."""
+        """(n_events, width), half the distance between the scores -1 and 1: the conditional deviation."""
         ones = functions.new_ones(len(functions), self.n_features)
         values = self.marginals.values(ones, functions) - self.marginals.values(-ones, functions)
-        return (0.5 * values).clamp(min=SMALLEST_SPREAD)
+        return pad((0.5 * values).clamp(min=SMALLEST_SPREAD), (0, self.width - self.n_features), value=1.0)
 
     def correlation_matrix(self, functions: Tensor) -> Tensor:
-        """(n_events, n_features, n_features)."""
-        eye = torch.eye(self.n_features, dtype=functions.dtype, device=functions.device)
+        """(n_events, width, width)."""
+        eye = torch.eye(self.width, dtype=functions.dtype, device=functions.device)
         matrix = eye.repeat(len(functions), 1, 1)
-        values = (functions @ self.correlations).clamp(-1, 1)
+        values = product(functions, self.correlations).clamp(-1, 1)
         matrix[:, self.pairs[0], self.pairs[1]] = values
         matrix[:, self.pairs[1], self.pairs[0]] = values
         return matrix
@@ -148,7 +158,11 @@ def _bures(normal: Tensor, correlations: Tensor, spread: Tensor, target: Tensor)
     roots = eigenvalues.clamp(min=SMALLEST_VARIANCE).sqrt()
     factor = spread[:, :, None] * directions * roots[:, None, :]
     values, vectors = torch.linalg.eigh(factor.mT @ target @ factor)
-    whitened = (directions.mT @ normal[:, :, None]) / roots[:, :, None]
-    middle = vectors @ (values.clamp(min=0).sqrt()[:, :, None] * (vectors.mT @ whitened))
-    carried: Tensor = ((directions / roots[:, None, :]) @ middle)[:, :, 0] / spread
-    return carried
+    whitened = _times(directions.mT, normal) / roots
+    middle = _times(vectors, values.clamp(min=0).sqrt() * _times(vectors.mT, whitened))
+    return _times(directions / roots[:, None, :], middle) / spread
+
+
+def _times(matrices: Tensor, vectors: Tensor) -> Tensor:
+    """Products of a matrix and a vector each, (n_events, width)."""
+    return (matrices * vectors[:, None, :]).sum(dim=2)

@@ -17,18 +17,23 @@ if TYPE_CHECKING:
     from simmorph.data.events import FloatArray
 
 BLOCK = 2048
-"""Rows in each evaluation. Kernels choose their order of summation by the size of a matrix, so it never changes."""
+"""Events in each evaluation. Kernels choose their order of summation by the size of a matrix, so it never changes."""
+PADDING = 64
+"""Rows of zeros behind the events of a block. Kernels round otherwise in the rows that are left over behind the last of
+their tiles, which are at most 64 rows high; no event is there."""
 
 
 @torch.no_grad()
 def in_blocks(function: Callable[[Tensor], Tensor], rows: FloatArray, module: nn.Module) -> FloatArray:
     """The function of each row, in float64, the same to the bit however the rows are cut into calls.
 
-    Every block has the same number of rows, the last one filled up with zeros, and runs on one thread: kernels split
-    their work, and with it the order of rounding, by the number of threads.
+    Three things decide in which order a kernel adds up, and so how it rounds: the shape of its matrices, where in
+    memory they begin, and the number of threads. So every block has the same number of rows, begins where torch lets
+    its tensors begin (at a multiple of 64 bytes), and runs on one thread. A function may use elementwise operations,
+    reductions over the columns and products of whole matrices; in a batch of small matrices each begins elsewhere.
 
     Args:
-        function: takes (BLOCK, n_columns) tensors and returns (BLOCK, n_outputs) ones, row by row.
+        function: takes (BLOCK + PADDING, n_columns) tensors and returns as many rows, each made from the same row.
         rows: (n_events, n_columns).
         module: whose device to use; it is put into evaluation mode.
     """
@@ -37,10 +42,10 @@ def in_blocks(function: Callable[[Tensor], Tensor], rows: FloatArray, module: nn
     outputs = []
     with one_thread():
         for start in range(0, max(len(rows), 1), BLOCK):
-            block = np.zeros((BLOCK, rows.shape[1]))
+            block = torch.zeros(BLOCK + PADDING, rows.shape[1], dtype=torch.float64)
             part = rows[start : start + BLOCK]
-            block[: len(part)] = part
-            outputs.append(function(torch.as_tensor(block, device=device))[: len(part)].cpu().numpy())
+            block[: len(part)] = torch.tensor(part)
+            outputs.append(function(block.to(device))[: len(part)].cpu().numpy())
     return np.concatenate(outputs).astype(np.float64)
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from simmorph.data.cells import CellTree
 from simmorph.data.preprocessing.samples import weighted_quantiles
+from simmorph.neural.networks import product
 
 if TYPE_CHECKING:
     from simmorph.data.events import Events, FloatArray, IntArray
@@ -88,7 +89,7 @@ class ConditionalScores(nn.Module):
         """(n_events, n_features), normal variables if the features are distributed as in the sample fitted."""
         table = self._table(functions)
         points = self.points.expand_as(table).contiguous()
-        unconditional = self._unconditional(features - functions @ self.locations.T)
+        unconditional = self._unconditional(features - product(functions, self.locations.T))
         return straight_lines(unconditional[..., None], points, table)[..., 0]
 
     def values(self, scores: Tensor, functions: Tensor) -> Tensor:
@@ -96,7 +97,7 @@ class ConditionalScores(nn.Module):
         table = self._table(functions)
         found = straight_lines(scores[..., None], table, self.points.expand_as(table))[..., 0]
         centred = straight_lines(found.T.contiguous(), self._grid(), self.quantiles).T
-        return centred + functions @ self.locations.T
+        return centred + product(functions, self.locations.T)
 
     def _unconditional(self, features: Tensor) -> Tensor:
         """(n_events, n_features), normal scores over all contexts together."""
