@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from simmorph.cli.options import answer, force_option, json_option, note, output_option, quiet_option
 from simmorph.errors import UsageError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from simmorph.pipeline.apply import ApplyResult
-    from simmorph.pipeline.generate import GenerateResult
 
 
 @click.command("apply")
@@ -35,16 +29,8 @@ if TYPE_CHECKING:
 @force_option
 @quiet_option
 @json_option
-def apply_command(  # noqa: PLR0917 - click passes by name
-    inputs: tuple[str, ...],
-    model: Path,
-    output: Path,
-    n_events: int | None,
-    each: bool,
-    replicas: bool,
-    as_json: bool,
-    quiet: bool,
-    **options: Any,
+def apply_command(
+    inputs: tuple[str, ...], model: Path, *, replicas: bool, force: bool, as_json: bool, quiet: bool, **options: Any
 ) -> None:
     """Write what a model makes of events back to ROOT, or new events that it draws.
 
@@ -64,61 +50,24 @@ def apply_command(  # noqa: PLR0917 - click passes by name
       simmorph apply --n-events 1000000 --model build/flow -o build/background.root --replicas
       simmorph apply build/background*.root --model build/classifier --each -o build/scored
     """
+    from pydantic import ValidationError
+
+    from simmorph.config.recipe import ApplySettings
+    from simmorph.pipeline.applied import apply_all
+    from simmorph.pipeline.replicas import replicas_of
+
+    if not inputs and options["n_events"] is None:
+        raise UsageError("INPUT", "is missing", "name ntuples, or add --n-events to draw from a generator")
+    try:
+        settings = ApplySettings(input=list(inputs) or None, **options)
+    except ValidationError as error:
+        raise UsageError("apply", error.errors()[0]["msg"].removeprefix("Value error, ")) from error
 
     def progress(line: str) -> None:
         note(line, quiet=quiet)
 
-    def write(inputs: Sequence[str], model: Path, output: Path) -> dict[str, Any]:
-        result = _written(inputs, model, output, n_events, progress=progress, **options)
-        for warning in result.warnings():
-            progress(f"warning: {warning}")
-        texts.append(result.to_text())
-        return result.to_json()
-
-    texts: list[str] = []
-    if each:
-        if n_events is not None or replicas:
-            raise UsageError("--each", "is about the files of INPUT", "leave out --n-events and --replicas")
-        from simmorph.pipeline.apply import one_for_each
-
-        pairs = one_for_each(inputs, output, force=options["force"])
-        written = [write([path], model, its) for path, its in pairs]
-        answer({"files": written}, "\n".join(texts), as_json=as_json)
-        return
-    others: list[tuple[Path, Path]] = []
-    if replicas:
-        from simmorph.pipeline.replicas import replica_outputs
-
-        others = replica_outputs(model, output, force=options["force"])
-    as_dict = write(inputs, model, output)
-    for replica, path in others:
-        _written(inputs, replica, path, n_events, progress=progress, **options)
-    if others:
-        as_dict = {**as_dict, "replicas": [str(path) for _, path in others]}
-        texts.append(f"replicas: {len(others)} files beside it")
-    answer(as_dict, "\n".join(texts), as_json=as_json)
-
-
-def _written(
-    inputs: Sequence[str], model: Path, output: Path, n_events: int | None, **options: Any
-) -> ApplyResult | GenerateResult:
-    """What was written: the inputs after the model, or new events."""
-    if n_events is None:
-        from simmorph.pipeline.apply import apply_model
-
-        return apply_model(inputs, model, output, **options)
-    from simmorph.pipeline.generate import generate_events
-
-    return generate_events(model, output, n_events, inputs=inputs, **_of_drawing(options))
-
-
-def _of_drawing(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options, without those that mean nothing for new events.
-
-    Raises:
-        UsageError: one of these was given.
-    """
-    for name in ("selection", "friend"):
-        if options[name]:
-            raise UsageError("--n-events", f"writes new events, and --{name} is about those of INPUT", "leave one out")
-    return {name: value for name, value in options.items() if name not in {"selection", "friend"}}
+    others = replicas_of(model) if replicas else []
+    result = apply_all(settings, model, replicas=others, force=force, progress=progress)
+    for warning in result.warnings():
+        progress(f"warning: {warning}")
+    answer(result.to_json(), result.to_text(), as_json=as_json)

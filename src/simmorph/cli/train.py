@@ -58,23 +58,21 @@ def train_command(
     """
     from simmorph.config.recipe import load_recipe
     from simmorph.pipeline.replicas import train_replicas
-    from simmorph.pipeline.train import is_trained, train_model
+    from simmorph.pipeline.train import identity_now, model_of, train_model
 
     recipe = load_recipe(config, overrides).model_copy(update=_given(options))
     how: dict[str, Any] = {"force": options["force"], "max_minutes": max_minutes}
     with epoch_progress(quiet=quiet) as show:
-        if replicas is None or options["force"] or not is_trained(recipe):
-            result = train_model(recipe, on_epoch=show, **how)
-            for warning in result.card.warnings:
-                note(f"warning: {warning}", quiet=quiet)
-            answers = [result.to_json()], [result.to_text()]
-        else:
-            answers = [{"model": str(recipe.model)}], [f"model   {recipe.model}, from before"]
+        kept = None if replicas is None or options["force"] else recipe.model
+        result = kept and model_of(kept, identity_now(recipe))
+        result = result or train_model(recipe, on_epoch=show, **how)
+        for warning in result.card.warnings:
+            note(f"warning: {warning}", quiet=quiet)
+        as_dict, text = result.to_json(), result.to_text()
         if replicas is not None:
             trained = train_replicas(recipe, replicas, on_epoch=show, **how)
-            answers[0].append(trained.to_json())
-            answers[1].append(trained.to_text())
-    answer({key: value for part in answers[0] for key, value in part.items()}, "\n".join(answers[1]), as_json=as_json)
+            as_dict, text = {**as_dict, **trained.to_json()}, f"{text}\n{trained.to_text()}"
+    answer(as_dict, text, as_json=as_json)
 
 
 def _given(options: Mapping[str, Any]) -> dict[str, Any]:

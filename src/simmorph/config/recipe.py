@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -40,6 +40,12 @@ class SelectSettings(Section):
     """Name of a shipped selection, or a file."""
     output: Path
     """The flat ntuple to write."""
+    tree: Name | None = None
+    """The tree to read; the selection's by default."""
+    sample: Literal["auto", "data", "simulation"] = "auto"
+    """Take every event for data or simulation instead of asking the selection."""
+    on_bad_file: Literal["fail", "skip"] = "fail"
+    """Stop at a bad file, or leave it out."""
 
 
 class MadeInputs(Section):
@@ -52,21 +58,34 @@ class MadeInputs(Section):
 
 
 class ApplySettings(Section):
-    """One run of `simmorph apply` beside the one from `source` to `template`."""
+    """One run of `simmorph apply`."""
 
     input: Inputs | None = None
-    """Flat ntuples; for new events, those whose contexts they take."""
+    """Flat ntuples, or original ones with a selection; for new events, those whose contexts they take."""
+    selection: Name | None = None
+    """Makes events of original ntuples; a friend tree of these is written."""
+    friend: bool = False
+    """Write only the new branches, entry by entry, as tree `morphed`."""
+    tree: Name | None = None
+    """The tree to read; that of the recipe or selection by default."""
     n_events: Annotated[int, Field(gt=0)] | None = None
     """Draw so many new events from a generator, in place of those of the input."""
     seed: Annotated[int, Field(ge=0)] | None = None
     """Start of all random numbers; the model's own by default."""
     output: Path
-    """The ntuple to write."""
+    """The ntuple to write, or the folder for those of each input."""
+    each: bool = False
+    """Write a file of its own for each input, with its name."""
+    replicas: bool = True
+    """Write OUT.replica01.root, ... too, by the replicas of the model, where it has some."""
 
     @model_validator(mode="after")
     def _write_something(self) -> Self:
         if self.input is None and self.n_events is None:
             raise ValueError("give `input`, or how many events a generator draws: `n_events`")
+        given = [key for key in ("selection", "friend", "each") if getattr(self, key)]
+        if given and self.n_events is not None:
+            raise ValueError(f"n_events writes new events, and {given[0]} is about those of the input: leave one out")
         return self
 
 
@@ -84,6 +103,9 @@ class Recipe(Learning, MadeInputs):
     """How many events a generator without a source draws into the template; as many as the target has by default."""
     apply: list[ApplySettings] = Field(default_factory=list)
     """Further ntuples that `run` morphs."""
+    replicas: Annotated[int, Field(ge=2)] | None = None
+    """Train so many bootstrap replicas too, for the uncertainty of training; each of them writes the template, and what
+    else the model is applied to, into a file of its own."""
     evaluate: EvaluateSettings = EvaluateSettings()
     """How the map is judged."""
     limits: LimitsSettings | None = None
@@ -92,6 +114,10 @@ class Recipe(Learning, MadeInputs):
     """How often the limits hold the truth."""
     scan: ScanSettings | None = None
     """What the limits are over a grid."""
+
+    def part(self, *keys: str) -> Recipe:
+        """The learning and these keys alone, the others as if they were not given."""
+        return Recipe(**dict(self.learning), **{key: getattr(self, key) for key in keys})
 
 
 def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:

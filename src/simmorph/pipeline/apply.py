@@ -346,20 +346,16 @@ def apply_model(  # noqa: PLR0913 - one keyword for each option of the command
     )
 
 
-def one_for_each(inputs: Sequence[str], folder: Path, *, force: bool) -> list[tuple[str, Path]]:
-    """Each input and the file of its name in a folder; looked at before anything is written.
+def one_for_each(paths: Sequence[str], folder: Path) -> list[tuple[str, Path]]:
+    """Each input and the file of its name in a folder.
 
     Raises:
-        UsageError: there is no input, two have one name, or a file exists.
+        UsageError: two have one name.
     """
-    if not inputs:
-        raise UsageError("INPUT", "is missing", "name ntuples")
-    pairs = [(path, folder / PurePosixPath(path).name) for path in expand_inputs(inputs)]
+    pairs = [(path, folder / PurePosixPath(path).name) for path in paths]
     names = [output.name for _, output in pairs]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise UsageError("--each", f"two inputs are called {twice[0]!r}", "write them into two folders")
-    for _, output in pairs:
-        refuse_existing(output, force=force)
     return pairs
 
 

@@ -1,4 +1,4 @@
-"""Replicas of a model: how much of it is the luck of its training events and of its random start."""
+"""Replicas of a model: how much of it depends on its training events and on its random start."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from simmorph.data.morphed import replica_output
-from simmorph.data.outputs import refuse_existing
 from simmorph.errors import InputError
 from simmorph.model_folder import CARD, read_card
 from simmorph.pipeline.train import replica_folder, train_model
@@ -72,22 +70,9 @@ def replicas_of(model: Path) -> list[Path]:
     """The folders of a model's replicas, in order.
 
     Raises:
-        InputError: there are none.
+        InputError: there are none, or one is of another model.
     """
     found = sorted(path.parent for path in replica_folder(model, 1).parent.glob(f"*/{CARD}"))
     if not found:
         raise InputError(model, "has no replicas", "train them: simmorph train --replicas 10 ...")
-    return found
-
-
-def replica_outputs(model: Path, output: Path, *, force: bool) -> list[tuple[Path, Path]]:
-    """Each replica of a model, and the file for it; looked at before anything is written.
-
-    Raises:
-        InputError: there are no replicas.
-        UsageError: one of the files exists.
-    """
-    outputs = [(replica, replica_output(output, replica.name)) for replica in replicas_of(model)]
-    for _, path in outputs:
-        refuse_existing(path, force=force)
-    return outputs
+    return [folder for folder in found if _is_replica_of(folder, model)]

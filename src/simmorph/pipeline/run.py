@@ -1,7 +1,9 @@
 """The whole chain of one recipe, step after step; what is up to date is skipped.
 
 A step is up to date when its settings, the content of its inputs and the content of its outputs are what they were
-when it last ran: content hashes, not times, so that a fresh checkout or a copied folder does not start over.
+when it last ran: content hashes, not times, so that a fresh checkout or a copied folder does not start over. A step is
+given nothing of the recipe but its settings, so that it cannot depend on anything else. Training is up to date when the
+model says itself that it is whole and of the same learning, whoever trained it.
 """
 
 from __future__ import annotations
@@ -14,15 +16,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from simmorph import __version__
+from simmorph.config.limits import LimitsRecipe
 from simmorph.config.recipe import ApplySettings, MadeInputs, Recipe, SelectSettings, required
 from simmorph.config.selection import read_selection
 from simmorph.data.ntuples import describe, expand_inputs, is_url
 from simmorph.data.outputs import sha256_of, whole_file, write_json
+from simmorph.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-
-    from simmorph.config.limits import LimitsSettings
 
 
 class Result(Protocol):
@@ -50,6 +52,7 @@ class Step:
         outputs: files and folders that it writes.
         action: does it, replacing the outputs.
         is_shown: whether its result is worth reading once the chain is done.
+        found: what the outputs themselves say, where they know what they were made from; None if they are out of date.
     """
 
     name: str
@@ -58,6 +61,7 @@ class Step:
     outputs: Sequence[Path]
     action: Callable[[], Result]
     is_shown: bool = False
+    found: Callable[[], Result | None] | None = None
 
 
 class StepOutcome(NamedTuple):
@@ -133,16 +137,12 @@ def run_steps(
     state = _read_state(state_file)
     outcomes = []
     for step in steps:
-        key = _key(step)
-        known = state.get(step.name, {})
         start = time.perf_counter()
-        is_due = force or known.get("key") != key or known.get("outputs") != _written(step)
-        if is_due:
+        known = None if force else _known(step, state.get(step.name, {}))
+        is_due = known is None
+        if known is None:
             announce(step.name)
-            result = step.action()
-            shown = result.to_text() if step.is_shown else None
-            known = {"key": key, "outputs": _written(step), "result": result.to_json(), "shown": shown}
-            state[step.name] = known
+            known = state[step.name] = _record(step, step.action())
             with whole_file(state_file, force=True) as temporary:
                 write_json(temporary, state)
         seconds = time.perf_counter() - start
@@ -150,15 +150,29 @@ def run_steps(
     return RunResult(outcomes)
 
 
+def _known(step: Step, before: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """What is known of a step that is up to date; None if it is not."""
+    if step.found is not None:
+        result = step.found()
+        return None if result is None else _record(step, result)
+    is_current = before.get("key") == _key(step) and before.get("outputs") == _written(step)
+    return before if is_current else None
+
+
+def _record(step: Step, result: Result) -> dict[str, Any]:
+    shown = result.to_text() if step.is_shown else None
+    return {"key": _key(step), "outputs": _written(step), "result": result.to_json(), "shown": shown}
+
+
 def chain(recipe: Recipe, on_epoch: Callable[[Mapping[str, Any]], None]) -> Iterator[Step]:
     """The steps that a recipe asks for, in order, each made when those before it are done."""
     yield from input_steps(recipe)
-    yield _train_step(recipe, on_epoch)
+    yield from _train_steps(recipe, on_epoch)
     yield from _apply_steps(recipe)
     if recipe.evaluate.report is not None:
-        yield _evaluate_step(recipe, recipe.evaluate.report)
+        yield _evaluate_step(recipe.part("model", "template", "evaluate"), recipe.evaluate.report)
     if recipe.limits is not None:
-        yield _limits_step(recipe, recipe.limits)
+        yield _limits_step(LimitsRecipe(**{key: getattr(recipe, key) for key in LimitsRecipe.model_fields}))
 
 
 def input_steps(recipe: MadeInputs) -> Iterator[Step]:
@@ -186,49 +200,65 @@ def _select_steps(recipe: MadeInputs) -> Iterator[Step]:
         def act(settings: SelectSettings = settings) -> Result:
             from simmorph.pipeline.select import select_events
 
-            return select_events(settings.input, settings.selection, settings.output, force=True)
+            options = settings.model_dump(include={"tree", "sample", "on_bad_file"})
+            return select_events(settings.input, settings.selection, settings.output, force=True, **options)
 
-        _, document = read_selection(settings.selection)
-        described = {**settings.model_dump(mode="json"), "content": document.content}
-        yield Step(f"select {settings.output.name}", described, settings.input, [settings.output], act)
+        yield Step(f"select {settings.output.name}", _with_selection(settings), settings.input, [settings.output], act)
 
 
-def _train_step(recipe: Recipe, on_epoch: Callable[[Mapping[str, Any]], None]) -> Step:
-    model: Path = required(recipe.model, "model", "--set model=PATH")
+def _train_steps(recipe: Recipe, on_epoch: Callable[[Mapping[str, Any]], None]) -> Iterator[Step]:
+    """The model, then its replicas."""
+    from simmorph.pipeline.train import identity_now, model_of, replica_folder, train_model
 
-    def act() -> Result:
-        from simmorph.pipeline.train import train_model
+    identity, part = identity_now(recipe), recipe.part("model")
+    for replica in range(1 + (recipe.replicas or 0)):
+        folder = replica_folder(required(recipe.model, "model", "--set model=PATH"), replica)
 
-        return train_model(recipe, force=True, on_epoch=on_epoch)
+        def act(replica: int = replica) -> Result:
+            return train_model(part, force=True, on_epoch=on_epoch, replica=replica)
 
-    from simmorph.card import identity_of
-    from simmorph.pipeline.train import origin_of
+        def found(folder: Path = folder) -> Result | None:
+            try:
+                return model_of(folder, identity)
+            except InputError:  # damaged, or of another version
+                return None
 
-    origin = origin_of(recipe)
-    learning = {"identity": identity_of(recipe.learning, origin.source, origin.target)}
-    return Step("train", learning, [], [model], act)
+        name = f"train replica {folder.name}" if replica else "train"
+        yield Step(name, {"learning": identity}, [], [folder], act, found=found)
 
 
 def _apply_steps(recipe: Recipe) -> Iterator[Step]:
+    """The template, then what else the model is applied to."""
+    from simmorph.pipeline.applied import apply_all, parts_of
+    from simmorph.pipeline.train import replica_folder
+
     model: Path = required(recipe.model, "model", "--set model=PATH")
     runs = list(recipe.apply)
     if recipe.template is not None:
         runs.insert(0, _template_run(recipe, recipe.template))
     for settings in runs:
+        n_replicas = (recipe.replicas or 0) if settings.replicas else 0
+        models = [replica_folder(model, replica) for replica in range(1 + n_replicas)]
 
-        def act(settings: ApplySettings = settings) -> Result:
-            from simmorph.pipeline.apply import apply_model
-            from simmorph.pipeline.generate import generate_events
+        def act(settings: ApplySettings = settings, models: Sequence[Path] = models) -> Result:
+            return apply_all(settings, model, replicas=models[1:], force=True)
 
-            how: dict[str, Any] = {"tree": recipe.tree, "seed": settings.seed, "force": True}
-            given = settings.input or []
-            if settings.n_events is None:
-                return apply_model(given, model, settings.output, **how)
-            return generate_events(model, settings.output, settings.n_events, inputs=given, **how)
+        inputs = [*map(str, models), *_contexts(recipe, settings)]
+        outputs = [part.output for part in parts_of(settings, model, models[1:])]
+        yield Step(f"apply {settings.output.name}", _with_selection(settings), inputs, outputs, act)
 
-        described = {"tree": recipe.tree, **settings.model_dump(mode="json")}
-        inputs = [str(model), *(settings.input or [])]
-        yield Step(f"apply {settings.output.name}", described, inputs, [settings.output], act)
+
+def _contexts(recipe: Recipe, settings: ApplySettings) -> list[str]:
+    """The files that are applied to, or whose contexts new events take: by default those that were trained with."""
+    if settings.input or not recipe.context:
+        return settings.input or []
+    return recipe.source or recipe.target or []
+
+
+def _with_selection(settings: ApplySettings | SelectSettings) -> dict[str, Any]:
+    """The settings as JSON values, with the content of the selection that they name."""
+    content = read_selection(settings.selection)[1].content if settings.selection else None
+    return {**settings.model_dump(mode="json"), "content": content}
 
 
 def _template_run(recipe: Recipe, template: Path) -> ApplySettings:
@@ -251,22 +281,20 @@ def _evaluate_step(recipe: Recipe, report: Path) -> Step:
 
         return evaluate(recipe, force=True)
 
-    keys = {"source", "target", "template", "tree", "features", "context", "weight", "region", "training", "evaluate"}
     samples = [*(recipe.source or []), *(recipe.target or [])]
     inputs = [str(path) for path in (recipe.model, recipe.template) if path is not None] + samples
-    return Step("evaluate", recipe.model_dump(mode="json", include=keys), inputs, [report], act, is_shown=True)
+    return Step("evaluate", recipe.decisive(), inputs, [report], act, is_shown=True)
 
 
-def _limits_step(recipe: Recipe, settings: LimitsSettings) -> Step:
+def _limits_step(recipe: LimitsRecipe) -> Step:
     from simmorph.pipeline.limits.run import inputs_of, limits_of_recipe
 
-    output: Path = required(settings.output, "limits.output", "--set limits.output=FOLDER")
+    output: Path = required(recipe.limits.output, "limits.output", "--set limits.output=FOLDER")
 
     def act() -> Result:
         return limits_of_recipe(recipe, force=True)
 
-    described = recipe.model_dump(mode="json", include={"tree", "weight", "features", "limits"})
-    return Step("limits", described, inputs_of(settings), [output], act, is_shown=True)
+    return Step("limits", recipe.decisive(), inputs_of(recipe.limits), [output], act, is_shown=True)
 
 
 def _read_state(path: Path) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from simmorph.errors import ConfigError, EmptySelectionError
 from simmorph.evaluation.metrics.c2st import auc
 from simmorph.methods.registry import find_method
 from simmorph.model import Model, Origin
-from simmorph.model_folder import CARD, read_card
+from simmorph.model_folder import CARD, read_card, read_tensors
 from simmorph.neural.training import Training
 from simmorph.pipeline.units import check_samples
 
@@ -141,17 +141,25 @@ def train_model(
     return TrainResult(folder, model.card, time.monotonic() - start)
 
 
-def is_trained(recipe: Recipe) -> bool:
-    """Whether the recipe's model is there, of the same learning: what else is in the recipe does not matter.
+def model_of(folder: Path, identity: str) -> TrainResult | None:
+    """The model in a folder, if it is there, of this very learning, and whole.
 
     Raises:
-        InputError: the model that is there cannot be read, or an input is missing.
+        InputError: it cannot be read, or it is damaged.
     """
-    folder: Path = required(recipe.model, "model", "-o MODEL")
     if not (folder / CARD).exists():
-        return False
-    origin = origin_of(recipe)
-    return read_card(folder).identity == identity_of(recipe.learning, origin.source, origin.target)
+        return None
+    card = read_card(folder)
+    if card.identity != identity:
+        return None
+    read_tensors(folder, card)
+    return TrainResult(folder, card, 0.0)
+
+
+def identity_now(learning: Learning) -> str:
+    """What tells this learning from others, with its files as they are now; see `identity_of`."""
+    origin = origin_of(learning)
+    return identity_of(learning.learning, origin.source, origin.target)
 
 
 def replica_folder(model: Path, replica: int) -> Path:

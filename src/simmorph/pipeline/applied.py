@@ -1,0 +1,121 @@
+"""All that one run of apply writes: for each input on its own or for all together, by the model and its replicas."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from simmorph.data.morphed import replica_output
+from simmorph.data.ntuples import expand_inputs
+from simmorph.data.outputs import refuse_existing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from simmorph.config.recipe import ApplySettings
+    from simmorph.pipeline.apply import ApplyResult
+    from simmorph.pipeline.generate import GenerateResult
+
+
+class Part(NamedTuple):
+    """One file to write.
+
+    Attributes:
+        inputs: what it is made of.
+        model: what makes it.
+        output: where it goes.
+    """
+
+    inputs: list[str]
+    model: Path
+    output: Path
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What was written.
+
+    Attributes:
+        results: what the model wrote, a single file or one for each input.
+        replicas: the files of its replicas.
+        is_each: whether each input has a file of its own.
+    """
+
+    results: list[ApplyResult | GenerateResult]
+    replicas: list[Path]
+    is_each: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as plain JSON."""
+        found = [result.to_json() for result in self.results]
+        beside = {"replicas": [str(path) for path in self.replicas]} if self.replicas else {}
+        return {**({"files": found} if self.is_each else found[0]), **beside}
+
+    def to_text(self) -> str:
+        """What a person wants to know."""
+        beside = [f"replicas: {len(self.replicas)} files beside it"] if self.replicas else []
+        return "\n".join([*(result.to_text() for result in self.results), *beside])
+
+    def warnings(self) -> list[str]:
+        """What the user should look at."""
+        return [warning for result in self.results for warning in result.warnings()]
+
+
+def parts_of(settings: ApplySettings, model: Path, replicas: Sequence[Path] = ()) -> list[Part]:
+    """The files to write, those of the model itself first.
+
+    Raises:
+        InputError: an input matches no file.
+        UsageError: two inputs have one name, and each is to have a file of its own.
+    """
+    from simmorph.pipeline.apply import one_for_each
+
+    given = expand_inputs(settings.input) if settings.input else []
+    files = [(given, settings.output)]
+    if settings.each:
+        files = [([path], output) for path, output in one_for_each(given, settings.output)]
+    own = [Part(its, model, output) for its, output in files]
+    return own + [Part(its, each, replica_output(output, each.name)) for each in replicas for its, output in files]
+
+
+def apply_all(
+    settings: ApplySettings,
+    model: Path,
+    *,
+    replicas: Sequence[Path] = (),
+    force: bool = False,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Applied:
+    """Write what the settings ask for; see `apply_model` and `generate_events`.
+
+    Args:
+        settings: an entry of the recipe's `apply:`.
+        model: the model folder.
+        replicas: folders of its replicas, each of which writes a file too.
+        force: replace outputs that exist.
+        progress: called with a line now and then.
+
+    Raises:
+        InputError: a model or an input cannot be used.
+        UsageError: an output exists, which is found out before anything is written.
+    """
+    parts = parts_of(settings, model, replicas)
+    for part in parts:
+        refuse_existing(part.output, force=force)
+    results = [_written(settings, part, force=force, progress=progress) for part in parts]
+    n_own = len(parts) // (1 + len(replicas))
+    return Applied(results[:n_own], [part.output for part in parts[n_own:]], settings.each)
+
+
+def _written(settings: ApplySettings, part: Part, **how: Any) -> ApplyResult | GenerateResult:
+    """What became of one file: its inputs after the model, or new events."""
+    how |= {"tree": settings.tree, "seed": settings.seed}
+    if settings.n_events is None:
+        from simmorph.pipeline.apply import apply_model
+
+        how |= {"selection": settings.selection, "friend": settings.friend}
+        return apply_model(part.inputs, part.model, part.output, **how)
+    from simmorph.pipeline.generate import generate_events
+
+    return generate_events(part.model, part.output, settings.n_events, inputs=part.inputs, seed=settings.seed, **how)
