@@ -11,7 +11,7 @@ import pytest
 import uproot
 
 from simmorph.card import identity_of
-from simmorph.config.documents import INCIDENTAL
+from simmorph.config.documents import INCIDENTAL, Section
 from simmorph.config.learning import Learning
 from simmorph.config.recipe import ApplySettings, Recipe, SelectSettings, ToySettings, load_recipe
 from simmorph.config.training import TrainingSettings
@@ -103,6 +103,16 @@ def test_a_change_of_what_is_learnt_trains_again(folder: Path, key: str) -> None
     assert done(run_chain(changed, "chain")) == []
 
 
+LIMITS = {
+    "output": "{folder}/limits",
+    "observable": "x",
+    "binning": {"range": [0, 5], "bins": 2},
+    "signal": {"input": "{folder}/target.root", "scale": 0.1},
+    "background": {"input": "{folder}/source.root", "closure": "{folder}/source2.root"},
+}
+SCAN = {"output": "{folder}/scan", "luminosity": [10], "generated": [100], "beta": [0.1]}
+STEPS = {"toy", "limits", "coverage", "scan"}
+"""Keys that are steps of the same name."""
 OTHERS: dict[str, object] = {
     "toy": {"name": "gaussian", "output": "{folder}/toy", "events": 200},
     "select": [{"input": "{folder}/hgg/data.root", "selection": "diphoton-demo", "output": "{folder}/data.root"}],
@@ -111,13 +121,9 @@ OTHERS: dict[str, object] = {
     "apply": [{"input": "{folder}/target.root", "output": "{folder}/more.root", "tree": "others"}],
     "replicas": 2,
     "evaluate": {"label": "simmorph"},
-    "limits": {
-        "output": "{folder}/limits",
-        "observable": "x",
-        "binning": {"range": [0, 5], "bins": 2},
-        "signal": {"input": "{folder}/target.root", "scale": 0.1},
-        "background": {"input": "{folder}/source.root"},
-    },
+    "limits": LIMITS,
+    "coverage": {"output": "{folder}/coverage", "toys": 2},
+    "scan": SCAN,
 }
 """Another value for each field of Recipe that no model depends on; `model` is where it lies."""
 
@@ -127,9 +133,13 @@ def test_a_change_of_anything_else_trains_nothing(folder: Path, key: str, simmor
     if key == "select" and not (folder / "hgg").exists():
         assert simmorph("toy", "hgg", "-o", folder / "hgg", "--events", 3000, "-q").code == 0
     run_chain(recipe_in(folder), "chain")
-    changed = recipe_in(folder, **{key: _in(folder, OTHERS[key])})
+    changes = {key: OTHERS[key], **({"limits": LIMITS} if key in {"coverage", "scan"} else {})}
+    changed = recipe_in(folder, **_in(folder, changes))
     assert changed != recipe_in(folder)
-    assert "train" not in done(run_chain(changed, "chain"))
+    result = run_chain(changed, "chain")
+    assert "train" not in done(result)
+    assert key not in STEPS - {step.name for step in result.steps}
+    assert done(run_chain(changed, "chain")) == []
 
 
 TRAINING: dict[str, object] = {
@@ -235,7 +245,7 @@ def test_run_trains_replicas_that_write_what_the_model_writes(folder: Path, tmp_
     ("section", "command"),
     [(ToySettings, "toy"), (SelectSettings, "select"), (ApplySettings, "apply")],
 )
-def test_a_recipe_has_every_option_of_the_command(section: type, command: str) -> None:
+def test_a_recipe_has_every_option_of_the_command(section: type[Section], command: str) -> None:
     options = {
         it.name for it in getattr(importlib.import_module(f"simmorph.cli.{command}"), f"{command}_command").params
     }

@@ -48,9 +48,15 @@ if TYPE_CHECKING:
     type=click.Choice(["newton", "pyhf"]),
     default="newton",
     show_default=True,
+    key="limits.engine",
     help="How minima are found: our own fit, which falls back to Minuit where a minimum is not certain, or pyhf's.",
 )
-@option("--impacts", is_flag=True, help="Add the pull of each nuisance parameter, and its effect on the fit.")
+@option(
+    "--impacts",
+    is_flag=True,
+    key="limits.impacts",
+    help="Add the pull of each nuisance parameter, and its effect on the fit.",
+)
 @output_option("Folder for workspace, numbers and plots.", key="limits.output")
 @json_option
 @force_option
@@ -87,7 +93,7 @@ def limits_command(
     progress = partial(note, quiet=quiet)
     if config is not None:
         recipe = load_limits_recipe(config, overrides)
-        result = limits_of_recipe(recipe, force=force, progress=progress, engine=engine, impacts=impacts)
+        result = limits_of_recipe(recipe, force=force, progress=progress)
     else:
         options = LimitsOptions(level or 0.95, output, force, progress, engine, impacts)
         if patchset is not None:

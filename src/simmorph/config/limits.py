@@ -236,6 +236,10 @@ class LimitsSettings(Section):
     amplification: Amplification = "auto"
     """What limits a generated background: the spread of its replicas, the number of its training events, or (naive) the
     number of events drawn alone; auto takes the first of these that is given."""
+    engine: Literal["newton", "pyhf"] = "newton"
+    """How minima are found: our own fit, which falls back to Minuit where a minimum is not certain, or pyhf's."""
+    impacts: bool = False
+    """Fit twice more for each nuisance parameter, for its pull and its effect on the fitted strength."""
     statistics: bool = True
     """Whether the finite simulated samples are an uncertainty, from the sum of squared weights (Barlow-Beeston)."""
 

@@ -109,7 +109,7 @@ def run_chain(
     announce: Callable[[str], None] = lambda _: None,
     on_epoch: Callable[[Mapping[str, Any]], None] = lambda _: None,
 ) -> RunResult:
-    """Run every step that the recipe asks for, from the toy to the limits.
+    """Run every step that the recipe asks for, from the toy to the studies of the limits.
 
     Args:
         recipe: the recipe; it names a `model`.
@@ -171,8 +171,7 @@ def chain(recipe: Recipe, on_epoch: Callable[[Mapping[str, Any]], None]) -> Iter
     yield from _apply_steps(recipe)
     if recipe.evaluate.report is not None:
         yield _evaluate_step(recipe.part("model", "template", "evaluate"), recipe.evaluate.report)
-    if recipe.limits is not None:
-        yield _limits_step(LimitsRecipe(**{key: getattr(recipe, key) for key in LimitsRecipe.model_fields}))
+    yield from _limits_steps(recipe)
 
 
 def input_steps(recipe: MadeInputs) -> Iterator[Step]:
@@ -286,15 +285,30 @@ def _evaluate_step(recipe: Recipe, report: Path) -> Step:
     return Step("evaluate", recipe.decisive(), inputs, [report], act, is_shown=True)
 
 
-def _limits_step(recipe: LimitsRecipe) -> Step:
+def _limits_steps(recipe: Recipe) -> Iterator[Step]:
+    """The limits, and the studies of them that the recipe asks for."""
+    from simmorph.pipeline.limits.coverage import coverage_of_recipe
     from simmorph.pipeline.limits.run import inputs_of, limits_of_recipe
+    from simmorph.pipeline.limits.scan import scan_of_recipe
 
-    output: Path = required(recipe.limits.output, "limits.output", "--set limits.output=FOLDER")
+    makes: dict[str, Callable[..., Any]]
+    makes = {"limits": limits_of_recipe, "coverage": coverage_of_recipe, "scan": scan_of_recipe}
+    for name in (name for name in makes if getattr(recipe, name) is not None):
+        inputs = inputs_of(required(recipe.limits, "limits", f"no `{name}:`"))
+        output: Path = required(getattr(recipe, name).output, f"{name}.output", f"--set {name}.output=FOLDER")
+        part = LimitsRecipe(**{key: getattr(recipe, key) for key in ("tree", "weight", "features", "limits", name)})
 
-    def act() -> Result:
-        return limits_of_recipe(recipe, force=True)
+        def act(make: Callable[..., Any] = makes[name], part: LimitsRecipe = part) -> Result:
+            return _whole(make(part, force=True))
 
-    return Step("limits", recipe.decisive(), inputs_of(recipe.limits), [output], act, is_shown=True)
+        yield Step(name, part.decisive(), inputs, [output], act, is_shown=True)
+
+
+def _whole(result: Any) -> Result:
+    """The result, unless Ctrl-C or SIGTERM stopped it before its end."""
+    if (stopped := getattr(result, "stopped", None)) is not None:
+        raise stopped
+    return result  # type: ignore[no-any-return]
 
 
 def _read_state(path: Path) -> dict[str, Any]:

@@ -130,21 +130,14 @@ def limits_of_spec(
 
 
 def limits_of_recipe(
-    recipe: Recipe | LimitsRecipe,
-    *,
-    force: bool = False,
-    progress: Callable[[str], None] = lambda _: None,
-    engine: str = "newton",
-    impacts: bool = False,
+    recipe: Recipe | LimitsRecipe, *, force: bool = False, progress: Callable[[str], None] = lambda _: None
 ) -> LimitsResult:
     """Upper limits from ntuples or histograms.
 
     Args:
-        recipe: with a `limits:` block, which has the confidence level and the output.
+        recipe: with a `limits:` block.
         force: replace the output if it exists.
         progress: called with what is being done.
-        engine: how minima are found, one of ENGINES.
-        impacts: fit twice more for each nuisance parameter, for its effect on the fitted strength.
 
     Raises:
         ConfigError: the block is missing or wrong.
@@ -152,7 +145,7 @@ def limits_of_recipe(
         NoLimitError: nothing can be excluded.
     """
     settings: LimitsSettings = required(recipe.limits, "limits", "a WORKSPACE.json")
-    options = LimitsOptions(settings.cl, settings.output, force, progress, engine, impacts)
+    options = LimitsOptions(settings.cl, settings.output, force, progress, settings.engine, settings.impacts)
     refuse_existing(options.output, force=force, marker=WORKSPACE)
     channels = read_channels(settings, Defaults(settings.tree or recipe.tree, recipe.weight), progress)
     for templates in channels.values():
