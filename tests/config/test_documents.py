@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import string
+from typing import TYPE_CHECKING, Annotated, Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simmorph.config.documents import Place, Section, parse_yaml, read_document, validate
+from simmorph.config.documents import (
+    INCIDENTAL,
+    MAX_BYTES,
+    Document,
+    Inputs,
+    Place,
+    Section,
+    parse_yaml,
+    read_document,
+    validate,
+)
 from simmorph.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -132,3 +144,189 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     except ConfigError as error:
         lines[()] = str(error).startswith("text")
     assert all(line > 0 for line in lines.values())
+
+
+WORDS = st.text(string.ascii_letters + "_", min_size=1, max_size=8).filter(
+    lambda word: word.lower() not in {"null", "true", "false"}
+)
+PLAIN = st.none() | st.booleans() | st.integers(-(10**12), 10**12) | st.floats(allow_nan=False) | WORDS
+VALUES = st.recursive(
+    PLAIN, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=3), max_leaves=12
+)
+
+
+class Deep(Section):
+    output: Annotated[str, INCIDENTAL] = ""
+    inner: Inner = Inner()
+    files: Inputs | None = None
+    either: int | list[int] = 0
+
+
+class Marked(Section):
+    threads: Annotated[int, INCIDENTAL] = 1
+    epochs: int = 1
+
+
+class Outermost(Section):
+    marked: Marked = Marked()
+    hidden: Annotated[Marked, INCIDENTAL] = Marked()
+    name: str = ""
+
+
+def document(text: str) -> Document:
+    """A document with this text."""
+    content, lines = parse_yaml(text, "f.yaml")
+    return Document("f.yaml", content, lines)
+
+
+@given(VALUES)
+def test_what_is_written_is_what_is_read(value: object) -> None:
+    text = yaml.safe_dump(value, default_flow_style=True, width=10_000)
+    assert parse_yaml(text.removesuffix("...\n"), "text")[0] == value
+
+
+@given(st.lists(WORDS, min_size=1, max_size=20, unique=True))
+def test_every_key_knows_its_line(names: list[str]) -> None:
+    text = "".join(f"# comment\n{name}:\n  inner: 1\n" for name in names)
+    read = document(text)
+    for number, name in enumerate(names):
+        assert read.where((name,)) == f"f.yaml:{3 * number + 2}"
+        assert read.where((name, "inner")) == f"f.yaml:{3 * number + 3}"
+
+
+@given(st.lists(WORDS, min_size=2, max_size=6, unique=True), st.data())
+def test_a_key_that_stands_twice_is_found_wherever_it_stands(names: list[str], data: st.DataObject) -> None:
+    first = data.draw(st.integers(0, len(names) - 1))
+    lines = [*names, names[first]]
+    with pytest.raises(ConfigError) as caught:
+        document("".join(f"{name}: 1\n" for name in lines))
+    assert str(caught.value) == f"f.yaml:{len(lines)}: key {names[first]!r} stands twice; see line {first + 1}"
+
+
+def test_equal_keys_of_different_blocks_are_two_keys() -> None:
+    assert document("a: {x: 1}\nb: {x: 2}\nc: [{x: 3}, {x: 4}]\n").content["c"] == [{"x": 3}, {"x": 4}]
+
+
+@pytest.mark.parametrize("text", ["a: &x 1\n", "a: *x\n", "a: &x [1]\nb: [*x, *x]\n", "a: &x {b: 1}\nc: {<<: *x}\n"])
+def test_no_anchor_and_no_alias_is_followed(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"f\.yaml:\d: anchors and aliases are not allowed; write the value out"):
+        document(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("yes", "yes"),
+        ("No", "No"),
+        ("on", "on"),
+        ("0o17", "0o17"),
+        ("0x1F", "0x1F"),
+        ("+5", 5),
+        ("1_000.5", "1_000.5"),
+        ("1e400", float("inf")),
+        ("-.inf", float("-inf")),
+        ("5.", 5.0),
+        ("1.e3", 1000.0),
+        ("~", None),
+        ("TRUE", True),
+        ('"true"', "true"),
+        ("[1e-3, no]", [1e-3, "no"]),
+    ],
+)
+def test_other_scalars_are_read_as_written(text: str, value: object) -> None:
+    assert parse_yaml(text, "text")[0] == value
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_a_number_is_read_to_the_bit_however_python_writes_it(number: float) -> None:
+    for text in (repr(number), f"{number:.17e}"):
+        assert parse_yaml(text, "text")[0] == number
+
+
+@given(st.lists(WORDS, min_size=1, max_size=4), VALUES)
+def test_an_override_sets_one_key_and_no_other(names: list[str], value: object) -> None:
+    text = yaml.safe_dump(value, default_flow_style=True, width=10_000).removesuffix("...\n")
+    before = Document("f.yaml", {"0kept": {"x": 1}})
+    after = before.with_overrides([f"{'.'.join(names)}={text}"])
+    found: Any = after.content
+    for name in names:
+        found = found[name]
+    assert found == value
+    assert after.content["0kept"] == {"x": 1}
+    assert before.content == {"0kept": {"x": 1}}
+
+
+@pytest.mark.parametrize(
+    ("assignment", "says"),
+    [
+        ("training", "--set: 'training' is not KEY=VALUE; write it like training.epochs=5"),
+        ("=5", "--set: '=5' is not KEY=VALUE; write it like training.epochs=5"),
+        ("a..b=1", "--set: 'a..b=1' is not KEY=VALUE; write it like training.epochs=5"),
+        ("name.deep=1", "--set name.deep: 'name' is not a block of keys"),
+        ("name=[1", "--set name:1: not valid YAML: expected ',' or ']', but got '<stream end>'; "),
+        ("name=&x 1", "--set name:1: anchors and aliases are not allowed; write the value out"),
+    ],
+)
+def test_a_senseless_override_says_how_to_write_it(assignment: str, says: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        document("name: a\n").with_overrides([assignment])
+    assert str(caught.value).startswith(says)
+
+
+def test_later_overrides_win_and_values_may_hold_equal_signs() -> None:
+    changed = document("name: a\n").with_overrides(["name=b", "name='m_yy == 125'"])
+    assert changed.content == {"name": "m_yy == 125"}
+
+
+def test_an_overridden_key_has_no_line_of_the_file() -> None:
+    changed = document("name: a\ntraining: {epochs: 1}\n").with_overrides(["training.epochs=many"])
+    with pytest.raises(ConfigError) as caught:
+        validate(changed, Outer)
+    assert str(caught.value).startswith("f.yaml:2: training.epochs: should be a valid integer")
+
+
+def test_a_file_that_is_too_large_is_refused_before_it_is_parsed(tmp_path: Path) -> None:
+    path = tmp_path / "f.yaml"
+    path.write_bytes(b"[" * (MAX_BYTES + 1))
+    with pytest.raises(ConfigError, match=f"{MAX_BYTES + 1} bytes are too many for a configuration"):
+        read_document(path)
+
+
+def test_a_folder_is_no_configuration(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="is a directory; name an existing YAML file"):
+        read_document(tmp_path)
+
+
+def test_an_empty_file_has_no_keys(tmp_path: Path) -> None:
+    path = tmp_path / "f.yaml"
+    path.write_text("# nothing yet\n")
+    with pytest.raises(ConfigError, match="the top level is not a block of keys; write `key: value` lines"):
+        read_document(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("inner: 3\n", "f.yaml:1: inner: should be a valid dictionary or instance of Inner, not 3"),
+        ("files: []\n", "f.yaml:1: files: value should have at least 1 item, not 0"),
+        ("files: ''\n", "f.yaml:1: files: string should have at least 1 character, not ''"),
+        ("\nfiles: [a, '']\n", "f.yaml:2: files.1: string should have at least 1 character, not ''"),
+        ("either: [1, x]\n", "f.yaml:1: either.1: should be a valid integer, unable to parse string as an integer"),
+        ("either: x\n", "f.yaml:1: either: should be a valid integer, unable to parse string as an integer"),
+        ("inner: {epochs: 1}\niner: 1\n", "f.yaml:2: unknown key 'iner'; did you mean 'inner'?"),
+    ],
+)
+def test_a_fault_is_named_by_the_keys_that_the_file_has(text: str, says: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        validate(document(text), Deep)
+    assert str(caught.value).startswith(says)
+
+
+def test_a_misspelt_key_is_named_before_one_that_is_missing() -> None:
+    with pytest.raises(ConfigError, match="unknown key 'nmae'; did you mean 'name'"):
+        validate(document("training: {epochs: 2}\nnmae: a\n"), Outer)
+
+
+def test_what_a_result_depends_on_leaves_out_marked_keys_at_every_depth() -> None:
+    assert Outermost().decisive() == {"marked": {"epochs": 1}, "name": ""}
+    assert Deep().decisive() == {"inner": {"epochs": 1}, "files": None, "either": 0}

@@ -204,13 +204,32 @@ def validate(document: Document, section: type[AnySection]) -> AnySection:
     try:
         return section.model_validate(document.content)
     except ValidationError as error:
-        # A misspelt key explains a missing one better than the other way round.
-        faults = sorted(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
-        raise _explained(document, section, faults[0]) from error
+        raise _explained(document, section, min(error.errors(), key=_rank)) from error
+
+
+def _rank(fault: ErrorDetails) -> tuple[bool, bool]:
+    """Order in which faults are worth naming.
+
+    A misspelt key explains a missing one better than the other way round; where several types are allowed, a fault of
+    the type that was given says more than that it is none of the others.
+    """
+    return fault["type"] != "extra_forbidden", fault["type"].endswith("_type")
+
+
+def _written(content: Any, place: Place) -> Place:
+    """The parts of a place that stand in the file, without those that name one of several types."""
+    known: list[str | int] = []
+    for part in place:
+        if part in content if isinstance(content, dict) else isinstance(content, list) and isinstance(part, int):
+            content = content[part]
+            known.append(part)
+    return tuple(known)
 
 
 def _explained(document: Document, section: type[Section], fault: ErrorDetails) -> ConfigError:
     place = fault["loc"]
+    if fault["type"] != "missing":
+        place = _written(document.content, place)
     key = ".".join(str(part) for part in place)
     where = document.where(place)
     if fault["type"] == "extra_forbidden":
@@ -221,6 +240,7 @@ def _explained(document: Document, section: type[Section], fault: ErrorDetails) 
     given = fault["input"]
     shown = "" if isinstance(given, (dict, list)) else f", not {given!r}"
     message = fault["msg"].removeprefix("Value error, ").replace("Input should be", "should be")
+    message = message.replace(" after validation", "")
     message = message[0].lower() + message[1:]
     if fault["type"] == "value_error":
         return ConfigError(where, f"{key}: {message}" if key else message)
