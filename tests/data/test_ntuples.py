@@ -217,18 +217,24 @@ class TestInputs:
             (tmp_path / name).touch()
         return tmp_path
 
-    def test_globs_and_folders_are_sorted_and_each_file_comes_once(self, folder: Path) -> None:
+    def test_files_keep_the_order_given_and_each_comes_once(self, folder: Path) -> None:
         names = [str(folder / name) for name in ("a.root", "b.root", "c[1].root")]
         assert expand_inputs([str(folder)]) == names
-        assert expand_inputs([f"{folder}/*.root", names[1], names[0]]) == names
-        assert expand_inputs([names[2]]) == [names[2]]
+        assert expand_inputs([names[1], f"{folder}/*.root"]) == [names[1], names[0], names[2]]
+        assert expand_inputs([names[2], names[1], names[2]]) == [names[2], names[1]]
+
+    def test_files_of_a_glob_or_folder_are_in_natural_order(self, tmp_path: Path) -> None:
+        names = [str(tmp_path / f"f{number}.root") for number in (1, 2, 10)]
+        for name in reversed(names):
+            Path(name).touch()
+        assert expand_inputs([str(tmp_path)]) == expand_inputs([f"{tmp_path}/*.root"]) == names
 
     def test_urls_stay_as_they_are(self) -> None:
         assert expand_inputs(["root://eos//x*.root"]) == ["root://eos//x*.root"]
 
     def test_dash_is_a_list_on_stdin(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("sys.stdin", io.StringIO(f"{folder}/b.root\n\n# not this\n{folder}/a.root\n"))
-        assert expand_inputs(["-"]) == [f"{folder}/a.root", f"{folder}/b.root"]
+        assert expand_inputs(["-"]) == [f"{folder}/b.root", f"{folder}/a.root"]
 
     @pytest.mark.parametrize("given", ["nothing*.root", "missing.root", "."])
     def test_what_matches_nothing_is_an_error(

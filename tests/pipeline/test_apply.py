@@ -360,7 +360,7 @@ def test_a_feature_of_two_numbers_per_entry_is_refused(
 ) -> None:
     columns = flat_columns()
     pairs = write_ntuple(trained / "pairs.root", {**columns, "pt1": np.stack([columns["pt1"]] * 2, axis=1)})
-    with pytest.raises(InputError, match="'pt1' is not one number per entry"):
+    with pytest.raises(InputError, match="'pt1' is not one number per event"):
         apply_model([str(pairs)], trained / "model", trained / "out.root")
     assert not (trained / "out.root").exists()
 

@@ -146,7 +146,7 @@ def test_several_files_are_one_sample_and_ids_count_within_each(
     samples = read_samples(load_recipe(recipe))
     assert len(samples.source) == 2500
     assert samples.source.ids.max() == 1999
-    assert [record.n_entries for record in samples.origin.source] == [500, 2000]
+    assert [record.n_entries for record in samples.origin.source] == [2000, 500]
 
 
 def test_without_a_weight_every_event_counts_one(write_recipe: Callable[..., Path]) -> None:

@@ -74,7 +74,7 @@ def test_an_empty_tree_is_said_to_be_empty(
     empty = write_ntuple(folder / "empty.root", {name: it[:0] for name, it in flat_columns().items()})
     outcome = simmorph("train", "-c", trained, "--source", empty, "-o", folder / "other")
     assert (outcome.code, outcome.stderr.count("\n")) == (5, 1)
-    assert "tree 'events' has no entries" in outcome.stderr
+    assert "empty.root: there are no entries" in outcome.stderr
 
 
 def test_weights_whose_squares_overflow_are_refused(

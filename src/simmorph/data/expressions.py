@@ -21,6 +21,8 @@ from simmorph.errors import ConfigError, SimmorphError, one_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from numpy.typing import NDArray
+
     from simmorph.data.events import BoolArray
 
 Value = Any
@@ -167,12 +169,13 @@ class Expression:
         text: the formula as it was written.
         names: the columns it needs.
         where: the file and key it stands in, for messages.
+        tree: the formula, parsed.
     """
 
     text: str
     names: frozenset[str]
     where: str = field(repr=False)
-    _tree: ast.expr = field(repr=False, compare=False)
+    tree: ast.expr = field(repr=False, compare=False)
 
     def evaluate(self, columns: Mapping[str, Value]) -> Value:
         """The formula's value for every event: numpy for one number per event, awkward for a list per event.
@@ -191,7 +194,7 @@ class Expression:
         try:
             with np.errstate(all="ignore"), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                return _spread(_flat(_evaluate(self._tree, columns)), columns)
+                return _spread(_flat(_evaluate(self.tree, columns)), columns)
         except SimmorphError:
             raise
         except Exception as error:
@@ -205,6 +208,18 @@ class Expression:
             ConfigError: see `evaluate`; or it is not one boolean for each event.
         """
         return self.booleans(columns, is_object=False)  # type: ignore[no-any-return]
+
+    def numbers(self, columns: Mapping[str, Value]) -> NDArray[Any]:
+        """(n_events,), the value, which is one number or boolean for each event.
+
+        Raises:
+            ConfigError: see `evaluate`; or it is something else.
+        """
+        values = self.evaluate(columns)
+        if not isinstance(values, np.ndarray) or values.ndim != 1 or values.dtype.kind not in "biuf":
+            what = f"{self.text!r} is not one number per event"
+            raise ConfigError(self.where, what, "take one with [0], or sum(), max(), any()")
+        return values
 
     def booleans(self, columns: Mapping[str, Value], *, is_object: bool) -> Value:
         """The value as a cut: a boolean for each event or, of objects, for each entry of each event's list.
@@ -254,6 +269,11 @@ def parse(text: str, where: str = "expression") -> Expression:
     return Expression(text, names, where, tree)
 
 
+def parse_all(texts: Mapping[str, str], block: str) -> dict[str, Expression]:
+    """Read the formulas of a block of a recipe, by name; see `parse`."""
+    return {name: parse(text, f"{block}.{name}") for name, text in texts.items()}
+
+
 def _reason(error: Exception) -> str:
     if isinstance(error, SyntaxError):
         return f"{error.msg} at character {error.offset}"
@@ -268,7 +288,7 @@ def _names(tree: ast.expr, where: str, text: str) -> Iterator[str]:
         n_nodes += 1
         if depth > MAX_DEPTH or n_nodes > MAX_NODES:
             raise ConfigError(where, "an expression is too large", "split it into several named ones")
-        name = _column_of(node)
+        name = column_of(node)
         if name is not None:
             yield name
             continue
@@ -278,7 +298,7 @@ def _names(tree: ast.expr, where: str, text: str) -> Iterator[str]:
         waiting += [(part, depth + 1) for part in _parts(node)]
 
 
-def _column_of(node: ast.expr) -> str | None:
+def column_of(node: ast.expr) -> str | None:
     """The column that a node stands for, if it does."""
     if isinstance(node, ast.Name):
         return None if node.id in CONSTANTS else node.id
@@ -288,6 +308,12 @@ def _column_of(node: ast.expr) -> str | None:
         if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
             return argument.value
     return None
+
+
+def columns_of(tree: ast.expr) -> set[str]:
+    """The columns that a part of a formula uses."""
+    name = column_of(tree)
+    return {name} if name is not None else {found for part in _parts(tree) for found in columns_of(part)}
 
 
 def _parts(node: ast.expr) -> list[ast.expr]:
@@ -358,7 +384,7 @@ _CHECKS: dict[type[ast.expr], Callable[[Any], str]] = {
 
 
 def _evaluate(node: ast.expr, columns: Mapping[str, Value]) -> Value:
-    name = _column_of(node)
+    name = column_of(node)
     if name is not None:
         return _wide(columns[name])
     return _EVALUATIONS[type(node)](node, columns)

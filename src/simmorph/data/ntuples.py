@@ -7,10 +7,12 @@ uproot evaluates expressions, and aliases stored in the file, with Python's eval
 from __future__ import annotations
 
 import contextlib
+import functools
 import glob
 import importlib.util
 import json
 import os
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,12 +23,12 @@ import numpy as np
 import uproot
 
 from simmorph.data.ntuple_writer import METADATA, NtupleWriter
-from simmorph.data.outputs import OutputError, whole_file, write_provenance
+from simmorph.data.outputs import OutputError, sha256_of, whole_file, write_provenance
 from simmorph.data.plausibility import check_claims, check_length
 from simmorph.errors import InputError, one_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -53,12 +55,14 @@ _XROOTD_DEFAULTS = {
 
 
 def expand_inputs(inputs: Sequence[str]) -> list[str]:
-    """The files that globs, folders (their *.root), URLs and `-` (a list on stdin) stand for: sorted, each once.
+    """The files that globs, folders (their *.root), URLs and `-` (a list on stdin) stand for, each once.
+
+    They keep the order given; those of a glob or folder are in natural order, `f2.root` before `f10.root`.
 
     Raises:
         InputError: an input matches nothing.
     """
-    return sorted({path for given in inputs for path in _expand(str(given))})
+    return list(dict.fromkeys(path for given in inputs for path in _expand(str(given))))
 
 
 def _expand(given: str) -> list[str]:
@@ -76,15 +80,34 @@ def _expand_path(given: str) -> list[str]:
     if is_url(given) or Path(given).is_file():
         return [given]
     if Path(given).is_dir():
-        return [str(path) for path in Path(given).glob("*.root")]
+        return _in_order(str(path) for path in Path(given).glob("*.root"))
     if Path(given).exists():
         raise InputError(given, "is neither a file nor a folder")
-    return [path for path in glob.glob(given, recursive=True) if Path(path).is_file()]  # noqa: PTH207 - absolute globs
+    found = glob.glob(given, recursive=True)  # noqa: PTH207 - absolute globs
+    return _in_order(path for path in found if Path(path).is_file())
+
+
+def _in_order(paths: Iterable[str]) -> list[str]:
+    """In natural order: numbers in a name count as numbers."""
+    return sorted(paths, key=lambda path: [int(it) if it.isdecimal() else it for it in re.split(r"([0-9]+)", path)])
 
 
 def is_url(path: str) -> bool:
     """Whether this names a file on a server."""
     return "://" in path
+
+
+def checksum_of(path: str) -> str:
+    """The SHA-256 of a file's content, computed once for each time it is written; empty for one on a server."""
+    if is_url(path):
+        return ""
+    status = Path(path).stat()
+    return _checksum_of(path, status.st_mtime_ns, status.st_size)
+
+
+@functools.lru_cache(maxsize=1024)
+def _checksum_of(path: str, written_ns: int, size: int) -> str:  # noqa: ARG001 - they tell one content from the next
+    return sha256_of(path)
 
 
 # --- what is in a file ---------------------------------------------------------------------------------------------

@@ -206,7 +206,7 @@ class Selector:
         """
         events = self._events(columns, sample, check_unit=check_unit)
         for name, expression in self.variables.items():
-            events[name] = _numbers(expression, expression.evaluate(events))
+            events[name] = expression.numbers(events)
         is_data, weights = self._weigh(events, sample)
         passed, cutflow = self._cut(events, weights)
         rows = np.flatnonzero(passed)
@@ -242,8 +242,7 @@ class Selector:
         weights = np.zeros(n_events)
         for kind, mine in (("data", is_data), ("simulation", ~is_data)):
             if mine.any():
-                expression = self.weights[kind]
-                weights[mine] = _numbers(expression, expression.evaluate(events))[mine]
+                weights[mine] = self.weights[kind].numbers(events)[mine]
         if not np.isfinite(weights).all():
             first = int(np.flatnonzero(~np.isfinite(weights))[0])
             what = f"the weight of {int((~np.isfinite(weights)).sum())} events is not finite, first of entry {first}"
@@ -276,13 +275,6 @@ def _scaled(column: Column, scale: float) -> Column:
     if isinstance(column, ak.Array):
         return ak.values_astype(column, np.float64) * scale
     return np.asarray(column, np.float64) * scale
-
-
-def _numbers(expression: Expression, values: Column) -> NDArray[Any]:
-    if not isinstance(values, np.ndarray) or values.ndim != 1 or values.dtype.kind not in "biuf":
-        what = "is not one number per event"
-        raise ConfigError(expression.where, f"{expression.text!r} {what}", "take one with [0], or sum(), max(), any()")
-    return values
 
 
 def _object_mask(expression: Expression, mask: Column, like: ak.Array) -> ak.Array:

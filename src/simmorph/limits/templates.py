@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
 from simmorph.data.expressions import parse
 from simmorph.data.histograms import Histogram, in_window, summed
-from simmorph.data.morphed import WEIGHT, features_in, standing_for
-from simmorph.data.ntuples import describe, expand_inputs, iterate, read_histogram
+from simmorph.data.morphed import WEIGHT, features_in
+from simmorph.data.ntuples import describe, expand_inputs, read_histogram
+from simmorph.data.samples import SampleReader
 from simmorph.errors import ConfigError, InputError, one_of
 from simmorph.limits.amplification import FEW_REPLICAS, eigen_variations, with_training_statistics
 from simmorph.limits.sideband import SidebandFit, fit_sidebands
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from simmorph.config.limits import BackgroundSettings, LimitsSettings, SampleSettings, Variation
     from simmorph.data.events import BoolArray, FloatArray
+    from simmorph.data.expressions import Expression
 
 Note = Any
 
@@ -364,11 +366,8 @@ class Reader:
         if self.edges is None:
             raise ConfigError("limits", "key 'binning' is missing", "add `binning: {range: [LOW, HIGH], bins: N}`")
         histogram = Histogram.empty(self.edges, settings.name)
-        columns = _Columns(settings, self.settings, defaults)
-        for path in paths:
-            for observable, weights in columns.read(path, first):
-                histogram = histogram.filled(observable, weights)
-            first = None if first is None else max(first - describe(path, columns.tree).n_entries, 0)
+        for observable, weights in ObservableReader.of(settings, self.settings, defaults).read(paths, first):
+            histogram = histogram.filled(observable, weights)
         return histogram
 
 
@@ -377,55 +376,64 @@ def _histogram(path: str, name: str) -> Histogram:
     return Histogram(edges, values, variances, f"{path}, histogram {name!r}")
 
 
-class _Columns:
-    """The observable and the weight of a sample's events."""
+class ObservableReader(NamedTuple):
+    """The observable and the weight of a sample's events.
 
-    def __init__(self, settings: SampleSettings, limits: LimitsSettings, defaults: Defaults) -> None:
-        text = settings.observable or limits.observable
+    Attributes:
+        samples: what is read; the files are given later.
+        observable: of an event.
+        region: the cut on them.
+    """
+
+    samples: SampleReader
+    observable: Expression
+    region: Expression | None
+
+    @classmethod
+    def of(cls, settings: SampleSettings, limits: LimitsSettings, defaults: Defaults) -> Self:
+        """The reader of a sample, or of any part of it.
+
+        Raises:
+            ConfigError: an expression is missing or wrong.
+        """
+        text, cut = settings.observable or limits.observable, settings.region or limits.region
         if text is None:
             raise ConfigError(
                 "limits", "key 'observable' is missing", "add `observable:` or a `histogram:` to each sample"
             )
-        self.observable = parse(text, f"limits, observable of {settings.name}")
-        region = settings.region or limits.region
-        self.region = None if region is None else parse(region, f"limits, region of {settings.name}")
-        self.tree, self.name, self.morphed = settings.tree or defaults.tree, settings.name, settings.morphed
-        self.weight = settings.weight or (WEIGHT if settings.morphed else defaults.weight)
+        observable = parse(text, f"limits, observable of {settings.name}")
+        region = None if cut is None else parse(cut, f"limits, region of {settings.name}")
+        samples = SampleReader(
+            paths=(),
+            tree=settings.tree or defaults.tree,
+            weight=settings.weight or (WEIGHT if settings.morphed else defaults.weight),
+            cuts=[region] if region else [],
+            expressions=[observable],
+            is_morphed=settings.morphed,
+        )
+        return cls(samples, observable, region)
 
-    def read(self, path: str, first: int | None = None) -> Iterator[tuple[FloatArray, FloatArray]]:
-        """The observable and the weights of the events of one file that are in the region, chunk by chunk.
+    def read(self, paths: Sequence[str], first: int | None = None) -> Iterator[tuple[FloatArray, FloatArray]]:
+        """The observable and the weights of the events that are in the region, chunk by chunk.
 
         Args:
-            path: the file.
+            paths: the files.
             first: look at so many entries only.
         """
-        branches = self._branches(path)
-        wanted = list(dict.fromkeys([*branches.values(), *([self.weight] if self.weight else [])]))
-        for start, whole in iterate(path, self.tree, wanted):
-            if first is not None and start >= first:
-                return
-            chunk = whole if first is None else {name: values[: first - start] for name, values in whole.items()}
-            columns = {name: chunk[branch] for name, branch in branches.items()}
-            observable = self._flat(path, self.observable.evaluate(columns))
-            weights = self._flat(path, chunk[self.weight]) if self.weight else np.ones(len(observable))
-            if self.region is not None:
-                chosen = self._flat(path, self.region.evaluate(columns)) != 0
-                observable, weights = observable[chosen], weights[chosen]
-            yield observable, weights
+        if self.samples.is_morphed:
+            for path in paths:
+                self._refuse_unmorphed(path)
+        for table in replace(self.samples, paths=paths).chunks(first):
+            chosen = table.passes(self.region)
+            yield self.observable.numbers(table.columns)[chosen].astype(np.float64), table.weights[chosen]
 
-    def _branches(self, path: str) -> dict[str, str]:
-        """The branch that stands for each name in the expressions."""
-        names = sorted(self.observable.names | (self.region.names if self.region else frozenset()))
-        known = describe(path, self.tree).branches
-        if not self.morphed:
-            return {name: name for name in names}
-        branches = standing_for(names, known)
-        if not any(branches[name] != name for name in self.observable.names):
+    def _refuse_unmorphed(self, path: str) -> None:
+        """Refuse an observable of which a file has nothing after the map.
+
+        Raises:
+            InputError: that is the case.
+        """
+        features = features_in(describe(path, self.samples.tree).branches)
+        if not self.observable.names & set(features):
             what = f"nothing in the observable {self.observable.text!r} is morphed"
-            raise InputError(path, what, f"write it in terms of the features; {one_of('', features_in(known))}")
-        return branches
-
-    def _flat(self, path: str, values: Any) -> FloatArray:
-        if not isinstance(values, np.ndarray) or values.ndim != 1:
-            raise InputError(path, f"{self.name}: observable, region and weight are one number for each event")
-        return values.astype(np.float64)
+            raise InputError(path, what, f"write it in terms of the features; {one_of('', features)}")

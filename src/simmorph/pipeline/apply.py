@@ -25,8 +25,19 @@ from simmorph.data.morphed import (
     score_of,
     spread,
 )
-from simmorph.data.ntuples import STEP, TreeInfo, create_ntuple, describe, expand_inputs, is_url, iterate, read_metadata
-from simmorph.data.outputs import refuse_existing, sha256_of
+from simmorph.data.ntuples import (
+    STEP,
+    TreeInfo,
+    checksum_of,
+    create_ntuple,
+    describe,
+    expand_inputs,
+    is_url,
+    iterate,
+    read_metadata,
+)
+from simmorph.data.outputs import refuse_existing
+from simmorph.data.samples import SampleReader
 from simmorph.data.selection import Selector
 from simmorph.errors import ConfigError, EmptySelectionError, InputError, UsageError, one_of
 from simmorph.methods.base import poor_weights
@@ -205,23 +216,22 @@ class Job:
             yield columns
 
     def _flat_chunks(self, path: str) -> Iterator[dict[str, Column]]:
-        needed, first = [*self.variables, *([self.weight] if self.weight else [])], self._first_id()
-        # Some branch tells how many entries there are.
-        names = dict.fromkeys([*self.copied, *needed]) or describe(path, self.tree).branches
-        for start, columns in iterate(path, self.tree, list(names), self.step):
-            _check_flat(path, self.tree, columns, needed)
-            n_rows = len(next(iter(columns.values())))
-            before = self._events(columns, first + np.arange(start, start + n_rows))
-            if start == 0:
+        first = self._first_id()
+        reader = SampleReader([path], self.tree, self.variables, self.weight, others=self.copied)
+        for table in reader.chunks(step=self.step):
+            before = self._events(table.columns, table.weights, first + table.ids)
+            if table.ids[0] == 0:
                 check_units(self.model.card, before, path)
-            new = self._morphed(columns, before)
-            yield {**{name: columns[name] for name in self.copied}, **new}
+            new = self._morphed(table.columns, before)
+            yield {**{name: table.columns[name] for name in self.copied}, **new}
 
     def _selected_chunks(self, path: str, selector: Selector) -> Iterator[dict[str, Column]]:
         sample, first = selector.sample_of(describe(path, self.tree).branches), self._first_id()
         for start, columns in iterate(path, self.tree, selector.branches(sample), self.step):
             chosen = selector.run(columns, sample, check_unit=start == 0)
-            new = self._morphed(chosen.columns, self._events(chosen.columns, first + chosen.rows + start))
+            ids = first + chosen.rows + start
+            weights = np.asarray(chosen.columns[self.weight], np.float64) if self.weight else np.ones(len(ids))
+            new = self._morphed(chosen.columns, self._events(chosen.columns, weights, ids))
             yield spread(new, chosen.rows, len(next(iter(columns.values()))))
 
     def _first_id(self) -> int:
@@ -232,12 +242,11 @@ class Job:
         """
         return self.tally.n_events if self.model.draws_anew else 0
 
-    def _events(self, columns: Mapping[str, Column], ids: IntArray) -> Events:
+    def _events(self, columns: Mapping[str, Column], weights: FloatArray, ids: IntArray) -> Events:
         """What the model needs of some events; NaN for features that it draws and the input does not have."""
         features = [variable.name for variable in self.model.card.features]
         context = [variable.name for variable in self.model.card.context]
         known = {name: columns.get(name, np.full(len(ids), np.nan)) for name in features}
-        weights = np.asarray(columns[self.weight], np.float64) if self.weight else np.ones(len(ids))
         return Events(_matrix(known, features, len(ids)), _matrix(columns, context, len(ids)), weights, ids)
 
     def _morphed(self, columns: Mapping[str, Column], before: Events) -> dict[str, NDArray[Any]]:
@@ -271,18 +280,6 @@ def _matrix(columns: Mapping[str, Column], names: Sequence[str], n_events: int) 
 def _float_type(column: Column) -> Any:
     """Single precision stays single; everything else is written double."""
     return np.float32 if column.dtype == np.float32 else np.float64
-
-
-def _check_flat(path: str, tree: str, columns: Mapping[str, Column], names: Sequence[str]) -> None:
-    """Refuse branches that are not one number per entry.
-
-    Raises:
-        InputError: one is a list, as in an ntuple that was not selected yet.
-    """
-    for name in names:
-        if not isinstance(columns[name], np.ndarray) or columns[name].ndim != 1:
-            what = f"tree {tree!r}, branch {name!r} is not one number per entry"
-            raise InputError(path, what, "add --selection to make events of an original ntuple")
 
 
 def apply_model(  # noqa: PLR0913 - one keyword for each option of the command
@@ -409,7 +406,7 @@ def _is_writable(column: Column) -> bool:
 def _made_from(paths: Sequence[str], folder: Path, job: Job, selection: str | None) -> dict[str, Any]:
     """What the provenance says."""
     return {
-        "inputs": [{"path": path, "sha256": "" if is_url(path) else sha256_of(path)} for path in paths],
+        "inputs": [{"path": path, "sha256": checksum_of(path)} for path in paths],
         "tree": job.tree,
         "model": {"path": str(folder), "tensors_sha256": job.model.card.tensors_sha256},
         "method": job.model.card.learning.method.model_dump(mode="json"),

@@ -6,17 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simmorph.config.compare import CompareRecipe
-from simmorph.config.evaluation import EvaluateSettings
 from simmorph.config.limits import LimitsRecipe
 from simmorph.config.recipe import Recipe
 from simmorph.config.selection import read_selection
-from simmorph.data.expressions import parse
-from simmorph.data.morphed import standing_for
 from simmorph.data.ntuples import describe, expand_inputs, read_histogram
 from simmorph.data.selection import Selector
 from simmorph.data.toys import TOYS
 from simmorph.errors import ConfigError, InputError, one_of
-from simmorph.pipeline.evaluate.inputs import branches_of, periodic_of
+from simmorph.limits.templates import Defaults, ObservableReader
+from simmorph.pipeline.evaluate.inputs import periodic_of, reader_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,6 +22,7 @@ if TYPE_CHECKING:
 
     from simmorph.config.learning import Learning
     from simmorph.config.limits import LimitsSettings, SampleSettings
+    from simmorph.data.samples import SampleReader
 
 
 class Finding(NamedTuple):
@@ -61,30 +60,23 @@ def check_recipe(recipe: Recipe | LimitsRecipe | CompareRecipe) -> CheckResult:
         return CheckResult([*_check_limits(recipe)])
     if isinstance(recipe, CompareRecipe):
         return CheckResult([*_check_comparison(recipe)])
-    return CheckResult(
-        [
-            *_check_method(recipe),
-            *_check_expressions(recipe),
-            *_check_toy(recipe),
-            *_check_selections(recipe),
-            *_check_samples(recipe),
-            *_check_limits(recipe),
-        ]
-    )
+    periodic_of(recipe.features, recipe.evaluate.periodic, None)
+    samples = _check_samples(recipe, reader_of(recipe, recipe.region), [recipe.method.name])
+    before = [*_check_method(recipe), *_check_toy(recipe), *_check_selections(recipe)]
+    return CheckResult([*before, *samples, *_check_limits(recipe)])
 
 
 def _check_comparison(recipe: CompareRecipe) -> Iterator[Finding]:
     """Every method, then what they share."""
+    from simmorph.pipeline.compare import inputs
+
     for method in recipe.methods:
         for finding in _check_method(recipe.learning_of(method)):
             yield finding._replace(subject=f"method {method.title!r}")
-    judge, alone = recipe.judge, dict(recipe.learning_of(recipe.methods[0]))
-    judged = EvaluateSettings(derived=judge.derived, regions=judge.regions, periodic=judge.periodic)
-    shared = Recipe(**alone, toy=recipe.toy, select=recipe.select, evaluate=judged)
-    yield from _check_expressions(shared)
-    yield from _check_toy(shared)
-    yield from _check_selections(shared)
-    yield from _check_samples(shared)
+    periodic_of(recipe.features, recipe.judge.periodic, None)
+    yield from _check_toy(recipe)
+    yield from _check_selections(recipe)
+    yield from _check_samples(recipe, inputs.reader_of(recipe), [method.name for method in recipe.methods])
 
 
 def _check_method(recipe: Learning) -> Iterator[Finding]:
@@ -95,18 +87,7 @@ def _check_method(recipe: Learning) -> Iterator[Finding]:
     yield Finding("method", f"{recipe.method.name}, {n_parameters:,} parameters")
 
 
-def _check_expressions(recipe: Recipe) -> Iterator[Finding]:
-    expressions = {f"evaluate.regions.{name}": text for name, text in recipe.evaluate.regions.items()}
-    expressions |= {f"evaluate.derived.{name}": text for name, text in recipe.evaluate.derived.items()}
-    if recipe.region is not None:
-        expressions["region"] = recipe.region
-    for key, text in expressions.items():
-        names = parse(text, key).names
-        yield Finding(key, "uses " + ", ".join(sorted(names)))
-    periodic_of(recipe, None)
-
-
-def _check_toy(recipe: Recipe) -> Iterator[Finding]:
+def _check_toy(recipe: Recipe | CompareRecipe) -> Iterator[Finding]:
     if recipe.toy is None:
         return
     if recipe.toy.name not in TOYS:
@@ -114,7 +95,7 @@ def _check_toy(recipe: Recipe) -> Iterator[Finding]:
     yield Finding("toy", f"{recipe.toy.events:,} events into {recipe.toy.output}")
 
 
-def _check_selections(recipe: Recipe) -> Iterator[Finding]:
+def _check_selections(recipe: Recipe | CompareRecipe) -> Iterator[Finding]:
     for settings in recipe.select:
         selection = Selector.of(*read_selection(settings.selection)).selection
         yield Finding(f"selection {settings.selection}", f"{len(selection.cuts)} cuts on tree {selection.tree!r}")
@@ -122,61 +103,57 @@ def _check_selections(recipe: Recipe) -> Iterator[Finding]:
             yield Finding(path, f"{describe(path, selection.tree).n_entries:,} entries")
 
 
-def _check_samples(recipe: Recipe) -> Iterator[Finding]:
+def _check_samples(recipe: Recipe | CompareRecipe, reader: SampleReader, methods: Sequence[str]) -> Iterator[Finding]:
     from simmorph.methods.registry import find_method
 
-    derived = {name: parse(text, f"evaluate.derived.{name}") for name, text in recipe.evaluate.derived.items()}
-    branches = branches_of(recipe, recipe.region, derived)
+    for it in [*reader.derived.values(), *reader.cuts]:
+        yield Finding(it.where, "uses " + ", ".join(sorted(it.names)))
     for key, inputs in (("source", recipe.source), ("target", recipe.target)):
         if inputs is None:
-            is_drawn = key == "source" and not find_method(recipe.method.name).kind.needs_source
+            is_drawn = key == "source" and not any(find_method(name).kind.needs_source for name in methods)
             yield Finding(key, "none: events are drawn" if is_drawn else "to be given on the command line")
             continue
         for path in _existing(recipe, inputs):
-            yield Finding(path, f"{_entries_with(path, recipe.tree, branches):,} entries with all branches")
+            reader.check(path)
+            yield Finding(path, f"{describe(path, recipe.tree).n_entries:,} entries with all branches")
 
 
 def _check_limits(recipe: Recipe | LimitsRecipe) -> Iterator[Finding]:
     if recipe.limits is None:
         return
     for channel, limits in recipe.limits.by_channel().items():
-        for sample in [*limits.signal, *limits.background, *([limits.data] if limits.data else [])]:
-            names = _names_of(limits, sample)
-            for path in _existing(recipe, sample.input or []):
-                if histogram := sample.histogram or limits.histogram:
-                    read_histogram(path, histogram)
-                else:
-                    tree = sample.tree or limits.tree or recipe.tree
-                    _check_branches(path, tree, names, morphed=sample.morphed)
-            where = ", ".join(word for word in ("limits", channel, sample.name) if word)
-            yield Finding(where, f"uses {', '.join(sorted(names)) or 'a histogram or a curve'}")
+        defaults = Defaults(limits.tree or recipe.tree, recipe.weight)
+        for sample in [*limits.signal, *limits.background]:
+            yield _check_template(recipe, limits, sample, defaults, channel)
+        if limits.data:
+            yield _check_template(recipe, limits, limits.data, defaults._replace(weight=None), channel)
 
 
-def _names_of(limits: LimitsSettings, sample: SampleSettings) -> set[str]:
-    """What the expressions of a sample need; nothing if it is a histogram or a curve."""
-    if sample.histogram or limits.histogram or not sample.input:
-        return set()
-    observable, region = sample.observable or limits.observable, sample.region or limits.region
-    for key, value in (("observable", observable), ("binning", limits.binning)):
-        if value is None:
-            raise ConfigError("limits", f"key {key!r} is missing", f"add `{key}:`, or a `histogram:` to each sample")
-    texts = {"observable": observable, "region": region}
-    return {name for key, text in texts.items() if text for name in parse(text, f"limits.{key}").names}
+def _check_template(
+    recipe: Recipe | LimitsRecipe, limits: LimitsSettings, sample: SampleSettings, defaults: Defaults, channel: str
+) -> Finding:
+    where, paths = ", ".join(filter(None, ("limits", channel, sample.name))), _existing(recipe, sample.input or [])
+    if histogram := sample.histogram or limits.histogram:
+        for path in paths:
+            read_histogram(path, histogram)
+    if histogram or not sample.input:
+        return Finding(where, "uses a histogram or a curve")
+    if limits.binning is None:
+        raise ConfigError("limits", "key 'binning' is missing", "add `binning:`, or a `histogram:` to each sample")
+    reader = ObservableReader.of(sample, limits, defaults).samples
+    for path in paths:
+        reader.check(path)
+    names = {name for it in (*reader.cuts, *reader.expressions) for name in it.names}
+    return Finding(where, f"uses {', '.join(sorted(names))}")
 
 
-def _check_branches(path: str, tree: str, names: set[str], *, morphed: bool) -> None:
-    known = describe(path, tree).branches
-    for name in sorted(standing_for(names, known).values() if morphed else names):
-        if name not in known:
-            raise InputError(path, f"tree {tree!r} lacks {name!r}", one_of(name, known))
-
-
-def _existing(recipe: Recipe | LimitsRecipe, inputs: Sequence[str]) -> list[str]:
+def _existing(recipe: Recipe | LimitsRecipe | CompareRecipe, inputs: Sequence[str]) -> list[str]:
     """The files of these inputs; those that an earlier step of the recipe writes need not exist yet."""
     made: list[Path] = []
     if not isinstance(recipe, LimitsRecipe):
-        made += [selected.output for selected in recipe.select] + [applied.output for applied in recipe.apply]
-        made += [output for output in (recipe.toy and recipe.toy.output, recipe.template) if output]
+        made += [selected.output for selected in recipe.select] + ([recipe.toy.output] if recipe.toy else [])
+    if isinstance(recipe, Recipe):
+        made += [applied.output for applied in recipe.apply] + ([recipe.template] if recipe.template else [])
     return [path for given in inputs for path in _expanded(given, made)]
 
 
@@ -187,8 +164,3 @@ def _expanded(given: str, made: Sequence[Path]) -> list[str]:
         if any(given == str(output) or given.startswith(f"{output}/") for output in made):
             return []
         raise
-
-
-def _entries_with(path: str, tree: str, branches: Sequence[str]) -> int:
-    _check_branches(path, tree, set(branches), morphed=False)
-    return describe(path, tree).n_entries

@@ -11,10 +11,11 @@ import numpy as np
 
 from simmorph.data.expressions import parse
 from simmorph.data.morphed import DRAWN_WEIGHT
-from simmorph.data.ntuples import STEP, create_ntuple, expand_inputs, is_url, read_columns
-from simmorph.data.outputs import refuse_existing, sha256_of
+from simmorph.data.ntuples import STEP, checksum_of, create_ntuple, expand_inputs
+from simmorph.data.outputs import refuse_existing
+from simmorph.data.samples import SampleReader
 from simmorph.data.splits import uniform_of
-from simmorph.errors import EmptySelectionError, InputError, UsageError
+from simmorph.errors import EmptySelectionError, UsageError
 from simmorph.model import Model
 
 if TYPE_CHECKING:
@@ -170,7 +171,7 @@ class _Draw:
         paths = self.contexts.paths
         return {
             "generated": n_events,
-            "contexts_from": [{"path": path, "sha256": "" if is_url(path) else sha256_of(path)} for path in paths],
+            "contexts_from": [{"path": path, "sha256": checksum_of(path)} for path in paths],
             "model": {"path": str(folder), "tensors_sha256": card.tensors_sha256},
             "method": card.learning.method.model_dump(mode="json"),
             "seed": self.seed,
@@ -207,19 +208,14 @@ def _read_contexts(card: ModelCard, inputs: Sequence[str], tree: str | None) -> 
         what = f"the model is conditioned on {', '.join(map(repr, names))}"
         raise UsageError("--n-events", what, "name an INPUT whose contexts are drawn from")
     paths = expand_inputs(given)
-    region = None if inputs or not learning.region else parse(learning.region, "recipe: region")
-    weight = learning.weight
-    branches = {*names, *([weight] if weight else []), *(region.names if region else [])}
-    columns = read_columns(paths, tree or learning.tree, sorted(branches))
-    values = np.column_stack([np.asarray(columns[name], np.float64) for name in names])
-    weights = np.asarray(columns[weight], np.float64) if weight else np.ones(len(values))
-    known = np.isfinite(values).all(axis=1) & (weights != 0)
-    known &= region.evaluate(columns) if region else True
+    region = None if inputs or not learning.region else parse(learning.region, "the model's region")
+    cuts = [region] if region else []
+    table = SampleReader(paths, tree or learning.tree, names, learning.weight, cuts=cuts).read()
+    known = table.is_finite(names) & (table.weights != 0) & table.passes(region)
     if not known.any():
         raise EmptySelectionError(", ".join(paths), "there is no finite context to draw events at")
-    if not np.isfinite(weights[known]).all():
-        raise InputError(", ".join(paths), "some weights are not finite", "repair them in the ntuple")
-    return Contexts(values[known], weights[known], paths)
+    table.refuse_bad_weights(", ".join(paths), known)
+    return Contexts(table.matrix(names)[known], table.weights[known], paths)
 
 
 def _energy_unit(card: ModelCard) -> str:

@@ -15,12 +15,11 @@ import numpy as np
 
 from simmorph.card import FileRecord, identity_of
 from simmorph.config.recipe import required
-from simmorph.data.events import Events
 from simmorph.data.expressions import parse
-from simmorph.data.ntuples import describe, entry_numbers, expand_inputs, is_url, read_columns, read_metadata
-from simmorph.data.outputs import OutputError, refuse_existing, sha256_of
+from simmorph.data.ntuples import checksum_of, describe, expand_inputs, read_metadata
+from simmorph.data.outputs import OutputError, refuse_existing
+from simmorph.data.samples import SampleReader
 from simmorph.data.splits import poisson_of
-from simmorph.errors import ConfigError, EmptySelectionError
 from simmorph.evaluation.metrics.c2st import auc
 from simmorph.methods.registry import find_method
 from simmorph.model import Model, Origin
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
     from simmorph.config.learning import Learning
     from simmorph.config.recipe import Recipe
     from simmorph.data.estimates import Estimate
-    from simmorph.data.events import FloatArray
+    from simmorph.data.events import Events
 
 LOG_OF_CHECKPOINT = "training.jsonl"
 """The epochs so far, in the checkpoint folder, so that they travel with it."""
@@ -290,32 +289,10 @@ def read_samples(learning: Learning) -> Samples:
 
 
 def _read_sample(learning: Learning, paths: Sequence[str], name: str) -> Events:
-    region = parse(learning.region, "recipe: region") if learning.region else None
-    names = {*learning.features, *learning.context, *((learning.weight,) if learning.weight else ())}
-    columns = read_columns(paths, learning.tree, sorted(names | (region.names if region else set())))
-    ids = entry_numbers(paths, learning.tree)
-    if not len(ids):
-        raise EmptySelectionError(", ".join(paths), f"tree {learning.tree!r} has no entries", f"give another {name}")
-    weights = columns[learning.weight].astype(np.float64) if learning.weight else np.ones(len(ids))
-    events = Events(
-        _matrix(columns, learning.features, len(ids)), _matrix(columns, learning.context, len(ids)), weights, ids
-    )
-    if region is None:
-        return events
-    inside = region.evaluate(columns)
-    if inside.dtype != np.bool_:
-        raise ConfigError("recipe: region", f"{region.text!r} is not true or false", "compare it with something")
-    if not inside.any():
-        raise EmptySelectionError(name, f"none of {len(ids)} events is in the region {region.text!r}")
-    return events[inside]
-
-
-def _matrix(columns: Mapping[str, Any], names: Sequence[str], n_events: int) -> FloatArray:
-    """(n_events, n_names) in double precision."""
-    matrix = np.empty((n_events, len(names)))
-    for at, name in enumerate(names):
-        matrix[:, at] = columns[name]
-    return matrix
+    region = parse(learning.region, "region") if learning.region else None
+    names, cuts = [*learning.features, *learning.context], [region] if region else []
+    table = SampleReader(paths, learning.tree, names, learning.weight, cuts=cuts).read()
+    return table.events(learning.features, learning.context, table.inside(region, name))
 
 
 def units_of(names: Sequence[str], energy_unit: str) -> dict[str, str]:
@@ -332,5 +309,4 @@ def units_of(names: Sequence[str], energy_unit: str) -> dict[str, str]:
 
 
 def _file_record(path: str, tree: str) -> FileRecord:
-    checksum = "" if is_url(path) else sha256_of(path)
-    return FileRecord(path=path, sha256=checksum, n_entries=describe(path, tree).n_entries)
+    return FileRecord(path=path, sha256=checksum_of(path), n_entries=describe(path, tree).n_entries)

@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simmorph.config.evaluation import EvaluateSettings
-from simmorph.config.recipe import Recipe
-from simmorph.data.expressions import parse
+from simmorph.data.expressions import parse, parse_all
 from simmorph.data.ntuples import describe, expand_inputs
+from simmorph.data.samples import EventTable, SampleReader
 from simmorph.data.splits import HOLDOUT, part_of
-from simmorph.errors import EmptySelectionError
 from simmorph.evaluation.comparison import Judge, Plan
 from simmorph.evaluation.metrics.optimal import SUFFIX
 from simmorph.evaluation.metrics.samples import N_SPLITS
-from simmorph.pipeline.evaluate.inputs import Inputs, Table, branches_of, periodic_of, read_table, with_derived
+from simmorph.pipeline.evaluate.inputs import Inputs, derived_of, periodic_of, read_sample
 from simmorph.pipeline.units import check_samples
 
 if TYPE_CHECKING:
@@ -48,8 +46,8 @@ class CompareInputs:
     recipe: CompareRecipe
     names: tuple[str, ...]
     derived: Mapping[str, Expression]
-    source: Table
-    target: Table
+    source: EventTable
+    target: EventTable
 
     def training_samples(self) -> tuple[Events, Events]:
         """Source and target in the region of training, as `simmorph train` reads them; without a source it is empty.
@@ -60,15 +58,13 @@ class CompareInputs:
         target = self._trained_on(self.target, "target")
         return (self._trained_on(self.source, "source") if self.recipe.source else target[:0]), target
 
-    def _trained_on(self, table: Table, name: str) -> Events:
-        rows = self._in_region(table)
-        if not rows.any():
-            what = f"none of {len(table)} events is in the region {self.recipe.region!r}"
-            raise EmptySelectionError(name, what)
-        return table.events(self.recipe.features, self.recipe.context, rows)
+    def _trained_on(self, table: EventTable, name: str) -> Events:
+        return table.events(self.recipe.features, self.recipe.context, table.inside(self._region, name))
 
-    def _in_region(self, table: Table) -> BoolArray:
-        return table.passes(parse(self.recipe.region, "region") if self.recipe.region else None)
+    @property
+    def _region(self) -> Expression | None:
+        """The cut of training."""
+        return parse(self.recipe.region, "region") if self.recipe.region else None
 
     def dealt(self, settings: TrainingSettings) -> CompareInputs:
         """The same with the events marked that a training with these settings looks at.
@@ -81,9 +77,9 @@ class CompareInputs:
         # Generators draw at the contexts of target events that are not among those they are judged by.
         return replace(self, source=replace(target, seen=~target.seen), target=target)
 
-    def _with_seen(self, table: Table, settings: TrainingSettings) -> Table:
+    def _with_seen(self, table: EventTable, settings: TrainingSettings) -> EventTable:
         part = part_of(table.ids, settings.seed, settings.validation, settings.holdout)
-        return replace(table, seen=self._in_region(table) & (part != HOLDOUT))
+        return replace(table, seen=table.passes(self._region) & (part != HOLDOUT))
 
     def unseen_source(self) -> Events:
         """The source events that training has not looked at."""
@@ -124,7 +120,7 @@ class CompareInputs:
         known = self.recipe.source and all(name in self.source.columns for name in names)
         return self.source.matrix(names)[rows] if known else None
 
-    def _template(self, morphed: Morphed) -> tuple[Table, IntArray]:
+    def _template(self, morphed: Morphed) -> tuple[EventTable, IntArray]:
         """The source with the morphed features, weights and status of the events that training has not seen."""
         rows = ~self.source.seen
         columns = {name: column for name, column in self.source.columns.items() if name not in self.derived}
@@ -133,17 +129,17 @@ class CompareInputs:
             columns[name][rows] = morphed.events.features[:, at]
         weights, status = self.source.weights.copy(), np.zeros(len(self.source), np.int64)
         weights[rows], status[rows] = morphed.events.weights, morphed.status
-        return replace(self.source, columns=with_derived(columns, self.derived), weights=weights), status
+        return replace(self.source, columns=columns, weights=weights).with_derived(self.derived), status
 
     def plan(self, region: str, repeat: int) -> Plan:
         """How every method is measured in one region in one repeat; the null has its splits over all repeats."""
-        settings = self.recipe.judge
-        shown = settings.inputs or {"all": [*self.recipe.features, *self.recipe.context]}
+        settings, features = self.recipe.judge, self.recipe.features
+        shown = settings.inputs or {"all": [*features, *self.recipe.context]}
         return Plan(
             judges={name: Judge(tuple(columns), settings.classifier) for name, columns in shown.items()},
             max_events=settings.max_events,
             seed=[self.recipe.training.seed + repeat, *region.encode()],
-            periodic=[self.recipe.features.index(name) for name in periodic_of(_evaluated(self.recipe), None)],
+            periodic=[features.index(name) for name in periodic_of(features, settings.periodic, None)],
             n_splits=-(-N_SPLITS // self.recipe.seeds),
         )
 
@@ -161,13 +157,6 @@ def main_region(recipe: CompareRecipe) -> str:
     return next((name for name, cut in regions.items() if cut.strip() == trained_on), next(iter(regions)))
 
 
-def _evaluated(recipe: CompareRecipe) -> Recipe:
-    """The recipe of one method with what is judged where `simmorph evaluate` has it."""
-    judge = recipe.judge
-    settings = EvaluateSettings(derived=judge.derived, regions=judge.regions, periodic=judge.periodic)
-    return Recipe(**dict(recipe.learning_of(recipe.methods[0])), evaluate=settings)
-
-
 def read_inputs(recipe: CompareRecipe) -> CompareInputs:
     """Read source and target.
 
@@ -175,17 +164,24 @@ def read_inputs(recipe: CompareRecipe) -> CompareInputs:
         ConfigError: the recipe lacks an input, or an expression is wrong.
         InputError: an input is missing or lacks a branch, or the samples are in different units.
     """
-    alone = _evaluated(recipe)
-    derived = {name: parse(text, f"judge.derived.{name}") for name, text in recipe.judge.derived.items()}
-    for name, text in recipe.judge.regions.items():
-        parse(text, f"judge.regions.{name}")
-    names = _names(recipe)
-    branches = [*branches_of(alone, recipe.region, derived), *names]
-    branches = [name for name in dict.fromkeys(branches) if name not in derived]
-    target = read_table(alone, "target", branches, derived)
-    source = read_table(alone, "source", [*branches, *_truth(recipe)], derived) if recipe.source else target
+    reader = reader_of(recipe)
+    target = read_sample(reader, recipe.target, "target")
+    with_truth = replace(reader, names=[*reader.names, *_truth(recipe)])
+    source = read_sample(with_truth, recipe.source, "source") if recipe.source else target
     check_samples(recipe.features, source.matrix(recipe.features), target.matrix(recipe.features))
-    return CompareInputs(recipe, names, derived, source, target)
+    return CompareInputs(recipe, tuple(reader.names), reader.derived, source, target)
+
+
+def reader_of(recipe: CompareRecipe) -> SampleReader:
+    """What is needed of source and target; the files are given later.
+
+    Raises:
+        ConfigError: an expression is wrong.
+    """
+    derived = derived_of(recipe.judge.derived, [*recipe.features, *recipe.context], "judge")
+    trained_on = [parse(recipe.region, "region")] if recipe.region else []
+    cuts = [*trained_on, *parse_all(recipe.judge.regions, "judge.regions").values()]
+    return SampleReader([], recipe.tree, _names(recipe), recipe.weight, derived, cuts)
 
 
 def _truth(recipe: CompareRecipe) -> list[str]:

@@ -157,7 +157,7 @@ def origin_of(inputs: CompareInputs, learning: Learning) -> Origin:
     """The files that a method learns from; a generator looks at no source."""
     from simmorph.methods.registry import find_method
 
-    files = {"source": inputs.source.files, "target": inputs.target.files}
+    files = {"source": inputs.source.checksums(), "target": inputs.target.checksums()}
     if not find_method(learning.method.name).kind.needs_source:
         files["source"] = {}
     records = {

@@ -42,7 +42,10 @@ def report_of(
         "methods": {row.title: {**_row(row, ranking), "models": list(models[row.title])} for row in rows},
         "provenance": {
             "simmorph": __version__,
-            "files": {"source": inputs.source.files if recipe.source else {}, "target": inputs.target.files},
+            "files": {
+                "source": inputs.source.checksums() if recipe.source else {},
+                "target": inputs.target.checksums(),
+            },
             "recipe": recipe.model_dump(mode="json"),
         },
     }

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from simmorph.config.recipe import required
-from simmorph.data.events import Events
-from simmorph.data.expressions import parse
+from simmorph.data.expressions import parse, parse_all
 from simmorph.data.morphed import DRAWN_WEIGHT, FRIEND_TREE, NOT_MORPHED, OUT_OF_RANGE, STATUS, WEIGHT, branch_of
-from simmorph.data.ntuples import describe, entry_numbers, expand_inputs, is_url, read_columns, read_metadata, trees_in
-from simmorph.data.outputs import sha256_of
+from simmorph.data.ntuples import checksum_of, describe, expand_inputs, read_metadata, trees_in
+from simmorph.data.samples import EventTable, SampleReader
 from simmorph.errors import ConfigError, InputError, one_of
 from simmorph.evaluation.metrics.samples import Cut, Samples
 from simmorph.pipeline.evaluate.cuts import NamedCut, automatic_acceptance, bands
@@ -25,47 +24,6 @@ if TYPE_CHECKING:
     from simmorph.config.recipe import Recipe
     from simmorph.data.events import BoolArray, FloatArray, IntArray
     from simmorph.data.expressions import Expression
-
-
-@dataclass(frozen=True, eq=False)
-class Table:
-    """A sample as columns.
-
-    Attributes:
-        columns: branches and derived quantities by name, (n_events,) each.
-        weights: (n_events,).
-        ids: (n_events,), the entry number of each event in its file.
-        seen: (n_events,), whether training has looked at it.
-        files: what it was read from.
-    """
-
-    columns: dict[str, Any]
-    weights: FloatArray
-    ids: IntArray
-    seen: BoolArray
-    files: dict[str, str]
-
-    def __len__(self) -> int:
-        return len(self.weights)
-
-    def events(self, names: Sequence[str], context: Sequence[str], rows: BoolArray) -> Events:
-        """The named columns of some rows."""
-        return Events(self.matrix(names)[rows], self.matrix(context)[rows], self.weights[rows], self.ids[rows])
-
-    def passes(self, cut: Expression | None) -> BoolArray:
-        """(n_events,), which rows pass a cut; without one all do."""
-        if cut is None:
-            return np.ones(len(self), np.bool_)
-        return np.asarray(cut.evaluate(self.columns)).astype(np.bool_)
-
-    def is_finite(self, names: Sequence[str]) -> BoolArray:
-        """(n_events,), whether every named column is finite."""
-        return np.asarray(np.isfinite(self.matrix(names)).all(axis=1))
-
-    def matrix(self, names: Sequence[str]) -> FloatArray:
-        """(n_events, n_names), the named columns."""
-        empty = np.empty((len(self), 0))
-        return np.column_stack([empty, *(np.asarray(self.columns[name], np.float64) for name in names)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,9 +49,9 @@ class Inputs:
     names: tuple[str, ...]
     features: tuple[str, ...]
     context: tuple[str, ...]
-    source: Table
-    template: Table
-    target: Table
+    source: EventTable
+    template: EventTable
+    target: EventTable
     status: IntArray
     trained_on: str | None
     periodic: tuple[str, ...]
@@ -108,7 +66,7 @@ class Inputs:
         The cut is taken on the source before the map and on the template after it; a branch that is neither a feature
         nor derived has the value that it had before.
         """
-        expression = parse(cut, "evaluate.regions") if cut else None
+        expression = self._cut(cut)
         usable = self._usable_rows()
         template = usable & self._in_region(cut, expression)
         source = usable & self.source.passes(expression) if self.has_source else np.zeros(len(usable), np.bool_)
@@ -131,7 +89,7 @@ class Inputs:
             {name: _passing(name, cut, rows) for name, cut in self.cuts.items()},
         )
 
-    def _condition(self, name: str, rows: Mapping[str, tuple[Table, BoolArray]]) -> dict[str, FloatArray]:
+    def _condition(self, name: str, rows: Mapping[str, tuple[EventTable, BoolArray]]) -> dict[str, FloatArray]:
         """The values of a condition, by sample.
 
         Raises:
@@ -166,7 +124,12 @@ class Inputs:
 
     def source_rows(self, cut: str) -> BoolArray:
         """(n_events,), the held-out events of the source in one region."""
-        return self._usable_rows() & self.source.passes(parse(cut, "evaluate.regions") if cut else None)
+        return self._usable_rows() & self.source.passes(self._cut(cut))
+
+    def _cut(self, text: str) -> Expression | None:
+        """The cut of a region; where it stands in the recipe is told by what is cut on."""
+        where = "region" if text.strip() == (self.trained_on or "").strip() else "evaluate.regions"
+        return parse(text, where) if text else None
 
     def counts(self) -> dict[str, dict[str, int]]:
         """How many rows there are and how many are left out, and why."""
@@ -198,12 +161,12 @@ class Inputs:
 
     def _spare(self, in_region: BoolArray) -> BoolArray:
         """Seen target events that are drawn like the others in the region: only if training took all of the region."""
-        trained_on = self.target.passes(parse(self.trained_on) if self.trained_on else None)
+        trained_on = self.target.passes(self._cut(self.trained_on or ""))
         mixed = bool((in_region & ~trained_on).any())
         return np.zeros(len(self.target), np.bool_) if mixed else in_region & self.target.seen
 
 
-def _passing(name: str, cut: NamedCut, rows: Mapping[str, tuple[Table, BoolArray]]) -> Cut:
+def _passing(name: str, cut: NamedCut, rows: Mapping[str, tuple[EventTable, BoolArray]]) -> Cut:
     """Which events of each sample pass a cut.
 
     Raises:
@@ -219,7 +182,7 @@ def _passing(name: str, cut: NamedCut, rows: Mapping[str, tuple[Table, BoolArray
     return Cut(cut.expression, cut.is_automatic, passing)
 
 
-def _cuts(recipe: Recipe, target: Table) -> dict[str, NamedCut]:
+def _cuts(recipe: Recipe, target: EventTable) -> dict[str, NamedCut]:
     """The acceptance that the recipe gives, or that the target shows."""
     given = recipe.evaluate.acceptance
     if given:
@@ -236,21 +199,20 @@ def read_inputs(recipe: Recipe, card: ModelCard | None) -> Inputs:
         InputError: an input is missing, lacks a branch, or the template does not belong to the source.
     """
     trained_on = card.learning.region if card else recipe.region
-    derived = {name: parse(text, f"evaluate.derived.{name}") for name, text in recipe.evaluate.derived.items()}
-    branches = branches_of(recipe, trained_on, derived)
-    target = read_table(recipe, "target", branches, derived)
+    reader = reader_of(recipe, trained_on)
+    target = read_sample(reader, recipe.target, "target")
     has_source = recipe.source is not None or (card is not None and card.kind.needs_source)
     if has_source:
-        source = read_table(recipe, "source", branches, derived)
+        source = read_sample(reader, recipe.source, "source")
         check_samples(recipe.features, source.matrix(recipe.features), target.matrix(recipe.features))
-        source = _with_seen(source, "source", recipe.tree, trained_on, card)
-        template, status = _read_template(recipe, source, derived)
+        source = _with_seen(source, "source", trained_on, card)
+        template, status = _read_template(recipe, source, reader.derived)
     else:
-        source = template = _read_drawn(recipe, derived)
+        source = template = _read_drawn(recipe, reader)
         status = np.zeros(len(template), np.int64)
-    target = _with_seen(target, "target", recipe.tree, trained_on, card)
+    target = _with_seen(target, "target", trained_on, card)
     return Inputs(
-        names=(*recipe.features, *derived),
+        names=(*recipe.features, *reader.derived),
         features=tuple(recipe.features),
         context=tuple(recipe.context),
         source=source,
@@ -258,7 +220,7 @@ def read_inputs(recipe: Recipe, card: ModelCard | None) -> Inputs:
         target=target,
         status=status,
         trained_on=trained_on,
-        periodic=periodic_of(recipe, card),
+        periodic=periodic_of(recipe.features, recipe.evaluate.periodic, card),
         card=card,
         has_source=has_source,
         conditions=tuple(dict.fromkeys([*recipe.context, *recipe.evaluate.conditions])),
@@ -266,122 +228,111 @@ def read_inputs(recipe: Recipe, card: ModelCard | None) -> Inputs:
     )
 
 
-def periodic_of(recipe: Recipe, card: ModelCard | None) -> tuple[str, ...]:
-    """The features that are angles: as the recipe says, else as the model treats them, else by their name."""
-    given = recipe.evaluate.periodic
+def periodic_of(features: Sequence[str], given: Sequence[str] | None, card: ModelCard | None) -> tuple[str, ...]:
+    """The features that are angles: as given, else as the model treats them, else by their name."""
     if given is not None:
-        stray = sorted(set(given) - set(recipe.features))
+        stray = sorted(set(given) - set(features))
         if stray:
-            raise ConfigError("evaluate.periodic", f"{stray[0]!r} is not a feature", one_of(stray[0], recipe.features))
+            raise ConfigError("evaluate.periodic", f"{stray[0]!r} is not a feature", one_of(stray[0], features))
         return tuple(given)
     if card is None:
-        return tuple(name for name in recipe.features if "phi" in name.lower())
+        return tuple(name for name in features if "phi" in name.lower())
     chains = card.preprocessing["features"]["chains"]
     around = {chain["name"] for chain in chains if any(step["name"] == "periodic" for step in chain["steps"])}
-    return tuple(name for name in recipe.features if name in around)
+    return tuple(name for name in features if name in around)
 
 
-def branches_of(recipe: Recipe, trained_on: str | None, derived: Mapping[str, Expression]) -> list[str]:
-    """The branches that are needed of source and target.
+def derived_of(texts: Mapping[str, str], variables: Sequence[str], block: str) -> dict[str, Expression]:
+    """The derived quantities of a block of a recipe, by name.
 
     Raises:
-        ConfigError: an expression is wrong, or a derived quantity has the name of a feature.
+        ConfigError: one is no expression, or has the name of a variable.
     """
-    settings = recipe.evaluate
-    cuts = [parse(text, f"evaluate.regions.{name}") for name, text in settings.regions.items()]
-    cuts += [parse(text, f"evaluate.acceptance.{name}") for name, text in settings.acceptance.items()]
-    if trained_on:
-        cuts.append(parse(trained_on, "region"))
-    needed = {name for expression in [*cuts, *derived.values()] for name in expression.names}
-    needed = (needed | {*settings.conditions, *settings.bands}) - derived.keys()
-    clash = derived.keys() & {*recipe.features, *recipe.context}
+    clash = texts.keys() & set(variables)
     if clash:
-        raise ConfigError("evaluate.derived", f"{min(clash)!r} is a feature or context already", "name it otherwise")
-    weight = [recipe.weight] if recipe.weight else []
-    return list(dict.fromkeys([*recipe.features, *recipe.context, *weight, *sorted(needed)]))
+        what = f"{min(clash)!r} is a feature or context already"
+        raise ConfigError(f"{block}.derived", what, "name it otherwise")
+    return parse_all(texts, f"{block}.derived")
 
 
-def _read_drawn(recipe: Recipe, derived: Mapping[str, Expression]) -> Table:
-    """What `simmorph apply --n-events` drew, with the branches of the regions as far as it has them."""
-    drawn = recipe.model_copy(update={"weight": recipe.weight or DRAWN_WEIGHT})
+def reader_of(recipe: Recipe, trained_on: str | None) -> SampleReader:
+    """What is needed of source and target; the files are given later.
+
+    Raises:
+        ConfigError: an expression is wrong.
+    """
+    settings, variables = recipe.evaluate, [*recipe.features, *recipe.context]
+    derived = derived_of(settings.derived, variables, "evaluate")
+    regions = parse_all(settings.regions, "evaluate.regions")
+    acceptance = parse_all(settings.acceptance, "evaluate.acceptance")
+    cuts = [*([parse(trained_on, "region")] if trained_on else []), *regions.values(), *acceptance.values()]
+    names = [*variables, *settings.conditions, *settings.bands]
+    return SampleReader([], recipe.tree, names, recipe.weight, derived, cuts)
+
+
+def read_sample(reader: SampleReader, inputs: Sequence[str] | None, sample: str) -> EventTable:
+    """Source or target, as if training had seen nothing of it.
+
+    Raises:
+        ConfigError: nothing says where it is.
+        InputError: it cannot be read, or a weight is not finite.
+    """
+    table = replace(reader, paths=expand_inputs(required(inputs, sample, f"--{sample}"))).read()
+    table.refuse_bad_weights(sample)
+    return table
+
+
+def _read_drawn(recipe: Recipe, reader: SampleReader) -> EventTable:
+    """What `simmorph apply --n-events` drew, with the branches of cuts and conditions as far as it has them."""
     path = str(required(recipe.template, "template", "--template"))
     known = describe(path, recipe.tree).branches
     if branch_of(recipe.features[0]) in known:
         what = "was made of a source, and the recipe names none"
         raise InputError(path, what, "add `source:` or give --source FILE")
-    branches = [name for name in branches_of(drawn, None, derived) if name in known]
-    return read_table(drawn, "template", list(dict.fromkeys([*recipe.features, *recipe.context, *branches])), derived)
-
-
-def read_table(recipe: Recipe, sample: str, branches: Sequence[str], derived: Mapping[str, Expression]) -> Table:
-    """Source, target or a template that was drawn, as if training had seen nothing of it."""
-    given = required(getattr(recipe, sample), sample, f"--{sample}")
-    paths = expand_inputs(given if isinstance(given, list) else [str(given)])
-    columns = read_columns(paths, recipe.tree, branches)
-    ids = entry_numbers(paths, recipe.tree)
-    weights = np.asarray(columns[recipe.weight], np.float64) if recipe.weight else np.ones(len(ids))
-    n_bad = int(np.count_nonzero(~np.isfinite(weights)))
-    if n_bad:
-        raise InputError(sample, f"{n_bad} of {len(ids)} weights are not finite", "repair them in the ntuple")
-    return Table(with_derived(columns, derived), weights, ids, np.zeros(len(ids), np.bool_), _hashes(paths))
-
-
-def _hashes(paths: Sequence[str]) -> dict[str, str]:
-    """The SHA-256 of each file; empty for one on a server."""
-    return {path: "" if is_url(path) else sha256_of(path) for path in paths}
+    others = [name for it in reader.cuts for name in sorted(it.names) if name in known]
+    names = [name for name in reader.names if name in {*known, *recipe.features, *recipe.context}]
+    drawn = replace(reader, names=names, cuts=(), others=others, weight=recipe.weight or DRAWN_WEIGHT)
+    return read_sample(drawn, [path], "template")
 
 
 def _with_seen(
-    table: Table, sample: Literal["source", "target"], tree: str, trained_on: str | None, card: ModelCard | None
-) -> Table:
+    table: EventTable, sample: Literal["source", "target"], trained_on: str | None, card: ModelCard | None
+) -> EventTable:
     """The sample with the rows marked that training has looked at, file by file."""
     if card is None:
         return table
     in_region = table.passes(parse(trained_on, "region") if trained_on else None)
-    parts, start = [], 0
-    for path, sha256 in table.files.items():
-        rows = slice(start, start + describe(path, tree).n_entries)
-        parts.append(card.seen(sample, sha256, table.ids[rows], in_region[rows]))
-        start = rows.stop
-    return replace(table, seen=np.concatenate(parts))
+    seen = np.zeros(len(table), np.bool_)
+    for path, rows in table.of_files():
+        seen[rows] = card.seen(sample, checksum_of(path), table.ids[rows], in_region[rows])
+    return replace(table, seen=seen)
 
 
-def with_derived(columns: Mapping[str, Any], derived: Mapping[str, Expression]) -> dict[str, Any]:
-    """The columns and what is computed from them, in the order of the recipe."""
-    known = dict(columns)
-    for name, expression in derived.items():
-        known[name] = np.asarray(expression.evaluate(known), np.float64)
-    return known
-
-
-def _check_origin(paths: Sequence[str], source: Table) -> None:
+def _check_origin(path: str, source: EventTable) -> None:
     """Refuse a template that says that it was made of other files.
 
     Raises:
         InputError: it was.
     """
-    listed = [entry for path in paths for entry in read_metadata(path).get("inputs", [])]
+    listed = read_metadata(path).get("inputs", [])
     made_of = {entry["sha256"] for entry in listed if isinstance(entry, dict) and "sha256" in entry}
-    if made_of and made_of != set(source.files.values()):
-        raise InputError(paths[0], "was made of another source", "run `simmorph apply` on this one, or name that one")
+    if made_of and made_of != set(source.checksums().values()):
+        raise InputError(path, "was made of another source", "run `simmorph apply` on this one, or name that one")
 
 
-def _read_template(recipe: Recipe, source: Table, derived: Mapping[str, Expression]) -> tuple[Table, IntArray]:
+def _read_template(
+    recipe: Recipe, source: EventTable, derived: Mapping[str, Expression]
+) -> tuple[EventTable, IntArray]:
     """The source with its morphed features and weights, and the status of each row."""
-    paths = expand_inputs([str(required(recipe.template, "template", "--template"))])
-    _check_origin(paths, source)
-    morphed = {name: branch_of(name) for name in recipe.features}
+    path = str(required(recipe.template, "template", "--template"))
+    paths = expand_inputs([path])
+    _check_origin(paths[0], source)
     tree = recipe.tree if recipe.tree in trees_in(paths[0]) else FRIEND_TREE
-    columns = read_columns(paths, tree, [*morphed.values(), WEIGHT, STATUS])
-    status = np.asarray(columns[STATUS], np.int64)
-    if len(status) != len(source):
-        what = f"has {len(status)} rows, and the source has {len(source)}"
+    made = SampleReader(paths, tree, [*map(branch_of, recipe.features), STATUS], WEIGHT).read()
+    if len(made) != len(source):
+        what = f"has {len(made)} rows, and the source has {len(source)}"
         raise InputError(paths[0], what, "give the template that `simmorph apply` made of this source")
-    replaced = {**source.columns, **{name: columns[branch] for name, branch in morphed.items()}}
-    table = replace(
-        source,
-        columns=with_derived({name: replaced[name] for name in replaced if name not in derived}, derived),
-        weights=np.asarray(columns[WEIGHT], np.float64),
-        files=_hashes(paths),
-    )
-    return table, status
+    kept = {name: column for name, column in source.columns.items() if name not in derived}
+    columns = kept | {name: made.columns[branch_of(name)] for name in recipe.features}
+    template = replace(source, columns=columns, weights=made.weights, files=made.files).with_derived(derived)
+    return template, made.columns[STATUS].astype(np.int64)

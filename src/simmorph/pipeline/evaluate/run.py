@@ -129,8 +129,8 @@ def _report(recipe: Recipe, inputs: Inputs, regions: list[RegionResult]) -> dict
     """The content of `report.json`; what stands at its top is the first region, the one of training or all events."""
     results = {result.name: result.to_json() for result in regions}
     first = results[regions[0].name]
-    source = {"source": inputs.source.files} if inputs.has_source else {}
-    files = {**source, "template": inputs.template.files, "target": inputs.target.files}
+    tables = {**({"source": inputs.source} if inputs.has_source else {}), "template": inputs.template}
+    files = {name: table.checksums() for name, table in {**tables, "target": inputs.target}.items()}
     return {
         "region": regions[0].name,
         "verdict": first["verdict"],

@@ -1,0 +1,240 @@
+"""Samples: the one reader of flat ntuples, for all that is done with their events.
+
+Files are read in the order in which they are given, and each event keeps its entry number and the file that it is of.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import awkward as ak
+import numpy as np
+
+from simmorph.data.events import Events
+from simmorph.data.morphed import standing_for
+from simmorph.data.ntuples import STEP, checksum_of, open_tree
+from simmorph.errors import EmptySelectionError, InputError, one_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from simmorph.data.events import BoolArray, FloatArray, IntArray
+    from simmorph.data.expressions import Expression
+    from simmorph.data.ntuples import Column, OpenTree
+
+A_FEW = 100
+"""Entries that tell of what kind a branch is."""
+
+
+@dataclass(frozen=True, eq=False)
+class EventTable:
+    """Events of a sample as columns.
+
+    Attributes:
+        columns: branches and derived quantities by name, (n_events,) each, or a list for each event.
+        weights: (n_events,).
+        ids: (n_events,), the entry number of each event in its file.
+        files: how many of the events are of each file, in their order.
+        seen: (n_events,), whether training has looked at an event; of none, as read.
+    """
+
+    columns: dict[str, Column]
+    weights: FloatArray
+    ids: IntArray
+    files: Mapping[str, int]
+    seen: BoolArray
+
+    def __len__(self) -> int:
+        return len(self.weights)
+
+    def matrix(self, names: Sequence[str]) -> FloatArray:
+        """(n_events, n_names), the named columns in double precision."""
+        matrix = np.empty((len(self), len(names)))
+        for at, name in enumerate(names):
+            matrix[:, at] = self.columns[name]
+        return matrix
+
+    def events(self, features: Sequence[str], context: Sequence[str], rows: BoolArray | None = None) -> Events:
+        """The named columns of some rows, or of all."""
+        events = Events(self.matrix(features), self.matrix(context), self.weights, self.ids)
+        return events if rows is None else events[rows]
+
+    def passes(self, cut: Expression | None) -> BoolArray:
+        """(n_events,), which events pass a cut; without one all do."""
+        return np.ones(len(self), np.bool_) if cut is None else cut.passes(self.columns)
+
+    def inside(self, region: Expression | None, sample: str) -> BoolArray:
+        """(n_events,), which events lie in a region.
+
+        Raises:
+            EmptySelectionError: none does, or there are no events.
+        """
+        if not len(self):
+            raise EmptySelectionError(", ".join(self.files), "there are no entries", f"give another {sample}")
+        rows = self.passes(region)
+        if not rows.any():
+            text = region.text if region else ""
+            raise EmptySelectionError(sample, f"none of {len(self)} events is in the region {text!r}")
+        return rows
+
+    def is_finite(self, names: Sequence[str]) -> BoolArray:
+        """(n_events,), whether every named column is finite."""
+        return np.asarray(np.isfinite(self.matrix(names)).all(axis=1))
+
+    def refuse_bad_weights(self, sample: str, rows: BoolArray | None = None) -> None:
+        """Check the weights of some rows, or of all.
+
+        Raises:
+            InputError: one is not finite.
+        """
+        weights = self.weights if rows is None else self.weights[rows]
+        n_bad = int(np.count_nonzero(~np.isfinite(weights)))
+        if n_bad:
+            what = f"{n_bad} of {len(weights)} weights are not finite"
+            raise InputError(sample, what, "repair them in the ntuple")
+
+    def with_derived(self, derived: Mapping[str, Expression]) -> EventTable:
+        """With quantities computed from the columns, in their order."""
+        columns = dict(self.columns)
+        for name, expression in derived.items():
+            columns[name] = expression.numbers(columns)
+        return replace(self, columns=columns)
+
+    def checksums(self) -> dict[str, str]:
+        """The SHA-256 of each file; empty for one on a server."""
+        return {path: checksum_of(path) for path in self.files}
+
+    def of_files(self) -> Iterator[tuple[str, slice]]:
+        """Each file and the rows that are of it."""
+        start = 0
+        for path, n_events in self.files.items():
+            yield path, slice(start, start + n_events)
+            start += n_events
+
+
+@dataclass(frozen=True)
+class SampleReader:
+    """What is read of a sample.
+
+    Attributes:
+        paths: its files.
+        tree: the name of the tree in them.
+        names: branches that are one number per event.
+        weight: the branch of weights; without one every event counts 1.
+        derived: quantities computed from branches and from each other, in their order.
+        cuts: to be made on the events; their branches may hold a list for each event.
+        expressions: others to be computed of the events; the same.
+        others: further branches, taken as they are.
+        is_morphed: whether each name stands for its branch after the map, where a file has one.
+    """
+
+    paths: Sequence[str]
+    tree: str
+    names: Sequence[str] = ()
+    weight: str | None = None
+    derived: Mapping[str, Expression] = field(default_factory=dict)
+    cuts: Sequence[Expression] = ()
+    expressions: Sequence[Expression] = ()
+    others: Sequence[str] = ()
+    is_morphed: bool = False
+
+    def read(self) -> EventTable:
+        """All events.
+
+        Raises:
+            InputError: a file, tree or branch is missing or unreadable, or a branch is not one number per event.
+            ConfigError: a derived quantity is not.
+        """
+        parts = list(self.chunks())
+        if not parts:
+            columns = dict.fromkeys(self._needed(), np.empty(0))
+            return self._table(self.paths[0], 0, columns, np.empty(0))
+        columns = {name: _joined([part.columns[name] for part in parts]) for name in parts[0].columns}
+        n_events = dict.fromkeys(self.paths, 0)
+        for part in parts:
+            for path, n_read in part.files.items():
+                n_events[path] += n_read
+        weights, ids, seen = (
+            np.concatenate([getattr(part, name) for part in parts]) for name in ("weights", "ids", "seen")
+        )
+        return EventTable(columns, weights, ids, n_events, seen)
+
+    def chunks(self, first: int | None = None, step: int = STEP) -> Iterator[EventTable]:
+        """The events piece by piece, each of one file; see `read`.
+
+        Args:
+            first: stop after so many events.
+            step: events in a piece at most.
+        """
+        n_left = np.inf if first is None else first
+        for path in self.paths:
+            with open_tree(path, self.tree) as tree:
+                branches = self._branches(tree)
+                wanted = dict.fromkeys([*branches.values(), *([self.weight] if self.weight else [])])
+                for start, found in tree.iterate(list(wanted), step):
+                    n_events = int(min(step, tree.n_entries - start, n_left))
+                    if n_events <= 0:
+                        return
+                    columns = {name: found[branch][:n_events] for name, branch in branches.items()}
+                    weights = found[self.weight][:n_events] if self.weight else np.ones(n_events)
+                    yield self._table(path, start, columns, weights)
+                    n_left -= n_events
+
+    def check(self, path: str) -> None:
+        """Look at the first entries of a file: all branches are there, and each cut is one.
+
+        Raises:
+            InputError: see `read`.
+            ConfigError: an expression is not what it is used as.
+        """
+        for table in replace(self, paths=[path]).chunks(first=A_FEW):
+            for cut in self.cuts:
+                table.passes(cut)
+            for expression in self.expressions:
+                expression.numbers(table.columns)
+
+    def _needed(self) -> dict[str, str]:
+        """The branches by the name that they are asked for, and what needs each, for messages."""
+        expressions = [*self.derived.values(), *self.cuts, *self.expressions]
+        of_expressions = {name: f", which {it.where} needs" for it in expressions for name in sorted(it.names)}
+        needed = of_expressions | dict.fromkeys([*self.names, *self.others], "")
+        return {name: why for name, why in needed.items() if name not in self.derived}
+
+    def _branches(self, tree: OpenTree) -> dict[str, str]:
+        """The branch in a file behind each name that is needed."""
+        needed = self._needed()
+        branches = standing_for(needed, tree.branches) if self.is_morphed else {name: name for name in needed}
+        for name, branch in branches.items():
+            if branch not in tree.branches:
+                what = f"tree {self.tree!r} lacks {name!r}{needed[name]}"
+                raise InputError(tree.path, what, one_of(name, tree.branches))
+        return branches
+
+    def _table(self, path: str, start: int, columns: dict[str, Column], weights: Column) -> EventTable:
+        numbers = {name: columns[name] for name in self.names if name not in self.derived}
+        for name, column in {**numbers, self.weight or "": weights}.items():
+            _check_numbers(path, self.tree, name, column)
+        n_events = len(weights)
+        ids, seen = np.arange(start, start + n_events), np.zeros(n_events, np.bool_)
+        table = EventTable(columns, weights.astype(np.float64), ids, {path: n_events}, seen)
+        return table.with_derived(self.derived)
+
+
+def _check_numbers(path: str, tree: str, name: str, column: Column) -> None:
+    """Refuse a branch that is not one number per event.
+
+    Raises:
+        InputError: it is a list or a text, as in an ntuple that was not selected yet.
+    """
+    if not isinstance(column, np.ndarray) or column.ndim != 1 or column.dtype.kind not in "biuf":
+        kind = column.type.content if isinstance(column, ak.Array) else column.dtype
+        what = f"tree {tree!r}, branch {name!r} is not one number per event but {kind}"
+        raise InputError(path, what, "make events of it by `simmorph select`; `simmorph apply` takes --selection")
+
+
+def _joined(parts: Sequence[Any]) -> Column:
+    if len(parts) == 1:
+        return parts[0]
+    is_flat = all(isinstance(part, np.ndarray) for part in parts)
+    return np.concatenate(parts) if is_flat else ak.concatenate(parts)
