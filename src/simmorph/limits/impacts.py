@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
+from simmorph.evaluation.plots.style import NO_HEADING, SOURCE, TEMPLATE, Heading, plain
 from simmorph.limits.inference import signed_copy
-from simmorph.limits.plots import BLUE, NO_HEADING, ORANGE, Heading, symbol
+from simmorph.limits.plots import symbol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,14 +106,14 @@ def draw_impacts(rows: Sequence[Impact], parameter: str, heading: Heading = NO_H
     left.set(xlabel=r"$(\hat\theta - \theta_0) / \Delta\theta$", xlim=(-widest, widest))
     left.set_ylim(-0.6, len(shown) - 0.4)
     left.set_yticks(places, [it.parameter for it in shown], fontsize=10)
-    right.barh(places, [it.up for it in shown], color=BLUE, height=0.7, label=r"$\theta$ up")
-    right.barh(places, [it.down for it in shown], color=ORANGE, height=0.7, alpha=0.7, label=r"$\theta$ down")
+    right.barh(places, [it.up for it in shown], color=SOURCE, height=0.7, label=r"$\theta$ up")
+    right.barh(places, [it.down for it in shown], color=TEMPLATE, height=0.7, alpha=0.7, label=r"$\theta$ down")
     right.axvline(0, color="k", lw=1)
     right.margins(x=0.1)
     right.set_xlabel(f"Impact on fitted {symbol(parameter)}")
     for axes in (left, right):
         axes.tick_params(axis="y", which="both", length=0)
     figure.legend(*right.get_legend_handles_labels(), loc="outside upper right", ncols=2)
-    left.set_title(heading.experiment, loc="left", fontweight="bold")
-    right.set_title(heading.conditions, loc="right")
+    left.set_title(plain(heading.experiment), loc="left", fontweight="bold")
+    right.set_title(heading.collisions, loc="right")
     return figure

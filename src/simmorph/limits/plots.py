@@ -1,15 +1,18 @@
 """Plots of limits, as matplotlib figures; the numbers behind each can be written beside it.
 
-They are drawn, and have to be saved, in the `style` of the plots of an evaluation.
+They are drawn, and have to be saved, in the `style` of all plots.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from itertools import cycle
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+
+from simmorph.evaluation.plots.style import NO_HEADING, ONE_SIGMA, SERIES, SOURCE, TEMPLATE, TWO_SIGMA, Heading
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,53 +24,10 @@ if TYPE_CHECKING:
     from simmorph.limits.inference import AsymptoticCls, Limits
     from simmorph.limits.postfit import FittedYields
 
-GREEN, YELLOW, BLUE, ORANGE = "#009E73", "#F0E442", "#0072B2", "#D55E00"
-STACKED = ("#92dadd", "#a96b59", "#e76300", "#b9ac70", "#717581", "#832db6", "#ffa90e", "#94a4a2", "#3f90da", "#bd1f01")
-"""Colours that people with any colour vision can tell apart (M. Petroff 2021, arXiv 2107.02270)."""
-STYLE: Any = {
-    "font.size": 13,
-    "axes.labelsize": 15,
-    "legend.fontsize": 12,
-    "legend.frameon": False,
-    "xtick.direction": "in",
-    "ytick.direction": "in",
-    "xtick.top": True,
-    "ytick.right": True,
-    "xtick.minor.visible": True,
-    "ytick.minor.visible": True,
-    "xaxis.labellocation": "right",
-    "yaxis.labellocation": "top",
-}
+BACKGROUND, SIGNAL = SOURCE, TEMPLATE
 HIGHEST_PULL = 3.4
 BIN = "Bin"
 """The label of an axis that counts bins, where nothing is known of the observable."""
-
-
-class Heading(NamedTuple):
-    """What stands above a plot.
-
-    Attributes:
-        experiment: its label, on the left.
-        conditions: energy and luminosity, on the right.
-    """
-
-    experiment: str = ""
-    conditions: str = ""
-
-    @classmethod
-    def of(cls, experiment: str, luminosity_fb: float | None, energy_tev: float | None) -> Heading:
-        """The label, and what is known of energy and luminosity."""
-        energy = "" if energy_tev is None else f"{energy_tev:g} TeV"
-        luminosity = "" if luminosity_fb is None else rf"{luminosity_fb:g} fb$^{{-1}}$"
-        return cls(experiment, f"{luminosity} ({energy})" if energy and luminosity else energy or luminosity)
-
-    def write(self, axes: Axes) -> None:
-        """Put it above the axes."""
-        axes.set_title(self.experiment, loc="left", fontweight="bold")
-        axes.set_title(self.conditions, loc="right")
-
-
-NO_HEADING = Heading()
 
 
 class Scan(NamedTuple):
@@ -123,20 +83,20 @@ def draw_scan(scan: Scan, limits: Limits, heading: Heading = NO_HEADING) -> Figu
     figure.subplots_adjust(left=0.12, right=0.97, bottom=0.12, top=0.93)
     axes = figure.add_subplot()
     low2, low1, median, high1, high2 = scan.expected.T
-    axes.fill_between(scan.values, low2, high2, color=YELLOW, lw=0, label=r"Expected $\pm 2\sigma$")
-    axes.fill_between(scan.values, low1, high1, color=GREEN, lw=0, label=r"Expected $\pm 1\sigma$")
+    axes.fill_between(scan.values, low2, high2, color=TWO_SIGMA, lw=0, label=r"Expected $\pm 2\sigma$")
+    axes.fill_between(scan.values, low1, high1, color=ONE_SIGMA, lw=0, label=r"Expected $\pm 1\sigma$")
     axes.plot(scan.values, median, "k--", label="Expected")
     axes.plot(scan.values, scan.observed, "ko-", ms=3, label="Observed")
-    axes.axhline(1 - limits.level, color=ORANGE, lw=1.5)
+    axes.axhline(1 - limits.level, color=SIGNAL, lw=1.5)
     axes.annotate(f"{100 * limits.level:g} % CL", (0.01, 1 - limits.level), xycoords=("axes fraction", "data"),
-                  xytext=(0, 4), textcoords="offset points", color=ORANGE, fontsize=11)  # fmt: skip
+                  xytext=(0, 4), textcoords="offset points", color=SIGNAL, fontsize=11)  # fmt: skip
     axes.plot([limits.observed] * 2, [0, 1 - limits.level], color="k", lw=1, ls=":")
     axes.set(xlabel=symbol(limits.parameter), ylabel=r"$\mathrm{CL}_\mathrm{s}$")
     # Room above 1 for the legend, which no curve reaches.
     axes.set(xlim=(0, scan.values[-1]), ylim=(0, 1.42), yticks=np.linspace(0, 1, 6))
     title = f"{100 * limits.level:g} % CL upper limit: {limits.observed:.3g} (expected {limits.expected[2]:.3g})"
     axes.legend(title=title, loc="upper right", ncols=2)
-    heading.write(axes)
+    heading.over(axes)
     return figure
 
 
@@ -154,7 +114,7 @@ def draw_spectrum(spectrum: Spectrum, heading: Heading = NO_HEADING) -> Figure:
     lower.set_xlim(spectrum.data.edges[0], spectrum.data.edges[-1])
     if spectrum.label == BIN:
         lower.xaxis.set_major_locator(MaxNLocator(integer=True))
-    heading.write(upper)
+    heading.over(upper)
     figure.align_ylabels([upper, middle, lower])
     return figure
 
@@ -165,9 +125,9 @@ def _draw_yields(axes: Axes, spectrum: Spectrum) -> None:
     if len(fitted.samples) > 1:
         _draw_stack(axes, fitted.samples, data.edges)
     else:
-        axes.stairs(fitted.background, data.edges, color=BLUE, lw=1.8, ls="--", label="Fitted background")
+        axes.stairs(fitted.background, data.edges, color=BACKGROUND, lw=1.8, ls="--", label="Fitted background")
     _draw_band(axes, fitted.background, fitted.uncertainty, data.edges, label="Background uncertainty")
-    axes.stairs(total, data.edges, color=ORANGE, lw=1.8, label="Background + fitted signal")
+    axes.stairs(total, data.edges, color=SIGNAL, lw=1.8, label="Background + fitted signal")
     _draw_points(axes, data, data.values, spectrum.data_label)
     axes.set_ylabel(_per_bin(data.edges, spectrum.label))
     axes.set_ylim(0, 1.6 * max(float(np.max(data.values + data.uncertainties)), float(np.max(total)), 1e-9))
@@ -179,7 +139,7 @@ def _draw_stack(axes: Axes, samples: Mapping[str, FloatArray], edges: FloatArray
     """The samples of the background upon each other, the largest on top."""
     below = np.zeros(len(edges) - 1)
     order = sorted(samples, key=lambda name: float(samples[name].sum()))
-    for name, colour in zip(order, STACKED * (1 + len(order) // len(STACKED)), strict=False):
+    for name, colour in zip(order, cycle(reversed(SERIES)), strict=False):
         axes.stairs(below + samples[name], edges, baseline=below, fill=True, color=colour, lw=0, label=name)
         below = below + samples[name]
 
@@ -187,8 +147,8 @@ def _draw_stack(axes: Axes, samples: Mapping[str, FloatArray], edges: FloatArray
 def _draw_excess(axes: Axes, spectrum: Spectrum) -> None:
     data, fitted = spectrum.data, spectrum.fitted
     _draw_band(axes, np.zeros_like(fitted.background), fitted.uncertainty, data.edges)
-    axes.axhline(0, color=BLUE, lw=1.8, ls="--")
-    axes.stairs(fitted.signal, data.edges, color=ORANGE, lw=1.8, baseline=None)
+    axes.axhline(0, color=BACKGROUND, lw=1.8, ls="--")
+    axes.stairs(fitted.signal, data.edges, color=SIGNAL, lw=1.8, baseline=None)
     _draw_points(axes, data, data.values - fitted.background, spectrum.data_label)
     axes.set_ylabel("Data $-$ bkg.", loc="center")
 
@@ -198,7 +158,7 @@ def _draw_pulls(axes: Axes, spectrum: Spectrum) -> None:
     pulls, centres = spectrum.pulls, spectrum.data.centres
     axes.stairs(np.clip(pulls, -HIGHEST_PULL, HIGHEST_PULL), spectrum.data.edges, fill=True, color="0.45")
     for marker, is_outside, height in (("^", pulls > HIGHEST_PULL, 3.0), ("v", pulls < -HIGHEST_PULL, -3.0)):
-        axes.plot(centres[is_outside], np.full(int(is_outside.sum()), height), marker, color=ORANGE, ms=6)
+        axes.plot(centres[is_outside], np.full(int(is_outside.sum()), height), marker, color=SIGNAL, ms=6)
     axes.axhline(0, color="k", lw=0.8)
     axes.set(ylim=(-HIGHEST_PULL, HIGHEST_PULL), yticks=[-2, 0, 2])
     axes.set_ylabel("Pull", loc="center")
@@ -213,7 +173,9 @@ def _draw_used(axes: Axes, spectrum: Spectrum) -> None:
 
 
 def _draw_band(axes: Axes, centre: FloatArray, half: FloatArray, edges: FloatArray, label: str | None = None) -> None:
-    axes.stairs(centre + half, edges, baseline=centre - half, fill=True, color=BLUE, alpha=0.25, lw=0, label=label)
+    axes.stairs(
+        centre + half, edges, baseline=centre - half, fill=True, color=BACKGROUND, alpha=0.25, lw=0, label=label
+    )
 
 
 def _draw_points(axes: Axes, data: Histogram, heights: FloatArray, label: str) -> None:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simmorph.data.outputs import write_json
-from simmorph.evaluation.plots.style import style
+from simmorph.evaluation.plots.style import NO_HEADING, Heading, images, style
 from simmorph.limits.hepdata import write_submission
 from simmorph.limits.impacts import Impact, draw_impacts
 from simmorph.limits.inference import BANDS
-from simmorph.limits.plots import NO_HEADING, Heading, Scan, Spectrum, draw_scan, draw_spectrum
+from simmorph.limits.plots import Scan, Spectrum, draw_scan, draw_spectrum
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -88,8 +88,8 @@ def _table_of(spectrum: Spectrum) -> tuple[list[str], Any]:
 
 
 def _write_plot(path: Path, figure: Figure) -> None:
-    figure.savefig(path.with_suffix(".png"), dpi=150)
-    figure.savefig(path.with_suffix(".pdf"), metadata={"CreationDate": None})
+    for kind, content in images(figure).items():
+        path.with_name(f"{path.name}.{kind}").write_bytes(content)
 
 
 def _write_table(path: Path, header: Sequence[str], rows: Iterable[Iterable[float | str]]) -> None:

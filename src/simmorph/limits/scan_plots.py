@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import cycle
 from typing import TYPE_CHECKING, NamedTuple
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from simmorph.limits.plots import BLUE, GREEN, ORANGE, STYLE, symbol
+from simmorph.evaluation.plots.style import SERIES
+from simmorph.limits.plots import symbol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from simmorph.limits.scan import Point
 
-COLOURS = (BLUE, ORANGE, GREEN, "#CC79A7", "#56B4E9", "#E69F00")
 SIMULATED = "simulated"
 FEW = 5.0
 """A range of limits up to this factor is drawn on a linear axis, which has a number at every tick."""
@@ -61,63 +61,60 @@ def draw_strength(points: Sequence[Point], parameter: str, kind: Kind) -> Figure
     """Fitted strength and its uncertainty against luminosity: most generated events, and the simulated reference."""
     largest = max(_sizes(points))
     beta = _middle(points)
-    with mpl.rc_context(STYLE):
-        figure, axes = _figure()
-        rows = _where(points, largest, beta)
-        x, y, spread = ([getattr(it, name) for it in rows] for name in ("luminosity", "fitted", "uncertainty"))
-        low, high = np.subtract(y, spread), np.add(y, spread)
-        axes.fill_between(x, low, high, color=BLUE, alpha=0.25, lw=0, label=r"$\pm 1\sigma$")
-        axes.plot(x, y, "o-", color=BLUE, label=_size_words(largest))
-        reference = _where(points, None, beta)
-        axes.errorbar(
-            [it.luminosity * 1.03 for it in reference],
-            [it.fitted for it in reference],
-            [it.uncertainty for it in reference],
-            fmt="s", color="k", ms=4, lw=1, label=SIMULATED,
-        )  # fmt: skip
-        axes.axhline(kind.injected, color="k", lw=1, ls=":", label="injected")
-        axes.set(xscale="log", xlabel=r"Integrated luminosity [fb$^{-1}$]", ylabel=f"Fitted {symbol(parameter)}")
-        _legend(axes, kind.title(beta))
-        return figure
+    figure, axes = _figure()
+    rows = _where(points, largest, beta)
+    x, y, spread = ([getattr(it, name) for it in rows] for name in ("luminosity", "fitted", "uncertainty"))
+    low, high = np.subtract(y, spread), np.add(y, spread)
+    axes.fill_between(x, low, high, color=SERIES[0], alpha=0.25, lw=0, label=r"$\pm 1\sigma$")
+    axes.plot(x, y, "o-", color=SERIES[0], label=_size_words(largest))
+    reference = _where(points, None, beta)
+    axes.errorbar(
+        [it.luminosity * 1.03 for it in reference],
+        [it.fitted for it in reference],
+        [it.uncertainty for it in reference],
+        fmt="s", color="k", ms=4, lw=1, label=SIMULATED,
+    )  # fmt: skip
+    axes.axhline(kind.injected, color="k", lw=1, ls=":", label="injected")
+    axes.set(xscale="log", xlabel=r"Integrated luminosity [fb$^{-1}$]", ylabel=f"Fitted {symbol(parameter)}")
+    _legend(axes, kind.title(beta))
+    return figure
 
 
 def draw_limits(points: Sequence[Point], parameter: str, kind: Kind) -> Figure:
     """Median expected upper limit against luminosity, for each size of the generated sample."""
     beta = _middle(points)
-    with mpl.rc_context(STYLE):
-        figure, axes = _figure()
-        for size, colour in zip(_sizes(points), COLOURS * 9, strict=False):
-            rows = _where(points, size, beta)
-            axes.plot([it.luminosity for it in rows], [it.expected for it in rows], "o-", color=colour, ms=4,
-                      label=_size_words(size))  # fmt: skip
-        rows = _where(points, None, beta)
-        axes.plot([it.luminosity for it in rows], [it.expected for it in rows], "ks--", ms=4, label=SIMULATED)
-        axes.set(xscale="log", xlabel=r"Integrated luminosity [fb$^{-1}$]")
-        axes.set_ylabel(f"Expected upper limit on {symbol(parameter)}")
-        low, high = axes.dataLim.intervaly
-        if high > FEW * low:
-            axes.set_yscale("log")
-            _plain_numbers(axes.yaxis)
-        _legend(axes, kind.title(beta))
-        return figure
+    figure, axes = _figure()
+    for size, colour in zip(_sizes(points), cycle(SERIES), strict=False):
+        rows = _where(points, size, beta)
+        axes.plot([it.luminosity for it in rows], [it.expected for it in rows], "o-", color=colour, ms=4,
+                  label=_size_words(size))  # fmt: skip
+    rows = _where(points, None, beta)
+    axes.plot([it.luminosity for it in rows], [it.expected for it in rows], "ks--", ms=4, label=SIMULATED)
+    axes.set(xscale="log", xlabel=r"Integrated luminosity [fb$^{-1}$]")
+    axes.set_ylabel(f"Expected upper limit on {symbol(parameter)}")
+    low, high = axes.dataLim.intervaly
+    if high > FEW * low:
+        axes.set_yscale("log")
+        _plain_numbers(axes.yaxis)
+    _legend(axes, kind.title(beta))
+    return figure
 
 
 def draw_difference(points: Sequence[Point], parameter: str, kind: Kind) -> Figure:
     """What the generated background costs beside the simulated one, against its size, at the middle luminosity."""
     levels = sorted({it.luminosity for it in points})
     luminosity = levels[len(levels) // 2]
-    with mpl.rc_context(STYLE):
-        figure, axes = _figure()
-        for beta, colour in zip(sorted({it.beta for it in points}), COLOURS * 9, strict=False):
-            reference = next(it for it in _where(points, None, beta) if it.luminosity == luminosity)
-            rows = [it for size in _sizes(points) for it in _where(points, size, beta) if it.luminosity == luminosity]
-            axes.plot(_sizes(rows), [it.expected - reference.expected for it in rows], "o-",
-                      color=colour, ms=4, label=_beta_words(beta))  # fmt: skip
-        axes.axhline(0, color="k", lw=1)
-        name = symbol(parameter)
-        axes.set(xscale="log", xlabel="Generated events", ylabel=f"Limit on {name}, generated $-$ simulated")
-        _legend(axes, kind.title() + rf", at {luminosity:g} fb$^{{-1}}$")
-        return figure
+    figure, axes = _figure()
+    for beta, colour in zip(sorted({it.beta for it in points}), cycle(SERIES), strict=False):
+        reference = next(it for it in _where(points, None, beta) if it.luminosity == luminosity)
+        rows = [it for size in _sizes(points) for it in _where(points, size, beta) if it.luminosity == luminosity]
+        axes.plot(_sizes(rows), [it.expected - reference.expected for it in rows], "o-",
+                  color=colour, ms=4, label=_beta_words(beta))  # fmt: skip
+    axes.axhline(0, color="k", lw=1)
+    name = symbol(parameter)
+    axes.set(xscale="log", xlabel="Generated events", ylabel=f"Limit on {name}, generated $-$ simulated")
+    _legend(axes, kind.title() + rf", at {luminosity:g} fb$^{{-1}}$")
+    return figure
 
 
 def _plain_numbers(axis: Axis) -> None:

@@ -11,6 +11,7 @@ from matplotlib.ticker import NullFormatter
 from simmorph.evaluation.plots.style import (
     COMPARISON_STYLE,
     DOTTED,
+    NO_HEADING,
     NULL,
     SOURCE,
     TARGET,
@@ -28,13 +29,15 @@ if TYPE_CHECKING:
     from simmorph.evaluation.metrics.estimates import Estimate
     from simmorph.evaluation.verdict import Verdict
 
+LEAST_RANGE = 0.01
+"""The axis of the weights begins at this share of its largest bin or below."""
 TAIL_BOUNDS = (0.2, 0.5, 2.0, 5.0)
 FINE_TICKS = (0.4, 0.5, 0.6, 0.7, 0.8, 1.0, 1.25, 1.5, 2.0, 2.5)
 COARSE_TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
 LONGEST_NAME = 34
 
 
-def plot_roc(rocs: Mapping[str, Curve], aucs: Mapping[str, Estimate], words: str, head: Heading = Heading()) -> Figure:  # noqa: B008
+def plot_roc(rocs: Mapping[str, Curve], aucs: Mapping[str, Estimate], words: str, head: Heading = NO_HEADING) -> Figure:
     """The ROC curve of each comparison, and how far it is above the diagonal of samples that cannot be told apart."""
     figure = Figure(figsize=(5.6, 6.6))
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1.1], gridspec_kw={"hspace": 0.06})
@@ -58,7 +61,7 @@ def plot_roc(rocs: Mapping[str, Curve], aucs: Mapping[str, Estimate], words: str
     return figure
 
 
-def plot_density_ratio(found: Mapping[str, DensityRatio], head: Heading = Heading()) -> Figure:  # noqa: B008
+def plot_density_ratio(found: Mapping[str, DensityRatio], head: Heading = NO_HEADING) -> Figure:
     """How the calibrated weights of the classifier are distributed; a template that agrees has them all near 1."""
     figure = Figure(figsize=(5.6, 5.0))
     axes = figure.subplots()
@@ -74,7 +77,8 @@ def plot_density_ratio(found: Mapping[str, DensityRatio], head: Heading = Headin
         axes.set_xscale("log")
         axes.set_xlim(edges[0], edges[-1])
     axes.set_yscale("log")
-    if np.isfinite(least) and most > 0:
+    if most > 0:
+        least = min(least, LEAST_RANGE * most)
         axes.set_ylim(0.5 * least, most * (most / least) ** 0.6)
     low, high = axes.get_xlim()
     ticks = [tick for tick in (FINE_TICKS if high < FINE_TICKS[-1] else COARSE_TICKS) if low <= tick <= high]
@@ -98,7 +102,7 @@ def _tail(one: DensityRatio) -> str:
     return f"{100 * sum(tail.value for tail in tails):.2f} ± {100 * spread:.2f} %"
 
 
-def plot_regions(verdicts: Mapping[str, Verdict], head: Heading = Heading()) -> Figure:  # noqa: B008
+def plot_regions(verdicts: Mapping[str, Verdict], head: Heading = NO_HEADING) -> Figure:
     """The AUC of source and template in each region, beside that of the target against itself: the null."""
     figure = Figure(figsize=(7.4, 1.5 + 0.36 * len(verdicts)))
     axes = figure.subplots()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from simmorph.evaluation.plots.style import Heading, without_unit
+from simmorph.evaluation.plots.style import NO_HEADING, Heading, length_of, without_unit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,7 +31,7 @@ def plot_correlations(
     pearson: Mapping[str, Correlations],
     spearman: Mapping[str, Correlations],
     labels: Sequence[str],
-    head: Heading = Heading(),  # noqa: B008
+    head: Heading = NO_HEADING,
 ) -> Figure:
     """Heat maps of the target's correlations, and of what source and template differ from them by.
 
@@ -67,7 +66,7 @@ def _joined(below: FloatArray, above: FloatArray) -> FloatArray:
 
 def _panels(labels: Sequence[str], n_panels: int) -> tuple[Figure, list[Axes]]:
     """The figure and its panels of a fixed aspect, abreast if there is room, with room for the labels."""
-    room = 0.25 + 0.1 * max(_length(label) for label in labels)
+    room = 0.25 + 0.1 * max(length_of(label) for label in labels)
     side = (CELL if len(labels) <= MOST_NUMBERED else SMALL_CELL) * len(labels)
     is_abreast = len(labels) <= MOST_ABREAST
     n_rows, n_columns = (1, n_panels) if is_abreast else (n_panels, 1)
@@ -79,11 +78,6 @@ def _panels(labels: Sequence[str], n_panels: int) -> tuple[Figure, list[Axes]]:
         x, y = room + column * (side + SCALE), height - 0.65 - side - row * (side + room + 0.35)
         places.append(figure.add_axes((x / width, y / height, side / width, side / height)))
     return figure, places
-
-
-def _length(label: str) -> int:
-    """About how many letters wide a label is: a command of a formula is one, and its markup none."""
-    return len(re.sub(r"[${}_^]", "", re.sub(r"\\[a-zA-Z]+", "x", label)))
 
 
 def _draw_scale(figure: Figure, axes: Axes, image: AxesImage) -> None:

@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from simmorph.evaluation.plots.style import (
     DASHED,
+    NO_HEADING,
     NULL,
     SOLID,
     SOURCE,
@@ -37,7 +38,7 @@ LEAST_PULL, MOST_PULL = 3.5, 8.0
 """How far the panel of pulls reaches at least and at most."""
 
 
-def plot_distribution(shown: Distribution, label: str, head: Heading = Heading(), *, is_log: bool = False) -> Figure:  # noqa: B008
+def plot_distribution(shown: Distribution, label: str, head: Heading = NO_HEADING, *, is_log: bool = False) -> Figure:
     """Target, source and template of one variable, below it their ratios to the target, below that their pulls.
 
     The bands are statistical. A pull is the difference to the target over the uncertainties of both, added in squares.
@@ -57,7 +58,7 @@ def plot_distribution(shown: Distribution, label: str, head: Heading = Heading()
     return figure
 
 
-def plot_ratios(shown: Mapping[str, Distribution], head: Heading = Heading()) -> Figure:  # noqa: B008
+def plot_ratios(shown: Mapping[str, Distribution], head: Heading = NO_HEADING) -> Figure:
     """The ratio to the target of every variable in a small panel of its own.
 
     Args:

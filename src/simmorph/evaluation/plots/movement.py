@@ -8,7 +8,7 @@ import numpy as np
 
 from simmorph.evaluation.metrics.movement import displacement
 from simmorph.evaluation.plots.binned import moved_counts
-from simmorph.evaluation.plots.style import DASHED, Heading, panels_of
+from simmorph.evaluation.plots.style import DASHED, NO_HEADING, Heading, panels_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -101,7 +101,7 @@ def field_rows(field: Field, names: Sequence[str]) -> list[dict[str, float | str
     ]
 
 
-def plot_fields(fields: Mapping[tuple[str, str], Field], head: Heading = Heading()) -> Figure:  # noqa: B008
+def plot_fields(fields: Mapping[tuple[str, str], Field], head: Heading = NO_HEADING) -> Figure:
     """Arrows from where a cell's events are to where they go on average, for each pair of features by their labels."""
     figure, panels = panels_of(len(fields), (5.8, 4.7), 2)
     largest = max((float(field.distance.max(initial=0.0)) for field in fields.values()), default=0.0)
@@ -130,7 +130,7 @@ def _magnification(field: Field, width: Sequence[float]) -> float:
     return float(max((factor for factor in (1, 2, 5, 10, 20, 50, 100) if factor <= wanted), default=1))
 
 
-def plot_movement(source: Events, moved: Events, labels: Sequence[str], head: Heading = Heading()) -> Figure:  # noqa: B008
+def plot_movement(source: Events, moved: Events, labels: Sequence[str], head: Heading = NO_HEADING) -> Figure:
     """Where the map takes each feature: x against T(x), with the diagonal of events that stay."""
     figure, panels = panels_of(len(labels), (4.2, 3.9))
     for column, (axes, label) in enumerate(zip(panels, labels, strict=True)):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from simmorph.evaluation.plots.style import SOURCE, TARGET, TEMPLATE, Heading, panels_of
+from simmorph.evaluation.plots.style import NO_HEADING, SOURCE, TARGET, TEMPLATE, Heading, panels_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,7 +33,7 @@ def drawn_profiles(found: Sequence[Profile]) -> list[Profile]:
     return [one for one in found if one in chosen]
 
 
-def plot_profiles(found: Sequence[Profile], labels: Mapping[str, str], head: Heading = Heading()) -> Figure:  # noqa: B008
+def plot_profiles(found: Sequence[Profile], labels: Mapping[str, str], head: Heading = NO_HEADING) -> Figure:
     """The mean of each variable in bins of one condition, for target, source and template.
 
     Args:

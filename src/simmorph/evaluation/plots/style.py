@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,7 +19,13 @@ if TYPE_CHECKING:
     from simmorph.data.events import FloatArray
 
 TARGET, SOURCE, TEMPLATE, NULL = "#000000", "#3f90da", "#bd1f01", "#717581"
+SERIES = (SOURCE, "#ffa90e", TEMPLATE, "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", NULL, "#92dadd")
 """Colours that people with any colour vision can tell apart (M. Petroff 2021, arXiv 2107.02270)."""
+ONE_SIGMA, TWO_SIGMA = "#009E73", "#F0E442"
+"""The bands of an expected limit: green and yellow for any colour vision (M. Okabe and K. Ito 2008)."""
+DOTS_PER_INCH = 110
+LARGEST_TITLE, LETTER = 14, 0.54
+"""Points of a title that has room, and the width of a bold letter over its size."""
 DASHED, SOLID, DOTTED = (0, (5, 2)), "-", ":"
 
 HEADING, LEFT, RIGHT, BELOW, ABOVE = 0.4, 0.9, 0.12, 0.62, 0.3
@@ -44,6 +51,15 @@ class Heading(NamedTuple):
     collisions: str = ""
     region: str = ""
 
+    @classmethod
+    def of(cls, experiment: str, luminosity_fb: float | None, energy_tev: float | None, region: str = "") -> Heading:
+        """The label, what is known of luminosity and energy, and the region."""
+        # Without a root sign, for which the fonts of this style have no name and matplotlib a warning.
+        energy = f"{energy_tev:g} TeV" if energy_tev else ""
+        luminosity = rf"{luminosity_fb:g} fb$^{{-1}}$" if luminosity_fb else ""
+        collisions = f"{luminosity} ({energy})" if luminosity and energy else luminosity or energy
+        return cls(experiment, collisions, region)
+
     def over(self, axes: Axes) -> None:
         """Above one panel: experiment to the left, collisions to the right."""
         if self.experiment:
@@ -55,17 +71,17 @@ class Heading(NamedTuple):
         """Above a figure of several panels."""
         words = ", ".join(word for word in (plain(self.experiment), plain(self.region), self.collisions) if word)
         if words:
-            height = figure.get_figheight()
-            figure.suptitle(words, x=0.01, y=1 - 0.1 / height, ha="left", va="top", fontweight="bold")
+            width, height = figure.get_size_inches()
+            size = min(LARGEST_TITLE, 72 * 0.97 * width / (LETTER * length_of(words)))
+            figure.suptitle(words, x=0.01, y=1 - 0.1 / height, ha="left", va="top", fontweight="bold", fontsize=size)
+
+
+NO_HEADING = Heading()
 
 
 def heading(settings: EvaluateSettings, region: str = "") -> Heading:
     """The heading of a recipe's plots."""
-    # Without a root sign, for which the fonts of this style have no name and matplotlib a warning.
-    energy = f"{settings.energy_tev:g} TeV" if settings.energy_tev else ""
-    luminosity = rf"{settings.luminosity_fb:g} fb$^{{-1}}$" if settings.luminosity_fb else ""
-    collisions = f"{luminosity} ({energy})" if luminosity and energy else luminosity or energy
-    return Heading(settings.label, collisions, region)
+    return Heading.of(settings.label, settings.luminosity_fb, settings.energy_tev, region)
 
 
 def plain(text: str) -> str:
@@ -97,6 +113,17 @@ def style() -> Iterator[None]:
         yield
 
 
+def images(figure: Figure) -> dict[str, bytes]:
+    """A figure as `png` and, without the time of writing, as `pdf`."""
+    return {kind: _image(figure, kind, metadata) for kind, metadata in (("png", None), ("pdf", {"CreationDate": None}))}
+
+
+def _image(figure: Figure, kind: str, metadata: Mapping[str, Any] | None) -> bytes:
+    file = io.BytesIO()
+    figure.savefig(file, format=kind, dpi=DOTS_PER_INCH, metadata=metadata)
+    return file.getvalue()
+
+
 def label_of(name: str, given: Mapping[str, str]) -> str:
     """The axis label of a variable: as given, or a known quantity with its unit, or its name."""
     if name in given:
@@ -118,6 +145,11 @@ def label_of(name: str, given: Mapping[str, str]) -> str:
         if match:
             return label.format(*match.groups())
     return name
+
+
+def length_of(text: str) -> int:
+    """About how many letters wide a text is: a command of a formula is one, and its markup none."""
+    return len(re.sub(r"[${}_^]", "", re.sub(r"\\[a-zA-Z]+", "x", text)))
 
 
 def without_unit(label: str) -> str:

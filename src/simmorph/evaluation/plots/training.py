@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from simmorph.evaluation.plots.style import DASHED, DOTTED, NULL, SOURCE, TEMPLATE, Heading, panels_of
+from simmorph.evaluation.plots.style import DASHED, DOTTED, NO_HEADING, NULL, SOURCE, TEMPLATE, Heading, panels_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ FAR_ABOVE = 50.0
 """A first loss this many times the lowest would press all others onto the axis."""
 
 
-def plot_losses(histories: Mapping[str, Mapping[str, Any]], head: Heading = Heading()) -> Figure:  # noqa: B008
+def plot_losses(histories: Mapping[str, Mapping[str, Any]], head: Heading = NO_HEADING) -> Figure:
     """The loss of each epoch, one panel for each stage of training, the epoch marked whose weights were kept.
 
     Args:
@@ -39,7 +39,7 @@ def plot_losses(histories: Mapping[str, Mapping[str, Any]], head: Heading = Head
     return figure
 
 
-def plot_trajectories(history: Mapping[str, Any], stage: str, head: Heading = Heading()) -> Figure:  # noqa: B008
+def plot_trajectories(history: Mapping[str, Any], stage: str, head: Heading = NO_HEADING) -> Figure:
     """The loss of each epoch, and below it one panel for each observed quantity; a constraint with its bound.
 
     Args:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from simmorph.evaluation.report.tables import Cell, Table
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -24,12 +26,13 @@ KINDS = {
 }
 
 
-def history_rows(history: Mapping[str, Any]) -> list[list[str]]:
+def history_table(history: Mapping[str, Any]) -> Table:
     """One row for each stage of the training."""
-    return [
+    rows: list[list[Cell]] = [
         [stage, str(record["epochs"]), str(record["best_epoch"] or ""), f"{record['seconds']:.1f}"]
         for stage, record in history.items()
     ]
+    return Table("Stages of training.", ["stage", "epochs", "epoch kept", "seconds"], rows)
 
 
 def model_in_words(model: Mapping[str, Any], history: Mapping[str, Any]) -> dict[str, Any]:
@@ -84,14 +87,14 @@ def _sample(record: Mapping[str, Any]) -> str:
     return f"{record['n_events']:,} events, sum of weights {record['sum_of_weights']:,.6g}, from {files}"
 
 
-def _variables(model: Mapping[str, Any]) -> list[list[str]]:
+def _variables(model: Mapping[str, Any]) -> Table:
     """One row for each variable: its range in training, and its steps in words."""
     chains = {
         chain["name"]: chain
         for part in ("features", "context")
         for chain in model["preprocessing"].get(part, {}).get("chains", [])
     }
-    return [
+    rows: list[list[Cell]] = [
         [
             variable["name"],
             role,
@@ -103,6 +106,7 @@ def _variables(model: Mapping[str, Any]) -> list[list[str]]:
         for part, role in (("features", "feature"), ("context", "context"))
         for variable in model[part]
     ]
+    return Table("", ["variable", "role", "unit", "from", "to", "what is done to it first"], rows)
 
 
 def _chain(chain: Mapping[str, Any] | None) -> str:
@@ -113,21 +117,23 @@ def _chain(chain: Mapping[str, Any] | None) -> str:
     return relative + steps + (" (proposed)" if chain["proposed"] else "")
 
 
-def cutflow_rows(lines: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+def cutflow_table(path: str, lines: Sequence[Mapping[str, Any]]) -> Table:
     """What `simmorph select` has kept of one file: events, sum of weights, and the share that passes each cut."""
-    rows, before = [], lines[0]["events"]
+    rows: list[list[Cell]] = []
+    before = lines[0]["events"]
     for line in lines:
         passed = f"{line['events'] / before:.1%}" if before else "-"
         error = line["sum_squares"] ** 0.5
         rows.append([line["cut"], f"{line['events']:,}", f"{line['weighted']:,.6g} ± {error:.3g}", passed])
         before = line["events"]
-    return rows
+    return Table(path, ["cut", "events", "sum of weights", "passed"], rows)
 
 
-def file_rows(samples: Mapping[str, Mapping[str, str | None]]) -> list[list[str]]:
+def files_table(samples: Mapping[str, Mapping[str, str | None]]) -> Table:
     """One row for each file that was read, with its hash."""
-    return [
+    rows: list[list[Cell]] = [
         [sample, path, sha256 or "on a server, not hashed"]
         for sample, files in samples.items()
         for path, sha256 in files.items()
     ]
+    return Table("Files that were read.", ["sample", "file", "sha256"], rows)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simmorph.evaluation.metrics.registry import DISTANCES
-from simmorph.evaluation.report.model import cutflow_rows, file_rows, history_rows, model_in_words
+from simmorph.evaluation.report.model import cutflow_table, files_table, history_table, model_in_words
 from simmorph.evaluation.report.rendering import rendered
 from simmorph.evaluation.verdict import DIFFERS, IN_TENSION, TENSION, WITHIN_NOISE, chance_of_tension
 
@@ -102,11 +102,11 @@ def page(
         pictures=pictures,
         collisions=collisions,
         held_out=report["held_out"],
-        history=history_rows(history),
+        history=history_table(history) if history else None,
         model=model_in_words(report["model"], history) if report.get("model") else None,
-        cutflow={path: cutflow_rows(lines) for path, lines in report.get("cutflow", {}).items()},
+        cutflow=[cutflow_table(path, lines) for path, lines in report.get("cutflow", {}).items()],
         provenance=report["provenance"],
-        files=file_rows(report["provenance"]["files"]),
+        files=files_table(report["provenance"]["files"]),
     )
 
 

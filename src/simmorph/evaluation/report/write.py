@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from simmorph.evaluation.plots.binned import Distribution, distribution
 from simmorph.evaluation.plots.classifier import plot_regions
-from simmorph.evaluation.plots.style import heading, style
+from simmorph.evaluation.plots.style import heading, images, style
 from simmorph.evaluation.plots.training import (
     loss_rows,
     observed_stages,
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from simmorph.config.evaluation import EvaluateSettings
     from simmorph.evaluation.comparison import RegionResult
     from simmorph.evaluation.report.drawn import Rows
-
-DOTS_PER_INCH = 110
 
 
 def write_report(
@@ -128,12 +126,12 @@ def _picture(folder: Path, drawn: Drawn) -> Picture:
 
 def _saved(path: Path, figure: Figure, rows: Rows) -> bytes:
     """Save a plot as PNG and PDF with its numbers beside it; returns the PNG."""
-    figure.savefig(path.with_name(path.name + ".pdf"), metadata={"CreationDate": None})
-    image = path.with_name(path.name + ".png")
-    figure.savefig(image, dpi=DOTS_PER_INCH)
+    drawn = images(figure)
+    for kind, content in drawn.items():
+        path.with_name(f"{path.name}.{kind}").write_bytes(content)
     if rows:
         with path.with_name(path.name + ".csv").open("w", newline="") as file:
             writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
             writer.writeheader()
             writer.writerows(rows)
-    return image.read_bytes()
+    return drawn["png"]

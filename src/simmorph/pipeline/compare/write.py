@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -11,17 +10,16 @@ import numpy as np
 from simmorph import __version__
 from simmorph.data.outputs import whole_file
 from simmorph.evaluation.plots.frontier import plot_frontier, points_of
-from simmorph.evaluation.plots.style import style
+from simmorph.evaluation.plots.style import images, style
 from simmorph.evaluation.report.drawn import file_name
 from simmorph.evaluation.report.ranking import METRICS_CAPTION, ranking_of
 from simmorph.evaluation.report.ranking_page import RankingPage
+from simmorph.evaluation.report.tables import Cell, Table
 from simmorph.pipeline.compare.inputs import main_region, regions_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
-
-    from matplotlib.figure import Figure
 
     from simmorph.config.compare import CompareRecipe
     from simmorph.evaluation.report.ranking import Ranking
@@ -29,7 +27,6 @@ if TYPE_CHECKING:
     from simmorph.pipeline.compare.inputs import CompareInputs
 
 RESULT = "compare.json"
-DOTS_PER_INCH = 110
 
 
 def report_of(
@@ -110,25 +107,18 @@ def _frontier(recipe: CompareRecipe, rows: Sequence[Ranked], region: str, file: 
     where = f"region {region}" if len(regions_of(recipe)) > 1 else ""
     with style():
         figure = plot_frontier(rows, region, inputs, ", ".join(filter(None, [recipe.judge.label, where])))
-        drawn = {f"{file}.{kind}": _drawn(figure, kind) for kind in ("png", "pdf")}
+        drawn = {f"{file}.{kind}": content for kind, content in images(figure).items()}
     return {**drawn, f"{file}.csv": _frontier_csv(rows, region, inputs).encode()}
-
-
-def _drawn(figure: Figure, kind: str) -> bytes:
-    file = io.BytesIO()
-    figure.savefig(file, format=kind, dpi=DOTS_PER_INCH, metadata={"CreationDate": None} if kind == "pdf" else None)
-    return file.getvalue()
 
 
 def _frontier_csv(rows: Sequence[Ranked], region: str, inputs: str) -> str:
     """The numbers behind the plot."""
-    lines = ["method,movement,movement spread,auc,auc spread,auc uncertainty"]
+    cells: list[list[Cell]] = []
     for point in points_of(rows, region, inputs):
         moved = [point.movement.mean, point.movement.spread] if point.movement else [float("nan")] * 2
         numbers = [*moved, point.auc.mean, point.auc.spread, point.auc.uncertainty]
-        name = '"' + point.title.replace('"', '""') + '"'
-        lines.append(",".join([name, *(f"{number:.8g}" if np.isfinite(number) else "" for number in numbers)]))
-    return "\n".join(lines) + "\n"
+        cells.append([point.title, *(number if np.isfinite(number) else None for number in numbers)])
+    return Table("", ["method", "movement", "movement spread", "auc", "auc spread", "auc uncertainty"], cells).to_csv()
 
 
 def _what(recipe: CompareRecipe, shown: Sequence[RegionScore]) -> str:

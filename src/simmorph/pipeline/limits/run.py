@@ -10,6 +10,7 @@ from simmorph.config.recipe import Recipe, load_any_recipe, required
 from simmorph.data.ntuples import expand_inputs, is_url
 from simmorph.data.outputs import refuse_existing, sha256_of, whole_folder, write_provenance
 from simmorph.errors import ConfigError, InputError
+from simmorph.evaluation.plots.style import Heading
 from simmorph.limits.building import CHANNEL, with_bounds, workspace_of_channels
 from simmorph.limits.impacts import Impact, impacts
 from simmorph.limits.inference import (
@@ -23,7 +24,7 @@ from simmorph.limits.inference import (
     warnings_of,
 )
 from simmorph.limits.likelihood import ENGINES, Data
-from simmorph.limits.plots import Heading, scan_of
+from simmorph.limits.plots import scan_of
 from simmorph.limits.report import WORKSPACE, Report
 from simmorph.limits.spectra import spectra_of, spectra_of_bins
 from simmorph.limits.templates import Defaults, Templates, read_channels

@@ -11,6 +11,7 @@ from simmorph.config.recipe import required
 from simmorph.config.studies import ScanSettings
 from simmorph.data.outputs import refuse_existing, whole_folder, write_json, write_provenance
 from simmorph.errors import ConfigError
+from simmorph.evaluation.plots.style import images, style
 from simmorph.limits.scan import GridPoint, Point, scan_points
 from simmorph.limits.scan_plots import Kind, draw_difference, draw_limits, draw_strength
 from simmorph.limits.templates import Defaults, Reader
@@ -166,10 +167,10 @@ def _write(result: ScanResult, output: Path, inputs: Mapping[str, str], *, force
     kind = Kind(result.beta_type, result.amplification, result.injected)
     with whole_folder(output, force=force, marker=TABLE) as folder:
         figures = {"strength": draw_strength, "limit": draw_limits, "difference": draw_difference}
-        for name, draw in figures.items():
-            figure = draw(result.points, result.parameter, kind)
-            figure.savefig(folder / f"scan-{name}.png", dpi=150)
-            figure.savefig(folder / f"scan-{name}.pdf", metadata={"CreationDate": None})
+        with style():
+            for name, draw in figures.items():
+                for suffix, content in images(draw(result.points, result.parameter, kind)).items():
+                    (folder / f"scan-{name}.{suffix}").write_bytes(content)
         with (folder / "scan.csv").open("w", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow([*Point._fields, "difference", *KIND])
