@@ -10,9 +10,13 @@ from itertools import groupby, zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
 from sphinx.ext.apidoc import main as write_api
 
 import simmorph
+from simmorph.cli.main import COMMANDS
+from simmorph.cli.main import simmorph as group
+from simmorph.config.documents import Section
 from simmorph.methods import METHODS
 
 if TYPE_CHECKING:
@@ -31,14 +35,15 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
-    "sphinx_click",
     "sphinx_copybutton",
 ]
 html_theme = "furo"
 html_title = f"simmorph {version}"
 html_theme_options = {"source_repository": SOURCE_URL, "source_branch": "main", "source_directory": "docs/"}
 html_show_sourcelink = False
+html_copy_source = False
 exclude_patterns = ["_templates"]
+suppress_warnings = ["ref.python"]  # annotations give the short name of a class, which another module may use too
 default_role = "code"
 myst_heading_anchors = 3
 napoleon_use_ivar = True
@@ -66,6 +71,17 @@ def linked(text: str) -> str:
     return LINK.sub(link, text)
 
 
+def commands() -> str:
+    """The help of every command, in the order of an analysis."""
+    context = click.Context(group, info_name="simmorph", terminal_width=100)
+    texts = ((name, group.get_command(context, name)) for name in COMMANDS)
+    return "\n".join(
+        f"## {name}\n\n```text\n{command.get_help(click.Context(command, context, name, terminal_width=100))}\n```\n"
+        for name, command in texts
+        if command is not None
+    )
+
+
 def methods() -> str:
     """Every method, in the order of METHODS."""
     return "\n".join(
@@ -76,11 +92,11 @@ def methods() -> str:
 
 
 def fill(_app: Sphinx, page: str, text: list[str]) -> None:
-    """Put a file of the project, or every method, where its page is."""
+    """Put a file of the project, every command or every method where its page is."""
     if page in SHARED:
         text[0] = f"{linked((ROOT / SHARED[page]).read_text())}\n{text[0]}"
-    elif page == "methods":
-        text[0] += methods()
+    elif page in {"commands", "methods"}:
+        text[0] += commands() if page == "commands" else methods()
 
 
 def marked(text: str) -> str:
@@ -93,8 +109,8 @@ def marked(text: str) -> str:
 
 def restructured(lines: list[str]) -> Iterator[str]:
     """The lines of a docstring, which is written as it reads in a terminal, as reStructuredText."""
-    for blank, group in groupby(lines, key=lambda line: not line.strip()):
-        paragraph = list(group)
+    for blank, found in groupby(lines, key=lambda line: not line.strip()):
+        paragraph = list(found)
         start = paragraph[0].lstrip()
         if blank or start.startswith(">>>"):
             yield from paragraph
@@ -109,6 +125,15 @@ def prepare(_app: Sphinx, what: str, _name: str, _thing: Any, _options: Any, lin
     is_field = bool(lines) and lines[0].startswith("Alias for field number")
     first = [""] if what in {"attribute", "data", "property"} else []
     lines[:] = [] if is_field else [*first, *restructured(lines)]
+
+
+def shorten(
+    _app: Sphinx, _what: str, _name: str, thing: Any, _options: Any, signature: str | None, returns: str | None
+) -> tuple[str | None, str | None]:
+    """The signature without the bounds of numbers; none for a block of YAML, whose keys follow one by one."""
+    if isinstance(thing, type) and issubclass(thing, Section):
+        return "", returns
+    return signature and re.sub(r"Annotated\[(.*?), FieldInfo\(.*?\]\)\]", r"\1", signature), returns
 
 
 def write_api_pages(_app: Sphinx) -> None:
@@ -128,3 +153,4 @@ def setup(app: Sphinx) -> None:
     app.connect("builder-inited", write_api_pages)
     app.connect("source-read", fill)
     app.connect("autodoc-process-docstring", prepare, priority=400)
+    app.connect("autodoc-process-signature", shorten)
