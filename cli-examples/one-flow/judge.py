@@ -13,22 +13,23 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.metrics import roc_auc_score
 
 from simmorph.data.events import Events
 from simmorph.data.ntuples import read_columns
 from simmorph.data.splits import HOLDOUT, part_of
+from simmorph.data.trees import Rows, TreeShape, grow
+from simmorph.evaluation.metrics.c2st import rank_auc
 from simmorph.model import Model
 
 SHAPES, KINEMATICS = ["v1A", "v2A", "v1B", "v2B"], ["pt", "eta", "noise"]
+TREES = TreeShape(trees=150, leaves=127, leaf_events=50, shrinkage=0.05)
 TRUTH = [f"truth_{name}_as_target" for name in SHAPES]
 
 
 def main(folder: Path) -> None:
     folders = [path for path in sorted(folder.glob("compare/models/*-0-*")) if path.is_dir()]
     models = {path.name.rsplit("-", 2)[0]: Model.load(path) for path in folders}
-    training = next(iter(models.values())).card.training
+    training = next(iter(models.values())).card.learning.training
     samples = {}
     for name in ("source", "target"):
         columns = read_columns([str(folder / "toy" / f"{name}.root")], "events", [*SHAPES, *KINEMATICS, *TRUTH])
@@ -61,15 +62,13 @@ def events_of(columns: dict[str, np.ndarray], shapes: list[str]) -> Events:
 def auc(template: Events, target: Events, columns: slice) -> float:
     """Of the second half of both samples, by trees that have learnt from the first half."""
     samples = [np.hstack([events.features, events.context])[:, columns] for events in (template, target)]
-    inputs, labels = np.vstack(samples), np.repeat([1, 0], [len(sample) for sample in samples])
+    inputs, labels = np.vstack(samples), np.repeat([True, False], [len(sample) for sample in samples])
     weights = np.concatenate([events.weights / events.weights.mean() for events in (template, target)])
-    order = np.random.default_rng(1).permutation(len(inputs))
-    learn, judge = np.array_split(order, 2)
-    trees = HistGradientBoostingClassifier(
-        max_iter=150, max_leaf_nodes=127, min_samples_leaf=50, learning_rate=0.05, early_stopping=False, random_state=1
-    )
-    trees.fit(inputs[learn], labels[learn], sample_weight=weights[learn])
-    return float(roc_auc_score(labels[judge], trees.decision_function(inputs[judge]), sample_weight=weights[judge]))
+    learn, judge = np.array_split(np.random.default_rng(1).permutation(len(inputs)), 2)
+    scores = grow(Rows(inputs[learn], labels[learn], weights[learn]), TREES).scores(inputs[judge])
+    of_template, of_target = labels[judge], ~labels[judge]
+    weights = weights[judge]
+    return rank_auc(scores[of_template], weights[of_template], scores[of_target], weights[of_target]).value
 
 
 if __name__ == "__main__":

@@ -133,7 +133,7 @@ def test_help_answers_at_once() -> None:
 
 @pytest.mark.parametrize("name", ["", *COMMANDS])
 def test_help_imports_nothing_heavy(name: str) -> None:
-    heavy = "{'torch', 'uproot', 'pyhf', 'matplotlib', 'sklearn', 'scipy'}"
+    heavy = "{'torch', 'uproot', 'pyhf', 'matplotlib', 'sklearn', 'scipy', 'xgboost'}"
     code = (
         "import sys; from simmorph.cli.main import run; "
         f"run({[part for part in (name, '--help') if part]!r}); print('HEAVY', {heavy} & set(sys.modules))"

@@ -1,15 +1,16 @@
-"""The trees are scikit-learn's to the last digit, and their weights are the known likelihood ratio."""
+"""The weights of boosted trees are the known likelihood ratio."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.special import ndtr
 
 from simmorph.config.training import TrainingSettings
 from simmorph.data.events import Events
+from simmorph.data.trees import Rows, TreeShape, grow
 from simmorph.methods.bdt import BoostedTrees
-from simmorph.methods.reweighting import Halves
-from simmorph.methods.trees import TreeRatio, TreeShape, _edges, _Labelled
+from simmorph.methods.trees import TreeRatio
 from simmorph.neural.training import Training
 
 HOW = Training(TrainingSettings(device="cpu", holdout=0))
@@ -20,21 +21,18 @@ def shifted(n_events: int, shift: float, seed: int, n_features: int = 1) -> Even
 
 
 @pytest.mark.parametrize("leaves", [4, 40])
-def test_scores_are_those_of_scikit_learn(leaves: int) -> None:
-    source, target = shifted(4000, 0.0, 1, 3), shifted(3000, 0.4, 2, 3)
-    target = target.with_weights(np.random.default_rng(3).uniform(0.2, 3, len(target)))
-    target.features[:, 2] = np.round(target.features[:, 2])
-    nothing = source[:0]
-    ratio = TreeRatio(3, TreeShape(trees=30, leaves=leaves, leaf_events=20, shrinkage=0.2))
-    ratio.learn(Halves(source, nothing), Halves(target, nothing), HOW, "fit")
-    data = _Labelled.of(source, target)
-    edges = [_edges(column, data.weights) for column in data.inputs.T]
-    classifier = ratio.grown(data.binned(edges), HOW.seed)
-    assert classifier.max_leaf_nodes == leaves
-    everywhere = data._replace(inputs=np.concatenate([data.inputs, 3 * data.inputs]))
-    expected = classifier.decision_function(everywhere.binned(edges).inputs)
+def test_the_tables_score_like_the_trees_that_filled_them(leaves: int) -> None:
+    rng = np.random.default_rng(3)
+    inputs = rng.normal(size=(4000, 3))
+    inputs[:, 2] = np.round(inputs[:, 2])
+    shape = TreeShape(trees=30, leaves=leaves, leaf_events=20, shrinkage=0.2)
+    forest = grow(Rows(inputs, rng.random(4000) < ndtr(inputs.prod(axis=1)), rng.uniform(0.5, 1.5, 4000)), shape)
+    assert leaves / 2 < max(len(nodes) for nodes in forest.nodes()) / 2 <= leaves
+    ratio, everywhere = TreeRatio(shape), np.concatenate([inputs, 3 * inputs])
+    ratio.take(forest)
+    expected = forest.scores(everywhere)
     assert np.ptp(expected) > 2
-    np.testing.assert_allclose(ratio.log_ratio(everywhere.inputs), expected, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(ratio.log_ratio(everywhere), expected, rtol=0, atol=2e-6)
 
 
 def test_trees_after_the_lowest_validation_loss_are_dropped() -> None:
@@ -57,14 +55,3 @@ def test_factors_are_the_density_ratio_whatever_the_sizes_of_the_samples(calibra
     factors = method.transform(Events.of(grid[:, None])).weights
     np.testing.assert_allclose(factors, np.exp(0.5 * grid - 0.125), rtol=0.25)
     assert np.abs(factors / np.exp(0.5 * grid - 0.125) - 1).mean() < 0.08
-
-
-def test_two_trainings_give_the_same_bits_with_any_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    source, target = shifted(3000, 0.0, 1, 3), shifted(3000, 0.4, 2, 3)
-    weights = []
-    for threads in ("1", "4"):
-        monkeypatch.setenv("OMP_NUM_THREADS", threads)
-        method = BoostedTrees(3, 0, trees=20)
-        method.fit(source, target, HOW)
-        weights.append(method.transform(source).weights)
-    np.testing.assert_array_equal(weights[0], weights[1])

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from simmorph.data.splits import uniform_of
+from simmorph.data.trees import Rows, TreeShape, grow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 N_FOLDS = 5
 FIRST_NEIGHBOURS = 32
 NOTABLE_SIGMAS = 3.0
+TREES = TreeShape(trees=100, leaves=16, leaf_events=50, shrinkage=0.1)
 _FOLDS_STREAM = 0x5349_474E
 
 
@@ -228,9 +230,6 @@ def _scaled(weights: FloatArray, wanted: FloatArray) -> FloatArray:
 
 def _out_of_fold(inputs: FloatArray, values: FloatArray, ids: IntArray, seed: int) -> FloatArray:
     """The mean value at each event's inputs, from the other folds."""
-    from sklearn.ensemble import HistGradientBoostingRegressor  # noqa: PLC0415
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # noqa: PLC0415
-
     scale = float(np.mean(np.abs(values)))
     fold = (uniform_of(ids, seed, _FOLDS_STREAM) * N_FOLDS).astype(np.int64)
     means = np.full(len(values), float(np.mean(values)))
@@ -238,12 +237,8 @@ def _out_of_fold(inputs: FloatArray, values: FloatArray, ids: IntArray, seed: in
         left_out = fold == number
         if left_out.all():
             break
-        trees = HistGradientBoostingRegressor(
-            max_leaf_nodes=16, min_samples_leaf=50, early_stopping=False, random_state=seed % 2**32
-        )
-        with threadpool_limits(1):  # sums in another order would be other trees
-            trees.fit(inputs[~left_out], values[~left_out] / scale)
-            means[left_out] = scale * trees.predict(inputs[left_out])
+        rows = Rows(inputs[~left_out], values[~left_out] / scale, np.ones(int(np.count_nonzero(~left_out))))
+        means[left_out] = scale * grow(rows, TREES, objective="reg:squarederror").scores(inputs[left_out])
     return means
 
 

@@ -7,8 +7,9 @@ from typing import Annotated
 from pydantic import Field
 
 from simmorph.config.training import PositiveFloat, PositiveInt  # noqa: TC001 - read from the signature
+from simmorph.data.trees import TreeShape
 from simmorph.methods.reweighting import Calibration, Reweighting
-from simmorph.methods.trees import TreeRatio, TreeShape
+from simmorph.methods.trees import TreeRatio
 
 
 class BoostedTrees(Reweighting):
@@ -23,7 +24,7 @@ class BoostedTrees(Reweighting):
         n_context: number of context variables.
         trees: how many are grown at most.
         leaves: leaves of a tree.
-        leaf_events: least number of training events in a leaf.
+        leaf_events: least number of training events in a leaf, by their weights.
         shrinkage: part of each tree that is taken.
         calibration: isotonic, or none: the trees of all events, whose output is taken at its word.
         folds: how many forests there are for calibration; each learns from all events but its fold.
@@ -49,4 +50,4 @@ class BoostedTrees(Reweighting):
     ) -> None:
         shape = TreeShape(trees, leaves, leaf_events, shrinkage)
         n_folds = folds if calibration == "isotonic" else 1
-        super().__init__(n_features, n_context, lambda size: TreeRatio(size, shape), n_folds, max_factor)
+        super().__init__(n_features, n_context, lambda _: TreeRatio(shape), n_folds, max_factor)

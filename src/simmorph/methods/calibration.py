@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
+from scipy.optimize import isotonic_regression
 from torch import nn
 
 from simmorph.errors import InputError
@@ -98,9 +99,7 @@ def _levels(source: tuple[FloatArray, FloatArray], target: tuple[FloatArray, Flo
 
 def _steps(levels: _Blocks) -> _Blocks:
     """The steps of the isotonic regression."""
-    from sklearn.isotonic import isotonic_regression  # noqa: PLC0415 - a second that few commands need
-
-    fitted = isotonic_regression(levels.target / (2 * levels.share), sample_weight=levels.share)
+    fitted = isotonic_regression(levels.target / (2 * levels.share), weights=levels.share).x
     return levels.joined(np.flatnonzero(np.concatenate([[True], fitted[1:] != fitted[:-1]])))
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from simmorph.data.events import BoolArray, Events, FloatArray
+from simmorph.data.trees import Rows, TreeShape, grow
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,15 +21,9 @@ if TYPE_CHECKING:
     from simmorph.neural.networks import Perceptron
     from simmorph.neural.samples import Batch
 
-N_TREES = 60
-LEARNING_RATE = 0.2
-LEAVES_PER_TREE = 8
-EVENTS_PER_LEAF = 50
-MOST_DEEP_TREES = 500
-DEEP_LEARNING_RATE = 0.1
-DEPTH = 8
+SHALLOW = TreeShape(trees=60, leaves=8, leaf_events=50, shrinkage=0.2)
+DEEP = TreeShape(trees=500, leaves=0, leaf_events=50, shrinkage=0.1, depth=8)
 PATIENCE = 30
-N_BINS = 200
 STOPPING_SHARE = 0.2
 """Share of the events that a classifier is trained with that tell when to stop: never those that it judges."""
 STOPPING: dict[str, Any] = {"validation": STOPPING_SHARE, "holdout": 0.0}
@@ -65,14 +60,7 @@ Scorer = Callable[[Trial], FloatArray]
 
 def trees(trial: Trial) -> FloatArray:
     """60 trees of 8 leaves, not stopped early: quick, and hard to fool by noise."""
-    options = {
-        "max_iter": N_TREES,
-        "learning_rate": LEARNING_RATE,
-        "max_leaf_nodes": LEAVES_PER_TREE,
-        "min_samples_leaf": EVENTS_PER_LEAF,
-        "early_stopping": False,
-    }
-    return _boosted(trial, options)
+    return grow(_rows(trial, trial.shown), SHALLOW).scores(trial.inputs[trial.left_out])
 
 
 def deep_trees(trial: Trial) -> FloatArray:
@@ -80,39 +68,13 @@ def deep_trees(trial: Trial) -> FloatArray:
 
     (Daumann et al., Comput. Softw. Big Sci. 8 (2024) 15, arXiv 2403.18582: up to 999 trees of depth 10.)
     """
-    options = {
-        "max_iter": MOST_DEEP_TREES,
-        "learning_rate": DEEP_LEARNING_RATE,
-        "max_depth": DEPTH,
-        "max_leaf_nodes": None,
-        "min_samples_leaf": EVENTS_PER_LEAF,
-        "early_stopping": True,
-        "validation_fraction": STOPPING_SHARE,
-        "n_iter_no_change": PATIENCE,
-    }
-    return _boosted(trial, options)
+    stopping = np.random.default_rng(trial.seed).random(len(trial.inputs)) < STOPPING_SHARE
+    parts = _rows(trial, trial.shown & ~stopping), _rows(trial, trial.shown & stopping)
+    return grow(parts[0], DEEP, parts[1], PATIENCE).scores(trial.inputs[trial.left_out])
 
 
-def _boosted(trial: Trial, options: dict[str, Any]) -> FloatArray:
-    from sklearn.ensemble import HistGradientBoostingClassifier  # noqa: PLC0415
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # noqa: PLC0415
-
-    shown, binned = trial.shown, _binned(trial.inputs)
-    classifier = HistGradientBoostingClassifier(random_state=trial.seed, **options)
-    # Trees this small gain little from threads, and lose much where other work keeps the cores busy.
-    with threadpool_limits(1):
-        classifier.fit(binned[shown], trial.labels[shown], sample_weight=trial.weights[shown])
-        return np.asarray(classifier.decision_function(binned[trial.left_out]))
-
-
-def _binned(inputs: FloatArray) -> FloatArray:
-    """The number of the quantile that each value lies in, for both samples together.
-
-    The trees would bin them likewise, but scikit-learn takes several times as long to find the edges of more than 255
-    values with weights as to grow the trees.
-    """
-    steps = np.linspace(0, 1, N_BINS + 1)[1:-1]
-    return np.column_stack([np.searchsorted(np.unique(np.quantile(x, steps)), x) for x in inputs.T]).astype(np.float64)
+def _rows(trial: Trial, chosen: BoolArray) -> Rows:
+    return Rows(trial.inputs[chosen], trial.labels[chosen], trial.weights[chosen])
 
 
 def _network(trial: Trial, hidden: tuple[int, ...], settings: dict[str, Any]) -> FloatArray:
