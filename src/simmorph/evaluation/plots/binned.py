@@ -174,23 +174,24 @@ def _between_stretches(gaps: list[FloatArray], low: float, high: float, narrowes
 def _merged(target: Events, column: int, edges: FloatArray) -> FloatArray:
     """The edges without those that leave too few of the target's events in the bins towards either end."""
     counted = _counts(target, column, edges)
-    kept = _kept_from_start(counted.values, counted.variances)
-    kept &= _kept_from_start(counted.values[::-1], counted.variances[::-1])[::-1]
+    fullest = int(np.argmax(counted.values))
+    below, above = slice(fullest), slice(None, fullest, -1)
+    kept = np.ones(len(edges), np.bool_)
+    kept[1 : fullest + 1] = _is_enough(counted.values[below], counted.variances[below])
+    kept[-2:fullest:-1] = _is_enough(counted.values[above], counted.variances[above])
     return edges[kept]
 
 
-def _kept_from_start(values: FloatArray, variances: FloatArray) -> BoolArray:
-    """(n_bins + 1,), the edges to keep so that bins have enough up to a well filled one, or the fullest."""
-    kept = np.ones(len(values) + 1, np.bool_)
+def _is_enough(values: FloatArray, variances: FloatArray) -> BoolArray:
+    """(n_bins,), whether a merged bin may end here, counted from an end; behind a well filled one any may."""
+    kept = np.ones(len(values), np.bool_)
     total = variance = 0.0
-    for number in range(int(np.argmax(values))):
-        value, squares = values[number], variances[number]
+    for number, (value, squares) in enumerate(zip(values, variances, strict=True)):
         if value > 0 and value**2 >= WELL_FILLED * FEWEST_IN_TAIL * squares:
             break
         total, variance = total + value, variance + squares
-        is_enough = total > 0 and total**2 >= FEWEST_IN_TAIL * variance
-        kept[number + 1] = is_enough
-        if is_enough:
+        kept[number] = total > 0 and total**2 >= FEWEST_IN_TAIL * variance
+        if kept[number]:
             total = variance = 0.0
     return kept
 

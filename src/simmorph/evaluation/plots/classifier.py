@@ -76,8 +76,8 @@ def plot_density_ratio(found: Mapping[str, DensityRatio], head: Heading = NO_HEA
         least, most = min(least, float(positive.min(initial=np.inf))), max(most, float(values.max(initial=0.0)))
         axes.set_xscale("log")
         axes.set_xlim(edges[0], edges[-1])
-    axes.set_yscale("log")
     if most > 0:
+        axes.set_yscale("log")
         least = min(least, LEAST_RANGE * most)
         axes.set_ylim(0.5 * least, most * (most / least) ** 0.6)
     low, high = axes.get_xlim()
