@@ -5,14 +5,16 @@ from __future__ import annotations
 import platform
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
-from typing import TYPE_CHECKING, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from simmorph import __version__
 from simmorph.card import FileRecord, ModelCard, Probe, SampleRecord, Variable, identity_of
+from simmorph.data.columns import columns_of, length_of, with_columns
 from simmorph.data.events import Events
-from simmorph.data.morphed import NON_FINITE, OUT_OF_RANGE
+from simmorph.data.morphed import NON_FINITE, OUT_OF_RANGE, float_type, new_columns, score_of
 from simmorph.data.preprocessing.chain import Preprocessing
 from simmorph.data.preprocessing.proposal import propose_context_steps
 from simmorph.data.signed_weights import treated
@@ -25,10 +27,12 @@ from simmorph.neural.training import Training
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from simmorph.config.learning import Learning
     from simmorph.config.training import NegativeWeights
+    from simmorph.data.columns import AnyColumns
     from simmorph.data.events import BoolArray, FloatArray, IntArray
     from simmorph.methods.base import Method
     from simmorph.neural.history import History
@@ -137,17 +141,18 @@ class Model:
         probe = model.new_probe(samples[first][:N_PROBE])
         return cls(card.model_copy(update={"probe": probe}), method, features, context)
 
-    def save(self, folder: Path, *, force: bool = False, log: str = "") -> None:
+    def save(self, folder: str | Path, *, force: bool = False, log: str = "") -> None:
         """Write the model folder, whole or not at all; `log` has one JSON line for each epoch of training."""
-        write_folder(folder, self.card, self.method, log, force=force)
+        write_folder(Path(folder), self.card, self.method, log, force=force)
 
     @classmethod
-    def load(cls, folder: Path) -> Model:
+    def load(cls, folder: str | Path) -> Model:
         """Read a model folder and check that it does what it did when it was written.
 
         Raises:
             InputError: this is no model folder, it is damaged, or its probe comes out differently here.
         """
+        folder = Path(folder)
         card = read_card(folder)
         tensors = read_tensors(folder, card)
         with explained(folder):
@@ -213,6 +218,73 @@ class Model:
         outside = _beyond(events.context, self.card.context) | self.context.excludes(events.context)
         status = (np.where(worked, 0, NON_FINITE) | np.where(outside, OUT_OF_RANGE, 0)).astype(np.int64)
         return Morphed(events.with_features(np.where(worked[:, None], features, events.features)), status)
+
+    def apply(self, columns: AnyColumns, seed: int | None = None) -> AnyColumns:
+        """The columns, and what the map makes of them: `<feature>_morphed`, `weight_morphed` and `morph_status`.
+
+        The bits of the status are 2 not finite, kept as it was; 4 outside of the training range. A reweighting adds
+        `morph_score`, from 0 (like the source) to 1 (like the target). A generator looks at the context alone.
+
+        Args:
+            columns: a dict of arrays, an awkward array of records, or a pandas frame; one number per event each.
+            seed: of all random numbers; the model's own by default.
+
+        Returns:
+            The same kind of thing, with new columns at its end.
+
+        Raises:
+            InputError: a column is missing, or it is not one number per event.
+        """
+        known, ids = columns_of(columns, self.needed), np.arange(length_of(columns))
+        weights = known[self.weight].astype(np.float64) if self.weight else np.ones(len(ids))
+        return with_columns(columns, self.new_columns(known, self.events_of(known, weights, ids), seed))
+
+    def events_of(self, columns: Mapping[str, Any], weights: FloatArray, ids: IntArray) -> Events:
+        """Columns as events; NaN for features that the model draws and the columns do not have."""
+        return Events.of_columns(columns, self.card.learning.features, self.card.learning.context, weights, ids)
+
+    def new_columns(
+        self, columns: Mapping[str, Any], before: Events, seed: int | None = None
+    ) -> dict[str, NDArray[Any]]:
+        """What a morphed file holds beside the columns of its events, by name; see `apply`.
+
+        Args:
+            columns: by name; a feature is given back in the precision that it has here.
+            before: the events of these columns.
+            seed: of all random numbers; the model's own by default.
+        """
+        after, status = self.transform(before, seed)
+        types = {
+            name: float_type(columns[name]) if name in columns else usual
+            for name, usual in zip(self.card.learning.features, self.card.float_types(), strict=False)
+        }
+        scores = None if self.card.kind.changes_features else self._scores(before, after, status, seed)
+        return new_columns(types, after, status, scores)
+
+    def _scores(self, before: Events, after: Events, status: IntArray, seed: int | None) -> FloatArray:
+        """(n_events,), the score of each event by the factor on its weight; NaN where that is not known."""
+        factors = np.full(len(before), np.nan)
+        np.divide(after.weights, before.weights, out=factors, where=before.weights != 0)
+        empty = np.flatnonzero(before.weights == 0)
+        if len(empty):
+            factors[empty] = self.transform(before[empty].with_weights(np.ones(len(empty))), seed)[0].weights
+        return np.where(status & NON_FINITE, np.nan, score_of(factors))
+
+    @property
+    def weight(self) -> str | None:
+        """The column of weights; without one every event counts 1."""
+        return self.card.learning.weight
+
+    @property
+    def variables(self) -> list[str]:
+        """What the map looks at: features and context, or the context alone if it draws its features."""
+        learning = self.card.learning
+        return [*([] if self.draws_anew else learning.features), *learning.context]
+
+    @property
+    def needed(self) -> list[str]:
+        """The columns that `apply` reads."""
+        return [*self.variables, *([self.weight] if self.weight else [])]
 
     def log_density(self, events: Events) -> FloatArray | None:
         """(n_events,), the logarithm of the density of the features at the context, in physical units.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from simmorph.config.documents import Inputs, Name, Section, read_document, validate
+from simmorph.config.documents import Document, Inputs, Name, Section, read_document, validate
 from simmorph.config.evaluation import EvaluateSettings
 from simmorph.config.learning import Learning
 from simmorph.config.limits import LimitsRecipe, LimitsSettings
@@ -135,7 +135,15 @@ def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
 
 def load_any_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe | LimitsRecipe:
     """Read and check a recipe that may hold nothing but limits; see `load_recipe`."""
-    document = read_document(path).with_overrides(overrides)
+    return any_recipe(read_document(path).with_overrides(overrides))
+
+
+def any_recipe(document: Document) -> Recipe | LimitsRecipe:
+    """A recipe of one method, or of limits alone.
+
+    Raises:
+        ConfigError: it is neither.
+    """
     is_limits_alone = "method" not in document.content and "limits" in document.content
     return validate(document, LimitsRecipe) if is_limits_alone else validate(document, Recipe)
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -61,6 +61,18 @@ class Events:
         )
 
     @classmethod
+    def of_columns(
+        cls,
+        columns: Mapping[str, Any],
+        features: Sequence[str],
+        context: Sequence[str],
+        weights: FloatArray | None,
+        ids: IntArray,
+    ) -> Self:
+        """Events from columns by name, (n_events,) each; what is not among them is NaN."""
+        return cls.of(_matrix(columns, features, len(ids)), _matrix(columns, context, len(ids)), weights, ids)
+
+    @classmethod
     def concatenate(cls, samples: Sequence[Events]) -> Self:
         """One sample after the other."""
         return cls(
@@ -93,3 +105,12 @@ class Events:
         """The Kish effective sample size (sum w)^2 / sum w^2, which holds for signed weights too."""
         squares = float(np.sum(self.weights**2))
         return float(np.sum(self.weights)) ** 2 / squares if squares > 0 else 0.0
+
+
+def _matrix(columns: Mapping[str, Any], names: Sequence[str], n_events: int) -> FloatArray:
+    """(n_events, n_names), the named columns; NaN where there is none."""
+    matrix = np.full((n_events, len(names)), np.nan)
+    for at, name in enumerate(names):
+        if name in columns:
+            matrix[:, at] = columns[name]
+    return matrix

@@ -86,6 +86,11 @@ def new_columns(
     return {**columns, WEIGHT: after.weights, STATUS: status.astype(np.int32)}
 
 
+def float_type(column: Any) -> type[np.floating[Any]]:
+    """The precision that a feature is written in: single stays single, everything else is double."""
+    return np.float32 if column.dtype == np.float32 else np.float64
+
+
 def score_of(factors: FloatArray) -> FloatArray:
     """(n_events,), r / (1 + r) from 0 to 1, where r is the factor on an event's weight.
 

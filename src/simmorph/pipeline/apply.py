@@ -11,7 +11,6 @@ import awkward as ak
 import numpy as np
 
 from simmorph.config.selection import read_selection
-from simmorph.data.events import Events
 from simmorph.data.morphed import (
     FRIEND_TREE,
     NON_FINITE,
@@ -20,9 +19,8 @@ from simmorph.data.morphed import (
     OUT_OF_RANGE,
     STATUS,
     STATUS_BITS,
+    WEIGHT,
     new_branches,
-    new_columns,
-    score_of,
     spread,
 )
 from simmorph.data.ntuples import (
@@ -49,7 +47,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from simmorph.data.events import FloatArray, IntArray
+    from simmorph.data.events import Events, FloatArray, IntArray
     from simmorph.data.ntuples import Column
 
 OUTSIDE_WARNING = 0.01
@@ -188,17 +186,6 @@ class Job:
     power: _Power = field(default_factory=_Power)
 
     @property
-    def variables(self) -> list[str]:
-        """What the model looks at: features and context, or the context alone if it draws its features."""
-        card = self.model.card
-        return [variable.name for variable in ([] if self.model.draws_anew else card.features) + card.context]
-
-    @property
-    def weight(self) -> str | None:
-        """The branch of weights."""
-        return self.model.card.learning.weight
-
-    @property
     def reweights(self) -> bool:
         """Whether the model changes weights alone."""
         return not self.model.card.kind.changes_features
@@ -217,9 +204,9 @@ class Job:
 
     def _flat_chunks(self, path: str) -> Iterator[dict[str, Column]]:
         first = self._first_id()
-        reader = SampleReader([path], self.tree, self.variables, self.weight, others=self.copied)
+        reader = SampleReader([path], self.tree, self.model.variables, self.model.weight, others=self.copied)
         for table in reader.chunks(step=self.step):
-            before = self._events(table.columns, table.weights, first + table.ids)
+            before = self.model.events_of(table.columns, table.weights, first + table.ids)
             if table.ids[0] == 0:
                 check_units(self.model.card, before, path)
             new = self._morphed(table.columns, before)
@@ -230,8 +217,9 @@ class Job:
         for start, columns in iterate(path, self.tree, selector.branches(sample), self.step):
             chosen = selector.run(columns, sample, check_unit=start == 0)
             ids = first + chosen.rows + start
-            weights = np.asarray(chosen.columns[self.weight], np.float64) if self.weight else np.ones(len(ids))
-            new = self._morphed(chosen.columns, self._events(chosen.columns, weights, ids))
+            weight = self.model.weight
+            weights = np.asarray(chosen.columns[weight], np.float64) if weight else np.ones(len(ids))
+            new = self._morphed(chosen.columns, self.model.events_of(chosen.columns, weights, ids))
             yield spread(new, chosen.rows, len(next(iter(columns.values()))))
 
     def _first_id(self) -> int:
@@ -242,44 +230,11 @@ class Job:
         """
         return self.tally.n_events if self.model.draws_anew else 0
 
-    def _events(self, columns: Mapping[str, Column], weights: FloatArray, ids: IntArray) -> Events:
-        """What the model needs of some events; NaN for features that it draws and the input does not have."""
-        features = [variable.name for variable in self.model.card.features]
-        context = [variable.name for variable in self.model.card.context]
-        known = {name: columns.get(name, np.full(len(ids), np.nan)) for name in features}
-        return Events(_matrix(known, features, len(ids)), _matrix(columns, context, len(ids)), weights, ids)
-
     def _morphed(self, columns: Mapping[str, Column], before: Events) -> dict[str, NDArray[Any]]:
         """The new branches of some events."""
-        after, status = self.model.transform(before, self.seed)
-        self.power.add(after.weights[(status & NON_FINITE) == 0])
-        card = self.model.card
-        types = {
-            variable.name: _float_type(columns[variable.name]) if variable.name in columns else usual
-            for variable, usual in zip(card.features, card.float_types(), strict=False)
-        }
-        return new_columns(types, after, status, self._scores(before, after, status) if self.reweights else None)
-
-    def _scores(self, before: Events, after: Events, status: IntArray) -> FloatArray:
-        """(n_events,), the score of each event by the factor on its weight; NaN where that is not known."""
-        factors = np.full(len(before), np.nan)
-        np.divide(after.weights, before.weights, out=factors, where=before.weights != 0)
-        empty = np.flatnonzero(before.weights == 0)
-        if len(empty):
-            factors[empty] = self.model.transform(before[empty].with_weights(np.ones(len(empty))), self.seed)[0].weights
-        return np.where(status & NON_FINITE, np.nan, score_of(factors))
-
-
-def _matrix(columns: Mapping[str, Column], names: Sequence[str], n_events: int) -> FloatArray:
-    matrix = np.empty((n_events, len(names)))
-    for at, name in enumerate(names):
-        matrix[:, at] = columns[name]
-    return matrix
-
-
-def _float_type(column: Column) -> Any:
-    """Single precision stays single; everything else is written double."""
-    return np.float32 if column.dtype == np.float32 else np.float64
+        new = self.model.new_columns(columns, before, self.seed)
+        self.power.add(new[WEIGHT][(new[STATUS] & NON_FINITE) == 0])
+        return new
 
 
 def apply_model(  # noqa: PLR0913 - one keyword for each option of the command
@@ -363,7 +318,7 @@ def _new_job(
     if selection is not None:
         settings, document = read_selection(selection)
         job = Job(model, Selector.of(settings, document), tree or settings.tree)
-        for name in [*job.variables, *([job.weight] if job.weight else [])]:
+        for name in model.needed:
             if name not in settings.variables and name != "weight":
                 mend = one_of(name, settings.variables)
                 raise ConfigError(selection, f"this selection makes no {name!r}, which the model needs", mend)
