@@ -14,7 +14,7 @@ from simmorph.data.histograms import Histogram
 from simmorph.evaluation.metrics.samples import Samples
 from simmorph.evaluation.plots.binned import (
     FEWEST_IN_TAIL,
-    N_BINS,
+    MOST_BINS,
     N_MAP_BINS,
     Distribution,
     distribution,
@@ -71,7 +71,7 @@ def test_counts_are_sums_of_weights_and_errors_roots_of_sums_of_squares() -> Non
 def test_a_spectrum_of_many_events_has_equal_bins_but_for_its_ends() -> None:
     widths = np.diff(same(np.random.default_rng(1).normal(size=100_000)).edges)
     middle = widths[5:-5]
-    assert len(widths) > N_BINS - 8
+    assert len(widths) > MOST_BINS - 8
     assert middle == pytest.approx(np.full(len(middle), np.median(widths)))
 
 

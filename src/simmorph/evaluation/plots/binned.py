@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from simmorph.data.events import BoolArray, Events, FloatArray
     from simmorph.evaluation.metrics.samples import Samples
 
-N_BINS = 40
+MOST_BINS, FEWEST_ON_AVERAGE = 40, 30
+"""Bins of a variable before they are merged, and the effective number of target events for each."""
 N_MAP_BINS, MAP_TAIL = 80, 0.002
 TAIL = 0.001
 """Share of the target's events left out at either end of an axis."""
@@ -122,7 +123,8 @@ def distribution(samples: Samples, column: int) -> Distribution:
     Bins are equally wide but for two exceptions: gaps of the target, such as those of a calorimeter, are bins of their
     own, so that no bin is half empty; and bins are merged at the ends until they hold enough events for a ratio.
     """
-    edges = _merged(samples.target, column, _edges(samples.target.features[:, column]))
+    n_bins = int(np.clip(samples.target.effective_size / FEWEST_ON_AVERAGE, 1, MOST_BINS))
+    edges = _merged(samples.target, column, _edges(samples.target.features[:, column], n_bins))
     total = samples.target.weights.sum()
     found = {
         name: _counts(sample, column, edges).scaled(float(total / sample.weights.sum()))
@@ -131,21 +133,21 @@ def distribution(samples: Samples, column: int) -> Distribution:
     return Distribution(samples.names[column], **found)
 
 
-def _edges(values: FloatArray) -> FloatArray:
+def _edges(values: FloatArray, n_bins: int) -> FloatArray:
     """Equal bins without the tails, between gaps; around each number if the values are a few whole ones."""
     whole = np.unique(values[:10_000])
-    if len(whole) <= N_BINS and np.array_equal(whole, np.round(whole)):
+    if len(whole) <= MOST_BINS and np.array_equal(whole, np.round(whole)):
         return np.arange(values.min() - 0.5, values.max() + 1)
     low, high = np.quantile(values, [TAIL, 1 - TAIL])
-    width = (high - low) / N_BINS
+    width = (high - low) / n_bins
     inside = np.sort(values[(values >= low) & (values <= high)])
     narrowest = NARROWEST_GAP * width
     borders = np.concatenate([[low], *_between_stretches(_gaps(inside, narrowest), low, high, narrowest), [high]])
     parts = []
     for number, (start, end) in enumerate(pairwise(borders)):
         is_gap = number % 2 == 1
-        n_bins = 1 if is_gap else max(1, round((end - start) / width))
-        parts.append(np.linspace(start, end, n_bins + 1)[:-1])
+        n_parts = 1 if is_gap else max(1, round((end - start) / width))
+        parts.append(np.linspace(start, end, n_parts + 1)[:-1])
     return np.concatenate([*parts, [high]])
 
 
