@@ -113,7 +113,7 @@ def _print_patches(
     as_json: bool,
 ) -> None:
     """One line a patch as soon as it is known, so that nothing is lost if the rest is not."""
-    from simmorph.limits.inference import NoLimitError
+    from simmorph.limits.fits.inference import NoLimitError
     from simmorph.pipeline.limits.patches import limits_of_patches, table_head
 
     failed = n_done = 0

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from simmorph.config.documents import Inputs, Name, Section, as_list
 from simmorph.config.studies import CoverageSettings, Positive, ScanSettings
@@ -121,37 +121,21 @@ class BackgroundSettings(SampleSettings):
 
 
 class Variation(Section):
-    """A systematic uncertainty of some samples.
+    """A systematic uncertainty of some samples; its type says which keys it has besides."""
 
-    Of type `normsys` it scales them all together; of type `uncorrelated` it moves every bin on its own; of type
-    `histosys` it moves the bins together, to what other samples or weights give.
-    """
+    model_config = ConfigDict(extra="allow", frozen=True)
 
     name: Name
     """Equal names in several places are one and the same uncertainty."""
-    type: Literal["normsys", "uncorrelated", "histosys"]
-    """How it acts."""
+    type: Name
+    """How it acts: a name in MODIFIERS; `simmorph schema` lists them."""
     samples: Inputs
     """Names of the samples it acts on; an unnamed one is called signal or background."""
-    size: Annotated[float, Field(gt=0, lt=1)] | None = None
-    """Relative size of one standard deviation."""
-    up: dict[str, Name] | None = None
-    """For histosys: what differs in the sample one standard deviation up: weight, observable, region, tree, input or
-    histogram."""
-    down: dict[str, Name] | None = None
-    """The same for down."""
 
-    @model_validator(mode="after")
-    def _have_what_the_type_needs(self) -> Variation:
-        if self.type == "histosys":
-            known = {"weight", "observable", "input", "histogram", "region", "tree"}
-            if self.size is not None or not self.up or not self.down:
-                raise ValueError(f"{self.name}: histosys needs up and down, and no size")
-            if stray := sorted({*self.up, *self.down} - known):
-                raise ValueError(f"{self.name}: {stray[0]!r} cannot differ, only {', '.join(sorted(known))}")
-        elif self.size is None or self.up or self.down:
-            raise ValueError(f"{self.name}: {self.type} needs size, and neither up nor down")
-        return self
+    @property
+    def options(self) -> dict[str, Any]:
+        """The keys of its type."""
+        return dict(self.model_extra or {})
 
 
 Signals = Annotated[

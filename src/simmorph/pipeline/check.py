@@ -13,7 +13,8 @@ from simmorph.data.ntuples import describe, expand_inputs, read_histogram
 from simmorph.data.selection import Selector
 from simmorph.data.toys import TOYS
 from simmorph.errors import ConfigError, InputError, one_of
-from simmorph.limits.templates import Defaults, ObservableReader
+from simmorph.limits.modifiers.registry import kind_of
+from simmorph.limits.templates.reading import Defaults, ObservableReader
 from simmorph.pipeline.evaluate.inputs import periodic_of, reader_of
 
 if TYPE_CHECKING:
@@ -121,6 +122,9 @@ def _check_samples(recipe: Recipe | CompareRecipe, reader: SampleReader, methods
 def _check_limits(recipe: Recipe | LimitsRecipe) -> Iterator[Finding]:
     if recipe.limits is None:
         return
+    for variation in recipe.limits.systematics:
+        kind, options = kind_of(variation)
+        yield Finding(f"limits.systematics: {variation.name}", kind.described(options))
     for channel, limits in recipe.limits.by_channel().items():
         defaults = Defaults(limits.tree or recipe.tree, recipe.weight)
         for sample in [*limits.signal, *limits.background]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from simmorph.config.compare import ComparedMethod, CompareRecipe
 from simmorph.config.learning import MethodSettings
-from simmorph.config.limits import LimitsRecipe
+from simmorph.config.limits import LimitsRecipe, Variation
 from simmorph.config.recipe import Recipe
 from simmorph.config.selection import Selection
 
@@ -32,6 +32,8 @@ def json_schema(document: str) -> dict[str, Any]:
     for block in (MethodSettings, ComparedMethod):
         if block.__name__ in schema.get("$defs", {}):
             schema["$defs"] |= {block.__name__: _method_schema(block), **_blocks_of_methods()}
+    if Variation.__name__ in schema.get("$defs", {}):
+        schema["$defs"][Variation.__name__] = _variation_schema()
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": f"simmorph {document}"}
 
 
@@ -52,6 +54,26 @@ def _method_schema(block: type[MethodSettings]) -> dict[str, Any]:
                 "required": ["name"],
             }
             for name, schema in schemas.items()
+        ],
+    }
+
+
+def _variation_schema() -> dict[str, Any]:
+    """Each kind of systematic uncertainty with its keys."""
+    from simmorph.limits.modifiers.registry import options_of_kinds
+
+    own = Variation.model_json_schema()
+    kinds = {name: options.model_json_schema() for name, options in options_of_kinds().items()}
+    return {
+        "description": Variation.__doc__,
+        "oneOf": [
+            {
+                **schema,
+                "title": name,
+                "properties": {**own["properties"], "type": {"const": name}, **schema["properties"]},
+                "required": [*own["required"], *schema["required"]],
+            }
+            for name, schema in kinds.items()
         ],
     }
 

@@ -16,7 +16,8 @@ import pytest
 
 from simmorph.data.histograms import Histogram
 from simmorph.data.ntuples import create_ntuple
-from simmorph.limits.templates import Sample, Spread
+from simmorph.limits.modifiers.histosys import HistoSys
+from simmorph.limits.templates.sample import Sample, Spread
 from simmorph.pipeline.limits.coverage import coverage_of_recipe
 from simmorph.pipeline.limits.run import load_limits_recipe
 
@@ -100,10 +101,12 @@ def test_a_replica_at_hand_is_not_explained_by_itself() -> None:
     )
     at_hand = sample.as_replica(0)
     np.testing.assert_array_equal(at_hand.histogram.values, replicas[0])
-    assert at_hand.shapes
-    for shape in at_hand.shapes:
+    shapes = [it for it in at_hand.training if isinstance(it, HistoSys)]
+    assert shapes
+    for shape in shapes:
         assert shape.up[5] == pytest.approx(150)
-    assert any(abs(shape.up[5] - replicas[1][5]) > 1 for shape in sample.as_replica(1).shapes)
+    others = [it for it in sample.as_replica(1).training if isinstance(it, HistoSys)]
+    assert any(abs(shape.up[5] - replicas[1][5]) > 1 for shape in others)
 
 
 def test_retrained_templates_need_events_that_tell_what_is_true(recipe: Path) -> None:

@@ -168,7 +168,7 @@ def test_uncertainties_only_weaken_the_expected_limit(samples: dict[str, str]) -
 
     plain = median(statistics=False)
     assert median() > plain
-    assert median({"name": "bins", "type": "uncorrelated", "samples": "background", "size": 0.05}) > 1.3 * plain
+    assert median({"name": "bins", "type": "shapesys", "samples": "background", "size": 0.05}) > 1.3 * plain
     shifted = {"up": {"observable": "2.1 * sqrt(e1 * e2)"}, "down": {"observable": "1.9 * sqrt(e1 * e2)"}}
     assert median({"name": "scale", "type": "histosys", "samples": "background", **shifted}) > 1.02 * plain
 

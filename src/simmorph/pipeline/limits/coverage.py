@@ -11,10 +11,10 @@ import numpy as np
 from simmorph.config.recipe import required
 from simmorph.config.studies import CoverageSettings
 from simmorph.data.outputs import refuse_existing, whole_folder, write_json, write_provenance
-from simmorph.limits.building import workspace_of
-from simmorph.limits.coverage import Coverage, Outcome, Toys, from_model, from_truth, outcomes, summary
-from simmorph.limits.templates import Defaults, Sample, Templates, read_templates
-from simmorph.limits.workspace import STDIN, measurement_of, read_workspace
+from simmorph.limits.model.building import workspace_of
+from simmorph.limits.model.workspace import STDIN, measurement_of, read_workspace
+from simmorph.limits.studies.coverage import Coverage, Outcome, Toys, from_model, from_truth, outcomes, summary
+from simmorph.limits.templates.reading import Defaults, read_templates
 from simmorph.pipeline.limits.run import inputs_of
 from simmorph.pipeline.partial import FinishedParts, hashes_of, until_stopped
 
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from simmorph.config.recipe import Recipe
     from simmorph.data.events import FloatArray
     from simmorph.data.histograms import Histogram
-    from simmorph.limits.coverage import PseudoExperiment
+    from simmorph.limits.studies.coverage import PseudoExperiment
+    from simmorph.limits.templates.sample import Sample, Templates
 
 NUMBERS = "coverage.json"
 MIN_TOYS = 2

@@ -10,7 +10,7 @@ import pyhf
 from pyhf.patchset import jsonpatch
 
 from simmorph.errors import InputError, SimmorphError, one_of
-from simmorph.limits.workspace import STDIN, read_workspace
+from simmorph.limits.model.workspace import STDIN, read_workspace
 from simmorph.pipeline.limits.run import LimitsOptions, limits_of_spec
 
 if TYPE_CHECKING:

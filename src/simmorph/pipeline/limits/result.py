@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from simmorph.limits.impacts import shown_of
-from simmorph.limits.inference import Significance
-from simmorph.limits.likelihood import FitTally
+from simmorph.limits.fits.impacts import shown_of
+from simmorph.limits.fits.inference import Significance
+from simmorph.limits.model.likelihood import FitTally
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from simmorph.limits.impacts import Impact
-    from simmorph.limits.inference import FittedStrength, Limits
+    from simmorph.limits.fits.impacts import Impact
+    from simmorph.limits.fits.inference import FittedStrength, Limits
 
 NO_SIGNIFICANCE = Significance(0.0, 0.0)
 

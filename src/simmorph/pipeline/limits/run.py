@@ -11,9 +11,8 @@ from simmorph.data.ntuples import expand_inputs, is_url
 from simmorph.data.outputs import refuse_existing, sha256_of, whole_folder, write_provenance
 from simmorph.errors import ConfigError, InputError
 from simmorph.evaluation.plots.style import Heading
-from simmorph.limits.building import CHANNEL, with_bounds, workspace_of_channels
-from simmorph.limits.impacts import Impact, impacts
-from simmorph.limits.inference import (
+from simmorph.limits.fits.impacts import Impact, impacts
+from simmorph.limits.fits.inference import (
     AsymptoticCls,
     FittedStrength,
     Limits,
@@ -23,12 +22,14 @@ from simmorph.limits.inference import (
     upper_limits,
     warnings_of,
 )
-from simmorph.limits.likelihood import ENGINES, Data
-from simmorph.limits.plots import scan_of
-from simmorph.limits.report import WORKSPACE, Report
-from simmorph.limits.spectra import spectra_of, spectra_of_bins
-from simmorph.limits.templates import Defaults, Templates, read_channels
-from simmorph.limits.workspace import STDIN, Measurement, measurement_of, read_workspace
+from simmorph.limits.model.building import CHANNEL, workspace_of_channels
+from simmorph.limits.model.likelihood import ENGINES, Data
+from simmorph.limits.model.workspace import STDIN, Measurement, measurement_of, read_workspace
+from simmorph.limits.modifiers.registry import kind_of
+from simmorph.limits.report.plots import scan_of
+from simmorph.limits.report.report import WORKSPACE, Report, with_bounds
+from simmorph.limits.report.spectra import spectra_of, spectra_of_bins
+from simmorph.limits.templates.reading import Defaults, read_channels
 from simmorph.pipeline.limits.result import ClosureTest, Fitting, LimitsResult, SidebandQuality
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ if TYPE_CHECKING:
     from simmorph.config.limits import LimitsRecipe, LimitsSettings
     from simmorph.data.events import FloatArray
     from simmorph.data.histograms import Histogram
-    from simmorph.limits.sideband import SidebandFit
+    from simmorph.limits.templates.sample import Templates
+    from simmorph.limits.templates.sideband import SidebandFit
 
 
 MANY_EVENTS = 30.0
@@ -235,11 +237,8 @@ def _yields(histograms: Iterable[Histogram]) -> FloatArray:
 
 def _uncertainties(settings: LimitsSettings) -> dict[str, str]:
     """How each uncertainty acts, in words: the physics differs by it."""
-    ways = {"normsys": "scales all bins together", "uncorrelated": "moves each bin on its own (shapesys)"}
-    found = {
-        it.name: f"{ways.get(it.type, 'moves the bins together (histosys)')}" + (f", {it.size:g}" if it.size else "")
-        for it in settings.systematics
-    }
+    kinds = [(it.name, *kind_of(it)) for it in settings.systematics]
+    found = {name: kind.described(options) for name, kind, options in kinds}
     backgrounds = [it for channel in settings.by_channel().values() for it in channel.background]
     treatments = {it.name: it.amplified(settings.amplification) for it in backgrounds}
     words = {
@@ -266,6 +265,8 @@ def load_limits_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe | Li
     recipe = load_any_recipe(path, overrides)
     if recipe.limits is None:
         raise ConfigError(path, "key 'limits' is missing", "add a `limits:` block, or give a WORKSPACE.json")
+    for variation in recipe.limits.systematics:
+        kind_of(variation)
     return recipe
 
 
@@ -273,9 +274,7 @@ def inputs_of(settings: LimitsSettings) -> list[str]:
     """Every file that these limits are made from."""
     channels = settings.by_channel().values()
     samples = [it for channel in channels for it in [*channel.signal, *channel.background, channel.data] if it]
-    varied = [
-        side["input"] for each in settings.systematics for side in (each.up, each.down) if side and "input" in side
-    ]
+    varied = [path for kind, options in map(kind_of, settings.systematics) for path in kind.inputs(options)]
     backgrounds = [it for channel in channels for it in channel.background]
     others = [path for it in backgrounds for some in (it.replicas, it.retrained, it.closure) for path in some or []]
     named = [path for sample in samples for path in sample.input or []]

@@ -12,9 +12,9 @@ from simmorph.config.studies import ScanSettings
 from simmorph.data.outputs import refuse_existing, whole_folder, write_json, write_provenance
 from simmorph.errors import ConfigError
 from simmorph.evaluation.plots.style import images, style
-from simmorph.limits.scan import GridPoint, Point, scan_points
-from simmorph.limits.scan_plots import Kind, draw_difference, draw_limits, draw_strength
-from simmorph.limits.templates import Defaults, Reader
+from simmorph.limits.report.scan_plots import Kind, draw_difference, draw_limits, draw_strength
+from simmorph.limits.studies.scan import GridPoint, Point, scan_points
+from simmorph.limits.templates.reading import Defaults, Reader
 from simmorph.pipeline.limits.run import inputs_of
 from simmorph.pipeline.partial import FinishedParts, hashes_of, until_stopped
 

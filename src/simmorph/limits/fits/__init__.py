@@ -1,0 +1,1 @@
+"""What is found by fits: limits, strengths, significances, impacts and yields."""

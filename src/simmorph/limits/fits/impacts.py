@@ -1,0 +1,91 @@
+"""Pulls of the nuisance parameters, and what each does to the fitted strength."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from simmorph.limits.fits.inference import signed_copy
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from simmorph.data.events import FloatArray
+    from simmorph.limits.fits.inference import FittedStrength
+    from simmorph.limits.model.likelihood import Data, Likelihood
+
+N_SHOWN = 20
+"""How many parameters plot and table show, the strongest first."""
+NEGLIGIBLE = 0.01
+"""Impacts below this share of the largest are not shown."""
+
+
+class Impact(NamedTuple):
+    """One nuisance parameter.
+
+    Attributes:
+        parameter: its name.
+        pull: fitted less nominal value, in units of the uncertainty before the fit.
+        constraint: uncertainty after the fit over that before it; less than 1 where the data know better.
+        up: by how much the fitted strength moves with the parameter fixed one standard deviation (after the fit) up.
+        down: the same, downwards.
+    """
+
+    parameter: str
+    pull: float
+    constraint: float
+    up: float
+    down: float
+
+    @property
+    def size(self) -> float:
+        """The larger of both shifts."""
+        return max(abs(self.up), abs(self.down))
+
+
+def impacts(likelihood: Likelihood, data: Data, found: FittedStrength) -> list[Impact]:
+    """Every constrained parameter, the one that moves the strength most first.
+
+    Args:
+        likelihood: of the model.
+        data: what was fitted.
+        found: the best fit.
+    """
+    signed, best = signed_copy(likelihood), found.fit.parameters
+    covariance = signed.covariance(data, best)
+    before = _widths_before(signed)
+    rows = []
+    for at in np.unique(signed.constrained):
+        after = float(np.sqrt(covariance[at, at]))
+        if not (signed.free[at] and after > 0):
+            continue
+        up, down = (_strength_at(signed, data, best, int(at), side * after) for side in (1, -1))
+        pull = (best[at] - signed.start[at]) / before[at]
+        name = str(signed.model.config.par_names[at])
+        rows.append(Impact(name, float(pull), after / float(before[at]), up - found.value, down - found.value))
+    return sorted(rows, key=lambda row: -row.size)
+
+
+def _widths_before(likelihood: Likelihood) -> FloatArray:
+    """(n_parameters,), the uncertainty that each parameter's own measurement leaves."""
+    widths = np.ones(len(likelihood.start))
+    own = np.where(likelihood.gaussian, likelihood.widths, 1 / np.sqrt(np.maximum(likelihood.scales, 1e-300)))
+    widths[likelihood.constrained] = own
+    return widths
+
+
+def _strength_at(likelihood: Likelihood, data: Data, best: FloatArray, at: int, shift: float) -> float:
+    """The fitted strength with one parameter fixed beside its best value."""
+    moved = best.copy()
+    moved[at] = np.clip(best[at] + shift, likelihood.lower[at], likelihood.upper[at])
+    likelihood.free[at] = False
+    try:
+        return float(likelihood.fit(data, start=moved).parameters[likelihood.poi])
+    finally:
+        likelihood.free[at] = True
+
+
+def shown_of(rows: Sequence[Impact]) -> list[Impact]:
+    """The impacts that people look at, the strongest first."""
+    return [row for row in rows[:N_SHOWN] if row.size > NEGLIGIBLE * rows[0].size]

@@ -1,0 +1,47 @@
+"""What the best fit expects in every bin."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from simmorph.data.events import FloatArray
+    from simmorph.limits.model.likelihood import Data, Likelihood
+
+
+class FittedYields(NamedTuple):
+    """Yields at the best fit.
+
+    Attributes:
+        background: (n_bins,), without the signal.
+        uncertainty: (n_bins,), of the background, correlations of the parameters included.
+        signal: (n_bins,), may be negative.
+        samples: (n_bins,) of each sample of the background.
+    """
+
+    background: FloatArray
+    uncertainty: FloatArray
+    signal: FloatArray
+    samples: Mapping[str, FloatArray]
+
+
+def fitted_yields(likelihood: Likelihood, data: Data, parameters: FloatArray) -> dict[str, FittedYields]:
+    """Background and signal in every bin of each channel at the fitted parameters."""
+    without = parameters.copy()
+    without[likelihood.poi] = 0.0
+    background, slopes = likelihood.yields.with_slopes(without)
+    slopes[likelihood.poi] = 0.0
+    variances = np.einsum("ib,ij,jb->b", slopes, likelihood.covariance(data, parameters), slopes)
+    uncertainty = np.sqrt(np.maximum(variances, 0.0))
+    signal = likelihood.expected(parameters).main - background
+    by_sample = np.asarray(likelihood.model.main_model.expected_data(without, return_by_sample=True), np.float64)
+    config, found = likelihood.model.config, {}
+    for channel, place in config.channel_slices.items():
+        parts = {name: row[place] for name, row in zip(config.samples, by_sample, strict=True)}
+        parts = {name: values for name, values in parts.items() if np.any(values != 0)}
+        found[channel] = FittedYields(background[place], uncertainty[place], signal[place], parts)
+    return found

@@ -1,0 +1,1 @@
+"""A pyhf model as a likelihood: its workspace, its expected yields, and its minima."""

@@ -1,0 +1,189 @@
+"""pyhf workspaces: read and check them, and turn them into likelihoods."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pyhf
+
+from simmorph.errors import InputError, one_of
+from simmorph.limits.model.likelihood import Data, Likelihood
+from simmorph.limits.model.yields import yields_of
+from simmorph.limits.modifiers.registry import MODIFIERS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+STDIN = "-"
+MAX_BYTES = 200_000_000
+
+
+class Measurement(NamedTuple):
+    """A workspace made ready to be fitted.
+
+    Attributes:
+        likelihood: of its model.
+        data: the observed data and auxiliary measurements.
+        name: of the measurement that was chosen.
+    """
+
+    likelihood: Likelihood
+    data: Data
+    name: str
+
+
+def read_workspace(path: str) -> dict[str, Any]:
+    """The workspace in a JSON file, or on stdin for `-`.
+
+    Raises:
+        InputError: there is no such file, or it is not a JSON object.
+    """
+    where = "stdin" if path == STDIN else path
+    try:
+        raw = sys.stdin.buffer.read(MAX_BYTES) if path == STDIN else Path(path).read_bytes()
+    except OSError as error:
+        raise InputError(path, (error.strerror or str(error)).lower(), "name a pyhf workspace in JSON") from error
+    try:
+        content = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise InputError(where, f"not JSON: {error}", "give a pyhf workspace") from error
+    if not isinstance(content, dict):
+        raise InputError(where, "not a pyhf workspace: the top level is not an object")
+    return content
+
+
+def measurement_of(spec: dict[str, Any], where: str = "workspace", name: str | None = None) -> Measurement:
+    """Check a workspace and make it ready.
+
+    Args:
+        spec: the workspace as plain values.
+        where: its file, for messages.
+        name: of the measurement; the first one if None.
+
+    Raises:
+        InputError: it breaks the schema, has no parameter of interest, or expects yields that no likelihood can use.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # pyhf 0.7 calls jsonschema by an old name
+        try:
+            pyhf.schema.validate(spec, "workspace.json")
+        except pyhf.exceptions.InvalidSpecification as error:
+            raise InputError(where, f"not a pyhf workspace: {_schema_fault(error)}") from error
+        except (KeyError, ValueError, OSError) as error:
+            raise InputError(where, f"not a pyhf workspace: unknown version {spec.get('version')!r}") from error
+        check_yields(spec, where)
+        chosen = _chosen_measurement(spec, where, name)
+        try:
+            workspace = pyhf.Workspace(spec, validate=False)
+            model = workspace.model(measurement_name=chosen["name"], validate=False)
+        except (pyhf.exceptions.InvalidModel, pyhf.exceptions.InvalidWorkspaceOperation, KeyError, ValueError) as error:
+            raise InputError(where, f"pyhf cannot build its model: {_first_line(error)}") from error
+        except (pyhf.exceptions.InvalidModifier, pyhf.exceptions.InvalidMeasurement, IndexError) as error:
+            raise InputError(where, f"pyhf cannot build its model: {_first_line(error)}") from error
+    likelihood = Likelihood(model, yields_of(model), where)
+    _check_background(likelihood, where)
+    main = np.concatenate([workspace.observations[channel] for channel in model.config.channels])
+    auxiliary = np.array(model.config.auxdata, np.float64)
+    return Measurement(likelihood, Data(main.astype(np.float64), auxiliary), chosen["name"])
+
+
+def _schema_fault(error: Exception) -> str:
+    """The innermost complaint of the schema, and where it is."""
+    cause = error.__context__
+    path = "/".join(str(part) for part in getattr(cause, "absolute_path", ()))
+    message = _first_line(getattr(cause, "message", error))
+    short = message if len(message) < 160 else message[:60] + " ... " + message[-90:]
+    return f"{short} at {path!r}" if path else short
+
+
+def _first_line(error: object) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _chosen_measurement(spec: dict[str, Any], where: str, name: str | None) -> dict[str, Any]:
+    measurements: list[dict[str, Any]] = spec["measurements"]
+    if not measurements:
+        raise InputError(where, "it has no measurement", "add one that names the parameter of interest")
+    found = [each for each in measurements if name is None or each["name"] == name]
+    if not found:
+        raise InputError(where, f"no measurement {name!r}", one_of(str(name), [each["name"] for each in measurements]))
+    chosen = found[0]
+    poi = chosen["config"]["poi"]
+    factors = sorted({modifier["name"] for _, _, modifier in _modifiers(spec)})
+    if poi not in factors:
+        hint = one_of(poi, factors) if poi else "name it in measurements/config/poi"
+        raise InputError(where, f"the parameter of interest {poi!r} changes no sample", hint)
+    return chosen
+
+
+def _samples(spec: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for channel in spec["channels"]:
+        for sample in channel["samples"]:
+            yield channel["name"], sample
+
+
+def _modifiers(spec: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
+    for channel, sample in _samples(spec):
+        for modifier in sample["modifiers"]:
+            yield channel, sample, modifier
+
+
+def check_yields(spec: dict[str, Any], where: str) -> None:
+    """Refuse numbers that pass the schema and would give a silently wrong limit.
+
+    Raises:
+        InputError: a yield, variation or count is not finite or negative, or lists of bins differ in length.
+    """
+    n_bins: dict[str, int] = {}
+    for channel, sample in _samples(spec):
+        place = f"sample {sample['name']!r} of channel {channel!r}"
+        _check_numbers(sample["data"], f"expected yield of {place}", where)
+        if n_bins.setdefault(channel, len(sample["data"])) != len(sample["data"]):
+            raise InputError(where, f"{place} has {len(sample['data'])} bins, another sample has {n_bins[channel]}")
+    for channel, sample, modifier in _modifiers(spec):
+        place = f"{modifier['type']} {modifier['name']!r} of {sample['name']!r} in {channel!r}"
+        for values, signed in MODIFIERS[modifier["type"]].numbers(modifier["data"]):
+            _check_numbers(values, place, where, signed=signed)
+    observed = {observation["name"]: observation["data"] for observation in spec["observations"]}
+    for channel, n in n_bins.items():
+        if channel not in observed:
+            raise InputError(where, f"channel {channel!r} has no observation", one_of(channel, observed))
+        _check_numbers(observed[channel], f"observed count of channel {channel!r}", where)
+        if len(observed[channel]) != n:
+            raise InputError(where, f"channel {channel!r} has {n} bins and {len(observed[channel])} observed counts")
+
+
+def _check_numbers(values: list[float], what: str, where: str, *, signed: bool = False) -> None:
+    for i, value in enumerate(values):
+        if not math.isfinite(value):
+            raise InputError(where, f"{what} is {value} in bin {i + 1}", "give finite numbers")
+        if value < 0 and not signed:
+            raise InputError(where, f"{what} is {value:g} in bin {i + 1}", "merge bins until none is negative")
+
+
+def _check_background(likelihood: Likelihood, where: str) -> None:
+    """Refuse bins in which nothing is expected without a signal, and models without a signal."""
+    with_signal, without = likelihood.start.copy(), likelihood.start.copy()
+    with_signal[likelihood.poi], without[likelihood.poi] = 1.0, 0.0
+    background = likelihood.expected(without).main
+    signal = likelihood.expected(with_signal).main - background
+    if not np.all(background > 0):
+        i = int(np.argmin(background))
+        place = _bin_name(likelihood, i)
+        raise InputError(where, f"{place} expects {background[i]:g} events without a signal", "merge it with the next")
+    poi = likelihood.model.config.poi_name
+    if not np.any(signal != 0):
+        raise InputError(where, f"the signal that {poi!r} scales is zero in every bin, so there is no limit on it")
+
+
+def _bin_name(likelihood: Likelihood, i: int) -> str:
+    for channel, place in likelihood.model.config.channel_slices.items():
+        if place.start <= i < place.stop:
+            return f"bin {i - place.start + 1} of channel {channel!r}"
+    return f"bin {i + 1}"

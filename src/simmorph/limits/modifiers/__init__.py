@@ -1,0 +1,1 @@
+"""What changes the yields of a sample: the modifiers of HistFactory."""

@@ -1,0 +1,184 @@
+"""What every modifier can do, as a part of a template and as a part of a likelihood."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, Protocol, Self
+
+from pydantic import Field
+
+from simmorph.config.documents import Section
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from simmorph.data.events import BoolArray, FloatArray
+    from simmorph.data.histograms import Histogram
+
+
+class Size(Section):
+    """Keys of an uncertainty that one number describes."""
+
+    size: Annotated[float, Field(gt=0, lt=1)]
+    """Relative size of one standard deviation."""
+
+
+class Nominal(NamedTuple):
+    """A sample before its uncertainties, as a recipe describes it.
+
+    Attributes:
+        histogram: its yields.
+        suffix: ends the names of what the channel does not share with others.
+        varied: the yields of the same sample with other keys, such as `weight`.
+    """
+
+    histogram: Histogram
+    suffix: str
+    varied: Callable[[Mapping[str, str]], FloatArray]
+
+
+class Cells(Protocol):
+    """The cells of a model, each one bin of one sample, to which a modifier adds what it does."""
+
+    def multiply(self, here: slice, parameters: Sequence[int]) -> None:
+        """Multiply each cell by its parameter."""
+
+    def multiply_by(self, here: slice, parameter: int, modifier: Modifier) -> None:
+        """Multiply all cells by a function of one parameter, see `Modifier.factors`."""
+
+    def add(self, here: slice, parameter: int, modifier: Modifier) -> None:
+        """Add a function of one parameter to the cells, see `Modifier.shifts`."""
+
+
+class Term(NamedTuple):
+    """A modifier that adds to some cells.
+
+    Attributes:
+        row: of its parameter, among those that add.
+        cells: which cells.
+        modifier: whose function it is.
+        nominal: (n_cells,), their yields.
+    """
+
+    row: int
+    cells: Any
+    modifier: Any
+    nominal: FloatArray
+
+
+class Function(Protocol):
+    """Functions of parameters, and their derivatives.
+
+    Attributes:
+        turns: whether some yield can move to the same side with a parameter up and down.
+    """
+
+    turns: bool
+
+    def values(self, at: FloatArray) -> FloatArray:
+        """(..., n), a factor for each of n parameters, or (..., n_cells), a shift for each cell; at (..., n)."""
+
+    def slopes(self, at: FloatArray) -> FloatArray:
+        """The derivatives, (n,) or (n, n_cells), at (n,)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Modifier(ABC):
+    """A modifier of one sample in one channel; its parameter has its name.
+
+    A new kind is a class in a file of its own, and its name in MODIFIERS. What it has to say:
+
+    - `data` and `of_pyhf`: what stands in the JSON of pyhf, and back;
+    - `part`, `scaled` and `moved`: what becomes of it with some bins of the sample, another scale, or other yields;
+    - `enter`: whether it multiplies cells by parameters (`cells.multiply`) or by a function (`cells.multiply_by`, with
+      `factors`), or adds a function (`cells.add`, with `shifts`);
+    - `Options` and `of_recipe`, if a recipe may name it as the `type` of a systematic uncertainty.
+
+    Attributes:
+        name: of the parameter, or of the parameters of all bins.
+    """
+
+    kind: ClassVar[str]
+    """What pyhf calls it."""
+    words: ClassVar[str] = ""
+    """How it acts, for people."""
+    Options: ClassVar[type[Section] | None] = None
+    """Its keys in a recipe, beside name, type and samples; None if it is not written there."""
+    spans_channels: ClassVar[bool] = False
+    """Whether channels that share a name have one parameter after the other, rather than the same ones."""
+
+    name: str
+
+    @classmethod
+    def of_recipe(cls, name: str, options: Any, nominal: Nominal) -> Self:
+        """The modifier of a sample that a recipe asks for."""
+        raise NotImplementedError
+
+    @classmethod
+    def inputs(cls, options: Any) -> list[str]:  # noqa: ARG003
+        """Files that its options name."""
+        return []
+
+    @classmethod
+    def described(cls, options: Section) -> str:
+        """How it acts and by how much, in words."""
+        numbers = [f"{value:g}" for value in options.model_dump().values() if isinstance(value, float)]
+        return ", ".join([cls.words, *numbers])
+
+    @classmethod
+    def of_pyhf(cls, name: str, data: Any, nominal: FloatArray) -> Self:  # noqa: ARG003
+        """The modifier in the JSON of pyhf, of a sample with these yields."""
+        return cls(name)
+
+    @classmethod
+    def numbers(cls, data: Any) -> Iterator[tuple[list[float], bool]]:
+        """All numbers in the JSON of pyhf, and whether they may be negative."""
+        if isinstance(data, list):
+            yield data, False
+
+    def to_pyhf(self, nominal: FloatArray) -> dict[str, Any]:
+        """The modifier of a sample with these yields, as JSON."""
+        return {"name": self.name, "type": self.kind, "data": self.data(nominal)}
+
+    def data(self, nominal: FloatArray) -> Any:  # noqa: ARG002
+        """What it says of a sample with these yields, as JSON."""
+        return None
+
+    def parameter(self) -> dict[str, Any] | None:
+        """What a measurement says of its parameter, where pyhf's default does not do."""
+        return None
+
+    def part(self, bins: BoolArray) -> Self:  # noqa: ARG002
+        """In the marked bins of the sample."""
+        return self
+
+    def scaled(self, factor: float) -> Self:  # noqa: ARG002
+        """With all yields of the sample times a factor."""
+        return self
+
+    def moved(self, before: Histogram, after: Histogram) -> Self:  # noqa: ARG002
+        """With other yields of the sample."""
+        return self
+
+    @abstractmethod
+    def enter(self, cells: Cells, here: slice, parameter: int) -> None:
+        """Say what it does to the cells of its sample; `parameter` is the first of its parameters."""
+
+    @classmethod
+    def factors(cls, modifiers: Sequence[Self]) -> Function:
+        """The factors of several modifiers, each with a parameter of its own."""
+        raise NotImplementedError
+
+    @classmethod
+    def shifts(cls, terms: Sequence[Term], n_cells: int) -> Function:
+        """What several modifiers add to all cells."""
+        raise NotImplementedError
+
+
+class PerBin(Modifier):
+    """A modifier with one parameter for each bin."""
+
+    def enter(self, cells: Cells, here: slice, parameter: int) -> None:
+        """Multiply each bin by its parameter."""
+        cells.multiply(here, range(parameter, parameter + here.stop - here.start))

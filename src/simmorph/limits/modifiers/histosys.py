@@ -1,0 +1,142 @@
+"""A correlated variation of the bins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from pydantic import field_validator
+
+from simmorph.config.documents import Name, Section
+from simmorph.limits.modifiers.base import Modifier
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from simmorph.data.events import BoolArray, FloatArray
+    from simmorph.data.histograms import Histogram
+    from simmorph.limits.modifiers.base import Cells, Nominal, Term
+
+VARIED = ("weight", "observable", "input", "histogram", "region", "tree")
+"""What can differ in a sample one standard deviation up or down."""
+
+
+class Sides(Section):
+    """What differs in the sample one standard deviation up and down."""
+
+    up: dict[str, Name]
+    """Other weight, observable, region, tree, input or histogram."""
+    down: dict[str, Name]
+    """The same for down."""
+
+    @field_validator("up", "down")
+    @classmethod
+    def _differ_in_what_can(cls, side: dict[str, Name]) -> dict[str, Name]:
+        if not side:
+            raise ValueError("nothing differs")
+        if stray := sorted(set(side) - set(VARIED)):
+            raise ValueError(f"{stray[0]!r} cannot differ, only {', '.join(sorted(VARIED))}")
+        return side
+
+
+@dataclass(frozen=True, eq=False)
+class HistoSys(Modifier):
+    """Moves all bins together, with a parameter that a normal distribution constrains.
+
+    Attributes:
+        up: (n_bins,), yields one standard deviation up.
+        down: (n_bins,), yields one standard deviation down.
+    """
+
+    kind: ClassVar[str] = "histosys"
+    words: ClassVar[str] = "moves the bins together (histosys)"
+    Options: ClassVar[type[Sides]] = Sides
+
+    up: FloatArray
+    down: FloatArray
+
+    @classmethod
+    def of_recipe(cls, name: str, options: Sides, nominal: Nominal) -> HistoSys:
+        """To what other samples or weights give."""
+        return cls(name, nominal.varied(options.up), nominal.varied(options.down))
+
+    @classmethod
+    def of_shift(cls, name: str, nominal: Histogram, shift: FloatArray) -> HistoSys:
+        """By a shift, (n_bins,), to both sides."""
+        return cls(name, nominal.values + shift, nominal.values - shift)
+
+    @classmethod
+    def inputs(cls, options: Sides) -> list[str]:
+        """The files of varied samples."""
+        return [side["input"] for side in (options.up, options.down) if "input" in side]
+
+    @classmethod
+    def of_pyhf(cls, name: str, data: Any, nominal: FloatArray) -> HistoSys:  # noqa: ARG003
+        """From `hi_data` and `lo_data`."""
+        return cls(name, np.array(data["hi_data"], np.float64), np.array(data["lo_data"], np.float64))
+
+    @classmethod
+    def numbers(cls, data: Any) -> Iterator[tuple[list[float], bool]]:
+        """Both sides, which may be negative on their own: what counts is the yield that the fit ends at."""
+        yield from ((side, True) for side in data.values())
+
+    def data(self, nominal: FloatArray) -> dict[str, list[float]]:  # noqa: ARG002
+        """Both sides."""
+        return {"hi_data": self.up.tolist(), "lo_data": self.down.tolist()}
+
+    def part(self, bins: BoolArray) -> HistoSys:
+        """Both sides in these bins."""
+        return HistoSys(self.name, self.up[bins], self.down[bins])
+
+    def scaled(self, factor: float) -> HistoSys:
+        """Both sides times the factor."""
+        return HistoSys(self.name, self.up * factor, self.down * factor)
+
+    def moved(self, before: Histogram, after: Histogram) -> HistoSys:
+        """Both sides shifted along."""
+        shift = after.values - before.values
+        return HistoSys(self.name, self.up + shift, self.down + shift)
+
+    def enter(self, cells: Cells, here: slice, parameter: int) -> None:
+        """Add the shift."""
+        cells.add(here, parameter, self)
+
+    @classmethod
+    def shifts(cls, terms: Sequence[Term], n_cells: int) -> Shifts:
+        """The shifts of several."""
+        sides = np.zeros((1 + max((term.row for term in terms), default=-1), 2, n_cells))
+        for row, cells, modifier, nominal in terms:
+            sides[row, :, cells] += np.stack([modifier.up - nominal, nominal - modifier.down], axis=1)
+        return Shifts(sides)
+
+
+class Shifts:
+    """Straight lines outside of one standard deviation, and a polynomial that joins them inside: interpolation 4p.
+
+    Args:
+        sides: (n, 2, n_cells), the shift up, and down with the other sign.
+    """
+
+    def __init__(self, sides: FloatArray) -> None:
+        self.straight, self.bent = (sides[:, 0] + sides[:, 1]) / 2, (sides[:, 0] - sides[:, 1]) / 16
+        self.turns = bool(np.any(sides[:, 0] * sides[:, 1] < 0))
+
+    def values(self, at: FloatArray) -> FloatArray:
+        """(..., n_cells), at (..., n)."""
+        return np.asarray(at @ self.straight + _bending(at) @ self.bent, np.float64)
+
+    def slopes(self, at: FloatArray) -> FloatArray:
+        """(n, n_cells), at (n,)."""
+        return np.asarray(self.straight + _bending_slope(at)[:, None] * self.bent, np.float64)
+
+
+def _bending(at: FloatArray) -> FloatArray:
+    """What multiplies the difference of the shifts up and down, over 16: 8 |x| outside of one standard deviation."""
+    square = at**2
+    return np.where(square > 1, 8 * np.abs(at), square * (15 + square * (3 * square - 10)))
+
+
+def _bending_slope(at: FloatArray) -> FloatArray:
+    square = at**2
+    return np.where(square > 1, 8 * np.sign(at), at * (30 + square * (18 * square - 40)))

@@ -1,0 +1,117 @@
+"""An uncertainty of the normalisation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from simmorph.limits.modifiers.base import Modifier, Size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from simmorph.data.events import FloatArray
+    from simmorph.limits.modifiers.base import Cells, Nominal
+
+
+@dataclass(frozen=True)
+class NormSys(Modifier):
+    """Multiplies all bins by a power of `hi` or `lo`, with a parameter that a normal distribution constrains.
+
+    Attributes:
+        hi: the factor one standard deviation up.
+        lo: the factor one standard deviation down.
+    """
+
+    kind: ClassVar[str] = "normsys"
+    words: ClassVar[str] = "scales all bins together"
+    Options: ClassVar[type[Size]] = Size
+
+    hi: float
+    lo: float
+
+    @classmethod
+    def of_recipe(cls, name: str, options: Size, nominal: Nominal) -> NormSys:  # noqa: ARG003
+        """A symmetric one."""
+        return cls.of_size(name, options.size)
+
+    @classmethod
+    def of_size(cls, name: str, size: float) -> NormSys:
+        """A symmetric one of this relative size."""
+        return cls(name, 1 + size, 1 - size)
+
+    @classmethod
+    def of_pyhf(cls, name: str, data: Any, nominal: FloatArray) -> NormSys:  # noqa: ARG003
+        """From `hi` and `lo`."""
+        return cls(name, float(data["hi"]), float(data["lo"]))
+
+    @classmethod
+    def numbers(cls, data: Any) -> Iterator[tuple[list[float], bool]]:
+        """Both factors."""
+        yield from (([side], False) for side in data.values())
+
+    def data(self, nominal: FloatArray) -> dict[str, float]:  # noqa: ARG002
+        """Both factors."""
+        return {"hi": self.hi, "lo": self.lo}
+
+    def enter(self, cells: Cells, here: slice, parameter: int) -> None:
+        """Multiply all bins by the power."""
+        cells.multiply_by(here, parameter, self)
+
+    @classmethod
+    def factors(cls, modifiers: Sequence[NormSys]) -> Powers:
+        """The powers of several."""
+        return Powers(np.array([[it.hi, it.lo] for it in modifiers], np.float64).reshape(-1, 2))
+
+
+class Powers:
+    """Powers outside of one standard deviation, and a polynomial that joins them smoothly inside: interpolation 4.
+
+    Args:
+        sides: (n, 2), the factors up and down.
+    """
+
+    def __init__(self, sides: FloatArray) -> None:
+        with np.errstate(all="ignore"):
+            self.logs = np.log(sides).T
+        self.polynomials = _polynomials(*self.logs)
+        self.turns = bool(np.any((sides[:, 0] - 1) * (1 - sides[:, 1]) < 0))
+
+    def values(self, at: FloatArray) -> FloatArray:
+        """(..., n), at (..., n)."""
+        return np.where(np.abs(at) < 1, _polynomial(self.polynomials, at), self._outside(at))
+
+    def slopes(self, at: FloatArray) -> FloatArray:
+        """(n,), at (n,)."""
+        rate = np.where(at > 0, self.logs[0], -self.logs[1])
+        with np.errstate(all="ignore"):
+            outside = rate * self._outside(at)
+        inner = self.polynomials[1:] * np.arange(1, 7)[:, None]
+        return np.where(np.abs(at) < 1, _polynomial(inner, at), outside)
+
+    def _outside(self, at: FloatArray) -> FloatArray:
+        with np.errstate(all="ignore"):
+            return np.asarray(np.exp(np.where(at > 0, at * self.logs[0], -at * self.logs[1])), np.float64)
+
+
+def _polynomials(log_up: FloatArray, log_down: FloatArray) -> FloatArray:
+    """(7, n), coefficients of 1 + a x + ... + f x^6 that end at 1 and -1 as the powers do, up to the curvature."""
+    powers = np.arange(1, 7)
+    signs = (-1.0) ** powers
+    rates = [np.ones(6), powers, powers * (powers - 1)]
+    conditions = np.array([row for rate in rates for row in (rate, rate * signs)])
+    conditions[2:4] *= [[1.0], [-1.0]]
+    with np.errstate(all="ignore"):
+        up, down = np.exp(log_up), np.exp(log_down)
+        ends = np.array([up - 1, down - 1, up * log_up, -down * log_down, up * log_up**2, down * log_down**2])
+        return np.concatenate([np.ones((1, len(up))), np.linalg.solve(conditions, ends)])
+
+
+def _polynomial(coefficients: FloatArray, at: FloatArray) -> FloatArray:
+    """Sum of coefficients (n_powers, n) times powers of (..., n), from the highest down."""
+    value = np.zeros_like(at)
+    for coefficient in coefficients[::-1]:
+        value = value * at + coefficient
+    return value

@@ -1,0 +1,1 @@
+"""Numbers, plots and tables of limits, written into a folder."""

@@ -1,0 +1,109 @@
+"""Workspace, numbers and plots of a limit, written into a folder."""
+
+from __future__ import annotations
+
+import csv
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from simmorph.data.outputs import write_json
+from simmorph.evaluation.plots.style import NO_HEADING, Heading, images, style
+from simmorph.limits.fits.impacts import Impact
+from simmorph.limits.fits.inference import BANDS
+from simmorph.limits.report.hepdata import write_submission
+from simmorph.limits.report.impact_plots import draw_impacts
+from simmorph.limits.report.plots import Scan, Spectrum, draw_scan, draw_spectrum
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from matplotlib.figure import Figure
+
+    from simmorph.limits.fits.inference import Limits
+
+WORKSPACE = "workspace.json"
+NUMBERS = "limits.json"
+HEPDATA = "hepdata"
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """What is written down of a limit.
+
+    Attributes:
+        workspace: the pyhf workspace.
+        numbers: all results, ready for JSON.
+        limits: observed and expected.
+        scan: CLs against the parameter.
+        spectra: the observable's distribution in each channel.
+        impacts: of the nuisance parameters, if they were asked for.
+        heading: what stands above the plots.
+    """
+
+    workspace: dict[str, Any]
+    numbers: dict[str, Any]
+    limits: Limits
+    scan: Scan
+    spectra: Sequence[Spectrum] = ()
+    impacts: Sequence[Impact] = ()
+    heading: Heading = NO_HEADING
+
+    def write(self, folder: Path) -> None:
+        """Write everything into an empty folder; each plot as PNG, PDF, CSV of the numbers in it, and for HEPData."""
+        write_json(folder / WORKSPACE, self.workspace)
+        write_json(folder / NUMBERS, self.numbers)
+        with style():
+            _write_plot(folder / "cls_scan", draw_scan(self.scan, self.limits, self.heading))
+            for spectrum in self.spectra:
+                _write_plot(folder / _name(spectrum), draw_spectrum(spectrum, self.heading))
+            if self.impacts:
+                _write_plot(folder / "impacts", draw_impacts(self.impacts, self.limits.parameter, self.heading))
+        header = [self.limits.parameter, "observed", *(f"expected_{band:+d}sigma" for band in BANDS)]
+        rows = np.column_stack([self.scan.values, self.scan.observed, self.scan.expected])
+        _write_table(folder / "cls_scan.csv", header, rows)
+        for spectrum in self.spectra:
+            _write_table(folder / f"{_name(spectrum)}.csv", *_table_of(spectrum))
+        (folder / HEPDATA).mkdir()
+        write_submission(folder / HEPDATA, self.limits, self.scan, {_name(it): it for it in self.spectra})
+        if self.impacts:
+            _write_table(folder / "impacts.csv", Impact._fields, self.impacts)
+
+
+def with_bounds(spec: dict[str, Any], limits: Limits) -> dict[str, Any]:
+    """The workspace with a range of the parameter that suits its limits, for programs that search only inside it."""
+    highest = 10 * max(limits.observed, *limits.expected)
+    bounds = {"name": limits.parameter, "inits": [limits.expected[2]], "bounds": [[0.0, highest]]}
+    measurement = spec["measurements"][0]
+    config = {**measurement["config"], "parameters": [*measurement["config"]["parameters"], bounds]}
+    return {**spec, "measurements": [{**measurement, "config": config}]}
+
+
+def _name(spectrum: Spectrum) -> str:
+    """The name of a spectrum's files; what no file name should hold is left out of the channel's."""
+    channel = re.sub(r"[^\w.+-]+", "_", spectrum.channel)
+    return f"spectrum_{channel}" if channel else "spectrum"
+
+
+def _table_of(spectrum: Spectrum) -> tuple[list[str], Any]:
+    data, fitted = spectrum.data, spectrum.fitted
+    samples = fitted.samples if len(fitted.samples) > 1 else {}
+    header = ["low", "high", "data", "data_uncertainty", "background", "background_uncertainty", "signal", "pull"]
+    columns = [data.edges[:-1], data.edges[1:], data.values, data.uncertainties]
+    columns += [fitted.background, fitted.uncertainty, fitted.signal, spectrum.pulls]
+    return [*header, *samples], np.column_stack([*columns, *samples.values()])
+
+
+def _write_plot(path: Path, figure: Figure) -> None:
+    for kind, content in images(figure).items():
+        path.with_name(f"{path.name}.{kind}").write_bytes(content)
+
+
+def _write_table(path: Path, header: Sequence[str], rows: Iterable[Iterable[float | str]]) -> None:
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows([it if isinstance(it, str) else f"{it:.8g}" for it in row] for row in rows)

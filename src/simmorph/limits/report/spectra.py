@@ -1,0 +1,67 @@
+"""The observable's distribution in each channel, data and best fit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from simmorph.data.histograms import Histogram
+from simmorph.limits.fits.postfit import FittedYields, fitted_yields
+from simmorph.limits.model.building import CHANNEL
+from simmorph.limits.report.plots import BIN, Spectrum
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from simmorph.config.limits import LimitsSettings
+    from simmorph.data.events import FloatArray
+    from simmorph.limits.fits.inference import FittedStrength
+    from simmorph.limits.model.workspace import Measurement
+    from simmorph.limits.templates.sample import Templates
+
+
+def spectra_of(
+    channels: Mapping[str, Templates], ready: Measurement, strength: FittedStrength, settings: LimitsSettings
+) -> list[Spectrum]:
+    """The spectrum of each channel of a recipe: the fit in the bins that it used, and the templates elsewhere."""
+    fits = fitted_yields(ready.likelihood, ready.data, strength.fit.parameters)
+    spectra = []
+    for name, its in settings.by_channel().items():
+        templates = channels[name]
+        fitted = _with_unused(templates, fits[name or CHANNEL], strength.value)
+        label = its.label or its.observable or "observable"
+        data_label = "Asimov data" if templates.is_asimov else "Data"
+        spectra.append(Spectrum(templates.data, fitted, label, data_label, name, templates.used))
+    return spectra
+
+
+def _with_unused(templates: Templates, fit: FittedYields, strength: float) -> FittedYields:
+    used = templates.used
+
+    def merged(elsewhere: FloatArray, in_fit: FloatArray) -> FloatArray:
+        whole = np.array(elsewhere, np.float64)
+        whole[used] = in_fit
+        return whole
+
+    backgrounds = [sample.histogram for sample in templates.samples if not sample.is_signal]
+    signals = [sample.histogram for sample in templates.samples if sample.is_signal]
+    nothing = np.zeros(int(used.sum()))
+    return FittedYields(
+        merged(np.sum([it.values for it in backgrounds], axis=0), fit.background),
+        merged(np.sqrt(np.sum([it.variances for it in backgrounds], axis=0)), fit.uncertainty),
+        merged(strength * np.sum([it.values for it in signals], axis=0), fit.signal),
+        {it.name: merged(it.values, fit.samples.get(it.name, nothing)) for it in backgrounds},
+    )
+
+
+def spectra_of_bins(ready: Measurement, strength: FittedStrength) -> list[Spectrum]:
+    """The spectrum of each channel of a workspace, which knows bins but no observable."""
+    fits = fitted_yields(ready.likelihood, ready.data, strength.fit.parameters)
+    places = ready.likelihood.model.config.channel_slices
+    spectra = []
+    for name, fitted in fits.items():
+        counts = ready.data.main[places[name]]
+        histogram = Histogram(np.arange(len(counts) + 1, dtype=np.float64) + 0.5, counts, counts, name)
+        spectra.append(Spectrum(histogram, fitted, BIN, channel=name))
+    return spectra

@@ -1,0 +1,1 @@
+"""How far limits can be trusted, and what they depend on."""

@@ -1,0 +1,147 @@
+"""What an amplified background is worth: limits against luminosity, generated events, and the size of a systematic.
+
+The three studies of Gavranovic and Kersevan, "Normalizing flows for physics data analyses" (2023): the fitted strength
+against luminosity, its upper limit against luminosity for several sizes of the generated sample, and what a generated
+background costs beside a simulated one, against that size. The data are expected ones (Asimov): the closure events,
+scaled, and the signal. The simulated reference is the template that these data come from: it closes by construction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from simmorph.limits.fits.inference import AsymptoticCls, fitted_strength, upper_limits
+from simmorph.limits.model.building import workspace_of
+from simmorph.limits.model.workspace import measurement_of
+from simmorph.limits.modifiers.base import Nominal, Size
+from simmorph.limits.modifiers.registry import MODIFIERS
+from simmorph.limits.templates.sample import Sample, Templates
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from simmorph.config.studies import ScanSettings
+    from simmorph.data.histograms import Histogram
+
+SYSTEMATIC = "beta"
+
+
+class GridPoint(NamedTuple):
+    """Where in a scan a limit is; see Point."""
+
+    luminosity: float
+    generated: int | None
+    beta: float
+
+
+class Point(NamedTuple):
+    """One limit of a scan.
+
+    Attributes:
+        luminosity: in 1/fb.
+        generated: how many generated events the template comes from; None for the simulated reference.
+        beta: relative size of the systematic uncertainty of the background.
+        fitted: strength.
+        uncertainty: of the fitted strength.
+        observed: upper limit, with the injected signal in the data.
+        expected: median upper limit without a signal.
+    """
+
+    luminosity: float
+    generated: int | None
+    beta: float
+    fitted: float
+    uncertainty: float
+    observed: float
+    expected: float
+
+    @property
+    def at(self) -> GridPoint:
+        """Where it is."""
+        return GridPoint(self.luminosity, self.generated, self.beta)
+
+
+def scan_points(  # noqa: PLR0913 - what is scanned, and over what
+    settings: ScanSettings,
+    *,
+    signal: Histogram,
+    generated: Mapping[int, Sample],
+    simulated: Histogram,
+    parameter: str = "mu",
+    level: float = 0.95,
+    known: Mapping[GridPoint, Point] | None = None,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Iterator[Point]:
+    """A limit for each luminosity, size of the generated sample, and size of the systematic.
+
+    Args:
+        settings: the grid, and how many events a luminosity brings.
+        signal: its shape; the number of events comes from the settings.
+        generated: by the number of generated events, the template with its uncertainties.
+        simulated: the closure events: reference template and expected data.
+        parameter: what the strength is called.
+        level: confidence level.
+        known: points that need not be made again.
+        progress: called after each luminosity.
+    """
+    named = {number: _background(sample) for number, sample in generated.items()}
+    rows: list[tuple[int | None, Sample]] = [*named.items(), (None, _background(Sample.with_statistics(simulated)))]
+    known = known or {}
+    for luminosity in settings.luminosity:
+        bench = _Bench.of(settings, luminosity, signal, simulated, parameter, level)
+        for beta in settings.beta:
+            for number, sample in rows:
+                at = GridPoint(luminosity, number, beta)
+                yield known[at] if at in known else bench.point(at, sample)
+        progress(f"luminosity {luminosity:g}/fb: {bench.n_background:g} background events")
+
+
+@dataclass(frozen=True, eq=False)
+class _Bench:
+    """What all points at one luminosity share.
+
+    Attributes:
+        n_background: expected background events.
+        signal: at a strength of 1.
+        data: the expected ones, signal included.
+        beta_type: how the systematic acts.
+        parameter: what the strength is called.
+        level: confidence level.
+    """
+
+    n_background: float
+    signal: Histogram
+    data: Histogram
+    beta_type: str
+    parameter: str
+    level: float
+
+    @classmethod
+    def of(  # noqa: PLR0913, PLR0917
+        cls, settings: ScanSettings, luminosity: float, signal: Histogram, simulated: Histogram,
+        parameter: str, level: float,
+    ) -> _Bench:  # fmt: skip
+        n_background = settings.background_per_fb * luminosity
+        true = simulated.scaled(n_background / simulated.values.sum())
+        at_1 = replace(signal, name="signal").scaled(settings.signal_fraction * n_background / signal.values.sum())
+        data = replace(true, values=true.values + settings.injected * at_1.values, name="Asimov data")
+        return cls(n_background, at_1, data, settings.beta_type, parameter, level)
+
+    def point(self, at: GridPoint, sample: Sample) -> Point:
+        """The limit with this background, scaled to what is expected."""
+        background = sample.scaled(self.n_background / sample.histogram.values.sum())
+        nominal = Nominal(background.histogram, "", lambda _: background.histogram.values)
+        systematic = MODIFIERS[self.beta_type].of_recipe(SYSTEMATIC, Size(size=at.beta), nominal)
+        samples = (Sample(self.signal, True), background.and_modifiers(systematic))
+        templates = Templates(samples, self.data, True, np.ones(len(self.data.values), np.bool_))
+        ready = measurement_of(workspace_of(templates, self.parameter), "scan")
+        limits = upper_limits(AsymptoticCls(ready.likelihood, ready.data), self.level)
+        found = fitted_strength(ready.likelihood, ready.data, sides=False)
+        return Point(*at, found.value, found.uncertainty, limits.observed, limits.expected[2])
+
+
+def _background(sample: Sample) -> Sample:
+    return replace(sample, histogram=replace(sample.histogram, name="background"))

@@ -1,0 +1,322 @@
+"""Read the samples of a recipe into templates."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+import numpy as np
+
+from simmorph.data.expressions import parse
+from simmorph.data.histograms import Histogram, in_window, summed
+from simmorph.data.morphed import WEIGHT, features_in
+from simmorph.data.ntuples import describe, expand_inputs, read_histogram
+from simmorph.data.samples import SampleReader
+from simmorph.errors import ConfigError, InputError, one_of
+from simmorph.limits.modifiers.base import Nominal
+from simmorph.limits.modifiers.histosys import HistoSys
+from simmorph.limits.modifiers.normfactor import NormFactor
+from simmorph.limits.modifiers.normsys import NormSys
+from simmorph.limits.modifiers.registry import kind_of
+from simmorph.limits.modifiers.staterror import StatError
+from simmorph.limits.templates.amplification import FEW_REPLICAS, with_training_statistics
+from simmorph.limits.templates.sample import Sample, Spread, Templates
+from simmorph.limits.templates.sideband import SidebandFit, fit_sidebands
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from simmorph.config.limits import BackgroundSettings, LimitsSettings, SampleSettings
+    from simmorph.data.events import BoolArray, FloatArray
+    from simmorph.data.expressions import Expression
+    from simmorph.limits.modifiers.base import Modifier
+
+FREE_RANGE = (0.001, 1000.0)
+"""Of the normalisation of a background that is left free."""
+
+
+class Defaults(NamedTuple):
+    """What samples share with the rest of a recipe.
+
+    Attributes:
+        tree: the tree in the files.
+        weight: branch of event weights of simulation; 1 if None.
+    """
+
+    tree: str
+    weight: str | None
+
+
+def read_channels(settings: LimitsSettings, defaults: Defaults, note: Callable[[str], None]) -> dict[str, Templates]:
+    """The templates of each channel by its name, or of a single one without a name; see `read_templates`."""
+    found = {}
+    for name, channel in settings.by_channel().items():
+        if name:
+            note(f"channel {name}:")
+        its = defaults._replace(tree=channel.tree or defaults.tree)
+        found[name] = read_templates(channel, its, note, suffix=f"_{name}" if name else "")
+    return found
+
+
+def read_templates(
+    settings: LimitsSettings, defaults: Defaults, note: Callable[[str], None], *, suffix: str = ""
+) -> Templates:
+    """Read every sample, and take from the data's sidebands what the settings ask for.
+
+    Args:
+        settings: the recipe's `limits:` block, or what it is in one of its channels.
+        defaults: tree and weight of the recipe.
+        note: is told what is read and what is changed.
+        suffix: ends the names of uncertainties that this channel does not share with others.
+
+    Raises:
+        ConfigError: an expression is wrong, or the binning is missing.
+        InputError: a file cannot be used, or a yield is negative, not finite, or zero everywhere.
+    """
+    reader = Reader(settings, defaults, note, suffix)
+    signals = [reader.sample(sample, is_signal=True) for sample in settings.signal]
+    data = None if settings.data is None else reader.histogram(settings.data, defaults._replace(weight=None))
+    used = np.ones(len(signals[0].histogram.values), np.bool_)
+    fit: SidebandFit | None = None
+    backgrounds = []
+    for background in settings.background:
+        if background.fit and data and settings.exclude:
+            fit = fit_sidebands(data, settings.exclude, background.order)
+            used = ~fit.sidebands
+            backgrounds.append(reader.curve(background, fit))
+            continue
+        sample = reader.generated(background)
+        if background.normalise == "sidebands" and data and settings.exclude:
+            used = in_window(data.edges, settings.exclude)
+            sample = _scaled_to_sidebands(sample, data, ~used, reader)
+        if background.normalise == "free":
+            sample = sample.and_modifiers(NormFactor(f"{background.name}_norm", FREE_RANGE))
+        backgrounds.append(sample)
+    samples = (*signals, *backgrounds)
+    if not used.any():
+        raise ConfigError("limits", "exclude holds no bin of the observable", "move it into the range of the binning")
+    observed = data or _asimov(samples, settings.asimov_strength)
+    for sample in samples:
+        sample.histogram.plus(observed)  # one binning for all
+    return Templates(samples, observed, data is None, used, fit)
+
+
+def _asimov(samples: Sequence[Sample], strength: float) -> Histogram:
+    parts = [sample.histogram.scaled(strength if sample.is_signal else 1.0) for sample in samples]
+    total = summed(parts, "Asimov data")
+    return replace(total, variances=total.values)
+
+
+def _scaled_to_sidebands(sample: Sample, data: Histogram, bins: BoolArray, reader: Reader) -> Sample:
+    """The sample with the data's yield in the sidebands; their statistics become an uncertainty of the scale."""
+    histogram, name = sample.histogram, sample.histogram.name
+    expected, observed = float(histogram.values[bins].sum()), float(data.values[bins].sum())
+    if expected <= 0 or observed <= 0:
+        raise InputError(name, "there are no events in the sidebands to normalise to", "check exclude and binning")
+    scale = observed / expected
+    of_data = float(data.variances[bins].sum()) / observed**2
+    of_sample = float(histogram.variances[bins].sum()) / expected**2 if reader.settings.statistics else 0.0
+    reader.note(f"{name}: scaled by {scale:.5g} to the {observed:g} events in the sidebands")
+    of_scale = NormSys.of_size(f"{name}_sidebands{reader.suffix}", float(np.sqrt(of_data + of_sample)))
+    return sample.scaled(scale).and_modifiers(of_scale)
+
+
+class Reader:
+    """Reads samples as the settings say."""
+
+    def __init__(
+        self, settings: LimitsSettings, defaults: Defaults, note: Callable[[str], None], suffix: str = ""
+    ) -> None:
+        if settings.channels is not None:
+            raise ConfigError("limits", "several channels have no scan and no coverage study", "leave out `channels:`")
+        self.settings, self.defaults, self.note, self.suffix = settings, defaults, note, suffix
+        self.edges = None if settings.binning is None else np.array(settings.binning.all_edges, np.float64)
+
+    def sample(self, settings: SampleSettings, *, is_signal: bool, first: int | None = None) -> Sample:
+        """A template with its uncertainties.
+
+        Args:
+            settings: of the sample.
+            is_signal: whether the parameter of interest scales it.
+            first: take so many events only.
+        """
+
+        def varied(side: Mapping[str, str]) -> FloatArray:
+            changes: dict[str, Any] = {key: [value] if key == "input" else value for key, value in side.items()}
+            return self.checked(settings.model_copy(update=changes), first).values
+
+        histogram = self.checked(settings, first)
+        modifiers = self._systematics(Nominal(histogram, self.suffix, varied))
+        statistics = (StatError.of(histogram, self.suffix),) if self.settings.statistics else ()
+        return Sample(histogram, is_signal, (*modifiers, *statistics))
+
+    def curve(self, settings: BackgroundSettings, fit: SidebandFit) -> Sample:
+        """A background that was fitted to the sidebands, with the uncertainty of the fit."""
+
+        def varied(side: Mapping[str, str]) -> FloatArray:
+            what = f"{next(iter(side))!r} cannot differ in {settings.name!r}, which is a curve fitted to the data"
+            raise ConfigError("limits.systematics", what, "let it act on other samples")
+
+        histogram = replace(fit.expected, name=settings.name)
+        names = (f"{settings.name}_fit{self.suffix}_{i + 1}" for i in range(len(fit.variations)))
+        shapes = [HistoSys.of_shift(name, histogram, it) for name, it in zip(names, fit.variations, strict=True)]
+        return Sample(histogram, False, (*self._systematics(Nominal(histogram, self.suffix, varied)), *shapes))
+
+    def _systematics(self, nominal: Nominal) -> list[Modifier]:
+        """What the recipe says is uncertain of a sample."""
+        acting = [it for it in self.settings.systematics if nominal.histogram.name in it.samples]
+        kinds = [(it.name, *kind_of(it)) for it in acting]
+        return [kind.of_recipe(name, options, nominal) for name, kind, options in kinds]
+
+    def generated(self, settings: BackgroundSettings, first: int | None = None) -> Sample:
+        """A background, with what its training leaves uncertain.
+
+        Args:
+            settings: of the background.
+            first: take so many generated events only.
+        """
+        sample = self.sample(settings, is_signal=False, first=first)
+        if self._is_floored(settings):
+            self.note(f"{settings.name}: no better known than {settings.training_events:g} events")
+            sample = sample.moved_to(self._floored(settings, sample.histogram, first))
+        replicas = self._others(settings, settings.replicas)
+        if settings.amplified(self.settings.amplification) == "replicas":
+            shape_only = settings.normalise != "weights" or first is not None
+            sample = self._with_spread(sample, replicas, Spread(shape_only, settings.morphed))
+        total = sample.histogram.values.sum()
+        retrained = [it.scaled(total / it.values.sum()) for it in self._others(settings, settings.retrained)]
+        truth = self._truth(settings, sample.histogram)
+        return replace(sample, replicas=tuple(replicas), retrained=tuple(retrained), truth=truth)
+
+    def _is_floored(self, settings: BackgroundSettings) -> bool:
+        return settings.amplified(self.settings.amplification) == "training"
+
+    def _floored(self, settings: BackgroundSettings, histogram: Histogram, first: int | None = None) -> Histogram:
+        """The histogram of generated events, with the floor of its statistics where the recipe asks for it."""
+        if not self._is_floored(settings) or settings.training_events is None:
+            return histogram
+        n_there = sum(describe(path, self.defaults.tree).n_entries for path in expand_inputs(settings.input or []))
+        n_generated = n_there if first is None else min(first, n_there)
+        return with_training_statistics(histogram, n_generated, settings.training_events)
+
+    def _others(self, settings: BackgroundSettings, inputs: Sequence[str] | None) -> list[Histogram]:
+        """The background once more from each of some files."""
+        paths = expand_inputs(inputs) if inputs else []
+        if len(paths) == 1:
+            raise InputError(paths[0], "one file is too few for a spread", "give two at least")
+        others = [settings.model_copy(update={"input": [path]}) for path in paths]
+        return [self._floored(other, self.histogram(other, self.defaults).usable()) for other in others]
+
+    def _with_spread(self, sample: Sample, replicas: Sequence[Histogram], spread: Spread) -> Sample:
+        training = tuple(spread.variations(sample.histogram, replicas))
+        words = f"; fewer than {FEW_REPLICAS} tell little of their spread" if len(replicas) < FEW_REPLICAS else ""
+        self.note(f"{sample.histogram.name}: {len(training)} variations from {len(replicas)} replicas{words}")
+        return replace(sample, training=training, spread=spread)
+
+    def _truth(self, settings: BackgroundSettings, nominal: Histogram) -> FloatArray | None:
+        if settings.closure is None:
+            return None
+        found = self.histogram(
+            settings.model_copy(update={"input": settings.closure, "name": "closure"}), self.defaults
+        )
+        return np.asarray(found.usable().values * (nominal.values.sum() / found.values.sum()), np.float64)
+
+    def checked(self, settings: SampleSettings, first: int | None = None) -> Histogram:
+        """A histogram of expected yields."""
+        histogram = self.histogram(settings, self.defaults, first)
+        negative = histogram.values < 0
+        if settings.negative_bins == "zero" and negative.any():
+            clipped = histogram.values[negative].sum()
+            self.note(f"{settings.name}: {negative.sum()} bins with {clipped:.4g} events in all are set to 0")
+            histogram = histogram.without_negative_bins()
+        return histogram.usable()
+
+    def histogram(self, settings: SampleSettings, defaults: Defaults, first: int | None = None) -> Histogram:
+        """The sum over the sample's files, or over their first entries."""
+        paths = expand_inputs(settings.input)
+        of_all = None if settings.observable else self.settings.histogram
+        if name := settings.histogram or of_all:
+            parts = [_histogram(path, name) for path in paths]
+            histogram = summed(parts, settings.name)
+        else:
+            histogram = self._of_events(settings, defaults, paths, first)
+        self.note(f"{settings.name}: {histogram.values.sum() * settings.scale:.6g} events in range")
+        return histogram.scaled(settings.scale)
+
+    def _of_events(
+        self, settings: SampleSettings, defaults: Defaults, paths: Sequence[str], first: int | None
+    ) -> Histogram:
+        if self.edges is None:
+            raise ConfigError("limits", "key 'binning' is missing", "add `binning: {range: [LOW, HIGH], bins: N}`")
+        histogram = Histogram.empty(self.edges, settings.name)
+        for observable, weights in ObservableReader.of(settings, self.settings, defaults).read(paths, first):
+            histogram = histogram.filled(observable, weights)
+        return histogram
+
+
+def _histogram(path: str, name: str) -> Histogram:
+    values, variances, edges = read_histogram(path, name)
+    return Histogram(edges, values, variances, f"{path}, histogram {name!r}")
+
+
+class ObservableReader(NamedTuple):
+    """The observable and the weight of a sample's events.
+
+    Attributes:
+        samples: what is read; the files are given later.
+        observable: of an event.
+        region: the cut on them.
+    """
+
+    samples: SampleReader
+    observable: Expression
+    region: Expression | None
+
+    @classmethod
+    def of(cls, settings: SampleSettings, limits: LimitsSettings, defaults: Defaults) -> Self:
+        """The reader of a sample, or of any part of it.
+
+        Raises:
+            ConfigError: an expression is missing or wrong.
+        """
+        text, cut = settings.observable or limits.observable, settings.region or limits.region
+        if text is None:
+            raise ConfigError(
+                "limits", "key 'observable' is missing", "add `observable:` or a `histogram:` to each sample"
+            )
+        observable = parse(text, f"limits, observable of {settings.name}")
+        region = None if cut is None else parse(cut, f"limits, region of {settings.name}")
+        samples = SampleReader(
+            paths=(),
+            tree=settings.tree or defaults.tree,
+            weight=settings.weight or (WEIGHT if settings.morphed else defaults.weight),
+            cuts=[region] if region else [],
+            expressions=[observable],
+            is_morphed=settings.morphed,
+        )
+        return cls(samples, observable, region)
+
+    def read(self, paths: Sequence[str], first: int | None = None) -> Iterator[tuple[FloatArray, FloatArray]]:
+        """The observable and the weights of the events that are in the region, chunk by chunk.
+
+        Args:
+            paths: the files.
+            first: look at so many entries only.
+        """
+        if self.samples.is_morphed:
+            for path in paths:
+                self._refuse_unmorphed(path)
+        for table in replace(self.samples, paths=paths).chunks(first):
+            chosen = table.passes(self.region)
+            yield self.observable.numbers(table.columns)[chosen].astype(np.float64), table.weights[chosen]
+
+    def _refuse_unmorphed(self, path: str) -> None:
+        """Refuse an observable of which a file has nothing after the map.
+
+        Raises:
+            InputError: that is the case.
+        """
+        features = features_in(describe(path, self.samples.tree).branches)
+        if not self.observable.names & set(features):
+            what = f"nothing in the observable {self.observable.text!r} is morphed"
+            raise InputError(path, what, f"write it in terms of the features; {one_of('', features)}")

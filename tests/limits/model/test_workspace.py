@@ -1,0 +1,103 @@
+"""Workspaces that would give a silently wrong limit are refused with one line."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from simmorph.errors import InputError
+from simmorph.limits.model.workspace import measurement_of, read_workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Workspace = dict[str, Any]
+    Change = Callable[[Workspace], object]
+
+
+def sample(spec: Workspace, i: int) -> Any:
+    return spec["channels"][0]["samples"][i]
+
+
+BROKEN: dict[str, tuple[Change, str]] = {
+    "a yield that is not a number": (lambda s: sample(s, 1)["data"].__setitem__(0, float("nan")), "is nan in bin 1"),
+    "an infinite yield": (lambda s: sample(s, 0)["data"].__setitem__(1, float("inf")), "is inf in bin 2"),
+    "a negative yield": (lambda s: sample(s, 1)["data"].__setitem__(1, -0.1), "is -0.1 in bin 2"),
+    "no background in a bin": (lambda s: sample(s, 1)["data"].__setitem__(0, 0.0), "expects 0 events without a signal"),
+    "no signal anywhere": (lambda s: sample(s, 0).update(data=[0.0, 0.0]), "zero in every bin, so there is no limit"),
+    "an uncertainty that is not a number": (
+        lambda s: sample(s, 1)["modifiers"][0]["data"].__setitem__(0, float("nan")),
+        "shapesys 'u' of 'background'",
+    ),
+    "a count that is not a number": (
+        lambda s: s["observations"][0]["data"].__setitem__(0, float("nan")),
+        "observed count of channel 'channel' is nan",
+    ),
+    "a negative count": (lambda s: s["observations"][0]["data"].__setitem__(0, -1), "is -1 in bin 1"),
+    "too few counts": (lambda s: s["observations"][0].update(data=[51]), "has 2 bins and 1 observed counts"),
+    "no observation": (lambda s: s["observations"][0].update(name="other"), "has no observation"),
+    "samples of different lengths": (lambda s: sample(s, 0).update(data=[1, 2, 3]), "another sample has 3"),
+    "an uncertainty of another length": (
+        lambda s: sample(s, 1)["modifiers"][0].update(data=[1, 2, 3]),
+        "pyhf cannot build its model",
+    ),
+    "another parameter of interest": (
+        lambda s: s["measurements"][0]["config"].update(poi="nu"),
+        "the parameter of interest 'nu' changes no sample; did you mean 'u'",
+    ),
+    "no parameter of interest": (
+        lambda s: s["measurements"][0]["config"].update(poi=""),
+        "the parameter of interest '' changes no sample",
+    ),
+    "no measurement": (lambda s: s.update(measurements=[]), "not a pyhf workspace|no measurement"),
+    "no channels": (lambda s: s.pop("channels"), "not a pyhf workspace: 'channels' is a required property"),
+    "an unknown version": (lambda s: s.update(version="7.0.0"), "not a pyhf workspace"),
+    "a yield that is a word": (lambda s: sample(s, 0)["data"].__setitem__(0, "12"), "not a pyhf workspace"),
+    "an unknown modifier": (lambda s: sample(s, 1)["modifiers"][0].update(type="wiggle"), "not a pyhf workspace"),
+    "a matrix of yields": (lambda s: sample(s, 0).update(data=[[12, 11]]), "not a pyhf workspace"),
+}
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+def test_a_workspace_with_a_fault_is_refused_in_one_line(reference: Workspace, fault: str) -> None:
+    change, message = BROKEN[fault]
+    change(reference)
+    with pytest.raises(InputError, match=message) as refusal:
+        measurement_of(reference, "broken.json")
+    assert str(refusal.value).startswith("broken.json: ")
+    assert "\n" not in str(refusal.value)
+    assert len(str(refusal.value)) < 400
+
+
+def test_a_measurement_is_chosen_by_name(reference: Workspace) -> None:
+    other = {"name": "other", "config": {"poi": "mu", "parameters": []}}
+    reference["measurements"].append(other)
+    assert measurement_of(reference).name == "limit"
+    assert measurement_of(reference, name="other").name == "other"
+    with pytest.raises(InputError, match="no measurement 'otter'; did you mean 'other'"):
+        measurement_of(reference, name="otter")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1, 2]", "nonsense", '{"channels": ', "[" * 100_000, "\x00\xff"])
+def test_what_is_not_a_json_object_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "workspace.json"
+    path.write_text(text)
+    with pytest.raises(InputError, match=r"not JSON|not a pyhf workspace"):
+        read_workspace(str(path))
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"nowhere\.json: no such file"):
+        read_workspace(str(tmp_path / "nowhere.json"))
+
+
+def test_zero_counts_and_zero_yields_of_one_sample_are_fine(reference: Workspace, tmp_path: Path) -> None:
+    sample(reference, 0)["data"][0] = 0.0
+    reference["observations"][0]["data"][1] = 0
+    path = tmp_path / "workspace.json"
+    path.write_text(json.dumps(reference))
+    ready = measurement_of(read_workspace(str(path)))
+    assert ready.data.main.tolist() == [51.0, 0.0]
