@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from itertools import combinations
 
 import pytest
 import torch
+from nflows.distributions.normal import StandardNormal
+from nflows.flows.base import Flow
 from nflows.transforms.coupling import PiecewiseRationalQuadraticCouplingTransform
 from torch import nn
 
@@ -54,6 +58,24 @@ def test_log_determinant_is_that_of_the_jacobian(n_features: int, n_context: int
 
         jacobian = torch.autograd.functional.jacobian(of_one, row)  # type: ignore[no-untyped-call]
         assert found.item() == pytest.approx(torch.linalg.slogdet(jacobian).logabsdet.item(), abs=1e-9)
+
+
+@pytest.mark.parametrize(("n_features", "n_context"), [(1, 1), (3, 0), (6, 2)])
+def test_the_density_is_that_of_nflows_over_a_normal_distribution(n_features: int, n_context: int) -> None:
+    flow = a_flow(n_features, n_context)
+    features, context = events(n_features, n_context)
+    expected = Flow(flow.transform, StandardNormal([n_features])).log_prob(features, context if n_context else None)
+    torch.testing.assert_close(flow.log_density(features, context), expected, rtol=1e-12, atol=0)
+
+
+def test_a_flow_is_built_without_matplotlib_and_tensorboard() -> None:
+    code = (
+        "import sys; from simmorph.neural.flows import ConditionalFlow, FlowShape; "
+        "ConditionalFlow(2, 1, FlowShape(2, (8,), 4, 5.0, 3)); "
+        "print([name for name in ('matplotlib', 'tensorboard') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"
 
 
 @pytest.mark.parametrize("n_features", [1, 2, 6])

@@ -1,12 +1,14 @@
 """Normalizing flows; the only module that knows nflows.
 
 nflows (Durkan, Bekasov, Murray, Papamakarios) lends the vocabulary: a `Transform` turns inputs and context into
-outputs and log-determinants, `CompositeTransform` chains them, `Flow` puts a base distribution under them. The spline
-coupling is ours: nflows' own gathers with boolean masks, and asserts where float32 rounding makes an inversion fail.
+outputs and log-determinants, and `CompositeTransform` chains them. The spline coupling is ours: nflows' own gathers
+with boolean masks, and asserts where float32 rounding makes an inversion fail. So is the normal distribution, since
+`nflows.flows` and `nflows.distributions` import matplotlib.
 """
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -111,22 +113,15 @@ class FlowOverNormal(nn.Module):
     """
 
     def __init__(self, n_features: int, n_context: int, layers: Sequence[Transform]) -> None:
-        # With these comes matplotlib: half a second that only those who build a flow should wait for.
-        from nflows.distributions.normal import StandardNormal  # noqa: PLC0415
-        from nflows.flows.base import Flow  # noqa: PLC0415
-
         super().__init__()
         self.n_features, self.n_context = n_features, n_context
-        self.density = Flow(CompositeTransform(layers), StandardNormal([n_features]))
-
-    @property
-    def transform(self) -> CompositeTransform:
-        """From features to the normal distribution; part of the density, so that its weights are saved once."""
-        return self.density._transform
+        self.transform = CompositeTransform(layers)
 
     def log_density(self, features: Tensor, context: Tensor) -> Tensor:
         """The logarithm of the density of each event, (n_events,)."""
-        return self.density.log_prob(features, context=self._seen(context))  # type: ignore[no-any-return]
+        noise, log_determinant = self.transform(features, self._seen(context))
+        log_normal = -0.5 * noise.square().sum(1) - 0.5 * self.n_features * math.log(2 * math.pi)
+        return log_normal + log_determinant  # type: ignore[no-any-return]
 
     def to_base(self, features: Tensor, context: Tensor) -> Tensor:
         """The features as draws of the base distribution, (n_events, n_features)."""
