@@ -1,5 +1,5 @@
 #!/bin/sh
-# Real CMS Z->ee electrons: distort one half, learn to undo it, and see how much of it is undone.
+# Real CMS Z->ee electrons: distort one half, learn to remove it, and see how much of it is removed.
 set -eu
 cd "$(dirname "$0")/../.."
 : "${PYTHON:=python}"

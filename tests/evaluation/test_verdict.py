@@ -64,12 +64,12 @@ def test_the_excess_has_the_errors_of_both() -> None:
 
 @pytest.mark.parametrize(("template", "removed"), [(0.5, 1.0), (0.55, 0.5), (0.6, 0.0), (0.65, -0.5)])
 def test_the_share_that_the_map_has_removed(template: float, removed: float) -> None:
-    assert verdict_of(Estimate(template, 0.01)).undone == pytest.approx(removed)
+    assert verdict_of(Estimate(template, 0.01)).removed == pytest.approx(removed)
 
 
 def test_without_a_difference_to_remove_there_is_no_share() -> None:
-    assert np.isnan(verdict_of(Estimate(0.5, 0.01), source=NOTHING).undone)
-    assert np.isnan(verdict_of(Estimate(0.5, 0.01), source=None).undone)
+    assert np.isnan(verdict_of(Estimate(0.5, 0.01), source=NOTHING).removed)
+    assert np.isnan(verdict_of(Estimate(0.5, 0.01), source=None).removed)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_the_json_has_numbers_and_null_where_there_is_none() -> None:
     content = verdict_of(Estimate(0.51, 0.01), source=None).to_json()
     assert content["conclusion"] == WITHIN_NOISE
     assert content["excess"] == {"value": pytest.approx(0.01), "uncertainty": 0.01}
-    assert content["undone"] is None
+    assert content["removed"] is None
     assert content["judged_by"] == "auc"
     assert content["verdict"].startswith("the template agrees within noise with the target")
     assert "unmorphed source" not in content["verdict"]

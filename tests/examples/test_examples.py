@@ -87,14 +87,14 @@ def test_the_limit_from_real_atlas_data_is_the_one_in_its_readme(tmp_path: Path)
 
 
 @pytest.mark.slow
-def test_most_of_the_distortion_of_real_electrons_is_undone(tmp_path: Path) -> None:
+def test_most_of_the_distortion_of_real_electrons_is_removed(tmp_path: Path) -> None:
     run_example("cms-zee", tmp_path, "--set", "training.epochs=8", "--set", "evaluate.max_events=4000")
     report = read_json(tmp_path / "build" / "cms-zee" / "report" / "report.json")
     auc = {name: estimate["value"] for name, estimate in report["metrics"]["auc"].items()}
     source = report["held_out"]["events"]["source"]
     assert auc["source_vs_target"] > 0.68
     assert abs(auc["target_vs_target"] - 0.5) < 0.03
-    assert report["regions"]["all"]["undone"] > 0.5
+    assert report["regions"]["all"]["removed"] > 0.5
     assert report["held_out"]["known"]
     assert 0.35 < source["used"] / source["read"] < 0.45
 

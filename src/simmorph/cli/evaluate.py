@@ -57,5 +57,5 @@ def evaluate_command(  # noqa: PLR0917 - click passes by name
     given = {"source": list(source), "target": list(target), "template": template, "model": model}
     settings = recipe.evaluate.model_copy(update={"report": output} if output else {})
     recipe = recipe.model_copy(update={"evaluate": settings} | {key: value for key, value in given.items() if value})
-    result = evaluate(recipe, force=force, announce=lambda text: note(text, quiet=quiet))
+    result = evaluate(recipe, force=force, progress=lambda text: note(text, quiet=quiet))
     answer(result.to_json(), result.to_text(), as_json=as_json)

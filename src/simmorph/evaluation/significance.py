@@ -81,7 +81,7 @@ class Findings(NamedTuple):
         """What is found, in words."""
         n_all = sum(map(len, self))
         beyond = n_all * NormalDist().cdf(-TENSION)
-        told = [
+        parts = [
             f"{words}: {', '.join(names)}"
             for words, names in (
                 ("significantly different", self.differs),
@@ -90,7 +90,9 @@ class Findings(NamedTuple):
             )
             if names
         ]
-        return f"{'; '.join(told)}. Of {n_all}, noise alone puts {beyond:.1f} beyond {TENSION:.0f} standard deviations."
+        return (
+            f"{'; '.join(parts)}. Of {n_all}, noise alone puts {beyond:.1f} beyond {TENSION:.0f} standard deviations."
+        )
 
     def to_json(self) -> dict[str, Any]:
         """The lists and the sentence."""

@@ -52,7 +52,7 @@ class Verdict(NamedTuple):
 
     @property
     def significance(self) -> float:
-        """By how many standard deviations the template is easier to tell from the target than the target itself."""
+        """By how many standard deviations the template's AUC is above that of the target against itself."""
         return self.excess.value / self.excess.uncertainty
 
     @property
@@ -61,7 +61,7 @@ class Verdict(NamedTuple):
         return max(self.excess.value, 0.0) + ONE_SIDED_95 * self.excess.uncertainty
 
     @property
-    def undone(self) -> float:
+    def removed(self) -> float:
         """The share of the source's AUC above the null that the map has removed; NaN if there was nothing."""
         before = self.source.value - self.null.value if self.source else 0.0
         return 1 - self.excess.value / before if before else float("nan")
@@ -101,7 +101,7 @@ class Verdict(NamedTuple):
             "significance": _number(self.significance),
             "excess": self.excess.to_json(),
             "excess_limit_95": _number(self.limit),
-            "undone": _number(self.undone),
+            "removed": _number(self.removed),
         }
 
 

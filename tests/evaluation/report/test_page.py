@@ -179,7 +179,8 @@ def test_every_image_is_inside_the_page_has_a_text_and_is_legible(page: Page) ->
 
 def test_sections_come_in_the_order_in_which_a_physicist_asks(page: Page) -> None:
     wanted = [
-        "Verdict", "Can a classifier tell template from target?", "Correlations", "Derived quantities", "Features",
+        "Verdict", "Can a classifier distinguish template from target?", "Correlations", "Derived quantities",
+        "Features",
         "What the map does to events", "Where template and target differ: weights of the classifier",
         "Closure against conditions", "Acceptance", "Training", "Model", "Cutflow", "How to read this", "Provenance",
     ]  # fmt: skip

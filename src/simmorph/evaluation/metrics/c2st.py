@@ -1,4 +1,4 @@
-"""The classifier two-sample test: how well can a classifier tell template from target?
+"""The classifier two-sample test: how well can a classifier distinguish template from target?
 
 The area under the ROC curve (AUC) is 0.5 if it cannot. Every event is judged by a classifier that has not seen it, and
 what stops training early is none of the judged events either. (Lopez-Paz, Oquab 2017, arXiv 1610.06545.)

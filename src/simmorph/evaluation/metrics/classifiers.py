@@ -25,7 +25,7 @@ SHALLOW = TreeShape(trees=60, leaves=8, leaf_events=50, shrinkage=0.2)
 DEEP = TreeShape(trees=500, leaves=0, leaf_events=50, shrinkage=0.1, depth=8)
 PATIENCE = 30
 STOPPING_SHARE = 0.2
-"""Share of the events that a classifier is trained with that tell when to stop: never those that it judges."""
+"""Share of the events of a training that decides when it stops: never those that the classifier judges."""
 STOPPING: dict[str, Any] = {"validation": STOPPING_SHARE, "holdout": 0.0}
 LARGEST_INPUT = 10.0
 """Inputs of networks are cut off at this many standard deviations."""
@@ -78,7 +78,7 @@ def _rows(trial: Trial, chosen: BoolArray) -> Rows:
 
 
 def _network(trial: Trial, hidden: tuple[int, ...], settings: dict[str, Any]) -> FloatArray:
-    """A perceptron trained with the binary cross-entropy; a part set aside tells which epoch's weights are kept.
+    """A perceptron trained with the binary cross-entropy; a part set aside decides which epoch's weights are kept.
 
     Inputs are standardised by the rows trained on.
     """
@@ -119,7 +119,7 @@ CLASSIFIERS: dict[str, Scorer] = {
     "trees": trees,
     "deep_trees": deep_trees,
     # Gendreau-Distler, Le Pottier, Wang, "Transforming Simulation to Data Without Pairing": batches of 1000; their
-    # epochs and rate are not printed, so it learns until the events set aside tell it to stop.
+    # epochs and rate are not printed, so it learns until the events set aside stop it.
     "network_2x32": partial(
         _network,
         hidden=(32, 32),

@@ -90,7 +90,7 @@ def density_ratios(judged: Mapping[str, Sequence[Judgement]], rng: np.random.Gen
 
     Args:
         judged: by comparison; the null has a judgement for each split.
-        rng: deals the events that calibrate each other.
+        rng: divides the events that calibrate each other.
     """
     weighted = {name: [calibrated(judgement, rng) for judgement in found] for name, found in judged.items()}
     logs = np.concatenate([np.abs(np.log(one.ratio)) for found in weighted.values() for one in found])

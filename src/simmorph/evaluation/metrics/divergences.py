@@ -1,6 +1,6 @@
 """Divergences of one-dimensional distributions in bins: Kullback-Leibler, Jensen-Shannon, Hellinger, and chi2.
 
-There are 50 bins that hold equal shares of the target, so that each of them tells something; a value that many events
+There are 50 bins that hold equal shares of the target, so that none is empty; a value that many events
 share is a bin of its own. Divergences are positive by construction: compare them to the null, which is stated with each
 for samples of n and m events (effective numbers) that agree.
 """
@@ -44,7 +44,7 @@ class _Binned(NamedTuple):
     def deviation(self, of_target: FloatArray, of_template: FloatArray) -> float:
         """The standard deviation of a divergence with these derivatives, which are 1 or so times log p / q.
 
-        Where the samples agree, a divergence is half the noise times a chi2, which its derivatives do not tell; and
+        Where the samples agree, a divergence is half the noise times a chi2, which its derivatives do not show; and
         they are twice that by noise alone, which is subtracted.
         """
         null = (len(self.target) - 1) / 2 * self.noise**2

@@ -22,6 +22,7 @@ N_DIRECTIONS = 32
 MAX_KERNEL_EVENTS = 1500
 """Events of each sample in a kernel matrix, whose size grows with the square."""
 N_PERMUTATIONS = 200
+ROWS_OF_THE_MEDIAN = 300
 N_BOOTSTRAPS = 30
 SMALLEST_SPREAD = 1e-12
 
@@ -79,8 +80,11 @@ def _mmd_and_permutations(template: Events, target: Events, rng: np.random.Gener
     # With a mean of 1 in each sample, so that relabelled events count alike.
     weights = np.concatenate([sample.weights / np.mean(sample.weights) for sample in (template, target)])
     squares = np.sum(rows**2, axis=1)
-    distances = np.maximum(squares[:, None] + squares - 2 * rows @ rows.T, 0.0)
-    kernel = np.exp(-distances / (2 * max(float(np.median(distances)), SMALLEST_SPREAD)))
+    kernel = np.maximum(squares[:, None] + squares - 2 * rows @ rows.T, 0.0)
+    # Some of the rows know the median well, and a matrix of this size is best changed where it is.
+    median = float(np.median(kernel[:: max(len(rows) // ROWS_OF_THE_MEDIAN, 1)]))
+    kernel /= -2 * max(median, SMALLEST_SPREAD)
+    np.exp(kernel, out=kernel)
     np.fill_diagonal(kernel, 0.0)
     is_template = np.arange(len(rows)) < len(template)
     value = float(_mmd(kernel, weights, is_template[:, None])[0])

@@ -45,7 +45,7 @@ METRICS: dict[str, Metric] = {
 """Every metric by the name it has in reports and comparisons; a new one is a function of (template, target, rng)."""
 
 P_VALUES: dict[str, Callable[[Events, Events, np.random.Generator], tuple[Estimate, float]]] = {"mmd": mmd_with_p_value}
-"""Metrics of which random relabellings tell how probable so large a value is if the samples agree."""
+"""Metrics of which random relabellings show how probable so large a value is if the samples agree."""
 
 WORDS = {
     "auc": "AUC of the classifier",

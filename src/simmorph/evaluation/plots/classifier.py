@@ -38,7 +38,7 @@ LONGEST_NAME = 34
 
 
 def plot_roc(rocs: Mapping[str, Curve], aucs: Mapping[str, Estimate], words: str, head: Heading = NO_HEADING) -> Figure:
-    """The ROC curve of each comparison, and how far it is above the diagonal of samples that cannot be told apart."""
+    """The ROC curve of each comparison, and how far it is above the diagonal of equal samples."""
     figure = Figure(figsize=(5.6, 6.6))
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1.1], gridspec_kw={"hspace": 0.06})
     figure.subplots_adjust(left=0.16, right=0.95, top=0.94, bottom=0.1)

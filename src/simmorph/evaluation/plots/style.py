@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 TARGET, SOURCE, TEMPLATE, NULL = "#000000", "#3f90da", "#bd1f01", "#717581"
 SERIES = (SOURCE, "#ffa90e", TEMPLATE, "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", NULL, "#92dadd")
-"""Colours that people with any colour vision can tell apart (M. Petroff 2021, arXiv 2107.02270)."""
+"""Colours that people with any colour vision can distinguish (M. Petroff 2021, arXiv 2107.02270)."""
 ONE_SIGMA, TWO_SIGMA = "#009E73", "#F0E442"
 """The bands of an expected limit: green and yellow for any colour vision (M. Okabe and K. Ito 2008)."""
 DOTS_PER_INCH = 110

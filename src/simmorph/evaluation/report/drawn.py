@@ -112,7 +112,7 @@ class Drawing:
             result.rocs, result.metrics[verdict.metric], verdict.words, heading(self.settings, self.where)
         )
         alt = f"ROC curves of source, template and target against the target, {self.where}"
-        caption = "On the diagonal the samples cannot be told apart; the dotted null shows what noise makes of that."
+        caption = "On the diagonal the samples cannot be distinguished; the dotted null shows what noise makes of that."
         return Drawn("roc", "roc", figure, _roc_rows(result), alt, caption, "middle")
 
     def correlations(self) -> Drawn:

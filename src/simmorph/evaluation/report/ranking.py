@@ -119,7 +119,7 @@ class Ranking:
         return found.against(null)
 
     def closest(self) -> list[Ranked]:
-        """The methods that the first column cannot tell from the best one, this first."""
+        """The methods that the first column cannot distinguish from the best one, this first."""
         marks = self._marks(self.columns[0]) if self.columns else {}
         order = {"best": 0, "near": 1}
         chosen = [row for row in self.rows if marks.get(row.title) in order]

@@ -69,14 +69,14 @@ def _table(result: RegionResult) -> str:
 
 
 def evaluate(
-    recipe: Recipe, *, force: bool = False, announce: Callable[[str], None] = lambda _: None
+    recipe: Recipe, *, force: bool = False, progress: Callable[[str], None] = lambda _: None
 ) -> EvaluateResult:
     """Compare source, template and target, and write the report folder.
 
     Args:
         recipe: names source, target, template, and the report; with a model, what training has seen is left out.
         force: replace a report that exists.
-        announce: told what is being done.
+        progress: called with what is being done.
 
     Raises:
         ConfigError: the recipe lacks something.
@@ -87,12 +87,12 @@ def evaluate(
     refuse_existing(folder, force=force, marker=REPORT)
     card = _card(recipe.model)
     if card is None:
-        announce("no model given: it is not known which events training has seen")
+        progress("no model given: it is not known which events training has seen")
     inputs = read_inputs(recipe, card)
-    regions = [_compared(recipe, inputs, name, cut, announce) for name, cut in _regions(recipe, inputs).items()]
+    regions = [_compared(recipe, inputs, name, cut, progress) for name, cut in _regions(recipe, inputs).items()]
     report = _report(recipe, inputs, regions)
     with whole_folder(folder, force=force, marker=REPORT) as temporary:
-        announce("drawing the report")
+        progress("drawing the report")
         report["provenance"]["seconds"] = round(time.perf_counter() - start, 1)
         write_json(temporary / REPORT, report)
         write_report(temporary, regions, report, recipe.evaluate)
@@ -112,8 +112,8 @@ def _regions(recipe: Recipe, inputs: Inputs) -> dict[str, str]:
     return {default: first} | recipe.evaluate.regions | inputs.bands(recipe.evaluate.bands)
 
 
-def _compared(recipe: Recipe, inputs: Inputs, name: str, cut: str, announce: Callable[[str], None]) -> RegionResult:
-    announce(f"comparing in region {name}")
+def _compared(recipe: Recipe, inputs: Inputs, name: str, cut: str, progress: Callable[[str], None]) -> RegionResult:
+    progress(f"comparing in region {name}")
     settings, samples = recipe.evaluate, inputs.samples(cut)
     plan = Plan(
         judges=judges_of(samples, settings.judges),
