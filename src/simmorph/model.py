@@ -121,7 +121,7 @@ class Model:
         samples = {"target": _without_holdout(target, how)}
         if method.kind.needs_source:
             samples = {"source": _without_holdout(source, how), **samples}
-        samples, told = _trainable(samples, learning, how)
+        samples, notes = _trainable(samples, learning, how)
         features, context = _fit_preprocessing(learning, list(samples.values()), how)
         prepared = {name: _prepared(events, features, context) for name, events in samples.items()}
         history = method.fit(prepared.get("source", prepared["target"][:0]), prepared["target"], how)
@@ -136,7 +136,7 @@ class Model:
             origin=origin,
         )
         first = next(iter(samples))
-        card = _with_notes(card, method, prepared[first][:N_NOTES], told)
+        card = _with_notes(card, method, prepared[first][:N_NOTES], notes)
         model = cls(card, method, features, context)
         probe = model.new_probe(samples[first][:N_PROBE])
         return cls(card.model_copy(update={"probe": probe}), method, features, context)
@@ -367,13 +367,13 @@ def _trainable(samples: Mapping[str, Events], learning: Learning, how: Training)
         InputError: they cannot be trained on.
     """
     settings, variables = how.settings, [*learning.features, *learning.context]
-    trainable, told = {}, Notes({}, [])
+    trainable, notes = {}, Notes({}, [])
     for name, events in samples.items():
         _check_sample(events, name, variables, settings.negative_weights)
         done = treated(events, settings.negative_weights, name, variables, settings.seed)
         trainable[name] = done.events
-        told = Notes(told.numbers | done.numbers, [*told.warnings, *done.warnings])
-    return trainable, told
+        notes = Notes(notes.numbers | done.numbers, [*notes.warnings, *done.warnings])
+    return trainable, notes
 
 
 def _check_sample(events: Events, name: str, variables: Sequence[str], negative_weights: NegativeWeights) -> None:
@@ -459,10 +459,10 @@ def _new_card(  # noqa: PLR0913 - a card tells everything
     )
 
 
-def _with_notes(card: ModelCard, method: Method, prepared: Events, told: Notes) -> ModelCard:
-    """The card with what is told of the samples, then of the map."""
+def _with_notes(card: ModelCard, method: Method, prepared: Events, of_samples: Notes) -> ModelCard:
+    """The card with the numbers and warnings of the samples, then those of the map."""
     notes = method.notes(prepared, method.transform(prepared))
-    found = {"numbers": told.numbers | notes.numbers, "warnings": [*told.warnings, *notes.warnings]}
+    found = {"numbers": of_samples.numbers | notes.numbers, "warnings": [*of_samples.warnings, *notes.warnings]}
     return card.model_copy(update=found)
 
 

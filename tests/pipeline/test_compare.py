@@ -148,7 +148,7 @@ def test_a_model_of_the_table_can_be_loaded(result: CompareResult) -> None:
 
 def test_what_is_up_to_date_is_not_made_again(folder: Path, output: Path, result: CompareResult) -> None:
     lines: list[str] = []
-    again = compare(recipe_of(folder, output), announce=lines.append)
+    again = compare(recipe_of(folder, output), progress=lines.append)
     assert lines == ["5 of 5 scores are up to date"]
     assert again.report["methods"]["weights"] == result.report["methods"]["weights"]
 
@@ -156,7 +156,7 @@ def test_what_is_up_to_date_is_not_made_again(folder: Path, output: Path, result
 def test_a_changed_option_trains_only_its_method_again(folder: Path, output: Path, result: CompareResult) -> None:
     lines: list[str] = []
     methods = [{"name": "classifier", "label": "weights", "hidden": [4]}]
-    compare(recipe_of(folder, output, methods=methods), announce=lines.append)
+    compare(recipe_of(folder, output, methods=methods), progress=lines.append)
     assert lines[0] == "4 of 5 scores are up to date"
     assert [line.partition(",")[0] for line in lines[1:]] == ["weights"]
 
@@ -179,7 +179,7 @@ def test_a_subset_of_the_methods_keeps_the_null_and_the_baselines(folder: Path, 
 
 def test_seen_events_are_those_that_training_takes_in_its_region(folder: Path, tmp_path: Path) -> None:
     recipe = recipe_of(folder, tmp_path / "out")
-    inputs = read_inputs(recipe).dealt(recipe.training_of(recipe.methods[0], 1))
+    inputs = read_inputs(recipe).split(recipe.training_of(recipe.methods[0], 1))
     for table in (inputs.source, inputs.target):
         part = part_of(table.ids, 4, 0.1, 0.4)
         np.testing.assert_array_equal(table.seen, (part != HOLDOUT) & (table.columns["m"] < 0.8))

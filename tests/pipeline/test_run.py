@@ -9,7 +9,7 @@ import pytest
 
 from simmorph.config.recipe import load_recipe
 from simmorph.config.selection import shipped_selections
-from simmorph.errors import ConfigError
+from simmorph.errors import ConfigError, InputError
 from simmorph.pipeline.run import RunResult, run_chain
 
 if TYPE_CHECKING:
@@ -83,6 +83,20 @@ def test_a_selection_that_was_edited_runs_again(recipe_file: Path, tmp_path: Pat
     assert done(run_chain(recipe, "mine")) == []
     mine.write_text(shipped.replace("35 <= pt1", "36 <= pt1"))
     assert done(run_chain(recipe, "mine")) == ["select mine.root"]
+
+
+def test_run_passes_on_what_select_can_be_asked_for(recipe_file: Path, tmp_path: Path) -> None:
+    (tmp_path / "broken.root").write_bytes(b"root")
+    inputs = f"[{recipe_file.parent}/toy/mc_gamgam.root, {tmp_path}/broken.root]"
+    options = f"selection: diphoton-demo, output: {tmp_path}/out.root, sample: data, tree: mini"
+    recipe = [f"select=[{{input: {inputs}, {options}, on_bad_file: skip}}]", "toy=null", "apply=[]", "template=null"]
+    result = run_chain(load_recipe(recipe_file, [*recipe, f"model={tmp_path}/model"]), "options").steps[0].result
+    assert list(result["skipped"]) == [f"{tmp_path}/broken.root"]
+    assert result["n_data"] == result["cutflow"][0]["events"] > 0
+    with pytest.raises(InputError, match="broken"):
+        run_chain(load_recipe(recipe_file, [recipe[0].replace("skip", "fail"), *recipe[1:]]), "options")
+    with pytest.raises(InputError, match="no tree 'other'"):
+        run_chain(load_recipe(recipe_file, [recipe[0].replace("mini", "other"), *recipe[1:]]), "options")
 
 
 def test_times_do_not_matter_and_force_runs_everything(recipe_file: Path) -> None:

@@ -58,7 +58,7 @@ def compare_command(
     recipe = recipe.model_copy(update={name: value for name, value in given.items() if value})
     titles = {method.title for method in recipe.methods}  # a label may have a comma
     only = [title.strip() for given in methods for title in ([given] if given in titles else given.split(","))]
-    result = compare(recipe, only=only, force=force, announce=lambda text: note(text, quiet=quiet))
+    result = compare(recipe, only=only, force=force, progress=lambda text: note(text, quiet=quiet))
     answer(result.to_json(), result.to_text(), as_json=as_json)
     if result.bugs:
         raise RuntimeError(f"a method has a bug; its traceback:\n{result.bugs[0]}")

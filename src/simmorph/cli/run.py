@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 def run_command(config: Path, overrides: tuple[str, ...], force: bool, quiet: bool, as_json: bool) -> None:
     """Run the whole chain of one recipe, skipping what is up to date.
 
-    The chain is toy, select, train, apply, evaluate, limits, as far as the recipe has their blocks. A step runs again
-    when its settings or the content of its inputs or outputs changed; --force runs all of them.
+    The chain is toy, select, train, apply, evaluate, limits, coverage, scan, as far as the recipe has their blocks. A
+    step runs again when its settings or the content of its inputs or outputs changed; --force runs all of them.
 
     \b
     Example:
@@ -33,6 +33,6 @@ def run_command(config: Path, overrides: tuple[str, ...], force: bool, quiet: bo
     recipe = load_recipe(config, overrides)
     with epoch_progress(quiet=quiet) as show:
         result = run_chain(
-            recipe, config.stem, force=force, announce=lambda text: note(text, quiet=quiet), on_epoch=show
+            recipe, config.stem, force=force, progress=lambda text: note(text, quiet=quiet), on_epoch=show
         )
     answer(result.to_json(), result.to_text(), as_json=as_json)

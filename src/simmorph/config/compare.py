@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 PositiveInt = Annotated[int, Field(gt=0)]
 UNMORPHED, TARGET = "unmorphed", "target"
 """Labels of the rows that are always there: the source as it is, and the target against itself."""
-THE_DEAL = ("seed", "validation", "holdout")
-"""Keys of `training:` that deal the events, the same for all methods."""
+SPLIT_KEYS = ("seed", "validation", "holdout")
+"""Keys of `training:` that split the events, the same for all methods."""
 
 
 class ComparedMethod(MethodSettings):
@@ -79,7 +79,7 @@ class CompareRecipe(Samples, MadeInputs):
     judge: JudgeSettings = JudgeSettings()
     """By what the methods are measured."""
     seeds: PositiveInt = 1
-    """How often everything is repeated: each time the events are dealt anew and the networks start anew."""
+    """How often everything is repeated: each time with another split of the events and start of the networks."""
     jobs: PositiveInt = 1
     """Processes that train at the same time, with one thread each."""
     output: Path | None = None
@@ -96,9 +96,9 @@ class CompareRecipe(Samples, MadeInputs):
         return self
 
     def _check_training(self, number: int, method: ComparedMethod) -> None:
-        unfair = next((key for key in THE_DEAL if key in method.training), None)
+        unfair = next((key for key in SPLIT_KEYS if key in method.training), None)
         if unfair:
-            raise ValueError(f"methods.{number}.training: {unfair!r} deals the events, the same for all methods")
+            raise ValueError(f"methods.{number}.training: {unfair!r} splits the events, the same for all methods")
         stray = sorted(set(method.training) - set(TrainingSettings.model_fields))
         if stray:
             mend = one_of(stray[0], TrainingSettings.model_fields)

@@ -106,7 +106,7 @@ def run_chain(
     name: str,
     *,
     force: bool = False,
-    announce: Callable[[str], None] = lambda _: None,
+    progress: Callable[[str], None] = lambda _: None,
     on_epoch: Callable[[Mapping[str, Any]], None] = lambda _: None,
 ) -> RunResult:
     """Run every step that the recipe asks for, from the toy to the studies of the limits.
@@ -115,16 +115,16 @@ def run_chain(
         recipe: the recipe; it names a `model`.
         name: what the recipe is called; the state is kept beside the model in `<name>.run.json`.
         force: run every step, up to date or not.
-        announce: told the name of each step before it starts.
-        on_epoch: told of every epoch of training.
+        progress: called with the name of each step before it starts.
+        on_epoch: called after every epoch of training.
     """
     model: Path = required(recipe.model, "model", "--set model=PATH")
     state_file = model.parent / f"{name}.run.json"
-    return run_steps(chain(recipe, on_epoch), state_file, force=force, announce=announce)
+    return run_steps(chain(recipe, on_epoch), state_file, force=force, progress=progress)
 
 
 def run_steps(
-    steps: Iterable[Step], state_file: Path, *, force: bool = False, announce: Callable[[str], None] = lambda _: None
+    steps: Iterable[Step], state_file: Path, *, force: bool = False, progress: Callable[[str], None] = lambda _: None
 ) -> RunResult:
     """Run the steps that are not up to date.
 
@@ -132,7 +132,7 @@ def run_steps(
         steps: in order, each made when those before it are done.
         state_file: where it is written down what the steps were made from.
         force: run every step, up to date or not.
-        announce: told the name of each step before it starts.
+        progress: called with the name of each step before it starts.
     """
     state = _read_state(state_file)
     outcomes = []
@@ -141,7 +141,7 @@ def run_steps(
         known = None if force else _known(step, state.get(step.name, {}))
         is_due = known is None
         if known is None:
-            announce(step.name)
+            progress(step.name)
             known = state[step.name] = _record(step, step.action())
             with whole_file(state_file, force=True) as temporary:
                 write_json(temporary, state)

@@ -109,7 +109,7 @@ def train_model(
         recipe: with `source`, `target` and `model`.
         force: replace an existing model.
         max_minutes: save a checkpoint and stop after this time; the recipe's own limit by default.
-        on_epoch: is told of every epoch.
+        on_epoch: called after every epoch.
         replica: train this bootstrap replica of the recipe's model instead, on events that are drawn with replacement
             and with another random start, into a folder of its own (`replica_folder`).
 
@@ -177,7 +177,7 @@ def _log_kept_for(checkpoint: Path, log: EpochLog) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        with contextlib.suppress(OSError):  # what went wrong is told by the exception on its way
+        with contextlib.suppress(OSError):  # the exception on its way says what went wrong
             if checkpoint.exists():
                 shutil.copyfile(log.path, checkpoint / LOG_OF_CHECKPOINT)
             log.path.unlink(missing_ok=True)

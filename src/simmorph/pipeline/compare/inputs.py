@@ -66,7 +66,7 @@ class CompareInputs:
         """The cut of training."""
         return parse(self.recipe.region, "region") if self.recipe.region else None
 
-    def dealt(self, settings: TrainingSettings) -> CompareInputs:
+    def split(self, settings: TrainingSettings) -> CompareInputs:
         """The same with the events marked that a training with these settings looks at.
 
         Without a source, the events that a generator is to be compared with are marked in its stand-in.

@@ -61,7 +61,7 @@ def compare(
     *,
     only: Sequence[str] = (),
     force: bool = False,
-    announce: Callable[[str], None] = lambda _: None,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> CompareResult:
     """Train every method on the same events, judge it by others, and write the results.
 
@@ -71,7 +71,7 @@ def compare(
         recipe: with `source`, `target` and `output`.
         only: labels of the methods to compare; all of them by default.
         force: make every score again.
-        announce: told of every score.
+        progress: called with a line for every score.
 
     Raises:
         ConfigError: the recipe lacks something, or a method does not take its options.
@@ -81,7 +81,7 @@ def compare(
     refuse_other_content(folder)
     recipe = recipe.model_copy(update={"methods": _chosen(recipe, only)})
     _check_methods(recipe)
-    _make_samples(recipe, announce)
+    _make_samples(recipe, progress)
     inputs = read_inputs(recipe)
     inputs.training_samples()  # an empty region is refused before anything is trained
     shards = Shards(folder, inputs)
@@ -90,7 +90,7 @@ def compare(
     if force:
         for task in tasks:
             shards.forget(task)
-    outcomes = _outcomes(shards, tasks, announce)
+    outcomes = _outcomes(shards, tasks, progress)
     rows = ranked([outcomes[task.row].score for task in tasks])
     models = {title: [str(task.model) for task in tasks if task.title == title and task.model] for title, _ in wanted}
     report = report_of(recipe, inputs, rows, models)
@@ -98,18 +98,18 @@ def compare(
     return CompareResult(folder, recipe, rows, report, tuple(it.bug for it in outcomes.values() if it.bug))
 
 
-def _outcomes(shards: Shards, tasks: Sequence[Task], announce: Callable[[str], None]) -> dict[tuple[str, int], Outcome]:
+def _outcomes(shards: Shards, tasks: Sequence[Task], progress: Callable[[str], None]) -> dict[tuple[str, int], Outcome]:
     """What became of every task: read if it is there, else done and kept."""
     inputs, recipe = shards.inputs, shards.inputs.recipe
     known = {task.row: Outcome(task, found) for task in tasks if (found := shards.read(task)) is not None}
     if known:
-        announce(f"{len(known)} of {len(tasks)} scores are up to date")
+        progress(f"{len(known)} of {len(tasks)} scores are up to date")
     missing = [task for task in tasks if task.row not in known]
     with contextlib.closing(results(inputs, missing, recipe.jobs)) as outcomes:
         for number, outcome in enumerate(outcomes, 1):
             shards.write(outcome.task, outcome.score)
             known[outcome.task.row] = outcome
-            announce(f"{_told(outcome.score, recipe)} ({number} of {len(missing)})")
+            progress(f"{_words_of(outcome.score, recipe)} ({number} of {len(missing)})")
     return known
 
 
@@ -138,15 +138,15 @@ def _check_methods(recipe: CompareRecipe) -> None:
             required(recipe.source, "source", "--source FILE")
 
 
-def _make_samples(recipe: CompareRecipe, announce: Callable[[str], None]) -> None:
+def _make_samples(recipe: CompareRecipe, progress: Callable[[str], None]) -> None:
     """Run the recipe's toy and selections, where they are not up to date."""
     steps = list(input_steps(recipe))
     if steps:
         first = steps[0].outputs[0]
-        run_steps(steps, first.with_name(f"{first.name}.inputs.json"), announce=announce)
+        run_steps(steps, first.with_name(f"{first.name}.inputs.json"), progress=progress)
 
 
-def _told(score: Score, recipe: CompareRecipe) -> str:
+def _words_of(score: Score, recipe: CompareRecipe) -> str:
     """One line on a score."""
     name = f"{score.title}, repeat {score.repeat + 1} of {recipe.seeds}"
     if score.failure is not None:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from simmorph import __version__
 from simmorph.card import identity_of
-from simmorph.config.compare import THE_DEAL
+from simmorph.config.compare import SPLIT_KEYS
 from simmorph.data.outputs import refuse_existing, whole_file
 from simmorph.evaluation.metrics import DISTANCES, METRICS
 from simmorph.evaluation.scores import Moved, Pairs, RegionScore, Score
@@ -82,7 +82,7 @@ class Shards:
             "region": recipe.region,
             "model": task.model and task.model.name,
             "judge": recipe.judge.decisive(),
-            "deal": {name: getattr(recipe.training, name) for name in THE_DEAL},
+            "split": {name: getattr(recipe.training, name) for name in SPLIT_KEYS},
             "splits_of_the_null": None if task.method else self.inputs.plan("", 0).n_splits,
         }
 

@@ -93,12 +93,12 @@ def score(inputs: CompareInputs, task: Task) -> Score:
     """Do the task; a failure that a user can mend is part of the score."""
     recipe = inputs.recipe
     settings = recipe.training_of(task.method or recipe.methods[0], task.repeat)
-    dealt = inputs.dealt(settings)
+    split = inputs.split(settings)
     try:
         if task.method is None:
-            return _empty(task).model_copy(update={"regions": _judged(dealt, task)})
-        model, cost = _trained(dealt, task, task.method)
-        regions = _judged(dealt, task, model.transform(dealt.unseen_source()))
+            return _empty(task).model_copy(update={"regions": _judged(split, task)})
+        model, cost = _trained(split, task, task.method)
+        regions = _judged(split, task, model.transform(split.unseen_source()))
     except SimmorphError as error:
         return failed(task, str(error))
     return _empty(task).model_copy(update={"regions": regions, "cost": cost, "notes": model.card.warnings})
