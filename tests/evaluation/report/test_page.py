@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import csv
+import html
 import html.parser
 import io
 import json
@@ -25,8 +26,11 @@ from simmorph.config.evaluation import EvaluateSettings
 from simmorph.config.recipe import Recipe
 from simmorph.data.events import Events
 from simmorph.evaluation.comparison import Plan, RegionResult, compare, judges_of
+from simmorph.evaluation.metrics.estimates import Estimate
 from simmorph.evaluation.metrics.samples import Cut, Samples
-from simmorph.evaluation.report.page import MOST_IN_FULL, WORDS
+from simmorph.evaluation.report.page import MOST_IN_FULL, WORDS, RegionPage
+from simmorph.evaluation.report.page import page as write_page
+from simmorph.evaluation.report.region_tables import tables_of
 from simmorph.evaluation.report.write import write_report
 from simmorph.model import Model, Origin
 from simmorph.neural.training import Training
@@ -307,3 +311,79 @@ def test_a_browser_shows_every_image_and_clips_nothing(folder: Path, tmp_path: P
     assert seen["images"] == page.count("<img ") > 0
     assert (seen["broken"], seen["overflow"], seen["clipped"]) == (0, 0, 0)
     assert "CONSOLE" not in shown.stderr
+
+
+def _pages(*results: RegionResult) -> str:
+    return write_page([RegionPage(it, {}, {}, it.name) for it in results], _report(), "Toy")
+
+
+def _with_excess(result: RegionResult, name: str, excess: float) -> RegionResult:
+    """The same region with an AUC that is this many standard deviations above its null."""
+    metric = result.verdict.metric
+    null = Estimate(0.5, 0.003)
+    compared = {
+        **result.metrics[metric],
+        "target_vs_target": null,
+        "template_vs_target": Estimate(0.5 + 0.005 * excess, 0.004),
+    }
+    return replace(result, name=name, metrics={**result.metrics, metric: compared})
+
+
+@pytest.mark.parametrize(
+    ("excesses", "summary"),
+    [
+        ((0.0, 1.9), "The template agrees within noise in both regions."),
+        ((5.0, 4.0, 3.1), "The template differs significantly in all 3 regions."),
+        ((0.0, 2.5, 1.0), "Of 3 regions, the template agrees within noise in 2 and is in tension in 1."),
+        (
+            (0.0, 2.5, 9.0),
+            "Of 3 regions, the template agrees within noise in 1, is in tension in 1 and differs significantly in 1.",
+        ),
+    ],
+)
+def test_summary_counts_the_regions_of_each_conclusion(
+    result: RegionResult, excesses: tuple[float, ...], summary: str
+) -> None:
+    found = Page(_pages(*(_with_excess(result, f"r{number}", it) for number, it in enumerate(excesses))))
+    assert summary in " ".join(found.text.split())
+
+
+def test_the_worst_of_many_regions_is_shown_in_full_beside_the_first(result: RegionResult) -> None:
+    regions = [_with_excess(result, f"r{number}", excess) for number, excess in enumerate((0.0, 1.0, 7.0, 2.5, 1.5))]
+    text = _pages(*regions)
+    boxes = re.findall(r'<div class="verdict (\w+)">\s*<strong>region (\w+)', text)
+    assert boxes == [("within", "r0"), ("beyond", "r2")]
+    assert re.findall(r'<span class="pill (\w+)">', text) == ["within", "within", "beyond", "tension", "within"]
+
+
+def test_one_region_has_neither_summary_nor_table_of_regions(result: RegionResult) -> None:
+    text = _pages(result)
+    assert "The template agrees within noise in" not in text
+    assert "pill" not in re.sub(r"<style>.*?</style>", "", text, flags=re.S)
+    assert "One\nregion is" not in text
+    assert "1 region is judged" in " ".join(Page(text).text.split())
+
+
+def test_numbers_of_the_table_of_regions_are_those_of_the_verdicts(result: RegionResult) -> None:
+    regions = [_with_excess(result, name, excess) for name, excess in (("a", 0.5), ("b", 4.0))]
+    text = _pages(*regions)
+    for region in regions:
+        verdict = region.verdict
+        for number in (verdict.template.to_text(), f"{verdict.significance:+.1f}", f"{verdict.excess.value:+.4f}"):
+            assert number in text
+
+
+def test_tables_of_a_region_are_on_the_page_cell_by_cell(result: RegionResult) -> None:
+    tables = tables_of(result, [])
+    text = write_page([RegionPage(result, {}, tables, "all")], _report(), "Toy")
+    for table in tables.values():
+        for row in table.texts():
+            cells = "".join(rf"<td[^>]*>{re.escape(html.escape(cell, quote=False))}</td>\s*" for cell in row)
+            assert re.search(cells, text.replace("&#39;", "'").replace("&#34;", '"')), row
+
+
+def test_sections_without_content_are_left_out_with_their_headings(result: RegionResult) -> None:
+    page = Page(_pages(result))
+    for heading in ("Acceptance", "Closure against conditions", "What the map does to events", "Derived quantities"):
+        assert heading not in page.headings
+    assert "Features" in page.headings
