@@ -9,7 +9,7 @@ JOBS ?= 2
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-quick coverage lint types docs bench figures clean
+.PHONY: help install demo test test-quick coverage lint types docs schemas bench figures clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -57,6 +57,9 @@ types: $(VENV)/.dev ## mypy alone
 docs: $(VENV)/.docs ## the documentation site, in build/docs
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --fresh-env --quiet docs build/docs
 	@echo build/docs/index.html
+
+schemas: $(VENV)/.run ## the JSON schemas of all YAML files, from the code
+	for name in recipe limits compare selection; do $(BIN)/simmorph schema $$name > schemas/$$name.json || exit 1; done
 
 bench: $(VENV)/.dev ## side-by-side measurements, printed as ratios
 	$(BIN)/python -m benchmarks
