@@ -99,9 +99,9 @@ def test_no_placeholder_is_left() -> None:
 
 
 def test_every_method_has_a_row() -> None:
-    assert set(
-        re.findall(r"^\| `(\w+)` \|", README[README.index("## Methods") : README.index("## Selections")], re.M)
-    ) == (set(METHODS))
+    table = README[README.index("## Methods") : README.index("## Selections")]
+    rows = set(re.findall(r"^\| `(\w+)` \|", table, re.M))
+    assert rows == set(METHODS), "the table under `## Methods` in README.md has a row for each name in METHODS"
 
 
 @pytest.mark.parametrize("page", ["README.md", "selections/README.md"])

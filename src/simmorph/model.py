@@ -21,7 +21,7 @@ from simmorph.data.signed_weights import treated
 from simmorph.data.splits import HOLDOUT, part_of, reseeded
 from simmorph.errors import InputError
 from simmorph.methods.base import Notes, refuse_negative_weights, refuse_weights_without_sum
-from simmorph.methods.reweighted import build_map
+from simmorph.methods.registry import build_map
 from simmorph.model_folder import explained, read_card, read_tensors, sha256_of_tensors, write_folder
 from simmorph.neural.training import Training
 

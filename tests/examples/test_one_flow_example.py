@@ -13,7 +13,7 @@ import pytest
 
 from simmorph.config.compare import load_compare_recipe
 from simmorph.config.recipe import load_recipe
-from simmorph.methods.reweighted import build_map
+from simmorph.methods.registry import build_map
 
 ONE_FLOW = Path(__file__).parents[2] / "cli-examples" / "one-flow"
 PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"

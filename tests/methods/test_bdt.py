@@ -10,7 +10,7 @@ from simmorph.config.training import TrainingSettings
 from simmorph.data.events import Events
 from simmorph.data.trees import Rows, TreeShape, grow
 from simmorph.methods.bdt import BoostedTrees
-from simmorph.methods.trees import TreeRatio
+from simmorph.methods.parts.trees import TreeRatio
 from simmorph.neural.training import Training
 
 HOW = Training(TrainingSettings(device="cpu", holdout=0))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from simmorph.methods.transport import BASE, TRANSPORT, DensitySettings, Transport, TransportSettings
+from simmorph.methods.parts.transport import BASE, TRANSPORT, DensitySettings, Transport, TransportSettings
 
 
 class BaseToData(Transport):

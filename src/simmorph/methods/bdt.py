@@ -8,8 +8,8 @@ from pydantic import Field
 
 from simmorph.config.training import PositiveFloat, PositiveInt  # noqa: TC001 - read from the signature
 from simmorph.data.trees import TreeShape
-from simmorph.methods.reweighting import Calibration, Reweighting
-from simmorph.methods.trees import TreeRatio
+from simmorph.methods.parts.reweighting import Calibration, Reweighting
+from simmorph.methods.parts.trees import TreeRatio
 
 
 class BoostedTrees(Reweighting):

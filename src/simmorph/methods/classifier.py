@@ -10,7 +10,7 @@ from pydantic import Field
 from torch.nn.functional import softplus
 
 from simmorph.config.training import HiddenLayers, PositiveFloat  # noqa: TC001 - read from the signature
-from simmorph.methods.reweighting import Calibration, Halves, Ratio, Reweighting
+from simmorph.methods.parts.reweighting import Calibration, Halves, Ratio, Reweighting
 from simmorph.neural.blocks import in_blocks
 from simmorph.neural.minimize import minimize
 from simmorph.neural.networks import Perceptron

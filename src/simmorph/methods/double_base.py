@@ -6,7 +6,7 @@ import copy
 from typing import TYPE_CHECKING
 
 from simmorph.methods.base import Method
-from simmorph.methods.transport import BASE, DensitySettings
+from simmorph.methods.parts.transport import BASE, DensitySettings
 
 if TYPE_CHECKING:
     from torch import Tensor

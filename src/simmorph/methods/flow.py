@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from simmorph.config.training import HiddenLayers, PositiveFloat, PositiveInt  # noqa: TC001 - read from the signature
-from simmorph.methods.generator import DensityGenerator
+from simmorph.methods.parts.generator import DensityGenerator
 from simmorph.neural.autoregressive import FlowKind, build_flow
 from simmorph.neural.flows import FlowShape
 

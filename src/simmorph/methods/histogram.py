@@ -11,7 +11,7 @@ from pydantic import Field
 from simmorph.config.training import PositiveFloat  # noqa: TC001 - read from the signature
 from simmorph.data.events import Events
 from simmorph.errors import ConfigError
-from simmorph.methods.reweighting import Halves, Ratio, Reweighting
+from simmorph.methods.parts.reweighting import Halves, Ratio, Reweighting
 from simmorph.neural.history import History
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from pydantic import Field
 from torch.nn.functional import log_softmax, softplus
 
 from simmorph.config.training import HiddenLayers, PositiveFloat  # noqa: TC001 - read from the signature
-from simmorph.methods.generator import DensityGenerator
+from simmorph.methods.parts.generator import DensityGenerator
 from simmorph.neural.autoregressive import MaskedNetwork
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import torch
 from pydantic import Field
 
-from simmorph.methods.transport import BASE, TRANSPORT, DensitySettings, Start, Transport, TransportSettings
+from simmorph.methods.parts.transport import BASE, TRANSPORT, DensitySettings, Start, Transport, TransportSettings
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -17,7 +17,6 @@ from simmorph.methods.cnf import UnpairedFlow
 from simmorph.methods.conditional_quantile import ConditionalQuantile
 from simmorph.methods.copula import Copula
 from simmorph.methods.double_base import DoubleBase
-from simmorph.methods.ensemble import ensemble_of
 from simmorph.methods.flow import FlowGenerator
 from simmorph.methods.flow_matching import FlowMatching
 from simmorph.methods.gan import AdversarialNetwork
@@ -27,12 +26,14 @@ from simmorph.methods.identity_init import IdentityInit
 from simmorph.methods.mademog import Mademog
 from simmorph.methods.movement_penalty import MovementPenalty
 from simmorph.methods.one_flow import OneFlow
+from simmorph.methods.parts.ensemble import ensemble_of
+from simmorph.methods.parts.reweighted import Reweighted
 from simmorph.methods.quantile import QuantileMap
 from simmorph.methods.regression import Regression
 from simmorph.methods.vae import VariationalAutoencoder
 
 if TYPE_CHECKING:
-    from simmorph.config.learning import MethodSettings
+    from simmorph.config.learning import Learning, MethodSettings
     from simmorph.methods.base import Method
 
 METHODS: dict[str, type[Method]] = {
@@ -57,6 +58,26 @@ METHODS: dict[str, type[Method]] = {
     "vae": VariationalAutoencoder,
 }
 """What `method: {name: ...}` may say."""
+
+
+def build_map(learning: Learning) -> Method:
+    """All that is to be learnt, untrained: the method, or an ensemble of it, after the reweighting if there is one.
+
+    Raises:
+        ConfigError: there is no such method, or its options are wrong, or it cannot follow the reweighting.
+    """
+    reweight, context = learning.reweight, learning.context
+    built = build_method(learning.method, len(learning.features), len(context), learning.training.seeds)
+    if reweight is None:
+        return built
+    columns = [context.index(name) for name in reweight.variables or context]
+    reweighting = build_method(reweight, len(columns), 0)
+    if reweighting.kind.changes_features:
+        what = f"{reweight.name!r} is no reweighting"
+        raise ConfigError("recipe: reweight", what, "choose a method that changes weights, such as histogram")
+    if not built.kind.needs_source:
+        raise ConfigError("recipe: reweight", "a generator learns from no source", "leave `reweight` out")
+    return Reweighted(reweighting, columns, built)
 
 
 def build_method(settings: MethodSettings, n_features: int, n_context: int, n_members: int = 1) -> Method:

@@ -9,7 +9,7 @@ from pydantic import Field
 from torch.nn.functional import softplus
 
 from simmorph.config.training import HiddenLayers, PositiveFloat, PositiveInt  # noqa: TC001 - read from the signature
-from simmorph.methods.generator import Generator
+from simmorph.methods.parts.generator import Generator
 from simmorph.neural.minimize import minimize
 from simmorph.neural.networks import Perceptron
 

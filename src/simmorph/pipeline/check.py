@@ -81,7 +81,7 @@ def _check_comparison(recipe: CompareRecipe) -> Iterator[Finding]:
 
 
 def _check_method(recipe: Learning) -> Iterator[Finding]:
-    from simmorph.methods.reweighted import build_map
+    from simmorph.methods.registry import build_map
 
     method = build_map(recipe)
     n_parameters = sum(parameter.numel() for parameter in method.parameters())

@@ -14,7 +14,7 @@ from simmorph.config.kind import Kind
 from simmorph.data.events import Events
 from simmorph.data.splits import uniform_of
 from simmorph.methods.base import Method, Notes
-from simmorph.methods.calibration import Isotonic
+from simmorph.methods.parts.calibration import Isotonic
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,7 +12,7 @@ from simmorph.config.training import TrainingSettings
 from simmorph.data.events import Events
 from simmorph.methods import build_method
 from simmorph.methods.base import Method
-from simmorph.methods.ensemble import Ensemble, MapMixture
+from simmorph.methods.parts.ensemble import Ensemble, MapMixture
 from simmorph.neural.training import Training
 
 if TYPE_CHECKING:

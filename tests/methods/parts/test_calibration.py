@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from simmorph.errors import InputError
-from simmorph.methods.calibration import KNOTS, Isotonic
+from simmorph.methods.parts.calibration import KNOTS, Isotonic
 
 
 def drawn(n_events: int, shift: float, seed: int) -> tuple[np.ndarray, np.ndarray]:

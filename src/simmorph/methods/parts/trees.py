@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from simmorph.data.trees import Rows, TreeShape, grow, single
-from simmorph.methods.reweighting import Halves, Ratio
+from simmorph.methods.parts.reweighting import Halves, Ratio
 from simmorph.neural.history import History
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from simmorph.config.training import TrainingSettings
 from simmorph.data.estimates import Estimate
 from simmorph.data.events import Events
 from simmorph.methods import build_method
-from simmorph.methods.ensemble import MapMixture
-from simmorph.methods.generator import DensityGenerator, Generator
+from simmorph.methods.parts.ensemble import MapMixture
+from simmorph.methods.parts.generator import DensityGenerator, Generator
 from simmorph.neural.networks import initialise
 from simmorph.neural.training import Training
 

@@ -15,7 +15,7 @@ from simmorph.methods.base_to_data import BaseToData
 from simmorph.methods.double_base import DoubleBase
 from simmorph.methods.identity_init import IdentityInit
 from simmorph.methods.movement_penalty import MovementPenalty
-from simmorph.methods.transport import DensitySettings, Transport, TransportSettings
+from simmorph.methods.parts.transport import DensitySettings, Transport, TransportSettings
 from simmorph.neural.checkpoint import digest
 from simmorph.neural.training import Training
 

@@ -12,7 +12,7 @@ from simmorph.data.events import Events
 from simmorph.data.toys.reweighting import samples
 from simmorph.evaluation.metrics.c2st import auc
 from simmorph.methods.bdt import BoostedTrees
-from simmorph.methods.reweighting import Reweighting, fold_of
+from simmorph.methods.parts.reweighting import Reweighting, fold_of
 from simmorph.neural.training import Training
 
 if TYPE_CHECKING:

@@ -6,14 +6,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from simmorph.data.events import Events
-from simmorph.errors import ConfigError
 from simmorph.methods.base import Method, Notes
-from simmorph.methods.registry import build_method
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from simmorph.config.learning import Learning
     from simmorph.neural.history import History
     from simmorph.neural.training import Training
 
@@ -61,26 +58,6 @@ class Reweighted(Method):
 
     def _reweighted(self, events: Events) -> Events:
         return events.with_weights(self.reweighting.transform(self._shown(events)).weights)
-
-
-def build_map(learning: Learning) -> Method:
-    """All that is to be learnt, untrained: the method, or an ensemble of it, after the reweighting if there is one.
-
-    Raises:
-        ConfigError: there is no such method, or its options are wrong, or it cannot follow the reweighting.
-    """
-    reweight, context = learning.reweight, learning.context
-    built = build_method(learning.method, len(learning.features), len(context), learning.training.seeds)
-    if reweight is None:
-        return built
-    columns = [context.index(name) for name in reweight.variables or context]
-    reweighting = build_method(reweight, len(columns), 0)
-    if reweighting.kind.changes_features:
-        what = f"{reweight.name!r} is no reweighting"
-        raise ConfigError("recipe: reweight", what, "choose a method that changes weights, such as histogram")
-    if not built.kind.needs_source:
-        raise ConfigError("recipe: reweight", "a generator learns from no source", "leave `reweight` out")
-    return Reweighted(reweighting, columns, built)
 
 
 def _apart(how: Training) -> Training:
