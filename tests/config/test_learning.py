@@ -39,11 +39,9 @@ def test_the_options_of_a_method_are_decisive() -> None:
     assert learning.decisive()["method"] == {"name": "quantile", "knots": 20}
 
 
-def test_a_part_of_a_recipe_has_its_learning_and_nothing_else_that_was_given() -> None:
+def test_a_recipe_without_some_keys_keeps_all_others() -> None:
     recipe = Recipe.model_validate({**RECIPE, "n_events": 5, "replicas": 3})
-    part = recipe.part("model")
-    assert part.learning == recipe.learning
-    assert (part.model, part.n_events, part.replicas) == (recipe.model, None, None)
+    assert recipe.without("n_events") == Recipe.model_validate({**RECIPE, "replicas": 3})
 
 
 @pytest.mark.parametrize(

@@ -122,6 +122,7 @@ OTHERS: dict[str, object] = {
     "replicas": 2,
     "evaluate": {"label": "simmorph"},
     "limits": LIMITS,
+    "variables": {"x": {"label": "$x$", "unit": "GeV"}},
     "coverage": {"output": "{folder}/coverage", "toys": 2},
     "scan": SCAN,
 }

@@ -115,9 +115,9 @@ class Recipe(Learning, MadeInputs):
     scan: ScanSettings | None = None
     """What the limits are over a grid."""
 
-    def part(self, *keys: str) -> Recipe:
-        """The learning and these keys alone, the others as if they were not given."""
-        return Recipe(**dict(self.learning), **{key: getattr(self, key) for key in keys})
+    def without(self, *keys: str) -> Recipe:
+        """The same as if these keys were not given."""
+        return Recipe(**{key: getattr(self, key) for key in type(self).model_fields if key not in keys})
 
 
 def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 
+OF_OTHER_STEPS = ("toy", "select", "n_events", "apply", "replicas", "limits", "coverage", "scan")
+"""Keys of a recipe that evaluate is not given: it depends on everything else."""
+
+
 class Result(Protocol):
     """What every step returns."""
 
@@ -170,7 +174,7 @@ def chain(recipe: Recipe, on_epoch: Callable[[Mapping[str, Any]], None]) -> Iter
     yield from _train_steps(recipe, on_epoch)
     yield from _apply_steps(recipe)
     if recipe.evaluate.report is not None:
-        yield _evaluate_step(recipe.part("model", "template", "evaluate"), recipe.evaluate.report)
+        yield _evaluate_step(recipe.without(*OF_OTHER_STEPS), recipe.evaluate.report)
     yield from _limits_steps(recipe)
 
 
@@ -209,12 +213,12 @@ def _train_steps(recipe: Recipe, on_epoch: Callable[[Mapping[str, Any]], None]) 
     """The model, then its replicas."""
     from simmorph.pipeline.train import identity_now, model_of, replica_folder, train_model
 
-    identity, part = identity_now(recipe), recipe.part("model")
+    identity = identity_now(recipe)
     for replica in range(1 + (recipe.replicas or 0)):
         folder = replica_folder(required(recipe.model, "model", "--set model=PATH"), replica)
 
         def act(replica: int = replica) -> Result:
-            return train_model(part, force=True, on_epoch=on_epoch, replica=replica)
+            return train_model(recipe, force=True, on_epoch=on_epoch, replica=replica)
 
         def found(folder: Path = folder) -> Result | None:
             try:
@@ -296,7 +300,8 @@ def _limits_steps(recipe: Recipe) -> Iterator[Step]:
     for name in (name for name in makes if getattr(recipe, name) is not None):
         inputs = inputs_of(required(recipe.limits, "limits", f"no `{name}:`"))
         output: Path = required(getattr(recipe, name).output, f"{name}.output", f"--set {name}.output=FOLDER")
-        part = LimitsRecipe(**{key: getattr(recipe, key) for key in ("tree", "weight", "features", "limits", name)})
+        keys = LimitsRecipe.model_fields.keys() - ({"coverage", "scan"} - {name})
+        part = LimitsRecipe(**{key: getattr(recipe, key) for key in keys})
 
         def act(make: Callable[..., Any] = makes[name], part: LimitsRecipe = part) -> Result:
             return _whole(make(part, force=True))
