@@ -84,8 +84,8 @@ def test_a_method_changes_what_its_kind_says(name: str) -> None:
     events = sample(500, 0.0)
     method = fitted(name)
     template = method.transform(events)
-    assert np.array_equal(template.features, events.features) == (method.kind == "reweight")
-    assert np.array_equal(template.weights, events.weights) == (method.kind != "reweight")
+    assert np.array_equal(template.features, events.features) != method.kind.changes_features
+    assert np.array_equal(template.weights, events.weights) == method.kind.changes_features
 
 
 def test_only_random_methods_depend_on_the_ids_of_events(name: str) -> None:
@@ -97,11 +97,11 @@ def test_only_random_methods_depend_on_the_ids_of_events(name: str) -> None:
 
 def test_only_a_generator_does_without_a_source(name: str) -> None:
     method, events = a_method(name), sample(800, 0.0)
-    source = events[:0] if method.kind == "generate" else events
+    source = events if method.kind.needs_source else events[:0]
     method.fit(source, sample(800, 0.5), Training(SETTINGS))
     unknown = events.with_features(np.full_like(events.features, np.nan))
     features, of_unknown = method.transform(events).features, method.transform(unknown).features
-    assert np.array_equal(features, of_unknown) == (method.kind == "generate")
+    assert np.array_equal(features, of_unknown) != method.kind.needs_source
 
 
 def test_the_template_comes_nearer_to_the_target(name: str) -> None:
