@@ -20,6 +20,7 @@ from nflows.transforms.base import Transform
 from torch import nn
 
 from simmorph.neural.flows import ConditionalFlow, FlowOverNormal, FlowShape, marginal_layers
+from simmorph.neural.networks import aligned
 from simmorph.neural.splines import Spline, n_parameters
 
 if TYPE_CHECKING:
@@ -55,11 +56,11 @@ class MaskedLinear(nn.Linear):
 
     def forward(self, values: Tensor) -> Tensor:
         """(n_events, n_inputs) to (n_events, n_outputs)."""
-        return torch.addmm(self.bias, values, (self.weight * self.mask).T)
+        return torch.addmm(self.bias, aligned(values), (self.weight * self.mask).T)
 
     def transposed(self, values: Tensor) -> Tensor:
         """(n_events, n_inputs) to (n_outputs, n_events), contiguous and without a copy."""
-        return torch.addmm(self.bias[:, None], self.weight * self.mask, values.T)
+        return torch.addmm(self.bias[:, None], self.weight * self.mask, aligned(values).T)
 
     def some(self, rows: slice, values: Tensor) -> Tensor:
         """Outputs of these rows from the first inputs, all that they may see: (n, n_events) to (n_rows, n_events)."""

@@ -30,7 +30,8 @@ def in_blocks(function: Callable[[Tensor], Tensor], rows: FloatArray, module: nn
     Three things decide in which order a kernel adds up, and so how it rounds: the shape of its matrices, where in
     memory they begin, and the number of threads. So every block has the same number of rows, begins where torch lets
     its tensors begin (at a multiple of 64 bytes), and runs on one thread. A function may use elementwise operations,
-    reductions over the columns and products of whole matrices; in a batch of small matrices each begins elsewhere.
+    reductions over the columns and products of whole matrices whose rows are `aligned`; in a batch of small matrices
+    each begins elsewhere.
 
     Args:
         function: takes (BLOCK + PADDING, n_columns) tensors and returns as many rows, each made from the same row.

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn.functional import linear, softplus
 
-from simmorph.neural.networks import Perceptron, ZeroLinear
+from simmorph.neural.networks import Perceptron, ZeroLinear, aligned
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +39,7 @@ class PositiveLinear(nn.Module):
 
     def forward(self, values: Tensor) -> Tensor:
         """(n_events, n_outputs)."""
-        return linear(values, softplus(self.raw))
+        return linear(aligned(values), softplus(self.raw))
 
 
 class ConvexPotential(nn.Module):
@@ -78,7 +78,7 @@ class ConvexPotential(nn.Module):
 
     def forward(self, features: Tensor, context: Tensor) -> Tensor:
         """The potential, (n_events,)."""
-        steered = self._steered(context)
+        features, steered = aligned(features), self._steered(context)
         form, offsets, gates = steered[0], steered[1 : 1 + len(self.of_features)], steered[1 + len(self.of_features) :]
         values = softplus(self.of_features[0](features) + offsets[0])
         for at, layer in enumerate(self.of_layers):
@@ -99,7 +99,7 @@ class ConvexPotential(nn.Module):
         """The quadratic form and shift, the offsets of the layers and their gates."""
         if self.context is None:
             return [self.form] + [self.form.new_zeros(1)] * (2 * len(self.of_features))
-        shown = torch.tanh(self.context(context))
+        shown = aligned(torch.tanh(self.context(context)))
         parts = [steer(shown) for steer in self.steering]
         return [self.form + parts[0], *parts[1:]]
 

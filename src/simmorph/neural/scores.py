@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from simmorph.data.cells import CellTree
 from simmorph.data.preprocessing.samples import weighted_quantiles
-from simmorph.neural.networks import product
+from simmorph.neural.networks import aligned, product
 
 if TYPE_CHECKING:
     from simmorph.data.events import Events, FloatArray, IntArray
@@ -113,7 +113,7 @@ class ConditionalScores(nn.Module):
     def _table(self, functions: Tensor) -> Tensor:
         """(n_events, n_features, n_points), the score of each point; sorted, since regressions may cross."""
         n_features, n_points, n_functions = self.coefficients.shape
-        table = functions @ self.coefficients.reshape(-1, n_functions).T
+        table = aligned(functions) @ self.coefficients.reshape(-1, n_functions).T
         return table.view(-1, n_features, n_points).sort(dim=2).values
 
 
