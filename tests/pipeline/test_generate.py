@@ -172,8 +172,8 @@ def test_an_input_needs_only_the_context(
     [
         ([], "INPUT: is missing"),
         (["--n-events", "0"], "0 is not in the range"),
-        (["--n-events", "10", "--friend"], "leave one out"),
-        (["--n-events", "10", "--selection", "diphoton-demo"], "leave one out"),
+        (["--n-events", "10", "--friend"], "--friend: new events come from no ntuple"),
+        (["--n-events", "10", "--selection", "diphoton-demo"], "--selection: new events come from no ntuple"),
     ],
 )
 def test_what_makes_no_sense_is_one_line(

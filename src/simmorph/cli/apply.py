@@ -7,25 +7,38 @@ from typing import Any
 
 import click
 
-from simmorph.cli.options import answer, force_option, json_option, note, output_option, quiet_option
+from simmorph.cli.options import answer, command, force_option, json_option, note, option, output_option, quiet_option
 from simmorph.errors import UsageError
 
+NEW = {"--n-events": "new events come from no ntuple that it could be about"}
 
-@click.command("apply")
+
+@command("apply")
 @click.argument("inputs", nargs=-1, metavar="[INPUT...]")
-@click.option("--model", required=True, type=click.Path(path_type=Path), help="The model folder.")
+@option("--model", required=True, type=click.Path(path_type=Path), help="The model folder.")
 @output_option("The ntuple to write.", required=True)
-@click.option(
-    "--selection", metavar="NAME_OR_FILE", help="Makes events of original ntuples; writes a friend tree of these."
+@option(
+    "--selection",
+    metavar="NAME_OR_FILE",
+    unless=NEW,
+    help="Makes events of original ntuples; writes a friend tree of these.",
 )
-@click.option("--friend", is_flag=True, help="Write only the new branches, entry by entry, as tree `morphed`.")
-@click.option("--tree", help="Read this tree instead of the recipe's.")
-@click.option("--seed", type=click.IntRange(min=0), help="Of all random numbers; the model's own by default.")
-@click.option("--n-events", type=click.IntRange(min=1), help="Draw so many new events from a generator.")
-@click.option(
-    "--each", is_flag=True, help="Write a file of its own for each INPUT, with its name, into the folder OUT."
+@option(
+    "--friend",
+    is_flag=True,
+    unless={**NEW, "--selection": "a selection writes a friend tree in any case"},
+    help="Write only the new branches, entry by entry, as tree `morphed`.",
 )
-@click.option("--replicas", is_flag=True, help="Write OUT.replica01.root, ... by the model's replicas too.")
+@option("--tree", metavar="NAME", needs=("inputs", "no file is read"), help="Read this tree instead of the recipe's.")
+@option("--seed", type=click.IntRange(min=0), help="Of all random numbers; the model's own by default.")
+@option("--n-events", type=click.IntRange(min=1), metavar="N", help="Draw so many new events from a generator.")
+@option(
+    "--each",
+    is_flag=True,
+    unless=NEW,
+    help="Write a file of its own for each INPUT, with its name, into the folder OUT.",
+)
+@option("--replicas", is_flag=True, help="Write OUT.replica01.root, ... by the model's replicas too.")
 @force_option
 @quiet_option
 @json_option

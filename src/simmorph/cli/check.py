@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
-
-from simmorph.cli.options import answer, json_option, recipe_options
+from simmorph.cli.options import answer, command, json_option, recipe_options
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-@click.command("check")
+@command("check")
 @recipe_options()
 @json_option
 def check_command(config: Path, overrides: tuple[str, ...], as_json: bool) -> None:

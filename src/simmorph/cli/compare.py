@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from simmorph.cli.options import answer, json_option, note, output_option, quiet_option, recipe_options
+from simmorph.cli.options import (
+    answer,
+    command,
+    json_option,
+    keyed_option,
+    note,
+    option,
+    output_option,
+    quiet_option,
+    recipe_options,
+    sample_options,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-@click.command("compare")
+@command("compare")
 @recipe_options()
-@click.option(
+@option(
     "--methods", multiple=True, metavar="A,B", help="Labels of the methods to compare, also repeated; all by default."
 )
-@click.option("--source", multiple=True, metavar="FILE", help="The sample to be morphed; instead of the recipe's.")
-@click.option(
-    "--target", multiple=True, metavar="FILE", help="The sample that it should look like; instead of the recipe's."
+@sample_options
+@keyed_option(
+    "--jobs", type=click.IntRange(min=1), metavar="N", key="jobs", help="Processes that train at the same time."
 )
-@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Processes that train at the same time.")
-@output_option("Folder for the table, plot and page.")
-@click.option("--force", is_flag=True, help="Train and judge again what is up to date.")
+@output_option("Folder for the table, plot and page.", key="output", expose_value=False)
+@option("--force", is_flag=True, help="Train and judge again what is up to date.")
 @quiet_option
 @json_option
 def compare_command(
@@ -34,7 +44,6 @@ def compare_command(
     force: bool,
     quiet: bool,
     as_json: bool,
-    **options: Any,
 ) -> None:
     """Train many methods on the same events, judge them by others, and put them into one table.
 
@@ -53,9 +62,6 @@ def compare_command(
     from simmorph.pipeline.compare.run import compare
 
     recipe = load_compare_recipe(config, overrides)
-    given = {name: options[name] for name in ("jobs", "output")}
-    given |= {name: list(options[name]) for name in ("source", "target")}
-    recipe = recipe.model_copy(update={name: value for name, value in given.items() if value})
     titles = {method.title for method in recipe.methods}  # a label may have a comma
     only = [title.strip() for given in methods for title in ([given] if given in titles else given.split(","))]
     result = compare(recipe, only=only, force=force, progress=lambda text: note(text, quiet=quiet))

@@ -13,6 +13,8 @@ from simmorph.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+LEARNING = "learning"
+"""Among the keys that a command reads: all that a model depends on."""
 VALUES = "simmorph.values"
 """Where a context keeps the values of all options, those too that no function takes."""
 
@@ -76,13 +78,23 @@ class SetOption(Option):
     def refuse_without_effect(self, ctx: click.Context) -> None:
         """Look whether the command reads each key; an unknown one is left to the recipe, which names the nearest."""
         super().refuse_without_effect(ctx)
-        from simmorph.config.recipe import Recipe
-
+        known = self.keys()
         for assignment in ctx.params[str(self.name)]:
             key = _key(assignment)
-            if self.reads and key[0] in Recipe.model_fields and key[0] not in self.reads:
+            if not known.get(key[0], True):
                 what = f"`simmorph {ctx.command.name}` does not read {key[0]!r}"
-                raise UsageError(f"--set {'.'.join(key)}", what, f"it reads {', '.join(self.reads)}")
+                read = [name for name, is_read in known.items() if is_read]
+                raise UsageError(f"--set {'.'.join(key)}", what, f"it reads {', '.join(read)}")
+
+    def keys(self) -> dict[str, bool]:
+        """Whether the command reads each key of a recipe; empty if it reads a file of another kind, or all."""
+        if not self.reads:
+            return {}
+        from simmorph.config.learning import Learning
+        from simmorph.config.recipe import Recipe
+
+        reads = {*self.reads, *(Learning.model_fields if LEARNING in self.reads else ())}
+        return {name: name in reads for name in Recipe.model_fields}
 
 
 class Command(click.Command):

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from simmorph.cli.options import answer, json_option
+from simmorph.cli.options import answer, command, json_option
 
 
-@click.command("inspect")
+@command("inspect")
 @click.argument("model", type=click.Path(path_type=Path), metavar="MODEL")
 @json_option
 def inspect_command(model: Path, as_json: bool) -> None:

@@ -35,6 +35,18 @@ STUDY = ("tree", "weight", "features", "limits")
 """What limits, coverage and scan read of a recipe."""
 
 
+def sample_options(decorated: Decorated) -> Decorated:
+    """--source and --target."""
+    decorated = keyed_option(
+        "--target", multiple=True, metavar="FILE", key="target",
+        help="The sample that it should look like; instead of the recipe's.",
+    )(decorated)  # fmt: skip
+    return keyed_option(
+        "--source", multiple=True, metavar="FILE", key="source",
+        help="The sample to be morphed; instead of the recipe's.",
+    )(decorated)  # fmt: skip
+
+
 def force_option(decorated: Decorated) -> Decorated:
     """--force."""
     return option("--force", is_flag=True, help="Replace an output that exists.")(decorated)

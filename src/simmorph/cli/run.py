@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
-
-from simmorph.cli.options import answer, epoch_progress, force_option, json_option, note, quiet_option, recipe_options
+from simmorph.cli.options import (
+    answer,
+    command,
+    epoch_progress,
+    force_option,
+    json_option,
+    note,
+    quiet_option,
+    recipe_options,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-@click.command("run")
+@command("run")
 @recipe_options()
 @force_option
 @quiet_option

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from simmorph.cli.options import answer, json_option
+from simmorph.cli.options import answer, command, json_option
 
 
-@click.command("schema")
+@command("schema")
 @click.argument("document", type=click.Choice(["recipe", "selection", "compare", "limits"]), default="recipe")
 @json_option
 def schema_command(document: str, as_json: bool) -> None:

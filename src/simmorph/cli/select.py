@@ -6,21 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from simmorph.cli.options import answer, force_option, json_option, note, output_option, quiet_option
+from simmorph.cli.options import answer, command, force_option, json_option, note, option, output_option, quiet_option
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-@click.command("select", short_help="Select photon pairs into a flat ntuple.")
+@command("select", short_help="Select photon pairs into a flat ntuple.")
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
-@click.option("--selection", required=True, metavar="NAME_OR_FILE", help="A shipped selection, or a YAML file.")
+@option("--selection", required=True, metavar="NAME_OR_FILE", help="A shipped selection, or a YAML file.")
 @output_option("The ntuple to write: tree `events`, one row per selected event, GeV.", required=True)
-@click.option("--tree", help="Read this tree instead of the selection's.")
-@click.option(
+@option("--tree", help="Read this tree instead of the selection's.")
+@option(
     "--on-bad-file", type=click.Choice(["fail", "skip"]), default="fail", help="Stop at a bad file, or leave it out."
 )
-@click.option(
+@option(
     "--sample",
     type=click.Choice(["auto", "data", "simulation"]),
     default="auto",

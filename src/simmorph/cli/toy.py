@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from simmorph.cli.options import answer, force_option, json_option, note, output_option, quiet_option
+from simmorph.cli.options import answer, command, force_option, json_option, note, option, output_option, quiet_option
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-@click.command("toy", short_help="Write simulated ntuples with known truth.")
+@command("toy", short_help="Write simulated ntuples with known truth.")
 @click.argument("name")
 @output_option("The folder to write.", required=True)
-@click.option(
+@option(
     "--events", "n_events", type=click.IntRange(min=1), default=200_000, show_default=True, metavar="N",
     help="Events in the data and in the simulated background; the signal has N/5.",
 )  # fmt: skip
-@click.option(
+@option(
     "--seed", type=click.IntRange(min=0), default=1, show_default=True, metavar="S", help="Equal seeds, equal events."
 )
 @json_option

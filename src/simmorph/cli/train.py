@@ -3,28 +3,38 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from simmorph.cli.options import answer, epoch_progress, force_option, json_option, note, quiet_option, recipe_options
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-
-@click.command("train")
-@recipe_options()
-@click.option("--source", multiple=True, metavar="FILE", help="The sample to be morphed; instead of the recipe's.")
-@click.option(
-    "--target", multiple=True, metavar="FILE", help="The sample that it should look like; instead of the recipe's."
+from simmorph.cli.effect import LEARNING
+from simmorph.cli.options import (
+    answer,
+    command,
+    epoch_progress,
+    force_option,
+    json_option,
+    keyed_option,
+    note,
+    option,
+    quiet_option,
+    recipe_options,
+    sample_options,
 )
-@click.option("-o", "--output", "--model", type=click.Path(path_type=Path), help="The model folder to write.")
-@click.option(
+
+
+@command("train")
+@recipe_options(LEARNING, "model", "replicas")
+@sample_options
+@keyed_option(
+    "-o", "--output", "--model", key="model", type=click.Path(path_type=Path), help="The model folder to write."
+)
+@option(
     "--max-minutes", type=click.FloatRange(min=0, min_open=True), help="Save a checkpoint and exit with 85 after this."
 )
-@click.option(
+@keyed_option(
     "--replicas",
+    key="replicas",
     type=click.IntRange(min=2),
     metavar="N",
     help="Train N bootstrap replicas too, for the uncertainty of training.",
@@ -36,11 +46,10 @@ def train_command(
     config: Path,
     overrides: tuple[str, ...],
     max_minutes: float | None,
-    replicas: int | None,
     *,
     as_json: bool,
+    force: bool,
     quiet: bool,
-    **options: Any,
 ) -> None:
     """Learn a map that makes the source look like the target, and write it as a model folder.
 
@@ -60,10 +69,11 @@ def train_command(
     from simmorph.pipeline.replicas import train_replicas
     from simmorph.pipeline.train import identity_now, model_of, train_model
 
-    recipe = load_recipe(config, overrides).model_copy(update=_given(options))
-    how: dict[str, Any] = {"force": options["force"], "max_minutes": max_minutes}
+    recipe = load_recipe(config, overrides)
+    replicas = recipe.replicas
+    how: dict[str, Any] = {"force": force, "max_minutes": max_minutes}
     with epoch_progress(quiet=quiet) as show:
-        kept = None if replicas is None or options["force"] else recipe.model
+        kept = None if replicas is None or force else recipe.model
         result = kept and model_of(kept, identity_now(recipe))
         result = result or train_model(recipe, on_epoch=show, **how)
         for warning in result.card.warnings:
@@ -73,9 +83,3 @@ def train_command(
             trained = train_replicas(recipe, replicas, on_epoch=show, **how)
             as_dict, text = {**as_dict, **trained.to_json()}, f"{text}\n{trained.to_text()}"
     answer(as_dict, text, as_json=as_json)
-
-
-def _given(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The recipe's keys that the command line sets."""
-    given = {"source": list(options["source"]), "target": list(options["target"]), "model": options["output"]}
-    return {key: value for key, value in given.items() if value}

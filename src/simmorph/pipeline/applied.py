@@ -118,4 +118,4 @@ def _written(settings: ApplySettings, part: Part, **how: Any) -> ApplyResult | G
         return apply_model(part.inputs, part.model, part.output, **how)
     from simmorph.pipeline.generate import generate_events
 
-    return generate_events(part.model, part.output, settings.n_events, inputs=part.inputs, seed=settings.seed, **how)
+    return generate_events(part.model, part.output, settings.n_events, inputs=part.inputs, **how)

@@ -148,6 +148,8 @@ class _Draw:
         if not model.draws_anew:
             what = f"method {card.learning.method.name!r} changes events and draws none"
             raise UsageError("--n-events", what, "leave it out, or train a generator such as `flow`")
+        if not card.context and inputs:
+            raise UsageError("INPUT", "the model has no context that could be taken from it", "leave it out")
         if not card.context:
             return cls(model, Contexts(np.empty((1, 0)), np.ones(1)), seed)
         return cls(model, _read_contexts(card, inputs, tree), seed)

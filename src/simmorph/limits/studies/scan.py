@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from simmorph.data.histograms import Histogram
 
 SYSTEMATIC = "beta"
+"""The name of the systematic uncertainty whose size is scanned."""
 
 
 class GridPoint(NamedTuple):

@@ -13,7 +13,7 @@ from simmorph.data.outputs import refuse_existing, whole_folder, write_json, wri
 from simmorph.errors import ConfigError
 from simmorph.evaluation.plots.style import images, style
 from simmorph.limits.report.scan_plots import Kind, draw_difference, draw_limits, draw_strength
-from simmorph.limits.studies.scan import GridPoint, Point, scan_points
+from simmorph.limits.studies.scan import SYSTEMATIC, GridPoint, Point, scan_points
 from simmorph.limits.templates.reading import Defaults, Reader
 from simmorph.pipeline.limits.run import inputs_of
 from simmorph.pipeline.partial import FinishedParts, hashes_of, until_stopped
@@ -106,7 +106,7 @@ def scan_of_recipe(
     inputs = hashes_of(inputs_of(settings))
     made_of = {"scan": grid.model_dump(mode="json"), "limits": settings.model_dump(mode="json"), "inputs": inputs}
     done = FinishedParts(grid.output, made_of)
-    reader = Reader(settings, Defaults(settings.tree or recipe.tree, recipe.weight), progress)
+    reader = Reader(_without_scanned(settings), Defaults(settings.tree or recipe.tree, recipe.weight), progress)
     known = {point.at: point for point in map(_point, done.parts)}
     missing = (point for point in _points(reader, grid, background, known) if point.at not in known)
 
@@ -124,6 +124,11 @@ def scan_of_recipe(
         _write(result, grid.output, inputs, force=force)
         done.clear()
     return result
+
+
+def _without_scanned(settings: LimitsSettings) -> LimitsSettings:
+    """Without a systematic of the recipe that has the name of the scanned one, which takes its place."""
+    return settings.model_copy(update={"systematics": [it for it in settings.systematics if it.name != SYSTEMATIC]})
 
 
 def _points(
