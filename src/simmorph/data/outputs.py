@@ -23,6 +23,14 @@ from simmorph.errors import SimmorphError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+TIMES = frozenset(
+    {"written", "seconds", "fit_seconds", "train_seconds", "train_cpu_seconds", "apply_rate", "peak_memory_mb"}
+)
+"""Keys in JSON of when, how fast and in how much memory a step ran.
+
+All else is the same in every run of a recipe on as many threads, but for checksums of files in which these stand.
+"""
+
 
 class OutputError(SimmorphError):
     """An output could not be written."""
