@@ -123,7 +123,7 @@ def test_time_limit_does_not_make_it_other_work(tmp_path: Path) -> None:
         stages(Training(SETTINGS, checkpoint, stop_requested=stop_after(7)))
     before = sorted(checkpoint.iterdir())
     records: list[Any] = []
-    stages(Training(SETTINGS.model_copy(update={"max_minutes": 5.0}), checkpoint, on_epoch=records.append))
+    stages(Training(SETTINGS.model_copy(update={"max_minutes": 5.0}), checkpoint, progress=records.append))
     assert [path.name for path in before] == ["first.safetensors"]
     assert records[0]["epoch"] == 2
 
@@ -189,7 +189,7 @@ def test_no_step_waits_for_a_number(optimizer: str) -> None:
 
 def test_every_epoch_is_reported() -> None:
     records: list[Any] = []
-    _, histories = stages(Training(SETTINGS, on_epoch=records.append))
+    _, histories = stages(Training(SETTINGS, progress=records.append))
     assert [(record["stage"], record["epoch"]) for record in records] == [
         (stage, epoch) for stage in ("first", "second") for epoch in (1, 2, 3, 4)
     ]
@@ -236,7 +236,7 @@ def test_the_best_weights_on_the_validation_part_are_kept() -> None:
 
 def test_where_the_loss_stands_still_the_learning_rate_is_brought_down_from_the_best_weights() -> None:
     records: list[Any] = []
-    module, history = stalled(STALLING, on_epoch=records.append)
+    module, history = stalled(STALLING, progress=records.append)
     stalled_at = history.epochs - 3
     losses, rates = history.validation_losses, [record["learning_rate"] for record in records]
     assert 60 > stalled_at == 5 + 1 + int(np.argmin(losses[:stalled_at]))
@@ -373,7 +373,7 @@ def test_a_score_decides_on_the_best_weights_and_stays_in_the_history() -> None:
 def test_the_learning_rate_follows_its_schedule(schedule: str, halfway: float) -> None:
     change = {"schedule": schedule, "learning_rate": 1.0, "final_learning_rate": 0.1, "epochs": 2, "batch_size": 512}
     rates: list[float] = []
-    how = Training(SETTINGS.model_copy(update=change), on_epoch=lambda record: rates.append(record["learning_rate"]))
+    how = Training(SETTINGS.model_copy(update=change), progress=lambda record: rates.append(record["learning_rate"]))
     module = Saddle()
     minimize(module, lambda batch: (batch.weights * module.x).mean(), how.parts(sample(500, 1)), how)
     assert rates[0] == pytest.approx(halfway)

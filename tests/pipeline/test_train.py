@@ -198,7 +198,7 @@ def test_stopped_and_resumed_training_ends_with_the_same_bits(
 def test_training_twice_gives_the_same_bits(write_recipe: Callable[..., Path], tmp_path: Path) -> None:
     recipe = _flow_recipe(write_recipe)
     epochs: list[int] = []
-    train_model(recipe, on_epoch=lambda record: epochs.append(record["epoch"]))
+    train_model(recipe, progress=lambda record: epochs.append(record["epoch"]))
     first = _checksum(tmp_path / "model")
     train_model(recipe, force=True)
     assert _checksum(tmp_path / "model") == first
@@ -240,5 +240,5 @@ def test_an_interrupted_training_leaves_no_log(write_recipe: Callable[..., Path]
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train_model(load_recipe(write_recipe(method=method, training=training)), on_epoch=interrupt)
+        train_model(load_recipe(write_recipe(method=method, training=training)), progress=interrupt)
     assert not [path.name for path in tmp_path.iterdir() if path.name.startswith("model")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -76,8 +77,7 @@ def apply_command(
     except ValidationError as error:
         raise UsageError("apply", error.errors()[0]["msg"].removeprefix("Value error, ")) from error
 
-    def progress(line: str) -> None:
-        note(line, quiet=quiet)
+    progress = partial(note, quiet=quiet)
 
     others = replicas_of(model) if replicas else []
     result = apply_all(settings, model, replicas=others, force=force, progress=progress)

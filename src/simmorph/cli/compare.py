@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -64,7 +65,7 @@ def compare_command(
     recipe = load_compare_recipe(config, overrides)
     titles = {method.title for method in recipe.methods}  # a label may have a comma
     only = [title.strip() for given in methods for title in ([given] if given in titles else given.split(","))]
-    result = compare(recipe, only=only, force=force, progress=lambda text: note(text, quiet=quiet))
+    result = compare(recipe, only=only, force=force, progress=partial(note, quiet=quiet))
     answer(result.to_json(), result.to_text(), as_json=as_json)
     if result.bugs:
         raise RuntimeError(f"a method has a bug; its traceback:\n{result.bugs[0]}")

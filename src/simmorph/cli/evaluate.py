@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -63,5 +64,5 @@ def evaluate_command(config: Path, overrides: tuple[str, ...], *, force: bool, q
     from simmorph.config.recipe import load_recipe
     from simmorph.pipeline.evaluate.run import evaluate
 
-    result = evaluate(load_recipe(config, overrides), force=force, progress=lambda text: note(text, quiet=quiet))
+    result = evaluate(load_recipe(config, overrides), force=force, progress=partial(note, quiet=quiet))
     answer(result.to_json(), result.to_text(), as_json=as_json)

@@ -16,6 +16,8 @@ from simmorph.cli.effect import Command, Option, SetOption
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from simmorph.progress import Progress
+
 Decorated = TypeVar("Decorated", bound="Callable[..., Any]")
 
 
@@ -152,19 +154,27 @@ def answer_so_far(found: Any, *, as_json: bool) -> None:
 
 
 @contextlib.contextmanager
-def epoch_progress(*, quiet: bool) -> Iterator[Callable[[Mapping[str, Any]], None]]:
-    """Shows the epoch that was trained last in one line, on a terminal only."""
-    if quiet or not sys.stderr.isatty():
-        yield lambda _: None
-        return
+def progress_shown(*, quiet: bool) -> Iterator[Progress]:
+    """Writes what is being done to stderr; of the epochs, on a terminal only, the last one in one line."""
+    shows_epochs, is_line_open = not quiet and sys.stderr.isatty(), False
 
-    def show(record: Mapping[str, Any]) -> None:
-        validation = record["validation_loss"]
-        losses = f"loss {record['loss']:.5f}" + ("" if validation is None else f", validation {validation:.5f}")
-        line = f"{record['stage']}: epoch {record['epoch']}/{record['epochs']}, {losses}, {record['seconds']:.0f} s"
-        click.echo(f"\r{line}\033[K", err=True, nl=False)
+    def progress(report: str | Mapping[str, Any]) -> None:
+        nonlocal is_line_open
+        if isinstance(report, str):
+            note(f"\n{report}" if is_line_open else report, quiet=quiet)
+            is_line_open = False
+        elif shows_epochs:
+            click.echo(f"\r{_epoch_line(report)}\033[K", err=True, nl=False)
+            is_line_open = True
 
     try:
-        yield show
+        yield progress
     finally:
-        click.echo(err=True)
+        if is_line_open:
+            click.echo(err=True)
+
+
+def _epoch_line(record: Mapping[str, Any]) -> str:
+    validation = record["validation_loss"]
+    losses = f"loss {record['loss']:.5f}" + ("" if validation is None else f", validation {validation:.5f}")
+    return f"{record['stage']}: epoch {record['epoch']}/{record['epochs']}, {losses}, {record['seconds']:.0f} s"

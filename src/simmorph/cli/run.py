@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 from simmorph.cli.options import (
     answer,
     command,
-    epoch_progress,
     force_option,
     json_option,
-    note,
+    progress_shown,
     quiet_option,
     recipe_options,
 )
@@ -38,8 +37,6 @@ def run_command(config: Path, overrides: tuple[str, ...], force: bool, quiet: bo
     from simmorph.pipeline.run import run_chain
 
     recipe = load_recipe(config, overrides)
-    with epoch_progress(quiet=quiet) as show:
-        result = run_chain(
-            recipe, config.stem, force=force, progress=lambda text: note(text, quiet=quiet), on_epoch=show
-        )
+    with progress_shown(quiet=quiet) as progress:
+        result = run_chain(recipe, config.stem, force=force, progress=progress)
     answer(result.to_json(), result.to_text(), as_json=as_json)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -45,8 +46,7 @@ def select_command(
     """
     from simmorph.pipeline.select import select_events
 
-    def progress(line: str) -> None:
-        note(line, quiet=quiet)
+    progress = partial(note, quiet=quiet)
 
     result = select_events(inputs, selection, output, progress=progress, **options)
     for warning in result.warnings():

@@ -11,12 +11,11 @@ from simmorph.cli.effect import LEARNING
 from simmorph.cli.options import (
     answer,
     command,
-    epoch_progress,
     force_option,
     json_option,
     keyed_option,
-    note,
     option,
+    progress_shown,
     quiet_option,
     recipe_options,
     sample_options,
@@ -72,14 +71,14 @@ def train_command(
     recipe = load_recipe(config, overrides)
     replicas = recipe.replicas
     how: dict[str, Any] = {"force": force, "max_minutes": max_minutes}
-    with epoch_progress(quiet=quiet) as show:
+    with progress_shown(quiet=quiet) as progress:
         kept = None if replicas is None or force else recipe.model
         result = kept and model_of(kept, identity_now(recipe))
-        result = result or train_model(recipe, on_epoch=show, **how)
+        result = result or train_model(recipe, progress=progress, **how)
         for warning in result.card.warnings:
-            note(f"warning: {warning}", quiet=quiet)
+            progress(f"warning: {warning}")
         as_dict, text = result.to_json(), result.to_text()
         if replicas is not None:
-            trained = train_replicas(recipe, replicas, on_epoch=show, **how)
+            trained = train_replicas(recipe, replicas, progress=progress, **how)
             as_dict, text = {**as_dict, **trained.to_json()}, f"{text}\n{trained.to_text()}"
     answer(as_dict, text, as_json=as_json)

@@ -277,7 +277,7 @@ class Stage:
 
     def _report(self, learning_rate: float) -> None:
         progress = self.progress
-        self.how.on_epoch(
+        self.how.progress(
             {
                 "stage": self.name,
                 "epoch": progress.epoch,

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
 from simmorph.data.splits import HOLDOUT, VALIDATION, part_of
 from simmorph.errors import ConfigError, InputError
 from simmorph.neural.samples import Batch, Parts
+from simmorph.progress import silent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from pathlib import Path
 
     from simmorph.config.training import TrainingSettings
     from simmorph.data.estimates import Estimate
     from simmorph.data.events import Events
+    from simmorph.progress import Progress
 
 MEMBER_STRIDE = 1_000_003
 """Between the seeds of an ensemble's members; a prime, so that neighbouring seeds of a user do not meet it."""
@@ -26,10 +28,6 @@ MEMBER_STRIDE = 1_000_003
 
 def _never() -> bool:
     return False
-
-
-def _silently(record: Mapping[str, Any]) -> None:
-    """The default of `on_epoch`."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ class Training:
         checkpoint: folder for checkpoints, one file for each stage; without it nothing is saved on the way.
         deadline: value of `time.monotonic()` at which to save and stop.
         stop_requested: whether to save and stop at once, as after SIGTERM.
-        on_epoch: called after every epoch with stage, epoch, epochs, loss, validation_loss, learning_rate, seconds,
+        progress: called after every epoch with stage, epoch, epochs, loss, validation_loss, learning_rate, seconds,
             and what the method observes.
         member: the number of this method in an ensemble; each begins with other random numbers.
         learning: identity of what is learnt, if it is known; training goes on from no checkpoint of another learning.
@@ -52,7 +50,7 @@ class Training:
     checkpoint: Path | None = None
     deadline: float | None = None
     stop_requested: Callable[[], bool] = _never
-    on_epoch: Callable[[Mapping[str, Any]], None] = _silently
+    progress: Progress = silent
     member: int = 0
     learning: str = ""
     judge: Callable[[Events, Events], Estimate] | None = None

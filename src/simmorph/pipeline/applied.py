@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from simmorph.data.morphed import replica_output
 from simmorph.data.ntuples import expand_inputs
 from simmorph.data.outputs import refuse_existing
+from simmorph.progress import silent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from simmorph.config.recipe import ApplySettings
     from simmorph.pipeline.apply import ApplyResult
     from simmorph.pipeline.generate import GenerateResult
+    from simmorph.progress import Progress
 
 
 class Part(NamedTuple):
@@ -85,7 +87,7 @@ def apply_all(
     *,
     replicas: Sequence[Path] = (),
     force: bool = False,
-    progress: Callable[[str], None] = lambda _: None,
+    progress: Progress = silent,
 ) -> Applied:
     """Write what the settings ask for; see `apply_model` and `generate_events`.
 

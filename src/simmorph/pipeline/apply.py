@@ -41,14 +41,16 @@ from simmorph.errors import ConfigError, EmptySelectionError, InputError, UsageE
 from simmorph.methods.base import poor_weights
 from simmorph.model import Model
 from simmorph.pipeline.units import check_units
+from simmorph.progress import silent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from simmorph.data.events import Events, FloatArray, IntArray
     from simmorph.data.ntuples import Column
+    from simmorph.progress import Progress
 
 OUTSIDE_WARNING = 0.01
 """Share of events outside of the training range that is worth a warning."""
@@ -248,7 +250,7 @@ def apply_model(  # noqa: PLR0913 - one keyword for each option of the command
     seed: int | None = None,
     force: bool = False,
     step: int = STEP,
-    progress: Callable[[str], None] = lambda _: None,
+    progress: Progress = silent,
 ) -> ApplyResult:
     """Write morphed branches: `<feature>_morphed`, `weight_morphed`, and `morph_status` with its bits.
 

@@ -17,14 +17,16 @@ from simmorph.data.samples import SampleReader
 from simmorph.data.splits import uniform_of
 from simmorph.errors import EmptySelectionError, UsageError
 from simmorph.model import Model
+from simmorph.progress import silent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
     from simmorph.card import ModelCard
     from simmorph.data.events import BoolArray, FloatArray, IntArray
+    from simmorph.progress import Progress
 
 CONTEXT_STREAM = 0x434F_4E54
 """The stream of random numbers that chooses contexts."""
@@ -82,7 +84,7 @@ def generate_events(  # noqa: PLR0913 - one keyword for each option of the comma
     seed: int | None = None,
     force: bool = False,
     step: int = STEP,
-    progress: Callable[[str], None] = lambda _: None,
+    progress: Progress = silent,
 ) -> GenerateResult:
     """Draw events from a generator and write a branch for each feature and context variable, and their weight.
 

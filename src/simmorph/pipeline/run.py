@@ -22,9 +22,12 @@ from simmorph.config.selection import read_selection
 from simmorph.data.ntuples import describe, expand_inputs, is_url
 from simmorph.data.outputs import sha256_of, whole_file, write_json
 from simmorph.errors import InputError
+from simmorph.progress import silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from simmorph.progress import Progress
 
 
 OF_OTHER_STEPS = ("toy", "select", "n_events", "apply", "replicas", "limits", "coverage", "scan")
@@ -110,8 +113,7 @@ def run_chain(
     name: str,
     *,
     force: bool = False,
-    progress: Callable[[str], None] = lambda _: None,
-    on_epoch: Callable[[Mapping[str, Any]], None] = lambda _: None,
+    progress: Progress = silent,
 ) -> RunResult:
     """Run every step that the recipe asks for, from the toy to the studies of the limits.
 
@@ -119,16 +121,15 @@ def run_chain(
         recipe: the recipe; it names a `model`.
         name: what the recipe is called; the state is kept beside the model in `<name>.run.json`.
         force: run every step, up to date or not.
-        progress: called with the name of each step before it starts.
-        on_epoch: called after every epoch of training.
+        progress: called with the name of each step before it starts, and after every epoch of training.
     """
     model: Path = required(recipe.model, "model", "--set model=PATH")
     state_file = model.parent / f"{name}.run.json"
-    return run_steps(chain(recipe, on_epoch), state_file, force=force, progress=progress)
+    return run_steps(chain(recipe, progress), state_file, force=force, progress=progress)
 
 
 def run_steps(
-    steps: Iterable[Step], state_file: Path, *, force: bool = False, progress: Callable[[str], None] = lambda _: None
+    steps: Iterable[Step], state_file: Path, *, force: bool = False, progress: Progress = silent
 ) -> RunResult:
     """Run the steps that are not up to date.
 
@@ -168,10 +169,10 @@ def _record(step: Step, result: Result) -> dict[str, Any]:
     return {"key": _key(step), "outputs": _written(step), "result": result.to_json(), "shown": shown}
 
 
-def chain(recipe: Recipe, on_epoch: Callable[[Mapping[str, Any]], None]) -> Iterator[Step]:
+def chain(recipe: Recipe, progress: Progress) -> Iterator[Step]:
     """The steps that a recipe asks for, in order, each made when those before it are done."""
     yield from input_steps(recipe)
-    yield from _train_steps(recipe, on_epoch)
+    yield from _train_steps(recipe, progress)
     yield from _apply_steps(recipe)
     if recipe.evaluate.report is not None:
         yield _evaluate_step(recipe.without(*OF_OTHER_STEPS), recipe.evaluate.report)
@@ -209,7 +210,7 @@ def _select_steps(recipe: MadeInputs) -> Iterator[Step]:
         yield Step(f"select {settings.output.name}", _with_selection(settings), settings.input, [settings.output], act)
 
 
-def _train_steps(recipe: Recipe, on_epoch: Callable[[Mapping[str, Any]], None]) -> Iterator[Step]:
+def _train_steps(recipe: Recipe, progress: Progress) -> Iterator[Step]:
     """The model, then its replicas."""
     from simmorph.pipeline.train import identity_now, model_of, replica_folder, train_model
 
@@ -218,7 +219,7 @@ def _train_steps(recipe: Recipe, on_epoch: Callable[[Mapping[str, Any]], None]) 
         folder = replica_folder(required(recipe.model, "model", "--set model=PATH"), replica)
 
         def act(replica: int = replica) -> Result:
-            return train_model(recipe, force=True, on_epoch=on_epoch, replica=replica)
+            return train_model(recipe, force=True, progress=progress, replica=replica)
 
         def found(folder: Path = folder) -> Result | None:
             try:

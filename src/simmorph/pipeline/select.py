@@ -13,14 +13,16 @@ from simmorph.data.ntuples import create_ntuple, expand_inputs, open_tree
 from simmorph.data.outputs import refuse_existing
 from simmorph.data.selection import SampleKind, Selector
 from simmorph.errors import EmptySelectionError, InputError, UsageError
+from simmorph.progress import silent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from simmorph.data.events import FloatArray
     from simmorph.data.ntuple_writer import NtupleWriter
+    from simmorph.progress import Progress
 
 TREE = "events"
 OnBadFile = Literal["fail", "skip"]
@@ -113,7 +115,7 @@ def select_events(  # noqa: PLR0913 - one keyword for each option of the command
     on_bad_file: OnBadFile = "fail",
     sample: SampleKind = "auto",
     force: bool = False,
-    progress: Callable[[str], None] = lambda _: None,
+    progress: Progress = silent,
 ) -> SelectResult:
     """Write the selected events of all inputs into one flat ntuple.
 
@@ -155,7 +157,7 @@ class _Job:
     """One run over all files, and what it has counted."""
 
     def __init__(
-        self, selector: Selector, tree: str, sample: SampleKind, on_bad_file: OnBadFile, progress: Callable[[str], None]
+        self, selector: Selector, tree: str, sample: SampleKind, on_bad_file: OnBadFile, progress: Progress
     ) -> None:
         self.selector, self.tree, self.sample, self.progress = selector, tree, sample, progress
         self.on_bad_file = on_bad_file

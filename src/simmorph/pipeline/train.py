@@ -26,6 +26,7 @@ from simmorph.model import Model, Origin
 from simmorph.model_folder import CARD, read_card, read_tensors
 from simmorph.neural.training import Training
 from simmorph.pipeline.units import check_samples
+from simmorph.progress import silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from simmorph.config.recipe import Recipe
     from simmorph.data.estimates import Estimate
     from simmorph.data.events import Events
+    from simmorph.progress import Progress
 
 LOG_OF_CHECKPOINT = "training.jsonl"
 """The epochs so far, in the checkpoint folder, so that they travel with it."""
@@ -96,7 +98,7 @@ def train_model(
     *,
     force: bool = False,
     max_minutes: float | None = None,
-    on_epoch: Callable[[Mapping[str, Any]], None] = lambda _: None,
+    progress: Progress = silent,
     replica: int = 0,
 ) -> TrainResult:
     """Train the recipe's method on its source and target, and write the model folder.
@@ -109,7 +111,7 @@ def train_model(
         recipe: with `source`, `target` and `model`.
         force: replace an existing model.
         max_minutes: save a checkpoint and stop after this time; the recipe's own limit by default.
-        on_epoch: called after every epoch.
+        progress: called after every epoch.
         replica: train this bootstrap replica of the recipe's model instead, on events that are drawn with replacement
             and with another random start, into a folder of its own (`replica_folder`).
 
@@ -125,14 +127,14 @@ def train_model(
     checkpoint = folder.with_name(folder.name + ".checkpoint")
     log = EpochLog(folder.with_name(folder.name + ".log.jsonl"), goes_on=checkpoint / LOG_OF_CHECKPOINT)
 
-    def tell(record: Mapping[str, Any]) -> None:
+    def keep(record: Mapping[str, Any]) -> None:
         log.add(record)
-        on_epoch(record)
+        progress(record)
 
     with stop_on_sigterm() as stop_requested, _log_kept_for(checkpoint, log):
         samples = read_samples(recipe).resampled(replica)
         deadline = None if minutes is None else start + 60 * minutes
-        how = Training(recipe.training, checkpoint, deadline, stop_requested, tell, member=replica, judge=held_out_auc)
+        how = Training(recipe.training, checkpoint, deadline, stop_requested, keep, member=replica, judge=held_out_auc)
         model = Model.fit(recipe, samples.source, samples.target, how, samples.origin)
         model.save(folder, force=force, log=log.text())
     log.path.unlink(missing_ok=True)

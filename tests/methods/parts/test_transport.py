@@ -148,7 +148,7 @@ def test_the_base_may_be_trained_longer_and_more_slowly() -> None:
     base = BASE.model_copy(update={"epochs": 5, "learning_rate": 1e-4})
     method = BaseToData(1, 0, base=base, transport=TRANSPORT)
     records: list[Any] = []
-    how = Training(QUICK, on_epoch=records.append)
+    how = Training(QUICK, progress=records.append)
     history = method.fit(normal(500, 0, 1, 1), normal(500, 0.5, 1, 2), how)
     assert (history["base"].epochs, history["transport"].epochs) == (5, 2)
     assert max(record["learning_rate"] for record in records if record["stage"] == "base") <= 1e-4

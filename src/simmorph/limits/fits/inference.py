@@ -15,12 +15,14 @@ from scipy.special import log_ndtr, ndtr, ndtri
 
 from simmorph.errors import SimmorphError
 from simmorph.limits.fits.crossing import NoCrossingError, crossing
+from simmorph.progress import silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from simmorph.data.events import FloatArray
     from simmorph.limits.model.likelihood import Data, Fit, Likelihood
+    from simmorph.progress import Progress
 
 BANDS = (-2, -1, 0, 1, 2)
 """The expected limits that are given, in standard deviations."""
@@ -193,13 +195,13 @@ class AsymptoticCls:
         )
 
 
-def upper_limits(test: AsymptoticCls, level: float = 0.95, note: Callable[[str], None] = lambda _: None) -> Limits:
+def upper_limits(test: AsymptoticCls, level: float = 0.95, progress: Progress = silent) -> Limits:
     """The observed and expected upper limits; each is a root of its own, wherever it lies.
 
     Args:
         test: CLs of model and data.
         level: the confidence level.
-        note: is told what is being done.
+        progress: called with what is being done.
 
     Raises:
         NoLimitError: CLs does not fall below `1 - level` for any value.
@@ -207,12 +209,12 @@ def upper_limits(test: AsymptoticCls, level: float = 0.95, note: Callable[[str],
     expected = _expected_limits(test, level)
     observed = _observed_limit(test, level, expected)
     if test.missed_a_minimum([*expected, observed]):
-        note("the likelihood has several minima: every fit is made from several starting points")
+        progress("the likelihood has several minima: every fit is made from several starting points")
         expected = _expected_limits(test, level)
         observed = _observed_limit(test, level, expected)
     for band, limit in zip(BANDS, expected, strict=True):
-        note(f"expected limit at {band:+d} sigma: {limit:.6g}")
-    note(f"observed limit: {observed:.6g}")
+        progress(f"expected limit at {band:+d} sigma: {limit:.6g}")
+    progress(f"observed limit: {observed:.6g}")
     return Limits(test.likelihood.model.config.poi_name, level, observed, tuple(expected))
 
 

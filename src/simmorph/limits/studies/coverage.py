@@ -16,12 +16,14 @@ from simmorph.data.estimates import Estimate
 from simmorph.errors import InputError, SimmorphError
 from simmorph.limits.fits.inference import AsymptoticCls, fitted_strength
 from simmorph.limits.model.likelihood import Data
+from simmorph.progress import silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from simmorph.data.events import BoolArray, FloatArray, IntArray
     from simmorph.limits.model.workspace import Measurement
+    from simmorph.progress import Progress
 
 
 class PseudoExperiment(NamedTuple):
@@ -47,7 +49,7 @@ class Toys:
     strength: float = 1.0
     level: float = 0.95
     seed: int = 1
-    progress: Callable[[str], None] = lambda _: None
+    progress: Progress = silent
 
 
 class Outcome(NamedTuple):

@@ -19,12 +19,14 @@ from simmorph.limits.model.workspace import measurement_of
 from simmorph.limits.modifiers.base import Nominal, Size
 from simmorph.limits.modifiers.registry import MODIFIERS
 from simmorph.limits.templates.sample import Sample, Templates
+from simmorph.progress import silent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from simmorph.config.studies import ScanSettings
     from simmorph.data.histograms import Histogram
+    from simmorph.progress import Progress
 
 SYSTEMATIC = "beta"
 """The name of the systematic uncertainty whose size is scanned."""
@@ -74,7 +76,7 @@ def scan_points(  # noqa: PLR0913 - what is scanned, and over what
     parameter: str = "mu",
     level: float = 0.95,
     known: Mapping[GridPoint, Point] | None = None,
-    progress: Callable[[str], None] = lambda _: None,
+    progress: Progress = silent,
 ) -> Iterator[Point]:
     """A limit for each luminosity, size of the generated sample, and size of the systematic.
 

@@ -24,12 +24,13 @@ from simmorph.limits.templates.sample import Sample, Spread, Templates
 from simmorph.limits.templates.sideband import SidebandFit, fit_sidebands
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from simmorph.config.limits import BackgroundSettings, LimitsSettings, SampleSettings
     from simmorph.data.events import BoolArray, FloatArray
     from simmorph.data.expressions import Expression
     from simmorph.limits.modifiers.base import Modifier
+    from simmorph.progress import Progress
 
 FREE_RANGE = (0.001, 1000.0)
 """Of the normalisation of a background that is left free."""
@@ -47,33 +48,31 @@ class Defaults(NamedTuple):
     weight: str | None
 
 
-def read_channels(settings: LimitsSettings, defaults: Defaults, note: Callable[[str], None]) -> dict[str, Templates]:
+def read_channels(settings: LimitsSettings, defaults: Defaults, progress: Progress) -> dict[str, Templates]:
     """The templates of each channel by its name, or of a single one without a name; see `read_templates`."""
     found = {}
     for name, channel in settings.by_channel().items():
         if name:
-            note(f"channel {name}:")
+            progress(f"channel {name}:")
         its = defaults._replace(tree=channel.tree or defaults.tree)
-        found[name] = read_templates(channel, its, note, suffix=f"_{name}" if name else "")
+        found[name] = read_templates(channel, its, progress, suffix=f"_{name}" if name else "")
     return found
 
 
-def read_templates(
-    settings: LimitsSettings, defaults: Defaults, note: Callable[[str], None], *, suffix: str = ""
-) -> Templates:
+def read_templates(settings: LimitsSettings, defaults: Defaults, progress: Progress, *, suffix: str = "") -> Templates:
     """Read every sample, and take from the data's sidebands what the settings ask for.
 
     Args:
         settings: the recipe's `limits:` block, or what it is in one of its channels.
         defaults: tree and weight of the recipe.
-        note: is told what is read and what is changed.
+        progress: called with what is read and what is changed.
         suffix: ends the names of uncertainties that this channel does not share with others.
 
     Raises:
         ConfigError: an expression is wrong, or the binning is missing.
         InputError: a file cannot be used, or a yield is negative, not finite, or zero everywhere.
     """
-    reader = Reader(settings, defaults, note, suffix)
+    reader = Reader(settings, defaults, progress, suffix)
     signals = [reader.sample(sample, is_signal=True) for sample in settings.signal]
     data = None if settings.data is None else reader.histogram(settings.data, defaults._replace(weight=None))
     used = np.ones(len(signals[0].histogram.values), np.bool_)
@@ -116,7 +115,7 @@ def _scaled_to_sidebands(sample: Sample, data: Histogram, bins: BoolArray, reade
     scale = observed / expected
     of_data = float(data.variances[bins].sum()) / observed**2
     of_sample = float(histogram.variances[bins].sum()) / expected**2 if reader.settings.statistics else 0.0
-    reader.note(f"{name}: scaled by {scale:.5g} to the {observed:g} events in the sidebands")
+    reader.progress(f"{name}: scaled by {scale:.5g} to the {observed:g} events in the sidebands")
     of_scale = NormSys.of_size(f"{name}_sidebands{reader.suffix}", float(np.sqrt(of_data + of_sample)))
     return sample.scaled(scale).and_modifiers(of_scale)
 
@@ -124,12 +123,10 @@ def _scaled_to_sidebands(sample: Sample, data: Histogram, bins: BoolArray, reade
 class Reader:
     """Reads samples as the settings say."""
 
-    def __init__(
-        self, settings: LimitsSettings, defaults: Defaults, note: Callable[[str], None], suffix: str = ""
-    ) -> None:
+    def __init__(self, settings: LimitsSettings, defaults: Defaults, progress: Progress, suffix: str = "") -> None:
         if settings.channels is not None:
             raise ConfigError("limits", "several channels have no scan and no coverage study", "leave out `channels:`")
-        self.settings, self.defaults, self.note, self.suffix = settings, defaults, note, suffix
+        self.settings, self.defaults, self.progress, self.suffix = settings, defaults, progress, suffix
         self.edges = None if settings.binning is None else np.array(settings.binning.all_edges, np.float64)
 
     def sample(self, settings: SampleSettings, *, is_signal: bool, first: int | None = None) -> Sample:
@@ -177,7 +174,7 @@ class Reader:
         """
         sample = self.sample(settings, is_signal=False, first=first)
         if self._is_floored(settings):
-            self.note(f"{settings.name}: no better known than {settings.training_events:g} events")
+            self.progress(f"{settings.name}: no better known than {settings.training_events:g} events")
             sample = sample.moved_to(self._floored(settings, sample.histogram, first))
         replicas = self._others(settings, settings.replicas)
         if settings.amplified(self.settings.amplification) == "replicas":
@@ -210,7 +207,7 @@ class Reader:
     def _with_spread(self, sample: Sample, replicas: Sequence[Histogram], spread: Spread) -> Sample:
         training = tuple(spread.variations(sample.histogram, replicas))
         words = f"; fewer than {FEW_REPLICAS} tell little of their spread" if len(replicas) < FEW_REPLICAS else ""
-        self.note(f"{sample.histogram.name}: {len(training)} variations from {len(replicas)} replicas{words}")
+        self.progress(f"{sample.histogram.name}: {len(training)} variations from {len(replicas)} replicas{words}")
         return replace(sample, training=training, spread=spread)
 
     def _truth(self, settings: BackgroundSettings, nominal: Histogram) -> FloatArray | None:
@@ -227,7 +224,7 @@ class Reader:
         negative = histogram.values < 0
         if settings.negative_bins == "zero" and negative.any():
             clipped = histogram.values[negative].sum()
-            self.note(f"{settings.name}: {negative.sum()} bins with {clipped:.4g} events in all are set to 0")
+            self.progress(f"{settings.name}: {negative.sum()} bins with {clipped:.4g} events in all are set to 0")
             histogram = histogram.without_negative_bins()
         return histogram.usable()
 
@@ -240,7 +237,7 @@ class Reader:
             histogram = summed(parts, settings.name)
         else:
             histogram = self._of_events(settings, defaults, paths, first)
-        self.note(f"{settings.name}: {histogram.values.sum() * settings.scale:.6g} events in range")
+        self.progress(f"{settings.name}: {histogram.values.sum() * settings.scale:.6g} events in range")
         return histogram.scaled(settings.scale)
 
     def _of_events(

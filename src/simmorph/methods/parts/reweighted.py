@@ -63,7 +63,7 @@ class Reweighted(Method):
 def _apart(how: Training) -> Training:
     """The same training with checkpoints and log lines of its own."""
 
-    def tell(record: Mapping[str, Any]) -> None:
-        how.on_epoch({**record, "stage": f"{PREFIX}-{record['stage']}"})
+    def progress(record: Mapping[str, Any]) -> None:
+        how.progress({**record, "stage": f"{PREFIX}-{record['stage']}"})
 
-    return replace(how, checkpoint=how.checkpoint and how.checkpoint / PREFIX, on_epoch=tell)
+    return replace(how, checkpoint=how.checkpoint and how.checkpoint / PREFIX, progress=progress)

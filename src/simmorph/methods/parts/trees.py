@@ -62,7 +62,7 @@ class TreeRatio(Ratio):
         forest = grow(training, self.shape, validation if has_both else None)
         self.take(forest)
         history = History(stage, forest.losses, forest.validation_losses, forest.best, time.monotonic() - started)
-        how.on_epoch(self._record(history))
+        how.progress(self._record(history))
         return history
 
     def take(self, forest: Forest) -> None:

@@ -15,13 +15,15 @@ from simmorph.pipeline.compare.tasks import rows_of
 from simmorph.pipeline.compare.workers import Outcome, results
 from simmorph.pipeline.compare.write import ranked_by, report_of, write_comparison
 from simmorph.pipeline.run import input_steps, run_steps
+from simmorph.progress import silent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from simmorph.config.compare import CompareRecipe
     from simmorph.pipeline.compare.tasks import Task
+    from simmorph.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ def compare(
     *,
     only: Sequence[str] = (),
     force: bool = False,
-    progress: Callable[[str], None] = lambda _: None,
+    progress: Progress = silent,
 ) -> CompareResult:
     """Train every method on the same events, judge it by others, and write the results.
 
@@ -98,7 +100,7 @@ def compare(
     return CompareResult(folder, recipe, rows, report, tuple(it.bug for it in outcomes.values() if it.bug))
 
 
-def _outcomes(shards: Shards, tasks: Sequence[Task], progress: Callable[[str], None]) -> dict[tuple[str, int], Outcome]:
+def _outcomes(shards: Shards, tasks: Sequence[Task], progress: Progress) -> dict[tuple[str, int], Outcome]:
     """What became of every task: read if it is there, else done and kept."""
     inputs, recipe = shards.inputs, shards.inputs.recipe
     known = {task.row: Outcome(task, found) for task in tasks if (found := shards.read(task)) is not None}
@@ -138,7 +140,7 @@ def _check_methods(recipe: CompareRecipe) -> None:
             required(recipe.source, "source", "--source FILE")
 
 
-def _make_samples(recipe: CompareRecipe, progress: Callable[[str], None]) -> None:
+def _make_samples(recipe: CompareRecipe, progress: Progress) -> None:
     """Run the recipe's toy and selections, where they are not up to date."""
     steps = list(input_steps(recipe))
     if steps:

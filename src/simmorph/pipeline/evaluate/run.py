@@ -15,13 +15,14 @@ from simmorph.evaluation.report.write import write_report
 from simmorph.model_folder import read_card
 from simmorph.pipeline.evaluate.inputs import Inputs, read_inputs
 from simmorph.pipeline.evaluate.origin import cutflows, model_facts
+from simmorph.progress import silent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from simmorph.card import ModelCard
     from simmorph.config.recipe import Recipe
+    from simmorph.progress import Progress
 
 REPORT = "report.json"
 ALL_EVENTS, TRAINING = "all", "training"
@@ -68,9 +69,7 @@ def _table(result: RegionResult) -> str:
     )
 
 
-def evaluate(
-    recipe: Recipe, *, force: bool = False, progress: Callable[[str], None] = lambda _: None
-) -> EvaluateResult:
+def evaluate(recipe: Recipe, *, force: bool = False, progress: Progress = silent) -> EvaluateResult:
     """Compare source, template and target, and write the report folder.
 
     Args:
@@ -112,7 +111,7 @@ def _regions(recipe: Recipe, inputs: Inputs) -> dict[str, str]:
     return {default: first} | recipe.evaluate.regions | inputs.bands(recipe.evaluate.bands)
 
 
-def _compared(recipe: Recipe, inputs: Inputs, name: str, cut: str, progress: Callable[[str], None]) -> RegionResult:
+def _compared(recipe: Recipe, inputs: Inputs, name: str, cut: str, progress: Progress) -> RegionResult:
     progress(f"comparing in region {name}")
     settings, samples = recipe.evaluate, inputs.samples(cut)
     plan = Plan(

@@ -17,6 +17,7 @@ from simmorph.limits.studies.coverage import Coverage, Outcome, Toys, from_model
 from simmorph.limits.templates.reading import Defaults, read_templates
 from simmorph.pipeline.limits.run import inputs_of
 from simmorph.pipeline.partial import FinishedParts, hashes_of, until_stopped
+from simmorph.progress import silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from simmorph.data.histograms import Histogram
     from simmorph.limits.studies.coverage import PseudoExperiment
     from simmorph.limits.templates.sample import Sample, Templates
+    from simmorph.progress import Progress
 
 NUMBERS = "coverage.json"
 MIN_TOYS = 2
@@ -96,7 +98,7 @@ def coverage_of_workspace(  # noqa: PLR0913 - one keyword for each option of the
     level: float = 0.95,
     measurement: str | None = None,
     force: bool = False,
-    progress: Callable[[str], None] = lambda _: None,
+    progress: Progress = silent,
 ) -> CoverageResult:
     """Coverage of a pyhf workspace, where the model is right.
 
@@ -121,7 +123,7 @@ def coverage_of_workspace(  # noqa: PLR0913 - one keyword for each option of the
 
 
 def coverage_of_recipe(
-    recipe: Recipe | LimitsRecipe, *, force: bool = False, progress: Callable[[str], None] = lambda _: None
+    recipe: Recipe | LimitsRecipe, *, force: bool = False, progress: Progress = silent
 ) -> CoverageResult:
     """Coverage of a recipe's limits, as its `coverage:` block says.
 
@@ -156,7 +158,7 @@ def coverage_of_recipe(
     return _covered(_Study(experiments, toys, _truth_words(chosen), made_of, treatments), study.output, force=force)
 
 
-def _toys(settings: CoverageSettings, level: float, progress: Callable[[str], None]) -> Toys:
+def _toys(settings: CoverageSettings, level: float, progress: Progress) -> Toys:
     return Toys(settings.toys, settings.strength, level, settings.seed, progress)
 
 

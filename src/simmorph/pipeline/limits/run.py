@@ -31,9 +31,10 @@ from simmorph.limits.report.report import WORKSPACE, Report, with_bounds
 from simmorph.limits.report.spectra import spectra_of, spectra_of_bins
 from simmorph.limits.templates.reading import Defaults, read_channels
 from simmorph.pipeline.limits.result import ClosureTest, Fitting, LimitsResult, SidebandQuality
+from simmorph.progress import silent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from simmorph.config.limits import LimitsRecipe, LimitsSettings
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from simmorph.data.histograms import Histogram
     from simmorph.limits.templates.sample import Templates
     from simmorph.limits.templates.sideband import SidebandFit
+    from simmorph.progress import Progress
 
 
 MANY_EVENTS = 30.0
@@ -56,7 +58,7 @@ class LimitsOptions(NamedTuple):
     """Folder for workspace, numbers and plots."""
     force: bool = False
     """Replace the folder if it exists."""
-    progress: Callable[[str], None] = lambda _: None
+    progress: Progress = silent
     """Called with what is being done."""
     engine: str = "newton"
     """How minima are found: one of ENGINES."""
@@ -133,7 +135,7 @@ def limits_of_spec(
 
 
 def limits_of_recipe(
-    recipe: Recipe | LimitsRecipe, *, force: bool = False, progress: Callable[[str], None] = lambda _: None
+    recipe: Recipe | LimitsRecipe, *, force: bool = False, progress: Progress = silent
 ) -> LimitsResult:
     """Upper limits from ntuples or histograms.
 

@@ -17,13 +17,15 @@ from simmorph.limits.studies.scan import SYSTEMATIC, GridPoint, Point, scan_poin
 from simmorph.limits.templates.reading import Defaults, Reader
 from simmorph.pipeline.limits.run import inputs_of
 from simmorph.pipeline.partial import FinishedParts, hashes_of, until_stopped
+from simmorph.progress import silent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from simmorph.config.limits import BackgroundSettings, LimitsRecipe, LimitsSettings
     from simmorph.config.recipe import Recipe
+    from simmorph.progress import Progress
 
 TABLE = "scan.json"
 KIND = "beta_type", "amplification"
@@ -85,9 +87,7 @@ class ScanResult:
         return point.expected - reference.expected
 
 
-def scan_of_recipe(
-    recipe: Recipe | LimitsRecipe, *, force: bool = False, progress: Callable[[str], None] = lambda _: None
-) -> ScanResult:
+def scan_of_recipe(recipe: Recipe | LimitsRecipe, *, force: bool = False, progress: Progress = silent) -> ScanResult:
     """The three studies of an amplified background, over the grid of the recipe's `scan:` block.
 
     Args:
@@ -145,7 +145,7 @@ def _points(
         parameter=settings.parameter,
         level=settings.cl,
         known=known,
-        progress=reader.note,
+        progress=reader.progress,
     )
 
 
