@@ -114,6 +114,11 @@ class ModelCard(Section):
     """Of the file of tensors."""
 
     @property
+    def units(self) -> dict[str, str]:
+        """The unit of each variable that has one and is known."""
+        return {variable.name: variable.unit for variable in [*self.features, *self.context] if variable.unit}
+
+    @property
     def identity(self) -> str:
         """What tells it from models of another learning; see `identity_of`."""
         return identity_of(self.learning, self.source.files, self.target.files)

@@ -58,7 +58,7 @@ def test_trees_judge_by_default_and_each_time_anew() -> None:
 
 
 def test_settings_survive_writing_and_reading() -> None:
-    settings = EvaluateSettings(bands={"m": 4, "pt": [0.0, 1.0]}, pairs=[["a", "b"]], labels={"m": "$m$ [GeV]"})
+    settings = EvaluateSettings(bands={"m": 4, "pt": [0.0, 1.0]}, pairs=[["a", "b"]], label="L")
     assert EvaluateSettings.model_validate_json(settings.model_dump_json()) == settings
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     Columns = dict[str, NDArray[Any]]
 
 N_EVENTS = 2000
+UNITS = {"pt1": "GeV", "isolation": "GeV", "phi1": "rad"}
 
 
 def _columns(seed: int = 1, scale: float = 1.2, n_events: int = N_EVENTS, zeros: float = 0.3) -> Columns:
@@ -33,8 +34,8 @@ def _columns(seed: int = 1, scale: float = 1.2, n_events: int = N_EVENTS, zeros:
     }
 
 
-def _write(path: Path, content: Columns, tree: str = "events") -> Path:
-    with create_ntuple(path, tree, force=True, metadata={"units": "GeV"}) as ntuple:
+def _write(path: Path, content: Columns, tree: str = "events", units: dict[str, str] | None = None) -> Path:
+    with create_ntuple(path, tree, force=True, metadata={"units": UNITS if units is None else units}) as ntuple:
         ntuple.extend(content)
     return path
 

@@ -226,7 +226,9 @@ def test_provenance_names_inputs_and_model(trained: Path) -> None:
     provenance = json.loads((trained / "out.root.provenance.json").read_text())
     assert provenance["inputs"][0]["path"].endswith("source.root")
     assert provenance["model"]["tensors_sha256"] == Model.load(trained / "model").card.tensors_sha256
-    assert read_metadata(trained / "out.root")["input"] == {"units": "GeV"}
+    metadata = read_metadata(trained / "out.root")
+    assert metadata["input"]["units"] == {"pt1": "GeV", "isolation": "GeV", "phi1": "rad"}
+    assert metadata["units"].items() >= {"pt1": "GeV", "pt1_morphed": "GeV", "phi1_morphed": "rad"}.items()
 
 
 SELECTION = """# two photons from jagged branches

@@ -17,7 +17,7 @@ import pytest
 from simmorph.config.recipe import Recipe, load_recipe
 from simmorph.model import Model
 from simmorph.model_folder import read_card
-from simmorph.pipeline.train import EpochLog, read_samples, train_model, units_of
+from simmorph.pipeline.train import EpochLog, read_samples, train_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +41,7 @@ def test_training_writes_a_model_that_knows_its_inputs(
     assert record.sha256 == hashlib.sha256((tmp_path / "source.root").read_bytes()).hexdigest()
     assert record.n_entries == 2000
     assert card.learning.region == "in_control"
-    assert [variable.unit for variable in card.features] == ["GeV", "", "rad"]
+    assert [variable.unit for variable in card.features] == ["GeV", "GeV", "rad"]
     result = json.loads(outcome.stdout)
     assert result["tensors_sha256"] == card.tensors_sha256
     assert result["n_source"] == card.source.n_events < 2000 * 0.7
@@ -128,7 +128,7 @@ def test_samples_that_cannot_be_trained_on_are_refused(
     recipe = write_recipe()
     columns = flat_columns()
     _spoil(columns, how)
-    write_ntuple(tmp_path / "source.root", columns)
+    write_ntuple(tmp_path / "source.root", columns, units={})
     outcome = simmorph("train", "-c", recipe)
     assert outcome.code == 4
     assert message in outcome.stderr
@@ -152,11 +152,6 @@ def test_several_files_are_one_sample_and_ids_count_within_each(
 def test_without_a_weight_every_event_counts_one(write_recipe: Callable[..., Path]) -> None:
     samples = read_samples(load_recipe(write_recipe(weight="null")))
     np.testing.assert_array_equal(samples.source.weights, 1.0)
-
-
-def test_units_follow_from_names() -> None:
-    units = units_of(["pt1", "eta1", "phi1", "m_yy", "pt1_over_m", "delta_phi", "ptcone30"], "GeV")
-    assert units == {"pt1": "GeV", "phi1": "rad", "m_yy": "GeV", "delta_phi": "rad", "ptcone30": "GeV"}
 
 
 def test_log_of_epochs_forgets_what_was_given_up(tmp_path: Path) -> None:

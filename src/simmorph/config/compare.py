@@ -12,6 +12,7 @@ from simmorph.config.evaluation import JudgeName, TwoNames
 from simmorph.config.learning import Learning, MethodSettings, Samples
 from simmorph.config.recipe import MadeInputs, Recipe, load_any_recipe
 from simmorph.config.training import TrainingSettings
+from simmorph.config.variables import NamedVariables
 from simmorph.errors import ConfigError, one_of
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class JudgeSettings(Section):
     pairs: list[TwoNames] = Field(default_factory=list)
     """Pairs whose correlations are to agree, the others are averaged; by default those correlated in the target."""
     periodic: list[str] | None = None
-    """Features that are angles in radians; by default those with `phi` in their names."""
+    """Features that are angles; by default those whose unit is rad."""
     classifier: JudgeName = "trees"
     """The classifier whose AUC ranks the methods."""
     max_events: Annotated[int, Field(ge=100)] = 50_000
@@ -66,7 +67,7 @@ class JudgeSettings(Section):
     """The experiment's label on the plot and page, such as `ATLAS Open Data`."""
 
 
-class CompareRecipe(Samples, MadeInputs):
+class CompareRecipe(Samples, MadeInputs, NamedVariables):
     """Many methods on the same events, with the same seeds, measured in the same way.
 
     Paths are relative to the folder in which the command runs.

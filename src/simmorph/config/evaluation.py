@@ -51,7 +51,7 @@ class EvaluateSettings(Section):
     pairs: list[TwoNames] = Field(default_factory=list)
     """Pairs named in the table of correlations, the others are averaged; without it those correlated in the target."""
     periodic: list[str] | None = None
-    """Features that are angles in radians; without it what the model's preprocessing says, or names with `phi`."""
+    """Features that are angles; without it those that the model's preprocessing or their unit, rad, takes for such."""
     judges: list[JudgeName] = Field(default_factory=_trees)
     """Classifiers that try to tell template from target: trees, which always judge and which the verdict is by; deep
     trees; networks of 2 x 32 or 3 x 32 nodes. Each of the others takes a few times as long as all else."""
@@ -65,5 +65,3 @@ class EvaluateSettings(Section):
     """Integrated luminosity of the target in 1/fb, written on the plots."""
     energy_tev: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     """Centre-of-mass energy of the collisions in TeV, written on the plots."""
-    labels: dict[str, str] = Field(default_factory=dict)
-    """Axis labels of variables, with their units: `pt1: "$p_{T,1}$ [GeV]"`."""

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from simmorph.config.documents import Inputs, Name, Section, as_list
 from simmorph.config.studies import CoverageSettings, Positive, ScanSettings
+from simmorph.config.variables import NamedVariables
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Amplification = Literal["auto", "replicas", "training", "naive"]
@@ -271,7 +272,7 @@ class LimitsSettings(Section):
         return [sample.name for sample in [*self.signal, *self.background]]
 
 
-class LimitsRecipe(Section):
+class LimitsRecipe(NamedVariables):
     """A recipe of limits alone, from samples that are there already."""
 
     tree: Name = "events"

@@ -12,6 +12,7 @@ from simmorph.config.evaluation import EvaluateSettings
 from simmorph.config.learning import Learning
 from simmorph.config.limits import LimitsRecipe, LimitsSettings
 from simmorph.config.studies import CoverageSettings, ScanSettings
+from simmorph.config.variables import NamedVariables
 from simmorph.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class ApplySettings(Section):
         return self
 
 
-class Recipe(Learning, MadeInputs):
+class Recipe(Learning, MadeInputs, NamedVariables):
     """One analysis: what is morphed to look like what, by which method, and what is done with it.
 
     Paths are relative to the folder in which the command runs.

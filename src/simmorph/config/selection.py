@@ -46,6 +46,8 @@ class ObjectSettings(Section):
     """Name of each property: the branch it is in. Expressions of events call it OBJECT_PROPERTY, as in photon_pt."""
     energies: list[Word] = Field(default_factory=list)
     """The properties that are energies; they are converted to GeV."""
+    angles: list[Word] = Field(default_factory=list)
+    """The properties that are angles in radians."""
     cuts: list[Formula] = Field(default_factory=list)
     """What an object must fulfil to be kept, as expressions of its properties (without the object's name)."""
     order_by: Word | None = None
@@ -53,7 +55,7 @@ class ObjectSettings(Section):
 
     @model_validator(mode="after")
     def _know_each_property(self) -> ObjectSettings:
-        for name in (*self.energies, *((self.order_by,) if self.order_by else ())):
+        for name in (*self.energies, *self.angles, *((self.order_by,) if self.order_by else ())):
             if name not in self.branches:
                 raise ValueError(f"{name!r} is not one of its branches; {one_of(name, self.branches)}")
         return self
@@ -85,6 +87,8 @@ class Selection(Section):
     """Units of the input."""
     energies: list[str] = Field(default_factory=list)
     """Branches of one number per event that are energies; they are converted to GeV."""
+    angles: list[str] = Field(default_factory=list)
+    """Branches of one number per event that are angles in radians."""
     run: str | None = None
     """Branch of the run number, kept as `run`."""
     event: str | None = None

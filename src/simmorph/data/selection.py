@@ -9,6 +9,7 @@ import awkward as ak
 import numpy as np
 
 from simmorph.data.expressions import Expression, parse
+from simmorph.data.units import ANGLE, ENERGY, RADIANS, dimension_of
 from simmorph.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from simmorph.config.selection import ObjectSettings, Selection
     from simmorph.data.events import BoolArray, FloatArray, IntArray
     from simmorph.data.ntuples import Column
+    from simmorph.data.units import Dimension
 
 SampleKind = Literal["auto", "data", "simulation"]
 
@@ -192,6 +194,26 @@ class Selector:
 
     def _needs(self, objects: Objects, used: Iterable[str]) -> tuple[set[str], set[str]]:
         return objects.needs(name.removeprefix(f"{objects.name}_") for name in used)
+
+    def units_read(self) -> dict[str, str]:
+        """The unit of each branch of the input that is an energy or an angle."""
+        energies, angles = [*self.selection.energies], [*self.selection.angles]
+        for settings in (it.settings for it in self.objects):
+            energies += [settings.branches[name] for name in settings.energies]
+            angles += [settings.branches[name] for name in settings.angles]
+        return dict.fromkeys(energies, self.selection.units.energy) | dict.fromkeys(angles, ANGLE)
+
+    def units(self) -> dict[str, str]:
+        """The unit of each variable that has one, as it follows from the energies and angles of the input."""
+        given: list[tuple[str, Selection | ObjectSettings]] = [("", self.selection)]
+        known: dict[str, Dimension | None] = {}
+        for prefix, settings in [*given, *((f"{it.name}_", it.settings) for it in self.objects)]:
+            known |= {f"{prefix}{name}": ENERGY for name in settings.energies}
+            known |= {f"{prefix}{name}": RADIANS for name in settings.angles}
+        for name, expression in self.variables.items():
+            known[name] = dimension_of(expression, known)
+        units = {name: dimension.unit("GeV") for name in self.variables if (dimension := known[name])}
+        return {name: unit for name, unit in units.items() if unit}
 
     def run(self, columns: Mapping[str, Column], sample: SampleKind = "auto", *, check_unit: bool = False) -> Chosen:
         """Select among the events of a chunk.

@@ -20,6 +20,7 @@ from simmorph.data.morphed import (
     STATUS,
     STATUS_BITS,
     WEIGHT,
+    branch_of,
     new_branches,
     spread,
 )
@@ -37,10 +38,11 @@ from simmorph.data.ntuples import (
 from simmorph.data.outputs import refuse_existing
 from simmorph.data.samples import SampleReader
 from simmorph.data.selection import Selector
+from simmorph.data.units import UNITS, agreed, read_units
 from simmorph.errors import ConfigError, EmptySelectionError, InputError, UsageError, one_of
 from simmorph.methods.base import poor_weights
 from simmorph.model import Model
-from simmorph.pipeline.units import check_units
+from simmorph.pipeline.units import KnownUnits, check_units
 from simmorph.progress import silent
 
 if TYPE_CHECKING:
@@ -197,6 +199,17 @@ class Job:
         """The branches that are added."""
         return new_branches([variable.name for variable in self.model.card.features], reweights=self.reweights)
 
+    def units(self, paths: Sequence[str]) -> dict[str, str]:
+        """The unit of each branch to write, as far as it is known; a feature has the same after the map.
+
+        Raises:
+            InputError: the inputs are in other units than the model.
+        """
+        of_input = {path: read_units(path) if self.selector is None else self.selector.units() for path in paths}
+        units = agreed({"the model": self.model.card.units, **of_input})
+        features = [variable.name for variable in self.model.card.features]
+        return units | {branch_of(name): units[name] for name in features if name in units}
+
     def chunks(self, path: str) -> Iterator[dict[str, Column]]:
         """The branches to write, chunk by chunk, one row for each entry of the file."""
         chunks = self._flat_chunks(path) if self.selector is None else self._selected_chunks(path, self.selector)
@@ -210,7 +223,7 @@ class Job:
         for table in reader.chunks(step=self.step):
             before = self.model.events_of(table.columns, table.weights, first + table.ids)
             if table.ids[0] == 0:
-                check_units(self.model.card, before, path)
+                check_units(self.model.card, before, path, KnownUnits.of([path], {}, self.model.card).certain)
             new = self._morphed(table.columns, before)
             yield {**{name: table.columns[name] for name in self.copied}, **new}
 
@@ -283,7 +296,7 @@ def apply_model(  # noqa: PLR0913 - one keyword for each option of the command
     job = replace(job, seed=seed, step=step)
     name = job.tree if job.copied else FRIEND_TREE
     made_from = _made_from(paths, model, job, selection)
-    metadata = {**made_from, "input": read_metadata(paths[0])}
+    metadata = {**made_from, "input": read_metadata(paths[0]), UNITS: job.units(paths)}
     with create_ntuple(Path(output), name, force=force, metadata=metadata, made_from=made_from) as ntuple:
         for path in paths:
             n_before = job.tally.n_events

@@ -61,7 +61,7 @@ def check_recipe(recipe: Recipe | LimitsRecipe | CompareRecipe) -> CheckResult:
         return CheckResult([*_check_limits(recipe)])
     if isinstance(recipe, CompareRecipe):
         return CheckResult([*_check_comparison(recipe)])
-    periodic_of(recipe.features, recipe.evaluate.periodic, None)
+    periodic_of(recipe.features, recipe.evaluate.periodic, None, recipe.units)
     samples = _check_samples(recipe, reader_of(recipe, recipe.region), [recipe.method.name])
     before = [*_check_method(recipe), *_check_toy(recipe), *_check_selections(recipe)]
     return CheckResult([*before, *samples, *_check_limits(recipe)])
@@ -74,7 +74,7 @@ def _check_comparison(recipe: CompareRecipe) -> Iterator[Finding]:
     for method in recipe.methods:
         for finding in _check_method(recipe.learning_of(method)):
             yield finding._replace(subject=f"method {method.title!r}")
-    periodic_of(recipe.features, recipe.judge.periodic, None)
+    periodic_of(recipe.features, recipe.judge.periodic, None, recipe.units)
     yield from _check_toy(recipe)
     yield from _check_selections(recipe)
     yield from _check_samples(recipe, inputs.reader_of(recipe), [method.name for method in recipe.methods])

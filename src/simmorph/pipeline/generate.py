@@ -15,8 +15,10 @@ from simmorph.data.ntuples import STEP, checksum_of, create_ntuple, expand_input
 from simmorph.data.outputs import refuse_existing
 from simmorph.data.samples import SampleReader
 from simmorph.data.splits import uniform_of
+from simmorph.data.units import UNITS
 from simmorph.errors import EmptySelectionError, UsageError
 from simmorph.model import Model
+from simmorph.pipeline.units import KnownUnits
 from simmorph.progress import silent
 
 if TYPE_CHECKING:
@@ -112,7 +114,7 @@ def generate_events(  # noqa: PLR0913 - one keyword for each option of the comma
     refuse_existing(output, force=force)
     drawn = _Draw.of(Model.load(model), inputs, tree, seed)
     made_from = drawn.made_from(model, n_events)
-    metadata = {**made_from, "units": _energy_unit(drawn.model.card)}
+    metadata = {**made_from, UNITS: drawn.model.card.units}
     name = drawn.model.card.learning.tree
     n_non_finite = 0
     with create_ntuple(Path(output), name, force=force, metadata=metadata, made_from=made_from) as ntuple:
@@ -214,15 +216,10 @@ def _read_contexts(card: ModelCard, inputs: Sequence[str], tree: str | None) -> 
     paths = expand_inputs(given)
     region = None if inputs or not learning.region else parse(learning.region, "the model's region")
     cuts = [region] if region else []
+    KnownUnits.of(paths, {}, card)
     table = SampleReader(paths, tree or learning.tree, names, learning.weight, cuts=cuts).read()
     known = table.is_finite(names) & (table.weights != 0) & table.passes(region)
     if not known.any():
         raise EmptySelectionError(", ".join(paths), "there is no finite context to draw events at")
     table.refuse_bad_weights(", ".join(paths), known)
     return Contexts(table.matrix(names)[known], table.weights[known], paths)
-
-
-def _energy_unit(card: ModelCard) -> str:
-    """The unit of momenta and masses, if there is one."""
-    units = {variable.unit for variable in [*card.features, *card.context]} - {"", "rad"}
-    return units.pop() if len(units) == 1 else ""

@@ -12,6 +12,7 @@ from simmorph.config.selection import read_selection
 from simmorph.data.ntuples import create_ntuple, expand_inputs, open_tree
 from simmorph.data.outputs import refuse_existing
 from simmorph.data.selection import SampleKind, Selector
+from simmorph.data.units import UNITS, agreed, read_units
 from simmorph.errors import EmptySelectionError, InputError, UsageError
 from simmorph.progress import silent
 
@@ -149,6 +150,7 @@ def select_events(  # noqa: PLR0913 - one keyword for each option of the command
         for path in paths:
             job.add(path, ntuple)
         result = job.result(str(output), selection)
+        ntuple.metadata[UNITS] = job.selector.units()
         _write_cutflow(ntuple, result, made_from)
     return result
 
@@ -190,6 +192,7 @@ class _Job:
 
     def _chunks(self, path: str, tally: _Tally) -> Iterator[dict[str, NDArray[Any]]]:
         """The branches to write, chunk by chunk; the file's cutflow is added up on the way."""
+        agreed({"the selection": self.selector.units_read(), path: read_units(path)})
         with open_tree(path, self.tree) as tree:
             sample = self.selector.sample_of(tree.branches, self.sample)
             for start, columns in tree.iterate(self.selector.branches(sample)):
@@ -243,7 +246,7 @@ class _Job:
 
 def _write_cutflow(ntuple: NtupleWriter, result: SelectResult, made_from: dict[str, Any]) -> None:
     """The result into the file: as metadata, and as histograms for ROOT."""
-    ntuple.metadata.update({**result.to_json(), **made_from, "units": "GeV"})
+    ntuple.metadata.update({**result.to_json(), **made_from})
     names = [line.cut for line in result.cutflow]
     weighted = [line.weighted for line in result.cutflow]
     events = [float(line.events) for line in result.cutflow]

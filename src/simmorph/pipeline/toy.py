@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from simmorph.data.ntuples import create_ntuple
 from simmorph.data.outputs import provenance_path, refuse_existing, whole_folder
 from simmorph.data.toys import TOYS
+from simmorph.data.units import UNITS
 from simmorph.errors import UsageError, one_of
 
 if TYPE_CHECKING:
@@ -91,7 +92,8 @@ def write_toy(name: str, output: Path, *, n_events: int = N_EVENTS, seed: int = 
 
 
 def _write(sample: ToySample, path: Path, made_from: dict[str, Any]) -> None:
-    with create_ntuple(path, sample.tree, metadata=sample.metadata, made_from=made_from) as ntuple:
+    metadata = {**sample.metadata, UNITS: dict(sample.units)}
+    with create_ntuple(path, sample.tree, metadata=metadata, made_from=made_from) as ntuple:
         for block in sample.blocks():
             ntuple.extend(block)
 

@@ -8,7 +8,8 @@ import shutil
 import signal
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +17,7 @@ import numpy as np
 from simmorph.card import FileRecord, identity_of
 from simmorph.config.recipe import required
 from simmorph.data.expressions import parse
-from simmorph.data.ntuples import checksum_of, describe, expand_inputs, read_metadata
+from simmorph.data.ntuples import checksum_of, describe, expand_inputs
 from simmorph.data.outputs import OutputError, refuse_existing
 from simmorph.data.samples import SampleReader
 from simmorph.data.splits import poisson_of
@@ -25,7 +26,7 @@ from simmorph.methods.registry import find_method
 from simmorph.model import Model, Origin
 from simmorph.model_folder import CARD, read_card, read_tensors
 from simmorph.neural.training import Training
-from simmorph.pipeline.units import check_samples
+from simmorph.pipeline.units import KnownUnits, check_samples
 from simmorph.progress import silent
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ def train_model(
         progress(record)
 
     with stop_on_sigterm() as stop_requested, _log_kept_for(checkpoint, log):
-        samples = read_samples(recipe).resampled(replica)
+        samples = read_samples(recipe, recipe.units).resampled(replica)
         deadline = None if minutes is None else start + 60 * minutes
         how = Training(recipe.training, checkpoint, deadline, stop_requested, keep, member=replica, judge=held_out_auc)
         model = Model.fit(recipe, samples.source, samples.target, how, samples.origin)
@@ -267,15 +268,16 @@ def files_of(learning: Learning) -> dict[str, list[str]]:
 
 def origin_of(learning: Learning) -> Origin:
     """Where the events come from, with the content of each file as it is now; see `files_of`."""
-    paths = files_of(learning)
-    described = (paths["source"] or paths["target"])[0]
-    names, unit = [*learning.features, *learning.context], str(read_metadata(described).get("units", ""))
-    records = {name: [_file_record(path, learning.tree) for path in its] for name, its in paths.items()}
-    return Origin(records["source"], records["target"], units_of(names, unit))
+    records = {name: [_file_record(path, learning.tree) for path in its] for name, its in files_of(learning).items()}
+    return Origin(records["source"], records["target"])
 
 
-def read_samples(learning: Learning) -> Samples:
+def read_samples(learning: Learning, units: Mapping[str, str] = MappingProxyType({})) -> Samples:
     """Source and target; the source is empty for a generator, which does not look at it.
+
+    Args:
+        learning: names the samples and their variables.
+        units: of variables, as the recipe has them.
 
     Raises:
         ConfigError: the recipe names no source or target, or its region is not a cut.
@@ -286,8 +288,9 @@ def read_samples(learning: Learning) -> Samples:
     target = _read_sample(learning, paths["target"], "target")
     source = _read_sample(learning, paths["source"], "source") if paths["source"] else target[:0]
     values = [np.hstack([events.features, events.context]) for events in (source, target)]
-    check_samples([*learning.features, *learning.context], *values)
-    return Samples(source, target, origin_of(learning))
+    known = KnownUnits.of([*paths["source"], *paths["target"]], units)
+    check_samples([*learning.features, *learning.context], values[0], values[1], known.certain)
+    return Samples(source, target, replace(origin_of(learning), units=known.units))
 
 
 def _read_sample(learning: Learning, paths: Sequence[str], name: str) -> Events:
@@ -295,19 +298,6 @@ def _read_sample(learning: Learning, paths: Sequence[str], name: str) -> Events:
     names, cuts = [*learning.features, *learning.context], [region] if region else []
     table = SampleReader(paths, learning.tree, names, learning.weight, cuts=cuts).read()
     return table.events(learning.features, learning.context, table.inside(region, name))
-
-
-def units_of(names: Sequence[str], energy_unit: str) -> dict[str, str]:
-    """The unit of each variable as far as its name tells: angles in rad, momenta, masses and energies as given."""
-    words = ("pt", "m_", "mass", "met", "energy", "ptcone", "etcone", "px", "py", "pz")
-    units = {}
-    for name in names:
-        is_ratio = "_over_" in name or name.startswith("rel")
-        if "phi" in name.lower():
-            units[name] = "rad"
-        elif name.lower().startswith(words) and not is_ratio:
-            units[name] = energy_unit
-    return units
 
 
 def _file_record(path: str, tree: str) -> FileRecord:

@@ -1,15 +1,16 @@
-"""Is a sample in another unit than what it belongs to? Flat ntuples do not say; their sizes do."""
+"""Is a sample in another unit than what it belongs to? Where ntuples do not say it, sizes do."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 
+from simmorph.data.units import agreed, read_units
 from simmorph.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from simmorph.card import ModelCard
     from simmorph.data.events import Events, FloatArray
@@ -25,11 +26,43 @@ def differ_in_unit(one: float, other: float) -> bool:
     return min(one, other) > 0 and not 1 / WRONG_UNIT < one / other < WRONG_UNIT
 
 
-def check_samples(names: Sequence[str], source: FloatArray, target: FloatArray) -> None:
+class KnownUnits(NamedTuple):
+    """The units of variables.
+
+    Attributes:
+        units: of each variable, as far as anything tells it.
+        certain: the variables whose unit every file tells, or the recipe.
+    """
+
+    units: dict[str, str]
+    certain: frozenset[str]
+
+    @classmethod
+    def of(cls, paths: Iterable[str], given: Mapping[str, str], card: ModelCard | None = None) -> Self:
+        """What files, a recipe and a model tell.
+
+        Args:
+            paths: the files.
+            given: the units in the recipe.
+            card: of the model.
+
+        Raises:
+            InputError: they contradict each other.
+        """
+        files = {path: read_units(path) for path in paths}
+        said = {"the recipe": given, "the model": {} if card is None else card.units, **files}
+        of_all = set.intersection(*(set(units) for units in files.values())) if files else set()
+        return cls(agreed(said), frozenset(of_all | set(given)))
+
+
+def check_samples(
+    names: Sequence[str], source: FloatArray, target: FloatArray, certain: Collection[str] = frozenset()
+) -> None:
     """Refuse two samples of which one is in MeV and the other in GeV.
 
     Args:
         names: the variables.
+        certain: those whose unit is known to be the same.
         source: (n_events, n_variables).
         target: (n_events, n_variables), other events.
 
@@ -37,19 +70,22 @@ def check_samples(names: Sequence[str], source: FloatArray, target: FloatArray) 
         InputError: the sizes of a variable are too different.
     """
     for at, name in enumerate(names):
+        if name in certain:
+            continue
         sizes = [float(np.median(np.abs(sample[:, at]))) if len(sample) else 0.0 for sample in (source, target)]
         if differ_in_unit(*sizes):
             what = f"the median of |{name}| is {sizes[0]:.4g} in the source and {sizes[1]:.4g} in the target"
             raise InputError(f"branch {name!r}", what, "bring both to the same unit, as `simmorph select` does")
 
 
-def check_units(card: ModelCard, events: Events, where: str) -> None:
+def check_units(card: ModelCard, events: Events, where: str, certain: Collection[str] = frozenset()) -> None:
     """Check that events are in the units of a model.
 
     Args:
         card: of the model; its probe has the typical size of each variable.
         events: some events that it is to be applied to.
         where: the file, for messages.
+        certain: the variables whose unit is known to be that of the model.
 
     Raises:
         InputError: a variable lies outside of the training range as another unit would.
@@ -66,7 +102,7 @@ def check_units(card: ModelCard, events: Events, where: str) -> None:
     for variable, column, trained in zip(variables, values.T, known.T, strict=True):
         size, usual = float(np.median(np.abs(column))), float(np.median(np.abs(trained)))
         is_outside = not variable.low <= np.median(column) <= variable.high
-        if is_outside and differ_in_unit(size, usual):
+        if variable.name not in certain and is_outside and differ_in_unit(size, usual):
             what = f"the median of |{variable.name}| is {size:.4g}, and the model was trained around {usual:.4g}"
             unit = f" ({variable.unit})" if variable.unit else ""
             raise InputError(where, what, f"bring it to the unit of the model{unit}, as `simmorph select` does")

@@ -15,7 +15,7 @@ from simmorph.evaluation.plots.binned import Distribution
 from simmorph.evaluation.plots.distributions import plot_distribution
 from simmorph.evaluation.plots.movement import displacement_field, field_rows, plot_fields
 from simmorph.evaluation.plots.profiles import MOST_PANELS, drawn_profiles
-from simmorph.evaluation.plots.style import heading, label_of, without_unit
+from simmorph.evaluation.plots.style import heading, without_unit
 from simmorph.evaluation.plots.training import loss_rows, plain_stages, plot_losses
 
 
@@ -138,6 +138,5 @@ def test_names_of_regions_and_labels_are_no_formulas() -> None:
     assert figure.axes[0].get_title("left") == r"costs \$5 and \$6"
 
 
-def test_known_quantities_have_labels_with_units_that_can_be_left_out() -> None:
+def test_a_label_has_a_unit_that_can_be_left_out() -> None:
     assert without_unit("mass [GeV]") == "mass"
-    assert label_of("m_jj", {}) == r"$m_{jj}$ [GeV]"

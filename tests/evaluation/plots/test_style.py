@@ -23,7 +23,6 @@ from simmorph.evaluation.plots.style import (
     band,
     heading,
     images,
-    label_of,
     length_of,
     panels_of,
     plain,
@@ -128,13 +127,6 @@ def test_panels_have_the_same_size_whatever_their_number() -> None:
         box = panels[-1].get_position()
         sizes.append((box.width * figure.get_figwidth(), box.height * figure.get_figheight()))
     assert sizes == [pytest.approx(sizes[0])] * 3
-
-
-def test_a_label_that_is_given_comes_before_a_known_one() -> None:
-    assert label_of("pt", {"pt": "momentum [MeV]"}) == "momentum [MeV]"
-    assert label_of("pt", {}) == r"$p_\mathrm{T}$ [GeV]"
-    assert label_of("pt_2", {}) == r"$p_\mathrm{T,2}$ [GeV]"
-    assert label_of("unheard_of", {}) == "unheard_of"
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,11 @@ def samples(n_events: int, seed: int) -> list[ToySample]:
     """The two files, with `n_events` events each."""
     files = {"target.root": 0, "source.root": 1}
     metadata = {"toy": "dijet", "seed": seed, "signal_region_gev": BANDS["sr"]}
-    return [ToySample(file, TREE, n_events, metadata, partial(_block, stream, seed)) for file, stream in files.items()]
+    units = dict.fromkeys(("m_jj", "m_j1", "delta_m", "truth_m_j1_as_target", "truth_delta_m_as_target"), "GeV")
+    return [
+        ToySample(file, TREE, n_events, metadata, partial(_block, stream, seed), units)
+        for file, stream in files.items()
+    ]
 
 
 def as_target(linked: FloatArray, u: FloatArray) -> FloatArray:

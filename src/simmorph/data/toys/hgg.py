@@ -33,7 +33,7 @@ import numpy as np
 from simmorph.data.toys.collisions import Columns, Process, collide
 from simmorph.data.toys.detector import Calorimeter, Detector, Identification, IsolationShape
 from simmorph.data.toys.kinematics import HIGGS_MASS_GEV, Continuum, Recoil, Resonance, Scatterings
-from simmorph.data.toys.layout import MEV_PER_GEV, SCALE_FACTORS, TREE
+from simmorph.data.toys.layout import MEV_PER_GEV, SCALE_FACTORS, TREE, UNITS
 from simmorph.data.toys.records import entries
 from simmorph.data.toys.samples import BLOCK, ToySample, block_lengths
 
@@ -161,7 +161,7 @@ def _sample(kind: Kind, n_events: int, normalisation: Normalisation, seed: int) 
     }
     if kind is DATA:
         metadata |= {"signal_strength": 1.0, "signal_fraction": SIGNAL_FRACTION}
-    return ToySample(kind.file, TREE, n_events, metadata, partial(_block, kind, normalisation, seed))
+    return ToySample(kind.file, TREE, n_events, metadata, partial(_block, kind, normalisation, seed), UNITS)
 
 
 def _block(kind: Kind, normalisation: Normalisation, seed: int, index: int, n_events: int) -> dict[str, Any]:

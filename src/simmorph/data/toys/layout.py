@@ -52,6 +52,13 @@ VECTORS: dict[str, type[np.generic]] = {
 }
 """Branches with any number of values an event."""
 
+UNITS: dict[str, str] = {
+    **dict.fromkeys(("met_et", "met_et_syst", "ditau_m"), "MeV"),
+    **{name: "MeV" for name in VECTORS if name.endswith(("_pt", "_E", "_m", "_pt_syst", "cone20", "cone30"))},
+    **{name: "rad" for name in (*SCALARS, *VECTORS) if name.endswith("_phi")},
+}
+"""The units of energies and angles."""
+
 
 def jagged(values: Any, present: BoolArray, kind: type[np.generic]) -> Any:
     """The values that are present, as an awkward array of lists.

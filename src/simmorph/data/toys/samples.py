@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 BLOCK = 100_000
 """Events that share one random generator. Block k of a sample is the same in a file of any length."""
@@ -28,6 +28,7 @@ class ToySample:
         n_events: its number of entries.
         metadata: what is worth knowing of it, JSON-able: luminosity, expected yields, what its truth branches mean.
         block: the branches of block k, given k and the number of its events.
+        units: of the branches that have one.
     """
 
     file: str
@@ -35,6 +36,7 @@ class ToySample:
     n_events: int
     metadata: dict[str, Any]
     block: Callable[[int, int], dict[str, Any]]
+    units: Mapping[str, str] = field(default_factory=dict)
 
     def blocks(self) -> Iterator[dict[str, Any]]:
         """The branches of one block after the other."""

@@ -124,29 +124,6 @@ def _image(figure: Figure, kind: str, metadata: Mapping[str, Any] | None) -> byt
     return file.getvalue()
 
 
-def label_of(name: str, given: Mapping[str, str]) -> str:
-    """The axis label of a variable: as given, or a known quantity with its unit, or its name."""
-    if name in given:
-        return given[name]
-    known = {
-        r"pt_?(\d)": r"$p_\mathrm{{T,{0}}}$ [GeV]",
-        r"eta_?(\d)": r"$\eta_{{{0}}}$",
-        r"phi_?(\d)": r"$\phi_{{{0}}}$ [rad]",
-        r"m_yy": r"$m_{{\gamma\gamma}}$ [GeV]",
-        r"pt_yy": r"$p_\mathrm{{T}}^{{\gamma\gamma}}$ [GeV]",
-        r"m_ee": r"$m_{{ee}}$ [GeV]",
-        r"m_jj": r"$m_{{jj}}$ [GeV]",
-        r"pt": r"$p_\mathrm{{T}}$ [GeV]",
-        r"eta": r"$\eta$",
-        r"phi": r"$\phi$ [rad]",
-    }
-    for pattern, label in known.items():
-        match = re.fullmatch(pattern, name)
-        if match:
-            return label.format(*match.groups())
-    return name
-
-
 def length_of(text: str) -> int:
     """About how many letters wide a text is: a command of a formula is one, and its markup none."""
     return len(re.sub(r"[${}_^]", "", re.sub(r"\\[a-zA-Z]+", "x", text)))

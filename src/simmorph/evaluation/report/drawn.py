@@ -16,7 +16,7 @@ from simmorph.evaluation.plots.correlations import plot_correlations
 from simmorph.evaluation.plots.distributions import plot_distribution, plot_ratios
 from simmorph.evaluation.plots.movement import displacement_field, field_rows, plot_fields, plot_movement
 from simmorph.evaluation.plots.profiles import conditions_of, drawn_profiles, plot_profiles, profile_rows
-from simmorph.evaluation.plots.style import heading, label_of
+from simmorph.evaluation.plots.style import heading
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -61,10 +61,11 @@ class Drawing:
 
     Attributes:
         result: the numbers.
-        settings: labels, and the pairs to name.
+        settings: what stands above the plots, and the pairs to name.
         shown: the distribution of each variable, by name.
         is_log: variables with a logarithmic axis.
         periodic: features that are angles.
+        axes: the label of each variable, with its unit.
     """
 
     result: RegionResult
@@ -72,6 +73,7 @@ class Drawing:
     shown: Mapping[str, Distribution]
     is_log: Collection[str]
     periodic: Collection[str]
+    axes: Mapping[str, str]
 
     @property
     def where(self) -> str:
@@ -82,7 +84,7 @@ class Drawing:
     def labels(self) -> dict[str, str]:
         """The axis label of every variable and condition."""
         names = [*self.result.samples.names, *self.result.samples.conditions]
-        return {name: label_of(name, self.settings.labels) for name in names}
+        return {name: self.axes.get(name, name) for name in names}
 
     def in_full(self) -> Iterator[Drawn]:
         """Every plot of the region."""

@@ -42,14 +42,15 @@ def write_report(
         folder: an empty folder.
         regions: the results.
         report: the content of `report.json`.
-        settings: labels, and the pairs to name.
+        settings: what stands above the plots, and the pairs to name.
     """
     shown = {result.name: _distributions(result) for result in regions}
     is_log = {name for found in shown.values() for name, one in found.items() if one.is_steep}
     with style():
         pages = []
         for number, result in enumerate(regions):
-            drawing = Drawing(result, settings, shown[result.name], is_log, report.get("periodic", ()))
+            axes = {name: known["axis"] for name, known in report.get("variables", {}).items()}
+            drawing = Drawing(result, settings, shown[result.name], is_log, report.get("periodic", ()), axes)
             is_band = number > 0 and result.name not in settings.regions
             pages.append(_region(folder, drawing, is_band=is_band))
         pictures = Pictures(_overview(folder, regions, settings), [*_training(folder, report, settings)])

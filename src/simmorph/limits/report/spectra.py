@@ -14,7 +14,6 @@ from simmorph.limits.report.plots import BIN, Spectrum
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from simmorph.config.limits import LimitsSettings
     from simmorph.data.events import FloatArray
     from simmorph.limits.fits.inference import FittedStrength
     from simmorph.limits.model.workspace import Measurement
@@ -22,17 +21,22 @@ if TYPE_CHECKING:
 
 
 def spectra_of(
-    channels: Mapping[str, Templates], ready: Measurement, strength: FittedStrength, settings: LimitsSettings
+    channels: Mapping[str, Templates], ready: Measurement, strength: FittedStrength, labels: Mapping[str, str]
 ) -> list[Spectrum]:
-    """The spectrum of each channel of a recipe: the fit in the bins that it used, and the templates elsewhere."""
+    """The spectrum of each channel of a recipe: the fit in the bins that it used, and the templates elsewhere.
+
+    Args:
+        channels: the templates.
+        ready: the measurement.
+        strength: fitted to it.
+        labels: of the observable, by channel.
+    """
     fits = fitted_yields(ready.likelihood, ready.data, strength.fit.parameters)
     spectra = []
-    for name, its in settings.by_channel().items():
-        templates = channels[name]
+    for name, templates in channels.items():
         fitted = _with_unused(templates, fits[name or CHANNEL], strength.value)
-        label = its.label or its.observable or "observable"
         data_label = "Asimov data" if templates.is_asimov else "Data"
-        spectra.append(Spectrum(templates.data, fitted, label, data_label, name, templates.used))
+        spectra.append(Spectrum(templates.data, fitted, labels[name], data_label, name, templates.used))
     return spectra
 
 

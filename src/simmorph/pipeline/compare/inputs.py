@@ -15,7 +15,7 @@ from simmorph.evaluation.comparison import Judge, Plan
 from simmorph.evaluation.metrics.optimal import SUFFIX
 from simmorph.evaluation.metrics.samples import N_SPLITS
 from simmorph.pipeline.evaluate.inputs import Inputs, derived_of, periodic_of, read_sample
-from simmorph.pipeline.units import check_samples
+from simmorph.pipeline.units import KnownUnits, check_samples
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,6 +41,7 @@ class CompareInputs:
         derived: the derived quantities.
         source: all events, none of them marked as seen; the target's, if the recipe has no source.
         target: the same.
+        units: of the variables, as far as they are known.
     """
 
     recipe: CompareRecipe
@@ -48,6 +49,7 @@ class CompareInputs:
     derived: Mapping[str, Expression]
     source: EventTable
     target: EventTable
+    units: Mapping[str, str]
 
     def training_samples(self) -> tuple[Events, Events]:
         """Source and target in the region of training, as `simmorph train` reads them; without a source it is empty.
@@ -139,7 +141,7 @@ class CompareInputs:
             judges={name: Judge(tuple(columns), settings.classifier) for name, columns in shown.items()},
             max_events=settings.max_events,
             seed=[self.recipe.training.seed + repeat, *region.encode()],
-            periodic=[features.index(name) for name in periodic_of(features, settings.periodic, None)],
+            periodic=[features.index(name) for name in periodic_of(features, settings.periodic, None, self.units)],
             n_splits=-(-N_SPLITS // self.recipe.seeds),
         )
 
@@ -168,8 +170,9 @@ def read_inputs(recipe: CompareRecipe) -> CompareInputs:
     target = read_sample(reader, recipe.target, "target")
     with_truth = replace(reader, names=[*reader.names, *_truth(recipe)])
     source = read_sample(with_truth, recipe.source, "source") if recipe.source else target
-    check_samples(recipe.features, source.matrix(recipe.features), target.matrix(recipe.features))
-    return CompareInputs(recipe, tuple(reader.names), reader.derived, source, target)
+    known = KnownUnits.of([*source.files, *target.files], recipe.units)
+    check_samples(recipe.features, source.matrix(recipe.features), target.matrix(recipe.features), known.certain)
+    return CompareInputs(recipe, tuple(reader.names), reader.derived, source, target, known.units)
 
 
 def reader_of(recipe: CompareRecipe) -> SampleReader:

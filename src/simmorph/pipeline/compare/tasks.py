@@ -167,7 +167,7 @@ def origin_of(inputs: CompareInputs, learning: Learning) -> Origin:
         ]
         for sample, its in files.items()
     }
-    return Origin(records["source"], records["target"])
+    return Origin(records["source"], records["target"], inputs.units)
 
 
 def reset_peak_memory() -> None:

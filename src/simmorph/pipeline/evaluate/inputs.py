@@ -12,10 +12,11 @@ from simmorph.data.expressions import parse, parse_all
 from simmorph.data.morphed import DRAWN_WEIGHT, FRIEND_TREE, NOT_MORPHED, OUT_OF_RANGE, STATUS, WEIGHT, branch_of
 from simmorph.data.ntuples import checksum_of, describe, expand_inputs, read_metadata, trees_in
 from simmorph.data.samples import EventTable, SampleReader
+from simmorph.data.units import ANGLE, units_of_derived
 from simmorph.errors import ConfigError, InputError, one_of
 from simmorph.evaluation.metrics.samples import Cut, Samples
 from simmorph.pipeline.evaluate.cuts import NamedCut, automatic_acceptance, bands
-from simmorph.pipeline.units import check_samples
+from simmorph.pipeline.units import KnownUnits, check_samples
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,6 +45,7 @@ class Inputs:
         has_source: whether the template was made of the source.
         conditions: the variables that profiles are taken against.
         cuts: of the acceptance, by name.
+        units: of variables, as far as they are known.
     """
 
     names: tuple[str, ...]
@@ -59,6 +61,7 @@ class Inputs:
     has_source: bool = True
     conditions: tuple[str, ...] = ()
     cuts: Mapping[str, NamedCut] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
 
     def samples(self, cut: str) -> Samples:
         """The held-out events of one region; an empty cut takes all.
@@ -204,11 +207,13 @@ def read_inputs(recipe: Recipe, card: ModelCard | None) -> Inputs:
     has_source = recipe.source is not None or (card is not None and card.kind.needs_source)
     if has_source:
         source = read_sample(reader, recipe.source, "source")
-        check_samples(recipe.features, source.matrix(recipe.features), target.matrix(recipe.features))
+        known = KnownUnits.of([*source.files, *target.files], recipe.units, card)
+        check_samples(recipe.features, source.matrix(recipe.features), target.matrix(recipe.features), known.certain)
         source = _with_seen(source, "source", trained_on, card)
         template, status = _read_template(recipe, source, reader.derived)
     else:
         source = template = _read_drawn(recipe, reader)
+        known = KnownUnits.of([*template.files, *target.files], recipe.units, card)
         status = np.zeros(len(template), np.int64)
     target = _with_seen(target, "target", trained_on, card)
     return Inputs(
@@ -220,23 +225,26 @@ def read_inputs(recipe: Recipe, card: ModelCard | None) -> Inputs:
         target=target,
         status=status,
         trained_on=trained_on,
-        periodic=periodic_of(recipe.features, recipe.evaluate.periodic, card),
+        periodic=periodic_of(recipe.features, recipe.evaluate.periodic, card, known.units),
         card=card,
         has_source=has_source,
         conditions=tuple(dict.fromkeys([*recipe.context, *recipe.evaluate.conditions])),
         cuts=_cuts(recipe, target),
+        units=known.units | units_of_derived(reader.derived, known.units),
     )
 
 
-def periodic_of(features: Sequence[str], given: Sequence[str] | None, card: ModelCard | None) -> tuple[str, ...]:
-    """The features that are angles: as given, else as the model treats them, else by their name."""
+def periodic_of(
+    features: Sequence[str], given: Sequence[str] | None, card: ModelCard | None, units: Mapping[str, str]
+) -> tuple[str, ...]:
+    """The features that are angles: as given, else as the model treats them, else by their units."""
     if given is not None:
         stray = sorted(set(given) - set(features))
         if stray:
             raise ConfigError("evaluate.periodic", f"{stray[0]!r} is not a feature", one_of(stray[0], features))
         return tuple(given)
     if card is None:
-        return tuple(name for name in features if "phi" in name.lower())
+        return tuple(name for name in features if units.get(name) == ANGLE)
     chains = card.preprocessing["features"]["chains"]
     around = {chain["name"] for chain in chains if any(step["name"] == "periodic" for step in chain["steps"])}
     return tuple(name for name in features if name in around)

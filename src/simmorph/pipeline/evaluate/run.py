@@ -144,6 +144,10 @@ def _report(recipe: Recipe, inputs: Inputs, regions: list[RegionResult]) -> dict
         "model": model_facts(inputs.card) if inputs.card else None,
         "cutflow": cutflows(files),
         "periodic": list(inputs.periodic),
+        "variables": {
+            name: {"axis": recipe.axis_label(name, inputs.units), "unit": inputs.units.get(name, "")}
+            for name in dict.fromkeys([*inputs.names, *inputs.context, *inputs.conditions])
+        },
         "provenance": {
             "simmorph": __version__,
             "files": files,

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from simmorph.config.recipe import Recipe, load_any_recipe, required
+from simmorph.data.expressions import parse
 from simmorph.data.ntuples import expand_inputs, is_url
 from simmorph.data.outputs import refuse_existing, sha256_of, whole_folder, write_provenance
+from simmorph.data.units import agreed, read_units, units_of_derived
 from simmorph.errors import ConfigError, InputError
 from simmorph.evaluation.plots.style import Heading
 from simmorph.limits.fits.impacts import Impact, impacts
@@ -152,6 +154,7 @@ def limits_of_recipe(
     settings: LimitsSettings = required(recipe.limits, "limits", "a WORKSPACE.json")
     options = LimitsOptions(settings.cl, settings.output, force, progress, settings.engine, settings.impacts)
     refuse_existing(options.output, force=force, marker=WORKSPACE)
+    labels = _labels(settings, recipe)
     channels = read_channels(settings, Defaults(settings.tree or recipe.tree, recipe.weight), progress)
     for templates in channels.values():
         _refuse_missing_data(templates)
@@ -170,12 +173,27 @@ def limits_of_recipe(
         warnings=found.warnings,
     )
     if options.output is not None:
-        scan, spectra = scan_of(found.test, found.limits), spectra_of(channels, found.ready, found.strength, settings)
+        scan, spectra = scan_of(found.test, found.limits), spectra_of(channels, found.ready, found.strength, labels)
         heading = Heading.of(settings.experiment, settings.luminosity_fb, settings.energy_tev)
         spec = with_bounds(spec, found.limits)
         report = Report(spec, result.to_json(), found.limits, scan, spectra, result.impacts, heading)
         _write(report, options.output, inputs_of(settings), force=force)
     return result
+
+
+def _labels(settings: LimitsSettings, recipe: Recipe | LimitsRecipe) -> dict[str, str]:
+    """The axis label of the observable, by channel: as given, or its expression with the unit that follows.
+
+    Raises:
+        InputError: the inputs are in different units.
+    """
+    units = agreed({"the recipe": recipe.units, **{path: read_units(path) for path in inputs_of(settings)}})
+    labels = {}
+    for name, its in settings.by_channel().items():
+        text = its.observable or "observable"
+        derived = units_of_derived({text: parse(text, "limits.observable")}, units)
+        labels[name] = its.label or recipe.axis_label(text, derived)
+    return labels
 
 
 def _refuse_missing_data(templates: Templates) -> None:

@@ -1,0 +1,43 @@
+"""The recipe's `variables:` block: how variables are called, and in which unit they are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from simmorph.config.documents import Name, Section
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class VariableSettings(Section):
+    """What is known of a variable; nothing that is trained depends on it."""
+
+    label: str = ""
+    """Its name on plots, such as `$H_T$`; that of its branch by default."""
+    unit: Name | None = None
+    """Its unit, such as GeV; without it that which `simmorph select` wrote into the ntuples, if it did."""
+
+
+class NamedVariables(Section):
+    """The variables that a recipe tells something of."""
+
+    variables: dict[Name, VariableSettings] = Field(default_factory=dict)
+    """Labels and units: `HT: {label: "$H_T$", unit: GeV}`."""
+
+    @property
+    def units(self) -> dict[str, str]:
+        """The units that are given, by variable."""
+        return {name: it.unit for name, it in self.variables.items() if it.unit}
+
+    def axis_label(self, name: str, units: Mapping[str, str]) -> str:
+        """What stands at the axis of a variable: its label or name, and its unit where one is known.
+
+        >>> NamedVariables(variables={"m_jj": VariableSettings(label="dijet mass")}).axis_label("m_jj", {"m_jj": "GeV"})
+        'dijet mass [GeV]'
+        """
+        given = self.variables.get(name, VariableSettings())
+        unit = given.unit or units.get(name)
+        return f"{given.label or name} [{unit}]" if unit else given.label or name
