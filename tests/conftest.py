@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
 from simmorph.cli.main import run
+from simmorph.data.samples import SampleReader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 
 class Outcome(NamedTuple):
@@ -31,3 +32,8 @@ def simmorph(capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
         return Outcome(code, printed.out, printed.err)
 
     return call
+
+
+def read_columns(paths: Sequence[str], tree: str, branches: Sequence[str]) -> dict[str, Any]:
+    """Branches of one number per event, by name, of all files one after the other."""
+    return SampleReader(paths, tree, branches).read().columns

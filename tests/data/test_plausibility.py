@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import uproot
 
-from simmorph.data.ntuples import create_ntuple, describe, read_columns
+from simmorph.data.ntuples import create_ntuple, describe
 from simmorph.data.plausibility import LARGEST_RATIO, PLAUSIBLE_BYTES, check_length, is_plausible
 from simmorph.errors import InputError
+from tests.conftest import read_columns
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from simmorph.config.compare import load_compare_recipe
-from simmorph.data.ntuples import read_columns
 from simmorph.data.toys.higgs import NAMES
+from tests.conftest import read_columns
 
 AMPLIFY = Path(__file__).parents[2] / "cli-examples" / "amplify"
 PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"

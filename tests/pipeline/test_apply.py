@@ -13,11 +13,12 @@ import scipy.stats
 import uproot
 
 from simmorph.config.recipe import load_recipe
-from simmorph.data.ntuples import create_ntuple, describe, iterate, read_columns, read_metadata
+from simmorph.data.ntuples import create_ntuple, describe, iterate, read_metadata
 from simmorph.errors import InputError
 from simmorph.model import Model
 from simmorph.pipeline.apply import apply_model
 from simmorph.pipeline.train import read_samples, train_model
+from tests.conftest import read_columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable

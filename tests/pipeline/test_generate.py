@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from simmorph.data.events import Events
-from simmorph.data.ntuples import describe, read_columns, read_metadata
+from simmorph.data.ntuples import describe, read_metadata
 from simmorph.errors import UsageError
 from simmorph.model import Model
 from simmorph.pipeline.generate import generate_events
+from tests.conftest import read_columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable

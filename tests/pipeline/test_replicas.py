@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simmorph.data.events import Events
-from simmorph.data.ntuples import read_columns
 from simmorph.model import Origin
 from simmorph.pipeline.train import Samples
+from tests.conftest import read_columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable

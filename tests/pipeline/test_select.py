@@ -14,9 +14,10 @@ import pytest
 import uproot
 
 from simmorph.config.selection import shipped_selections
-from simmorph.data.ntuples import create_ntuple, describe, iterate, read_columns, read_metadata
+from simmorph.data.ntuples import create_ntuple, describe, iterate, read_metadata
 from simmorph.errors import EmptySelectionError, InputError, UsageError
 from simmorph.pipeline.select import select_events
+from tests.conftest import read_columns
 
 FILES = Path(__file__).parents[1] / "data" / "files"
 ATLAS = FILES / "data_A_10events.GamGam.root"

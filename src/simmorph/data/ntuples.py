@@ -30,9 +30,7 @@ from simmorph.errors import InputError, one_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from numpy.typing import NDArray
-
-    from simmorph.data.events import FloatArray, IntArray
+    from simmorph.data.events import FloatArray
 
 Column = Any
 """One branch of a chunk: a numpy array if it is one number per entry, else an awkward array."""
@@ -317,28 +315,6 @@ def _plain(array: ak.Array) -> Column:
     return ak.to_numpy(array) if is_flat else array
 
 
-def read_columns(paths: Sequence[str], tree: str, branches: Sequence[str]) -> dict[str, NDArray[Any]]:
-    """Branches of one number per entry, of all files one after the other: floats as float64, the rest as it is.
-
-    Raises:
-        InputError: a branch is missing, unreadable, or not one number per entry.
-    """
-    parts: dict[str, list[NDArray[Any]]] = {name: [] for name in branches}
-    for path in paths:
-        for _, columns in iterate(path, tree, branches):
-            for name, column in columns.items():
-                parts[name].append(_flat(path, tree, name, column))
-    return {name: np.concatenate(chunks) if chunks else np.empty(0) for name, chunks in parts.items()}
-
-
-def _flat(path: str, tree: str, name: str, column: Column) -> NDArray[Any]:
-    if not isinstance(column, np.ndarray):
-        what = f"tree {tree!r}, branch {name!r} is not one number per entry but {column.type.content}"
-        raise InputError(path, what, "use a flat ntuple as `simmorph select` writes it")
-    is_native_int = column.dtype.kind in "biu"
-    return column if is_native_int else column.astype(np.float64)
-
-
 def read_histogram(path: str, name: str) -> tuple[FloatArray, FloatArray, FloatArray]:
     """A one-dimensional histogram in a file: values, variances and edges of its bins, without under- and overflow.
 
@@ -354,12 +330,6 @@ def read_histogram(path: str, name: str) -> tuple[FloatArray, FloatArray, FloatA
         columns = found.values(), found.variances(), found.axis().edges()
         values, variances, edges = (np.array(column, np.float64) for column in columns)
         return values, variances, edges
-
-
-def entry_numbers(paths: Sequence[str], tree: str) -> IntArray:
-    """The number of each entry within its own file, in the order of `read_columns`."""
-    lengths = [describe(path, tree).n_entries for path in paths]
-    return np.concatenate([np.arange(length) for length in lengths]) if lengths else np.empty(0, np.int64)
 
 
 # --- writing -------------------------------------------------------------------------------------------------------
