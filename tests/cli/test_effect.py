@@ -141,12 +141,13 @@ STUDIED = {"tree", "weight", "features", "limits"}
 READ = {
     "train": {
         "source", "target", "tree", "features", "context", "weight", "region", "preprocessing", "reweight", "method",
-        "training", "model", "replicas",
+        "training", "model", "replicas", "variables",
     },
     "evaluate": {
-        "source", "target", "tree", "features", "context", "weight", "region", "method", "model", "template", "evaluate"
+        "source", "target", "tree", "features", "context", "weight", "region", "method", "model", "template",
+        "evaluate", "variables",
     },
-    "limits": STUDIED,
+    "limits": STUDIED | {"variables"},
     "coverage": STUDIED | {"coverage"},
     "scan": STUDIED | {"scan"},
 }  # fmt: skip

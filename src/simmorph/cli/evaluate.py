@@ -32,6 +32,7 @@ EVALUATED = (
     "model",
     "template",
     "evaluate",
+    "variables",
 )
 """What it reads of a recipe."""
 

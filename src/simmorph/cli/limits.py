@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @command("limits", short_help="Turn the result into upper limits.", one_of=("workspace", "--config"))
-@workspace_or_recipe(*STUDY, example="limits.parameter=strength")
+@workspace_or_recipe(*STUDY, "variables", example="limits.parameter=strength")
 @option(
     "--patchset",
     metavar="PATCHSET.json",

@@ -34,7 +34,7 @@ keyed_option = partial(click.option, cls=Option, expose_value=False)
 """An option of a command that always has a recipe: its value reaches the command as a key of that alone."""
 
 STUDY = ("tree", "weight", "features", "limits")
-"""What limits, coverage and scan read of a recipe."""
+"""What limits, coverage and scan all read of a recipe."""
 
 
 def sample_options(decorated: Decorated) -> Decorated:

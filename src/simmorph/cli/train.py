@@ -23,7 +23,7 @@ from simmorph.cli.options import (
 
 
 @command("train")
-@recipe_options(LEARNING, "model", "replicas")
+@recipe_options(LEARNING, "model", "replicas", "variables")
 @sample_options
 @keyed_option(
     "-o", "--output", "--model", key="model", type=click.Path(path_type=Path), help="The model folder to write."
