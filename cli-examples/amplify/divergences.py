@@ -14,15 +14,18 @@ import csv
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simmorph.data.events import Events
-from simmorph.data.ntuples import entry_numbers, read_columns
+from simmorph.data.samples import SampleReader
 from simmorph.data.splits import HOLDOUT, part_of
 from simmorph.evaluation.metrics.divergences import hellinger, kullback_leibler
 from simmorph.evaluation.metrics.marginals import kolmogorov, wasserstein
 from simmorph.model import Model
+
+if TYPE_CHECKING:
+    from simmorph.data.events import Events
 
 MEASURES = {"KL": kullback_leibler, "Hellinger": hellinger, "Wasserstein": wasserstein, "KS": kolmogorov}
 
@@ -51,11 +54,10 @@ def main(folder: Path) -> None:
 
 def held_out(model: Model, names: list[str]) -> Events:
     """The target's events that training has not seen."""
-    paths, tree = model.card.recipe["target"], model.card.recipe["tree"]
-    columns, ids = read_columns(paths, tree, names), entry_numbers(paths, tree)
-    settings = model.card.training
-    events = Events.of(np.column_stack([columns[name] for name in names]), ids=ids)
-    return events[part_of(ids, settings.seed, settings.validation, settings.holdout) == HOLDOUT]
+    learning = model.card.learning
+    events = SampleReader(learning.target, learning.tree, names).read().events(names, [])
+    settings = learning.training
+    return events[part_of(events.ids, settings.seed, settings.validation, settings.holdout) == HOLDOUT]
 
 
 def measured(title: str, template: Events, target: Events, names: list[str]) -> list[dict[str, str | float]]:

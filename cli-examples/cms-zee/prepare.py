@@ -18,14 +18,17 @@ from pathlib import Path
 
 import numpy as np
 
-from simmorph.data.ntuples import create_ntuple, read_columns
+from simmorph.data.ntuples import create_ntuple
+from simmorph.data.samples import SampleReader
 
 COLUMNS = ["event_index", "pt", "eta", "sigma_eta_eta", "h_over_e", "iso_track", "iso_ecal", "iso_hcal"]
 END_OF_BARREL = 1.479
 
 
 def main(electrons: str, output: Path) -> None:
-    columns = read_columns([electrons], "electrons", COLUMNS)
+    table = SampleReader([electrons], "electrons", COLUMNS).read()
+    columns = {name: table.columns[name].astype(np.float64) for name in COLUMNS[1:]}
+    columns["event_index"] = table.columns["event_index"]
     rng = np.random.default_rng(545)
     is_source = rng.permutation(columns["event_index"].max() + 1)[columns["event_index"]] % 2 == 0
     target = {name: column[~is_source] for name, column in columns.items()}

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from simmorph.data.events import Events
-from simmorph.data.ntuples import read_columns
+from simmorph.data.samples import SampleReader
 from simmorph.data.splits import HOLDOUT, part_of
 from simmorph.data.trees import Rows, TreeShape, grow
 from simmorph.evaluation.metrics.c2st import rank_auc
@@ -32,7 +32,8 @@ def main(folder: Path) -> None:
     training = next(iter(models.values())).card.learning.training
     samples = {}
     for name in ("source", "target"):
-        columns = read_columns([str(folder / "toy" / f"{name}.root")], "events", [*SHAPES, *KINEMATICS, *TRUTH])
+        path = str(folder / "toy" / f"{name}.root")
+        columns = SampleReader([path], "events", [*SHAPES, *KINEMATICS, *TRUTH]).read().columns
         ids = np.arange(len(columns["pt"]))
         unseen = part_of(ids, training.seed, training.validation, training.holdout) == HOLDOUT
         samples[name] = {key: column[unseen] for key, column in columns.items()} | {"ids": ids[unseen]}

@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 
 from simmorph.data.events import Events
-from simmorph.data.ntuples import read_columns
+from simmorph.data.samples import SampleReader
 from simmorph.evaluation.metrics.c2st import rank_auc
 
 
 def main(toy: Path) -> None:
     source, target = (
-        read_columns([str(toy / f"{name}.root")], "events", ["truth_ratio"])["truth_ratio"]
+        SampleReader([str(toy / f"{name}.root")], "events", ["truth_ratio"]).read().columns["truth_ratio"]
         for name in ("source", "target")
     )
     best = rank_auc(target, np.ones(len(target)), source, np.ones(len(source)))

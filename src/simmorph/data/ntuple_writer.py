@@ -61,10 +61,6 @@ class NtupleWriter:
         if self._n_waiting >= ROWS_PER_BASKET:
             self._flush()
 
-    def add_object(self, name: str, content: Any) -> None:
-        """Write a histogram or another object that uproot can write beside the tree."""
-        self.file[name] = content
-
     def add_histogram(self, name: str, title: str, labels: Sequence[str], values: Any, variances: Any) -> None:
         """Write a TH1D with one labelled bin for each value."""
         self.file[name] = _labelled_histogram(title, labels, np.asarray(values), np.asarray(variances))

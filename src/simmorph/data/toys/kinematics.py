@@ -89,12 +89,6 @@ def wrapped(phi: FloatArray) -> FloatArray:
     return np.asarray((phi + np.pi) % (2 * np.pi) - np.pi)
 
 
-def pair_mass(photons: Photons) -> FloatArray:
-    """Invariant mass of the first two photons of each event, in GeV."""
-    (pt1, pt2), (eta1, eta2), (phi1, phi2) = photons.pt.T[:2], photons.eta.T[:2], photons.phi.T[:2]
-    return np.asarray(np.sqrt(2 * pt1 * pt2 * (np.cosh(eta1 - eta2) - np.cos(phi1 - phi2))))
-
-
 def _columns(values: FloatArray) -> FloatArray:
     return values[:, None]
 
