@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from simmorph.cli.options import answer, command, force_option, json_option, note, option, output_option, quiet_option
+from simmorph.cli.options import answer, command, note, option, output_option, run_options
 from simmorph.errors import UsageError
 
 NEW = {"--n-events": "new events come from no ntuple that it could be about"}
@@ -40,9 +40,7 @@ NEW = {"--n-events": "new events come from no ntuple that it could be about"}
     help="Write a file of its own for each INPUT, with its name, into the folder OUT.",
 )
 @option("--replicas", is_flag=True, help="Write OUT.replica01.root, ... by the model's replicas too.")
-@force_option
-@quiet_option
-@json_option
+@run_options
 def apply_command(
     inputs: tuple[str, ...], model: Path, *, replicas: bool, force: bool, as_json: bool, quiet: bool, **options: Any
 ) -> None:

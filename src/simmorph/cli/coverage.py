@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from simmorph.cli.options import (
-    STUDY,
-    answer_so_far,
-    command,
-    force_option,
-    json_option,
-    note,
-    option,
-    output_option,
-    quiet_option,
-    workspace_or_recipe,
-)
+from simmorph.cli.options import answer_so_far, command, note, option, output_option, run_options, workspace_or_recipe
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 @command("coverage", one_of=("workspace", "--config"))
-@workspace_or_recipe(*STUDY, "coverage", example="coverage.toys=500")
+@workspace_or_recipe("coverage", example="coverage.toys=500")
 @option(
     "--toys",
     type=click.IntRange(2),
@@ -36,9 +25,7 @@ if TYPE_CHECKING:
 @option("--strength", type=click.FloatRange(0), key="coverage.strength", help="True strength.  [default: 1]")
 @option("--seed", type=click.IntRange(0), key="coverage.seed", help="Of all random numbers.  [default: 1]")
 @output_option("Folder for the numbers and the table of pseudo-experiments.", key="coverage.output")
-@json_option
-@force_option
-@quiet_option
+@run_options
 def coverage_command(
     *,
     workspace: str | None,
@@ -46,13 +33,10 @@ def coverage_command(
     overrides: tuple[str, ...],
     level: float | None,
     measurement: str | None,
-    toys: int | None,
-    strength: float | None,
-    seed: int | None,
-    output: Path | None,
     as_json: bool,
     force: bool,
     quiet: bool,
+    **given: Any,
 ) -> None:
     """Measure how often intervals and limits hold the true strength, in pseudo-experiments.
 
@@ -73,7 +57,6 @@ def coverage_command(
     if config is not None:
         found = coverage_of_recipe(load_limits_recipe(config, overrides), force=force, progress=progress)
     else:
-        given = {"toys": toys, "strength": strength, "seed": seed, "output": output}
         settings = CoverageSettings.model_validate({key: value for key, value in given.items() if value is not None})
         found = coverage_of_workspace(
             str(workspace), settings, level=level or 0.95, measurement=measurement, force=force, progress=progress

@@ -10,13 +10,11 @@ import click
 from simmorph.cli.options import (
     answer,
     command,
-    force_option,
-    json_option,
     keyed_option,
     note,
     output_option,
-    quiet_option,
     recipe_options,
+    run_options,
     sample_options,
 )
 
@@ -47,9 +45,7 @@ EVALUATED = (
     "--model", key="model", type=click.Path(path_type=Path), help="The model, which knows what training has seen."
 )
 @output_option("Folder for the report.", key="evaluate.report", expose_value=False)
-@force_option
-@quiet_option
-@json_option
+@run_options
 def evaluate_command(config: Path, overrides: tuple[str, ...], *, force: bool, quiet: bool, as_json: bool) -> None:
     """Prove how good the map is, on events that training has not seen.
 

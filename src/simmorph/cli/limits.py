@@ -8,18 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from simmorph.cli.options import (
-    STUDY,
-    answer,
-    command,
-    force_option,
-    json_option,
-    note,
-    option,
-    output_option,
-    quiet_option,
-    workspace_or_recipe,
-)
+from simmorph.cli.options import answer, command, note, option, output_option, run_options, workspace_or_recipe
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @command("limits", short_help="Turn the result into upper limits.", one_of=("workspace", "--config"))
-@workspace_or_recipe(*STUDY, "variables", example="limits.parameter=strength")
+@workspace_or_recipe("variables", example="limits.parameter=strength")
 @option(
     "--patchset",
     metavar="PATCHSET.json",
@@ -58,9 +47,7 @@ if TYPE_CHECKING:
     help="Add the pull of each nuisance parameter, and its effect on the fit.",
 )
 @output_option("Folder for workspace, numbers and plots.", key="limits.output")
-@json_option
-@force_option
-@quiet_option
+@run_options
 def limits_command(
     *,
     workspace: str | None,

@@ -49,11 +49,6 @@ def sample_options(decorated: Decorated) -> Decorated:
     )(decorated)  # fmt: skip
 
 
-def force_option(decorated: Decorated) -> Decorated:
-    """--force."""
-    return option("--force", is_flag=True, help="Replace an output that exists.")(decorated)
-
-
 def quiet_option(decorated: Decorated) -> Decorated:
     """-q."""
     return option("-q", "--quiet", is_flag=True, help="Only errors on stderr.")(decorated)
@@ -62,6 +57,12 @@ def quiet_option(decorated: Decorated) -> Decorated:
 def json_option(decorated: Decorated) -> Decorated:
     """--json."""
     return option("--json", "as_json", is_flag=True, help="Print the result as JSON.")(decorated)
+
+
+def run_options(decorated: Decorated) -> Decorated:
+    """--force, -q and --json, of every command that writes an output."""
+    decorated = json_option(quiet_option(decorated))
+    return option("--force", is_flag=True, help="Replace an output that exists.")(decorated)
 
 
 def recipe_options(*reads: str, required: bool = True, example: str = "training.epochs=5") -> Decorator:
@@ -91,7 +92,7 @@ def workspace_or_recipe(*reads: str, example: str) -> Decorator:
     """A pyhf workspace or a recipe with `limits:`, and what is chosen of either.
 
     Args:
-        *reads: the keys of a recipe that the command reads.
+        *reads: the keys of a recipe that the command reads besides those of STUDY.
         example: of an override.
     """
 
@@ -102,7 +103,7 @@ def workspace_or_recipe(*reads: str, example: str) -> Decorator:
             help="Which measurement of the workspace; the first by default.",
         )(decorated)  # fmt: skip
         decorated = level_option(expose_value=True)(decorated)
-        decorated = recipe_options(*reads, required=False, example=example)(decorated)
+        decorated = recipe_options(*STUDY, *reads, required=False, example=example)(decorated)
         return click.argument("workspace", required=False, metavar="[WORKSPACE.json | -]")(decorated)
 
     return decorate

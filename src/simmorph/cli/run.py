@@ -4,15 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from simmorph.cli.options import (
-    answer,
-    command,
-    force_option,
-    json_option,
-    progress_shown,
-    quiet_option,
-    recipe_options,
-)
+from simmorph.cli.options import answer, command, progress_shown, recipe_options, run_options
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,9 +12,7 @@ if TYPE_CHECKING:
 
 @command("run")
 @recipe_options()
-@force_option
-@quiet_option
-@json_option
+@run_options
 def run_command(config: Path, overrides: tuple[str, ...], force: bool, quiet: bool, as_json: bool) -> None:
     """Run the whole chain of one recipe, skipping what is up to date.
 

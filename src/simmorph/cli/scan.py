@@ -10,13 +10,11 @@ from simmorph.cli.options import (
     amplification_option,
     answer_so_far,
     command,
-    force_option,
-    json_option,
     level_option,
     note,
     output_option,
-    quiet_option,
     recipe_options,
+    run_options,
 )
 
 if TYPE_CHECKING:
@@ -28,9 +26,7 @@ if TYPE_CHECKING:
 @level_option()
 @amplification_option()
 @output_option("Folder for the numbers and the figures.", key="scan.output", expose_value=False)
-@json_option
-@force_option
-@quiet_option
+@run_options
 def scan_command(config: Path, overrides: tuple[str, ...], *, as_json: bool, force: bool, quiet: bool) -> None:
     """Scan limits over luminosity, generated events and the size of a systematic, as `scan:` of the recipe says.
 

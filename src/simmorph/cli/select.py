@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from simmorph.cli.options import answer, command, force_option, json_option, note, option, output_option, quiet_option
+from simmorph.cli.options import answer, command, note, option, output_option, run_options
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,9 +27,7 @@ if TYPE_CHECKING:
     default="auto",
     help="Take every event for data or simulation instead of asking the selection.",
 )
-@json_option
-@force_option
-@quiet_option
+@run_options
 def select_command(
     inputs: tuple[str, ...], selection: str, output: Path, as_json: bool, quiet: bool, **options: Any
 ) -> None:

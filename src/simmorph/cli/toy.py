@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from simmorph.cli.options import answer, command, force_option, json_option, note, option, output_option, quiet_option
+from simmorph.cli.options import answer, command, note, option, output_option, run_options
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 @option(
     "--seed", type=click.IntRange(min=0), default=1, show_default=True, metavar="S", help="Equal seeds, equal events."
 )
-@json_option
-@force_option
-@quiet_option
+@run_options
 def toy_command(*, name: str, output: Path, n_events: int, seed: int, as_json: bool, force: bool, quiet: bool) -> None:
     """Write simulated ntuples with known truth; NAME is hgg, one-flow, ...: a wrong name lists them all.
 

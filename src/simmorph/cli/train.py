@@ -11,13 +11,11 @@ from simmorph.cli.effect import LEARNING
 from simmorph.cli.options import (
     answer,
     command,
-    force_option,
-    json_option,
     keyed_option,
     option,
     progress_shown,
-    quiet_option,
     recipe_options,
+    run_options,
     sample_options,
 )
 
@@ -38,9 +36,7 @@ from simmorph.cli.options import (
     metavar="N",
     help="Train N bootstrap replicas too, for the uncertainty of training.",
 )
-@force_option
-@quiet_option
-@json_option
+@run_options
 def train_command(
     config: Path,
     overrides: tuple[str, ...],
