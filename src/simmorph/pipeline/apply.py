@@ -11,30 +11,7 @@ import awkward as ak
 import numpy as np
 
 from simmorph.config.selection import read_selection
-from simmorph.data.morphed import (
-    FRIEND_TREE,
-    NON_FINITE,
-    NOT_MORPHED,
-    NOT_SELECTED,
-    OUT_OF_RANGE,
-    STATUS,
-    STATUS_BITS,
-    WEIGHT,
-    branch_of,
-    new_branches,
-    spread,
-)
-from simmorph.data.ntuples import (
-    STEP,
-    TreeInfo,
-    checksum_of,
-    create_ntuple,
-    describe,
-    expand_inputs,
-    is_url,
-    iterate,
-    read_metadata,
-)
+from simmorph.data import morphed, ntuples
 from simmorph.data.outputs import refuse_existing
 from simmorph.data.samples import SampleReader
 from simmorph.data.selection import Selector
@@ -120,13 +97,14 @@ class ApplyResult:
         """What the user should look at."""
         found = [f"branch {name!r} is left out: {reason}" for name, reason in self.left_out.items()]
         if self.n_non_finite:
-            found.append(f"{self.n_non_finite} events are not finite and were not morphed: {STATUS} & {NON_FINITE}")
+            bit = f"{morphed.STATUS} & {morphed.NON_FINITE}"
+            found.append(f"{self.n_non_finite} events are not finite and were not morphed: {bit}")
         if self.effective_fraction is not None:
             found += poor_weights(self.effective_fraction)
         if self.out_of_range_fraction > OUTSIDE_WARNING:
             found.append(
                 f"{self.out_of_range_fraction:.1%} of the events lie outside of what the model was trained on, "
-                f"where the map is extrapolated; cut on {STATUS} & {OUT_OF_RANGE} to leave them out"
+                f"where the map is extrapolated; cut on {morphed.STATUS} & {morphed.OUT_OF_RANGE} to leave them out"
             )
         return found
 
@@ -143,11 +121,11 @@ class _Tally:
 
     def add(self, status: IntArray) -> None:
         self.n_events += len(status)
-        self.n_not_selected += int(np.count_nonzero(status & NOT_SELECTED))
-        self.n_non_finite += int(np.count_nonzero(status & NON_FINITE))
-        morphed = (status & NOT_MORPHED) == 0
-        self.n_morphed += int(np.count_nonzero(morphed))
-        self.n_out_of_range += int(np.count_nonzero(morphed & ((status & OUT_OF_RANGE) != 0)))
+        self.n_not_selected += int(np.count_nonzero(status & morphed.NOT_SELECTED))
+        self.n_non_finite += int(np.count_nonzero(status & morphed.NON_FINITE))
+        is_morphed = (status & morphed.NOT_MORPHED) == 0
+        self.n_morphed += int(np.count_nonzero(is_morphed))
+        self.n_out_of_range += int(np.count_nonzero(is_morphed & ((status & morphed.OUT_OF_RANGE) != 0)))
 
 
 @dataclass
@@ -183,7 +161,7 @@ class Job:
     model: Model
     selector: Selector | None
     tree: str
-    step: int = STEP
+    step: int = ntuples.STEP
     seed: int | None = None
     copied: Sequence[str] = ()
     tally: _Tally = field(default_factory=_Tally)
@@ -197,7 +175,7 @@ class Job:
     @property
     def new_branches(self) -> list[str]:
         """The branches that are added."""
-        return new_branches([variable.name for variable in self.model.card.features], reweights=self.reweights)
+        return morphed.new_branches([variable.name for variable in self.model.card.features], reweights=self.reweights)
 
     def units(self, paths: Sequence[str]) -> dict[str, str]:
         """The unit of each branch to write, as far as it is known; a feature has the same after the map.
@@ -208,13 +186,13 @@ class Job:
         of_input = {path: read_units(path) if self.selector is None else self.selector.units() for path in paths}
         units = agreed({"the model": self.model.card.units, **of_input})
         features = [variable.name for variable in self.model.card.features]
-        return units | {branch_of(name): units[name] for name in features if name in units}
+        return units | {morphed.branch_of(name): units[name] for name in features if name in units}
 
     def chunks(self, path: str) -> Iterator[dict[str, Column]]:
         """The branches to write, chunk by chunk, one row for each entry of the file."""
         chunks = self._flat_chunks(path) if self.selector is None else self._selected_chunks(path, self.selector)
         for columns in chunks:
-            self.tally.add(columns[STATUS])
+            self.tally.add(columns[morphed.STATUS])
             yield columns
 
     def _flat_chunks(self, path: str) -> Iterator[dict[str, Column]]:
@@ -228,14 +206,14 @@ class Job:
             yield {**{name: table.columns[name] for name in self.copied}, **new}
 
     def _selected_chunks(self, path: str, selector: Selector) -> Iterator[dict[str, Column]]:
-        sample, first = selector.sample_of(describe(path, self.tree).branches), self._first_id()
-        for start, columns in iterate(path, self.tree, selector.branches(sample), self.step):
+        sample, first = selector.sample_of(ntuples.describe(path, self.tree).branches), self._first_id()
+        for start, columns in ntuples.iterate(path, self.tree, selector.branches(sample), self.step):
             chosen = selector.run(columns, sample, check_unit=start == 0)
             ids = first + chosen.rows + start
             weight = self.model.weight
             weights = np.asarray(chosen.columns[weight], np.float64) if weight else np.ones(len(ids))
             new = self._morphed(chosen.columns, self.model.events_of(chosen.columns, weights, ids))
-            yield spread(new, chosen.rows, len(next(iter(columns.values()))))
+            yield morphed.spread(new, chosen.rows, len(next(iter(columns.values()))))
 
     def _first_id(self) -> int:
         """What the first event of the next file is seeded by.
@@ -248,7 +226,7 @@ class Job:
     def _morphed(self, columns: Mapping[str, Column], before: Events) -> dict[str, NDArray[Any]]:
         """The new branches of some events."""
         new = self.model.new_columns(columns, before, self.seed)
-        self.power.add(new[WEIGHT][(new[STATUS] & NON_FINITE) == 0])
+        self.power.add(new[morphed.WEIGHT][(new[morphed.STATUS] & morphed.NON_FINITE) == 0])
         return new
 
 
@@ -262,7 +240,7 @@ def apply_model(  # noqa: PLR0913 - one keyword for each option of the command
     tree: str | None = None,
     seed: int | None = None,
     force: bool = False,
-    step: int = STEP,
+    step: int = ntuples.STEP,
     progress: Progress = silent,
 ) -> ApplyResult:
     """Write morphed branches: `<feature>_morphed`, `weight_morphed`, and `morph_status` with its bits.
@@ -289,15 +267,15 @@ def apply_model(  # noqa: PLR0913 - one keyword for each option of the command
     refuse_existing(output, force=force)
     if not inputs:
         raise UsageError("INPUT", "is missing", "name ntuples, or add --n-events to draw from a generator")
-    paths = expand_inputs(inputs)
-    if Path(output).resolve() in {Path(path).resolve() for path in paths if not is_url(path)}:
+    paths = ntuples.expand_inputs(inputs)
+    if Path(output).resolve() in {Path(path).resolve() for path in paths if not ntuples.is_url(path)}:
         raise UsageError(output, "is also an input", "choose another output")
     job, left_out = _new_job(Model.load(model), paths, selection, tree, copy=not friend and selection is None)
     job = replace(job, seed=seed, step=step)
-    name = job.tree if job.copied else FRIEND_TREE
+    name = job.tree if job.copied else morphed.FRIEND_TREE
     made_from = _made_from(paths, model, job, selection)
-    metadata = {**made_from, "input": read_metadata(paths[0]), UNITS: job.units(paths)}
-    with create_ntuple(Path(output), name, force=force, metadata=metadata, made_from=made_from) as ntuple:
+    metadata = {**made_from, "input": ntuples.read_metadata(paths[0]), UNITS: job.units(paths)}
+    with ntuples.create_ntuple(Path(output), name, force=force, metadata=metadata, made_from=made_from) as ntuple:
         for path in paths:
             n_before = job.tally.n_events
             for columns in job.chunks(path):
@@ -339,7 +317,7 @@ def _new_job(
                 raise ConfigError(selection, f"this selection makes no {name!r}, which the model needs", mend)
         return job, {}
     job = Job(model, None, tree or model.card.learning.tree)
-    info = describe(paths[0], job.tree)
+    info = ntuples.describe(paths[0], job.tree)
     job = replace(job, tree=info.tree)
     taken = [name for name in job.new_branches if name in info.branches]
     if taken and copy:
@@ -350,12 +328,12 @@ def _new_job(
     return replace(job, copied=copied), left_out
 
 
-def _unwritable(info: TreeInfo) -> dict[str, str]:
+def _unwritable(info: ntuples.TreeInfo) -> dict[str, str]:
     """The branches that uproot cannot write to a TTree, with the reason."""
     reasons = {}
     for name, kind in info.branches.items():
         try:
-            _, columns = next(iterate(info.path, info.tree, [name], step=1), (0, {}))
+            _, columns = next(ntuples.iterate(info.path, info.tree, [name], step=1), (0, {}))
         except InputError as error:
             reasons[name] = f"{kind}: {error.what}"
             continue
@@ -376,11 +354,11 @@ def _is_writable(column: Column) -> bool:
 def _made_from(paths: Sequence[str], folder: Path, job: Job, selection: str | None) -> dict[str, Any]:
     """What the provenance says."""
     return {
-        "inputs": [{"path": path, "sha256": checksum_of(path)} for path in paths],
+        "inputs": [{"path": path, "sha256": ntuples.checksum_of(path)} for path in paths],
         "tree": job.tree,
         "model": {"path": str(folder), "tensors_sha256": job.model.card.tensors_sha256},
         "method": job.model.card.learning.method.model_dump(mode="json"),
         "selection": selection,
         "seed": job.seed,
-        "status_bits": STATUS_BITS,
+        "status_bits": morphed.STATUS_BITS,
     }

@@ -7,16 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simmorph.config.preprocessing import (
-    DequantiseSettings,
-    GapsSettings,
-    LogitSettings,
-    LogSettings,
-    PeriodicSettings,
-    QuantileSettings,
-    StandardiseSettings,
-    StepSettings,
-)
+from simmorph.config import preprocessing as config
 from simmorph.data.preprocessing.gaps import find_gaps, find_point_masses
 from simmorph.data.preprocessing.samples import lower_edge, upper_edge, weighted_moments
 from simmorph.data.preprocessing.steps import fit_step
@@ -31,7 +22,7 @@ MAX_SKEWNESS, MAX_KURTOSIS = 0.3, 1.0
 """Beyond these a distribution is made normal instead of only standardised."""
 
 
-def propose_steps(name: str, values: FloatArray, weights: FloatArray) -> list[StepSettings]:
+def propose_steps(name: str, values: FloatArray, weights: FloatArray) -> list[config.StepSettings]:
     """Steps that bring a variable near to a normal distribution and know its point masses, gaps, edges and periods.
 
     Args:
@@ -41,14 +32,14 @@ def propose_steps(name: str, values: FloatArray, weights: FloatArray) -> list[St
     """
     draft = _Draft(values, weights)
     if is_angle(name, values):
-        draft.add(PeriodicSettings())
+        draft.add(config.PeriodicSettings())
     else:
         _know_support(draft)
     _add_shape(draft)
     return draft.steps
 
 
-def propose_context_steps(name: str, values: FloatArray, weights: FloatArray) -> list[StepSettings]:
+def propose_context_steps(name: str, values: FloatArray, weights: FloatArray) -> list[config.StepSettings]:
     """Steps for a variable that a map is conditioned on: they keep straight what lies between and beyond the values.
 
     A gap in the context is mostly a region that was blinded, and the map is wanted there: nothing is closed or
@@ -56,9 +47,9 @@ def propose_context_steps(name: str, values: FloatArray, weights: FloatArray) ->
     """
     draft = _Draft(values, weights)
     if is_angle(name, values):
-        draft.add(PeriodicSettings())
+        draft.add(config.PeriodicSettings())
     if find_gaps(values) or len(find_point_masses(values)):
-        draft.add(StandardiseSettings())
+        draft.add(config.StandardiseSettings())
     else:
         _add_shape(draft)
     return draft.steps
@@ -73,9 +64,9 @@ class _Draft:
         self.has_low, self.has_high = _has_edge(ordered), _has_edge(-ordered[::-1])
         # Edges are found before any step, where they are the round numbers of a selection.
         self.low, self.high = lower_edge(ordered), upper_edge(ordered)
-        self.steps: list[StepSettings] = []
+        self.steps: list[config.StepSettings] = []
 
-    def add(self, settings: StepSettings) -> None:
+    def add(self, settings: config.StepSettings) -> None:
         """Append a step."""
         step = fit_step(settings, self.values, self.weights)
         # Intervals of point masses are filled evenly here, since no result depends on it.
@@ -90,14 +81,14 @@ def _know_support(draft: _Draft) -> None:
     """Close gaps, spread point masses, and stretch what ends in an edge."""
     gaps = find_gaps(draft.values)
     if gaps:
-        draft.add(GapsSettings(edges=gaps))
+        draft.add(config.GapsSettings(edges=gaps))
     repeated = find_point_masses(draft.values)
     if len(repeated):
-        draft.add(DequantiseSettings(values=repeated.tolist()))
+        draft.add(config.DequantiseSettings(values=repeated.tolist()))
     if draft.has_low and draft.has_high:
-        draft.add(LogitSettings(low=draft.low, high=draft.high))
+        draft.add(config.LogitSettings(low=draft.low, high=draft.high))
     elif draft.has_low:
-        draft.add(LogSettings(shift=-draft.low))
+        draft.add(config.LogSettings(shift=-draft.low))
 
 
 def _add_shape(draft: _Draft) -> None:
@@ -108,7 +99,7 @@ def _add_shape(draft: _Draft) -> None:
     normal = abs(skewness) < MAX_SKEWNESS and abs(kurtosis - 3) < MAX_KURTOSIS
     if normal and draft.steps and abs(mean) < 0.1 and abs(deviation - 1) < 0.1:
         return
-    draft.add(StandardiseSettings() if normal else QuantileSettings())
+    draft.add(config.StandardiseSettings() if normal else config.QuantileSettings())
 
 
 def is_angle(name: str, values: FloatArray) -> bool:

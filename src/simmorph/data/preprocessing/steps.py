@@ -26,16 +26,7 @@ from simmorph.data.preprocessing.samples import (
 )
 
 if TYPE_CHECKING:
-    from simmorph.config.preprocessing import (
-        DequantiseSettings,
-        GapsSettings,
-        LogitSettings,
-        LogSettings,
-        PeriodicSettings,
-        QuantileSettings,
-        StandardiseSettings,
-        StepSettings,
-    )
+    from simmorph.config import preprocessing as config
     from simmorph.data.events import BoolArray, FloatArray, IntArray
 
 Noise = Callable[[], "FloatArray"]
@@ -67,7 +58,7 @@ class Standardise:
     scale: float
 
     @classmethod
-    def fit(cls, settings: StandardiseSettings, values: FloatArray, weights: FloatArray) -> Self:  # noqa: ARG003
+    def fit(cls, settings: config.StandardiseSettings, values: FloatArray, weights: FloatArray) -> Self:  # noqa: ARG003
         """Mean and standard deviation of the values."""
         mean, deviation = weighted_moments(values, weights)
         return cls(mean, deviation or 1.0)
@@ -93,7 +84,7 @@ class Log:
     floor: float
 
     @classmethod
-    def fit(cls, settings: LogSettings, values: FloatArray, weights: FloatArray) -> Self:
+    def fit(cls, settings: config.LogSettings, values: FloatArray, weights: FloatArray) -> Self:
         """The shift that makes all values positive, unless it is given."""
         shift = settings.shift
         if shift is None:
@@ -126,7 +117,7 @@ class Logit:
     high: float
 
     @classmethod
-    def fit(cls, settings: LogitSettings, values: FloatArray, weights: FloatArray) -> Self:  # noqa: ARG003
+    def fit(cls, settings: config.LogitSettings, values: FloatArray, weights: FloatArray) -> Self:  # noqa: ARG003
         """The bounds of the values, unless they are given."""
         ordered = np.sort(values)
         low = lower_edge(ordered) if settings.low is None else settings.low
@@ -156,7 +147,7 @@ class Quantile:
     normal: FloatArray
 
     @classmethod
-    def fit(cls, settings: QuantileSettings, values: FloatArray, weights: FloatArray) -> Self:
+    def fit(cls, settings: config.QuantileSettings, values: FloatArray, weights: FloatArray) -> Self:
         """Knots at equal distances of the normal variable, so that the tails have as many as the bulk."""
         size = float(np.sum(weights)) ** 2 / float(np.sum(weights**2))
         reach = float(ndtri(1 - 0.5 / max(size, 2)))
@@ -187,7 +178,7 @@ class Periodic:
     seam: float
 
     @classmethod
-    def fit(cls, settings: PeriodicSettings, values: FloatArray, weights: FloatArray) -> Self:
+    def fit(cls, settings: config.PeriodicSettings, values: FloatArray, weights: FloatArray) -> Self:
         """The seam where the fewest events are, unless it is given."""
         if settings.seam is not None:
             return cls(float(wrapped(np.array([settings.seam]))[0]))
@@ -219,7 +210,7 @@ class Dequantise:
     widths: FloatArray
 
     @classmethod
-    def fit(cls, settings: DequantiseSettings, values: FloatArray, weights: FloatArray) -> Self:
+    def fit(cls, settings: config.DequantiseSettings, values: FloatArray, weights: FloatArray) -> Self:
         """Intervals as dense as the rest of the variable."""
         listed = find_point_masses(values) if settings.values is None else np.unique(settings.values)
         single = ~np.isin(values, listed)
@@ -270,7 +261,7 @@ class Gaps:
     high: FloatArray
 
     @classmethod
-    def fit(cls, settings: GapsSettings, values: FloatArray, weights: FloatArray) -> Self:  # noqa: ARG003
+    def fit(cls, settings: config.GapsSettings, values: FloatArray, weights: FloatArray) -> Self:  # noqa: ARG003
         """The empty stretches of the values, unless the edges are given."""
         edges = find_gaps(values) if settings.edges is None else sorted(settings.edges)
         return cls(np.array([low for low, _ in edges]), np.array([high for _, high in edges]))
@@ -318,9 +309,9 @@ STEPS: dict[str, type[Standardise | Log | Logit | Quantile | Periodic | Dequanti
 """Every step by the name it has in a recipe."""
 
 
-def fit_step(settings: StepSettings, values: FloatArray, weights: FloatArray) -> Step:
+def fit_step(settings: config.StepSettings, values: FloatArray, weights: FloatArray) -> Step:
     """The step that fits these values."""
-    fit = cast("Callable[[StepSettings, FloatArray, FloatArray], Step]", STEPS[settings.name].fit)
+    fit = cast("Callable[[config.StepSettings, FloatArray, FloatArray], Step]", STEPS[settings.name].fit)
     return fit(settings, values, weights)
 
 

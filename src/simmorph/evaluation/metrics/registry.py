@@ -4,24 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from simmorph.evaluation.metrics import divergences, marginals
 from simmorph.evaluation.metrics.c2st import auc
 from simmorph.evaluation.metrics.correlations import pearson_mean, pearson_worst
-from simmorph.evaluation.metrics.divergences import (
-    N_BINS,
-    chi_square,
-    chi_square_p_value,
-    hellinger,
-    jensen_shannon,
-    kullback_leibler,
-)
-from simmorph.evaluation.metrics.marginals import (
-    anderson_darling,
-    kolmogorov,
-    kolmogorov_p_value,
-    kolmogorov_worst,
-    wasserstein,
-    wasserstein_worst,
-)
 from simmorph.evaluation.metrics.multivariate import frechet, mmd, mmd_with_p_value, sliced_wasserstein
 
 if TYPE_CHECKING:
@@ -36,8 +21,8 @@ METRICS: dict[str, Metric] = {
     "auc": auc,
     "pearson_worst": pearson_worst,
     "pearson_mean": pearson_mean,
-    "wasserstein_worst": wasserstein_worst,
-    "kolmogorov_worst": kolmogorov_worst,
+    "wasserstein_worst": marginals.wasserstein_worst,
+    "kolmogorov_worst": marginals.kolmogorov_worst,
     "sliced_wasserstein": sliced_wasserstein,
     "mmd": mmd,
     "frechet": frechet,
@@ -93,24 +78,33 @@ class Distance(NamedTuple):
     p_value: Callable[[Events, Events, int], float] | None = None
 
 
-EQUAL_BINS = f"in {N_BINS} bins of equal shares of the target"
+EQUAL_BINS = f"in {divergences.N_BINS} bins of equal shares of the target"
 DISTANCES: dict[str, Distance] = {
     "wasserstein": Distance(
-        wasserstein, "Wasserstein distance [sigma]", "Wasserstein distance in standard deviations of the target"
+        marginals.wasserstein,
+        "Wasserstein distance [sigma]",
+        "Wasserstein distance in standard deviations of the target",
     ),
     "kolmogorov": Distance(
-        kolmogorov, "Kolmogorov-Smirnov distance", "Kolmogorov-Smirnov distance", kolmogorov_p_value
+        marginals.kolmogorov, "Kolmogorov-Smirnov distance", "Kolmogorov-Smirnov distance", marginals.kolmogorov_p_value
     ),
     "kullback_leibler": Distance(
-        kullback_leibler, "KL divergence", f"Kullback-Leibler divergence of the target from the sample, {EQUAL_BINS}"
+        divergences.kullback_leibler,
+        "KL divergence",
+        f"Kullback-Leibler divergence of the target from the sample, {EQUAL_BINS}",
     ),
-    "jensen_shannon": Distance(jensen_shannon, "JS divergence", f"Jensen-Shannon divergence, {EQUAL_BINS}"),
-    "hellinger": Distance(hellinger, "Hellinger distance", f"Hellinger distance, {EQUAL_BINS}"),
+    "jensen_shannon": Distance(divergences.jensen_shannon, "JS divergence", f"Jensen-Shannon divergence, {EQUAL_BINS}"),
+    "hellinger": Distance(divergences.hellinger, "Hellinger distance", f"Hellinger distance, {EQUAL_BINS}"),
     "anderson_darling": Distance(
-        anderson_darling,
+        marginals.anderson_darling,
         "Anderson-Darling distance",
         "Anderson-Darling distance: squared differences with the tails weighted up",
     ),
-    "chi_square": Distance(chi_square, "chi2/ndf", f"chi2 over degrees of freedom, {EQUAL_BINS}", chi_square_p_value),
+    "chi_square": Distance(
+        divergences.chi_square,
+        "chi2/ndf",
+        f"chi2 over degrees of freedom, {EQUAL_BINS}",
+        divergences.chi_square_p_value,
+    ),
 }
 """Every distance of one variable by the name it has in reports and comparisons."""

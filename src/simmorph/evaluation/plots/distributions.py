@@ -9,19 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from simmorph.evaluation.plots.style import (
-    DASHED,
-    NO_HEADING,
-    NULL,
-    SOLID,
-    SOURCE,
-    TARGET,
-    TEMPLATE,
-    Heading,
-    band,
-    panels_of,
-    plain,
-)
+from simmorph.evaluation.plots import style
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +26,9 @@ LEAST_PULL, MOST_PULL = 3.5, 8.0
 """How far the panel of pulls reaches at least and at most."""
 
 
-def plot_distribution(shown: Distribution, label: str, head: Heading = NO_HEADING, *, is_log: bool = False) -> Figure:
+def plot_distribution(
+    shown: Distribution, label: str, head: style.Heading = style.NO_HEADING, *, is_log: bool = False
+) -> Figure:
     """Target, source and template of one variable, below it their ratios to the target, below that their pulls.
 
     The bands are statistical. A pull is the difference to the target over the uncertainties of both, added in squares.
@@ -48,7 +38,7 @@ def plot_distribution(shown: Distribution, label: str, head: Heading = NO_HEADIN
     figure.subplots_adjust(left=0.165, right=0.97, top=0.945, bottom=0.11)
     _draw_counts(above, shown, is_log)
     above.set_ylabel(f"events / {_bin_width(shown.edges, label)}")
-    above.legend(loc="upper right", title=plain(head.region) or None, fontsize=10.5)
+    above.legend(loc="upper right", title=style.plain(head.region) or None, fontsize=10.5)
     head.over(above)
     _draw_ratios(ratio, shown)
     _draw_pulls(pull, shown)
@@ -58,14 +48,14 @@ def plot_distribution(shown: Distribution, label: str, head: Heading = NO_HEADIN
     return figure
 
 
-def plot_ratios(shown: Mapping[str, Distribution], head: Heading = NO_HEADING) -> Figure:
+def plot_ratios(shown: Mapping[str, Distribution], head: style.Heading = style.NO_HEADING) -> Figure:
     """The ratio to the target of every variable in a small panel of its own.
 
     Args:
         shown: by the label of its axis.
         head: of the plot.
     """
-    figure, panels = panels_of(len(shown), (4.2, 2.7))
+    figure, panels = style.panels_of(len(shown), (4.2, 2.7))
     for axes, (label, one) in zip(panels, shown.items(), strict=True):
         _draw_ratios(axes, one)
         axes.set_xlabel(label)
@@ -76,8 +66,11 @@ def plot_ratios(shown: Mapping[str, Distribution], head: Heading = NO_HEADING) -
 
 def _lines(shown: Distribution) -> list[tuple[Histogram, str, str, Any]]:
     if shown.source is None:
-        return [(shown.template, "template", TEMPLATE, SOLID)]
-    return [(shown.source, "source", SOURCE, DASHED), (shown.template, "template", TEMPLATE, SOLID)]
+        return [(shown.template, "template", style.TEMPLATE, style.SOLID)]
+    return [
+        (shown.source, "source", style.SOURCE, style.DASHED),
+        (shown.template, "template", style.TEMPLATE, style.SOLID),
+    ]
 
 
 def _draw_counts(axes: Axes, shown: Distribution, is_log: bool) -> None:
@@ -87,10 +80,16 @@ def _draw_counts(axes: Axes, shown: Distribution, is_log: bool) -> None:
         values, test = counts.values * density, shown.chi_square(counts)
         label = rf"{name}, $\chi^2$/ndf = {test.value:.1f}/{test.n_degrees}"
         axes.stairs(values, shown.edges, color=colour, linestyle=line, linewidth=1.6, label=label)
-        band(axes, shown.edges, values, counts.uncertainties * density, colour)
+        style.band(axes, shown.edges, values, counts.uncertainties * density, colour)
     target = shown.target.values * density
     axes.errorbar(
-        centres, target, shown.target.uncertainties * density, fmt="o", color=TARGET, markersize=3.5, label="target"
+        centres,
+        target,
+        shown.target.uncertainties * density,
+        fmt="o",
+        color=style.TARGET,
+        markersize=3.5,
+        label="target",
     )
     top = float(max((counts.values * density).max() for counts in shown.shown().values()))
     if is_log and top > 0:
@@ -106,13 +105,13 @@ def _draw_ratios(axes: Axes, shown: Distribution) -> None:
     """Ratios to the target where it has enough events; arrows where one leaves the panel."""
     expected = np.where(shown.has_ratio, shown.target.values, np.nan)
     ratios = [counts.values / expected for counts, *_ in _lines(shown)]
-    axes.axhline(1, color=NULL, linewidth=0.8)
+    axes.axhline(1, color=style.NULL, linewidth=0.8)
     for (counts, _, colour, line), ratio in zip(_lines(shown), ratios, strict=True):
         axes.stairs(ratio, shown.edges, color=colour, linestyle=line, linewidth=1.6, baseline=None)
-        band(axes, shown.edges, ratio, counts.uncertainties / expected, colour)
+        style.band(axes, shown.edges, ratio, counts.uncertainties / expected, colour)
     error = shown.target.uncertainties / expected
     axes.errorbar(
-        shown.target.centres, np.where(shown.has_ratio, 1.0, np.nan), error, fmt="o", color=TARGET, markersize=3
+        shown.target.centres, np.where(shown.has_ratio, 1.0, np.nan), error, fmt="o", color=style.TARGET, markersize=3
     )
     reach = _reach(np.abs(np.concatenate(ratios) - 1))
     for (_, _, colour, _), ratio in zip(_lines(shown), ratios, strict=True):
@@ -124,8 +123,8 @@ def _draw_ratios(axes: Axes, shown: Distribution) -> None:
 
 def _draw_pulls(axes: Axes, shown: Distribution) -> None:
     """Pulls where the target has enough events for a ratio, with the band of one standard deviation."""
-    axes.axhspan(-1, 1, color=NULL, alpha=0.2, linewidth=0)
-    axes.axhline(0, color=NULL, linewidth=0.8)
+    axes.axhspan(-1, 1, color=style.NULL, alpha=0.2, linewidth=0)
+    axes.axhline(0, color=style.NULL, linewidth=0.8)
     pulls = [shown.pulls(counts) for counts, *_ in _lines(shown)]
     known = np.concatenate([np.abs(pull[np.isfinite(pull)]) for pull in pulls])
     reach = float(np.clip(1.15 * known.max(initial=0.0), LEAST_PULL, MOST_PULL))

@@ -5,17 +5,10 @@ from __future__ import annotations
 import csv
 from typing import TYPE_CHECKING, Any
 
+from simmorph.evaluation.plots import training
 from simmorph.evaluation.plots.binned import Distribution, distribution
 from simmorph.evaluation.plots.classifier import plot_regions
 from simmorph.evaluation.plots.style import heading, images, style
-from simmorph.evaluation.plots.training import (
-    loss_rows,
-    observed_stages,
-    plain_stages,
-    plot_losses,
-    plot_trajectories,
-    trajectory_rows,
-)
 from simmorph.evaluation.report.drawn import Drawing, Drawn, file_name
 from simmorph.evaluation.report.page import Pictures, RegionPage, page
 from simmorph.evaluation.report.region_tables import tables_of
@@ -102,15 +95,17 @@ def _overview(folder: Path, regions: Sequence[RegionResult], settings: EvaluateS
 def _training(folder: Path, report: Mapping[str, Any], settings: EvaluateSettings) -> Iterator[Picture]:
     """The losses of all stages in one plot; stages in which more was observed have one of their own."""
     history, head = report.get("training", {}), heading(settings)
-    plain = plain_stages(history)
+    plain = training.plain_stages(history)
     if plain:
         alt = f"Loss of each epoch of the training stages {', '.join(plain)}"
-        yield _picture(folder, Drawn("training", "", plot_losses(plain, head), loss_rows(plain), alt, "", "wide"))
-    for stage, record in observed_stages(history).items():
-        figure = plot_trajectories(record, stage, head)
+        yield _picture(
+            folder, Drawn("training", "", training.plot_losses(plain, head), training.loss_rows(plain), alt, "", "wide")
+        )
+    for stage, record in training.observed_stages(history).items():
+        figure = training.plot_trajectories(record, stage, head)
         alt = f"Loss, and what else was observed, in each epoch of the training stage {stage}"
         name = f"training-{file_name(stage)}"
-        yield _picture(folder, Drawn(name, "", figure, trajectory_rows(record), alt, "", "middle"))
+        yield _picture(folder, Drawn(name, "", figure, training.trajectory_rows(record), alt, "", "middle"))
 
 
 def _collisions(settings: EvaluateSettings) -> str:

@@ -13,17 +13,8 @@ from simmorph.data.outputs import refuse_existing, sha256_of, whole_folder, writ
 from simmorph.data.units import agreed, read_units, units_of_derived
 from simmorph.errors import ConfigError, InputError
 from simmorph.evaluation.plots.style import Heading
+from simmorph.limits.fits import inference
 from simmorph.limits.fits.impacts import Impact, impacts
-from simmorph.limits.fits.inference import (
-    AsymptoticCls,
-    FittedStrength,
-    Limits,
-    Significance,
-    discovery,
-    fitted_strength,
-    upper_limits,
-    warnings_of,
-)
 from simmorph.limits.model.building import CHANNEL, workspace_of_channels
 from simmorph.limits.model.likelihood import ENGINES, Data
 from simmorph.limits.model.workspace import STDIN, Measurement, measurement_of, read_workspace
@@ -76,10 +67,10 @@ class _Inference(NamedTuple):
     """A measurement and what came of it."""
 
     ready: Measurement
-    test: AsymptoticCls
-    limits: Limits
-    strength: FittedStrength
-    significance: Significance
+    test: inference.AsymptoticCls
+    limits: inference.Limits
+    strength: inference.FittedStrength
+    significance: inference.Significance
     warnings: tuple[str, ...]
 
     @property
@@ -216,13 +207,13 @@ def _infer(ready: Measurement, options: LimitsOptions) -> _Inference:
         options.progress(
             "pyhf expects other yields than our own model: its are used, with derivatives by differences (slow)"
         )
-    test = AsymptoticCls(likelihood, ready.data)
-    limits = upper_limits(test, options.level, options.progress)
-    strength = fitted_strength(likelihood, ready.data)
-    warnings = tuple(warnings_of(limits))
+    test = inference.AsymptoticCls(likelihood, ready.data)
+    limits = inference.upper_limits(test, options.level, options.progress)
+    strength = inference.fitted_strength(likelihood, ready.data)
+    warnings = tuple(inference.warnings_of(limits))
     for warning in warnings:
         options.progress(f"warning: {warning}")
-    return _Inference(ready, test, limits, strength, discovery(test, ready.data), warnings)
+    return _Inference(ready, test, limits, strength, inference.discovery(test, ready.data), warnings)
 
 
 def _impacts(found: _Inference, options: LimitsOptions) -> tuple[Impact, ...]:
@@ -240,7 +231,8 @@ def _closure(channels: Mapping[str, Templates], found: _Inference) -> ClosureTes
     true = np.concatenate([_true_background(templates) for templates in used])
     signal = np.concatenate([_yields(it.histogram for it in templates.samples if it.is_signal) for templates in used])
     without, with_signal = (
-        fitted_strength(likelihood, Data(true + strength * signal, auxiliary), sides=False) for strength in (0.0, 1.0)
+        inference.fitted_strength(likelihood, Data(true + strength * signal, auxiliary), sides=False)
+        for strength in (0.0, 1.0)
     )
     return ClosureTest(without.value, with_signal.value, without.uncertainty)
 
