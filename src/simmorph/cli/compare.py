@@ -38,13 +38,7 @@ if TYPE_CHECKING:
 @quiet_option
 @json_option
 def compare_command(
-    config: Path,
-    overrides: tuple[str, ...],
-    methods: tuple[str, ...],
-    *,
-    force: bool,
-    quiet: bool,
-    as_json: bool,
+    config: Path, overrides: tuple[str, ...], methods: tuple[str, ...], *, force: bool, quiet: bool, as_json: bool
 ) -> None:
     """Train many methods on the same events, judge them by others, and put them into one table.
 

@@ -38,13 +38,7 @@ from simmorph.cli.options import (
 )
 @run_options
 def train_command(
-    config: Path,
-    overrides: tuple[str, ...],
-    max_minutes: float | None,
-    *,
-    as_json: bool,
-    force: bool,
-    quiet: bool,
+    config: Path, overrides: tuple[str, ...], max_minutes: float | None, *, as_json: bool, force: bool, quiet: bool
 ) -> None:
     """Learn a map that makes the source look like the target, and write it as a model folder.
 

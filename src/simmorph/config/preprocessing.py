@@ -138,8 +138,6 @@ StepName = Literal["standardise", "log", "logit", "quantile", "periodic", "dequa
 StepInput = StepName | StepSettings
 Step = Annotated[StepSettings, Field(discriminator="name"), BeforeValidator(_named, json_schema_input_type=StepInput)]
 Steps = Annotated[
-    list[Step],
-    BeforeValidator(as_list, json_schema_input_type=StepInput | list[StepInput]),
-    Field(min_length=1),
+    list[Step], BeforeValidator(as_list, json_schema_input_type=StepInput | list[StepInput]), Field(min_length=1)
 ]
 """The steps of one variable, in the order in which they are applied."""

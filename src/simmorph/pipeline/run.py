@@ -108,13 +108,7 @@ class RunResult:
         return "\n\n".join(["\n".join(rows), *(step.shown for step in self.steps if step.shown)])
 
 
-def run_chain(
-    recipe: Recipe,
-    name: str,
-    *,
-    force: bool = False,
-    progress: Progress = silent,
-) -> RunResult:
+def run_chain(recipe: Recipe, name: str, *, force: bool = False, progress: Progress = silent) -> RunResult:
     """Run every step that the recipe asks for, from the toy to the studies of the limits.
 
     Args:

@@ -18,12 +18,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from simmorph.data.preprocessing.gaps import find_gaps, find_point_masses
-from simmorph.data.preprocessing.samples import (
-    lower_edge,
-    upper_edge,
-    weighted_moments,
-    weighted_quantiles,
-)
+from simmorph.data.preprocessing.samples import lower_edge, upper_edge, weighted_moments, weighted_quantiles
 
 if TYPE_CHECKING:
     from simmorph.config import preprocessing as config

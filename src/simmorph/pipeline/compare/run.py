@@ -59,11 +59,7 @@ class CompareResult:
 
 
 def compare(
-    recipe: CompareRecipe,
-    *,
-    only: Sequence[str] = (),
-    force: bool = False,
-    progress: Progress = silent,
+    recipe: CompareRecipe, *, only: Sequence[str] = (), force: bool = False, progress: Progress = silent
 ) -> CompareResult:
     """Train every method on the same events, judge it by others, and write the results.
 

@@ -129,12 +129,7 @@ def _fitted(inputs: CompareInputs, learning: Learning) -> tuple[Model, Cost]:
     begin = time.perf_counter()
     model.transform(unseen)
     rate = len(unseen) / max(time.perf_counter() - begin, 1e-9)
-    cost = Cost(
-        train_seconds=seconds,
-        train_cpu_seconds=cpu_seconds,
-        apply_rate=rate,
-        peak_memory_mb=peak_memory_mb(),
-    )
+    cost = Cost(train_seconds=seconds, train_cpu_seconds=cpu_seconds, apply_rate=rate, peak_memory_mb=peak_memory_mb())
     return model, cost
 
 

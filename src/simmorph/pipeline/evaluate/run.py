@@ -134,11 +134,7 @@ def _report(recipe: Recipe, inputs: Inputs, regions: list[RegionResult]) -> dict
         "region": regions[0].name,
         "verdict": first["verdict"],
         "metrics": first["metrics"],
-        "held_out": {
-            "known": inputs.card is not None,
-            "remark": _held_out_remark(inputs),
-            "events": inputs.counts(),
-        },
+        "held_out": {"known": inputs.card is not None, "remark": _held_out_remark(inputs), "events": inputs.counts()},
         "regions": results,
         "training": inputs.card.history if inputs.card else {},
         "model": model_facts(inputs.card) if inputs.card else None,
