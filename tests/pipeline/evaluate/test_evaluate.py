@@ -151,6 +151,37 @@ def test_exactly_the_rows_that_training_has_seen_are_left_out(folder: Path, tmp_
     assert not inputs.source.seen[control.source.ids].any()
 
 
+@pytest.mark.parametrize(
+    ("changes", "is_noted"),
+    [
+        ({}, False),
+        ({"source": "source.root", "evaluate": {"label": "X"}}, False),
+        ({"region": "not in_control"}, True),
+        ({"training": {"seed": 2}}, True),
+        ({"training": {"device": "cpu"}}, False),
+    ],
+)
+def test_recipe_with_other_settings_than_those_of_the_model_is_noted(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], is_noted: bool
+) -> None:
+    monkeypatch.chdir(folder)
+    learnt: dict[str, Any] = {"model": tmp_path / "model", "weight": None}
+    train_model(recipe_of(folder, **learnt))
+    settings = {"report": tmp_path / "r"} | changes.pop("evaluate", {})
+    said: list[str] = []
+
+    def say(text: str) -> None:
+        said.append(text)
+        if text.startswith("comparing"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(recipe_of(folder, **learnt, evaluate=settings, **changes), progress=say)
+    assert said[:-1] == is_noted * [
+        "the model has other settings than the recipe: its own region (in_control) and hold-out part are used"
+    ]
+
+
 class Sources(html.parser.HTMLParser):
     """Collects what a page would load."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from simmorph import __version__
+from simmorph.card import identity_of
 from simmorph.config.recipe import required
 from simmorph.data.outputs import refuse_existing, whole_folder, write_json
 from simmorph.evaluation.comparison import Plan, RegionResult, compare, judges_of
@@ -87,6 +88,9 @@ def evaluate(recipe: Recipe, *, force: bool = False, progress: Progress = silent
     card = _card(recipe.model)
     if card is None:
         progress("no model given: it is not known which events training has seen")
+    elif not _is_of(card, recipe):
+        region = card.learning.region or "all events"
+        progress(f"the model has other settings than the recipe: its own region ({region}) and hold-out part are used")
     inputs = read_inputs(recipe, card)
     regions = [_compared(recipe, inputs, name, cut, progress) for name, cut in _regions(recipe, inputs).items()]
     report = _report(recipe, inputs, regions)
@@ -101,6 +105,13 @@ def evaluate(recipe: Recipe, *, force: bool = False, progress: Progress = silent
 def _card(model: Path | None) -> ModelCard | None:
     """The card of the model that the recipe names; nothing if it names none."""
     return None if model is None else read_card(model)
+
+
+def _is_of(card: ModelCard, recipe: Recipe) -> bool:
+    """Whether the recipe would learn this model from the same files; it may be judged on others."""
+    samples = {"source": card.learning.source, "target": card.learning.target}
+    learning = recipe.learning.model_copy(update=samples)
+    return identity_of(learning, card.source.files, card.target.files) == card.identity
 
 
 def _regions(recipe: Recipe, inputs: Inputs) -> dict[str, str]:
