@@ -73,9 +73,9 @@ def test_there_is_an_example_of_every_kind() -> None:
 @pytest.mark.parametrize("kind", MODIFIERS)
 def test_json_of_pyhf_becomes_the_same_modifier(kind: str) -> None:
     described = EXAMPLES[kind].to_pyhf(VALUES)
-    assert (described["type"], described["name"]) == (kind, EXAMPLES[kind].name)
+    assert (described["type"], described["name"]) == (MODIFIERS[kind].kind, EXAMPLES[kind].name)
     again = modifier_of(json.loads(json.dumps(described)), VALUES)
-    assert type(again) is MODIFIERS[kind]
+    assert type(again) is MODIFIERS[MODIFIERS[kind].kind]
     assert again.to_pyhf(VALUES) == described
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pyhf
 import pytest
 
 from simmorph.config.limits import Variation
@@ -33,12 +34,19 @@ def made(content: dict[str, Any], suffix: str = "") -> Any:
 
 
 @pytest.mark.parametrize("name", MODIFIERS)
-def test_every_kind_is_registered_under_the_name_that_pyhf_has_for_it(name: str) -> None:
-    assert MODIFIERS[name].kind == name
+def test_every_kind_is_written_as_one_that_pyhf_knows(name: str) -> None:
+    kind = MODIFIERS[name].kind
+    assert kind in pyhf.modifiers.histfactory_set
+    assert issubclass(MODIFIERS[name], MODIFIERS[kind])
+
+
+def test_every_kind_of_pyhf_is_registered_under_its_name() -> None:
+    assert {name for name, kind in MODIFIERS.items() if kind.kind == name} == set(pyhf.modifiers.histfactory_set)
 
 
 def test_a_recipe_may_name_the_kinds_that_have_options() -> None:
-    assert list(options_of_kinds()) == ["normsys", "shapesys", "histosys"]
+    assert list(options_of_kinds())[:3] == ["normsys", "shapesys", "histosys"]
+    assert not options_of_kinds().keys() & {"normfactor", "lumi", "shapefactor", "staterror"}
 
 
 @pytest.mark.parametrize(

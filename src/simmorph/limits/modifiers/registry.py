@@ -28,7 +28,7 @@ MODIFIERS: dict[str, type[Modifier]] = {
     "shapefactor": ShapeFactor,
     "staterror": StatError,
 }
-"""What stands under `type` of a modifier in a workspace; those with Options, of `systematics:` in a recipe too."""
+"""What stands under `type` of a modifier in a workspace; those with Options, under `type` in `systematics:` too."""
 
 
 def kind_of(variation: Variation) -> tuple[type[Modifier], Section]:
