@@ -120,7 +120,7 @@ class ModelCard(Section):
 
     @property
     def identity(self) -> str:
-        """What tells it from models of another learning; see `identity_of`."""
+        """The identity of its learning; see `identity_of`."""
         return identity_of(self.learning, self.source.files, self.target.files)
 
     def seen(
@@ -224,7 +224,7 @@ def _value_text(value: Any) -> str:
 
 
 def identity_of(learning: Learning, source: Sequence[FileRecord], target: Sequence[FileRecord]) -> str:
-    """What tells one learning from another: its settings, the content of its files in their order, and nothing else.
+    """The identity of a learning: its settings, the content of its files in their order, and nothing else.
 
     Models of one identity are the same up to the rounding of numbers. Where the files lie does not matter; of a sample
     that was not read from files, as of a generator's source, its key in the recipe counts.

@@ -430,7 +430,7 @@ def _prepared(events: Events, features: Preprocessing, context: Preprocessing, s
     )
 
 
-def _new_card(  # noqa: PLR0913 - a card tells everything
+def _new_card(  # noqa: PLR0913 - a card holds everything
     learning: Learning,
     method: Method,
     *,

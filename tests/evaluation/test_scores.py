@@ -15,9 +15,9 @@ from simmorph.evaluation.metrics import DISTANCES, METRICS
 from simmorph.evaluation.metrics.estimates import Estimate
 from simmorph.evaluation.metrics.samples import NULL, TEMPLATE, Samples
 from simmorph.evaluation.scores import (
+    ChosenPairs,
     Cost,
     Moved,
-    Pairs,
     RegionScore,
     Repeated,
     Score,
@@ -29,7 +29,7 @@ from simmorph.evaluation.scores import (
 )
 
 NAN = float("nan")
-NO_PAIRS = Pairs(worst=None, worst_pair=None, others=None, noise_floor=0.01)
+NO_PAIRS = ChosenPairs(worst=None, worst_pair=None, others=None, noise_floor=0.01)
 COST = Cost(train_seconds=10.0, train_cpu_seconds=9.0, apply_rate=1e4, peak_memory_mb=500.0)
 
 

@@ -102,7 +102,7 @@ def test_pyhf_by_hand_gives_the_same_strength_and_limits(printed: dict[str, Any]
 def test_the_strength_is_that_of_the_parametric_fit_within_a_third_of_its_uncertainty(printed: dict[str, Any]) -> None:
     # The tutorial's unbinned fit without systematic uncertainties ends at 1.548.
     assert abs(printed["mu_hat"] - 1.548) < printed["mu_hat_uncertainty"] / 3
-    assert printed["minima"]["unvouched"] == 0
+    assert printed["minima"]["invalid"] == 0
     assert {"photon_id", "jet_energy", "photon_scale", "photon_smearing"} <= {
         it["parameter"] for it in printed["impacts"]
     }

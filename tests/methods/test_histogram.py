@@ -10,14 +10,14 @@ from simmorph.config.training import TrainingSettings
 from simmorph.data.events import Events
 from simmorph.errors import ConfigError
 from simmorph.methods import build_method
-from simmorph.methods.histogram import Histogram
+from simmorph.methods.histogram import HistogramRatio
 from simmorph.neural.training import Training
 
 SETTINGS = TrainingSettings(device="cpu", validation=0, holdout=0)
 
 
-def fitted(source: Events, target: Events, bins: int = 10) -> Histogram:
-    method = Histogram(source.features.shape[1], source.context.shape[1], bins=bins)
+def fitted(source: Events, target: Events, bins: int = 10) -> HistogramRatio:
+    method = HistogramRatio(source.features.shape[1], source.context.shape[1], bins=bins)
     method.fit(source, target, Training(SETTINGS))
     return method
 

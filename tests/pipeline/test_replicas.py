@@ -9,7 +9,7 @@ import numpy as np
 
 from simmorph.data.events import Events
 from simmorph.model import Origin
-from simmorph.pipeline.train import Samples
+from simmorph.pipeline.train import TrainingSamples
 from tests.conftest import read_columns
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def test_the_spread_of_replicas_weakens_the_limit(write_recipe: Fixture, simmorp
 
 def test_a_replica_is_the_sample_drawn_with_replacement() -> None:
     events = Events.of(np.zeros((1000, 1)), weights=np.full(1000, 2.0))
-    samples = Samples(events, events, Origin())
+    samples = TrainingSamples(events, events, Origin())
     first, again = samples.resampled(1), samples.resampled(1)
     assert set(np.unique(first.source.weights)) >= {0.0, 2.0, 4.0}
     np.testing.assert_array_equal(first.source.weights, again.source.weights)

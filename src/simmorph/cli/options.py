@@ -97,7 +97,7 @@ def workspace_or_recipe(*reads: str, example: str) -> Decorator:
     """
 
     def decorate(decorated: Decorated) -> Decorated:
-        decorated = amplification_option(needs=("--config", "a workspace does not tell what was generated"))(decorated)
+        decorated = amplification_option(needs=("--config", "a workspace does not say what was generated"))(decorated)
         decorated = option(
             "--measurement", metavar="NAME", needs=("workspace", "a recipe has one measurement"),
             help="Which measurement of the workspace; the first by default.",

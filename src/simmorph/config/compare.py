@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from simmorph.config.documents import INCIDENTAL, Name, Section, read_document, validate
 from simmorph.config.evaluation import JudgeName, TwoNames
-from simmorph.config.learning import Learning, MethodSettings, Samples
+from simmorph.config.learning import Learning, MethodSettings, Problem
 from simmorph.config.recipe import MadeInputs, Recipe, load_any_recipe
 from simmorph.config.training import TrainingSettings
 from simmorph.config.variables import NamedVariables
@@ -67,7 +67,7 @@ class JudgeSettings(Section):
     """The experiment's label on the plot and page, such as `ATLAS Open Data`."""
 
 
-class CompareRecipe(Samples, MadeInputs, NamedVariables):
+class CompareRecipe(Problem, MadeInputs, NamedVariables):
     """Many methods on the same events, with the same seeds, measured in the same way.
 
     Paths are relative to the folder in which the command runs.
@@ -118,7 +118,7 @@ class CompareRecipe(Samples, MadeInputs, NamedVariables):
 
     def learning_of(self, method: ComparedMethod, repeat: int = 0) -> Learning:
         """What one method learns in one repeat, as a recipe of this method alone would say it."""
-        shared = {name: getattr(self, name) for name in Samples.model_fields}
+        shared = {name: getattr(self, name) for name in Problem.model_fields}
         return Learning(**shared, method=method.method, training=self.training_of(method, repeat))
 
 

@@ -34,7 +34,7 @@ class ReweightSettings(MethodSettings):
     """The context variables that are to agree; all of them by default."""
 
 
-class Samples(Section):
+class Problem(Section):
     """What is made to look like what: the part that a recipe and a comparison of methods share.
 
     Paths are relative to the folder in which the command runs.
@@ -81,7 +81,7 @@ class Samples(Section):
         return self
 
 
-class Learning(Samples):
+class Learning(Problem):
     """Everything in a recipe that a model depends on: another value of any key is another model.
 
     Keys of `training:` that are marked as INCIDENTAL are the exception.

@@ -109,7 +109,7 @@ class BackgroundSettings(SampleSettings):
         if self.fit and (self.replicas or self.retrained or self.training_events):
             raise ValueError("background: a fitted curve is not generated; remove replicas and training_events")
         if self.retrained and not self.closure:
-            raise ValueError("background: retrained templates need `closure` events, which tell what is true")
+            raise ValueError("background: retrained templates need `closure` events, which show what is true")
         return self
 
     def amplified(self, amplification: Amplification) -> Amplification:
@@ -188,7 +188,7 @@ class LimitsSettings(Section):
     tree: Name | None = None
     """The tree in the files; by default the recipe's."""
     observable: Name | None = None
-    """Expression of branches whose histogram tells signal from background."""
+    """Expression of branches whose histogram separates signal from background."""
     label: str | None = None
     """Axis label of the observable, for instance m_yy [GeV]."""
     binning: Binning | None = None

@@ -62,7 +62,7 @@ class ObjectSettings(Section):
 
 
 class WeightSettings(Section):
-    """Event weights of simulation and data, and how to tell them apart."""
+    """Event weights of simulation and data, and how they are recognised."""
 
     simulation: Formula = "1"
     """Weight of a simulated event."""

@@ -44,8 +44,8 @@ class TrainingSettings(Section):
     """Epochs without a better validation loss after which training goes back to the best weights and ends: a schedule
     that lowers the learning rate is run through from there in half as many epochs. Null trains all epochs."""
     select_on: Literal["loss", "auc"] = "loss"
-    """What decides which epoch's weights are kept: the validation loss, or how well gradient boosting tells template
-    from target on the validation part. The loss of a flow can stand still while the AUC still falls."""
+    """What decides which epoch's weights are kept: the validation loss, or the AUC of gradient
+    boosting between template and target on the validation part. The loss of a flow can stand still while that falls."""
     negative_weights: NegativeWeights = "refuse"
     """What to do with negative weights in a sample to train on, which has no likelihood then: refuse the sample; take
     their absolute values, and print what that biases; replace each weight by the mean weight at the event's variables

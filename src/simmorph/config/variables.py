@@ -22,7 +22,7 @@ class VariableSettings(Section):
 
 
 class NamedVariables(Section):
-    """The variables that a recipe tells something of."""
+    """The variables whose label or unit a recipe gives."""
 
     variables: dict[Name, VariableSettings] = Field(default_factory=dict)
     """Labels and units: `HT: {label: "$H_T$", unit: GeV}`."""

@@ -419,7 +419,7 @@ def _unary(node: Any, columns: Mapping[str, Value]) -> Value:
 
 
 def _opposite(node: ast.expr) -> ast.expr | None:
-    """What is true where a condition is false, and nowhere where it cannot be told for NaN; None if it is no condition.
+    """What is true where a condition is false, and nowhere where it is undecided for NaN; None if it is no condition.
 
     `not (x > 1)` is `x <= 1`, and `not (a and b)` is `not a or not b`.
     """

@@ -104,7 +104,7 @@ def checksum_of(path: str) -> str:
 
 
 @functools.lru_cache(maxsize=1024)
-def _checksum_of(path: str, written_ns: int, size: int) -> str:  # noqa: ARG001 - they tell one content from the next
+def _checksum_of(path: str, written_ns: int, size: int) -> str:  # noqa: ARG001 - they distinguish one content from the next
     return sha256_of(path)
 
 

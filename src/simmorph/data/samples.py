@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from simmorph.data.ntuples import Column, OpenTree
 
 A_FEW = 100
-"""Entries that tell of what kind a branch is."""
+"""Entries that show of what kind a branch is."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,7 +21,7 @@ Objective = Literal["binary:logistic", "reg:squarederror"]
 CURVATURE: dict[Objective, float] = {"binary:logistic": 0.25, "reg:squarederror": 1.0}
 """Second derivative of each loss for an event of weight 1 that nothing is known of: what xgboost counts in a leaf."""
 LARGEST = 3e38
-"""Inputs beyond the range of float32, infinite ones too, are cut off here, which no tree can tell."""
+"""Inputs beyond the range of float32, infinite ones too, are cut off here, which no tree can see."""
 
 
 class TreeShape(NamedTuple):

@@ -116,10 +116,10 @@ def read_units(path: str) -> dict[str, str]:
 
 
 def agreed(said: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
-    """The unit of each variable that anything tells.
+    """The unit of each variable that is known.
 
     Args:
-        said: units of variables, by who tells them: the recipe, a model, files.
+        said: units of variables, by where they stand: the recipe, a model, files.
 
     Raises:
         InputError: two contradict each other.

@@ -92,7 +92,7 @@ class Moved(Record):
         return min((kept for kept in self.retention.values() if kept is not None), default=float("nan"))
 
 
-class Pairs(Record):
+class ChosenPairs(Record):
     """Pearson's correlations of pairs of variables, context included; those of two context variables say nothing.
 
     Attributes:
@@ -108,7 +108,7 @@ class Pairs(Record):
     noise_floor: float
 
     @classmethod
-    def of(cls, measured: Measured, comparison: str, wanted: Collection[tuple[str, str]]) -> Pairs:
+    def of(cls, measured: Measured, comparison: str, wanted: Collection[tuple[str, str]]) -> ChosenPairs:
         """The pairs of one comparison, each the mean over its pairs of samples.
 
         Args:
@@ -151,7 +151,7 @@ class RegionScore(Record):
     auc: dict[str, Value]
     metrics: dict[str, Value]
     distances: dict[str, dict[str, Value]]
-    pairs: Pairs
+    pairs: ChosenPairs
     ess_fraction: float | None = None
     moved: Moved | None = None
 
@@ -181,7 +181,7 @@ class RegionScore(Record):
                 }
                 for variable, kinds in measured.distances.items()
             },
-            pairs=Pairs.of(measured, comparison, pairs),
+            pairs=ChosenPairs.of(measured, comparison, pairs),
             **more,
         )
 

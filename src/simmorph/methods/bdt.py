@@ -28,7 +28,7 @@ class BoostedTrees(Reweighting):
         shrinkage: part of each tree that is taken.
         calibration: isotonic, or none: the trees of all events, whose output is taken at its word.
         folds: how many forests there are for calibration; each learns from all events but its fold.
-        max_factor: larger factors are set to this one; `notes` tells how many, and what share of the weight it took.
+        max_factor: larger factors are set to this one; `notes` says how many, and what share of the weight it took.
 
     References:
         Rogozhnikov, "Reweighting with boosted decision trees", 2016, arXiv 1608.05806, for the use of trees; the loss

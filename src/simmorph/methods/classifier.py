@@ -38,7 +38,7 @@ class Classifier(Reweighting):
         hidden: hidden layers of each classifier.
         calibration: isotonic, or none: one classifier of all events, whose output is taken at its word.
         folds: how many classifiers there are for calibration; each learns from all events but its fold.
-        max_factor: larger factors are set to this one; `notes` tells how many, and what share of the weight it took.
+        max_factor: larger factors are set to this one; `notes` says how many, and what share of the weight it took.
 
     References:
         Cranmer, Pavez, Louppe, "Approximating likelihood ratios with calibrated discriminative classifiers", 2015,

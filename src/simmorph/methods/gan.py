@@ -31,7 +31,7 @@ class AdversarialNetwork(Generator):
 
     Two forms of the game. By default the critic learns to classify, and the generator to be taken for the target (the
     non-saturating loss), while the critic's slope at the target is kept small. With `wasserstein` the critic's mean
-    difference between both samples, at a bound slope between them, tells how far they are apart.
+    difference between both samples, at a bound slope between them, measures how far they are apart.
 
     The generator begins as no change of the noise, a number for each feature: preprocessed features are not far from
     that. A game ends in no minimum: it goes on around one. So events are drawn with a running mean of the generator's

@@ -23,7 +23,7 @@ TIE = 1e-9
 """Shares of the events that differ by less than this are equal."""
 
 
-class Histogram(Reweighting):
+class HistogramRatio(Reweighting):
     """Reweights the source by the ratio of histograms with bins of equal population.
 
     The first variable is cut at quantiles of both samples together, each of its bins at quantiles of the second
@@ -36,7 +36,7 @@ class Histogram(Reweighting):
         n_features: number of features.
         n_context: number of context variables.
         bins: of each variable.
-        max_factor: larger factors are set to this one; `notes` tells how many, and what share of the weight it took.
+        max_factor: larger factors are set to this one; `notes` says how many, and what share of the weight it took.
 
     Raises:
         ConfigError: there are more cells than events can fill.

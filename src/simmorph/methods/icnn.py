@@ -40,7 +40,7 @@ class ConvexTransport(Method):
     features only, f at the origin is 0 at every context, and the target is reweighted to the source's spectrum of
     contexts, in cells of it. `notes` compares the distance moved with that of the best assignment of the same events.
 
-    A game has no loss that tells when it is won: training takes all epochs, and ends with the last weights, or the
+    No loss of a game shows when it is won: training takes all epochs, and ends with the last weights, or the
     best ones by `select_on: auc`. Its `losses` are those of f, which goes to minus a constant.
 
     Args:

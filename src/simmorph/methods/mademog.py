@@ -21,7 +21,7 @@ class Mademog(DensityGenerator):
     """The density of the target as a chain of mixtures of Gaussians (MADE with a mixture of Gaussians, MADEMOG).
 
     The density of each feature, given the features before it and the context, is a mixture of Gaussians whose shares,
-    means and widths a masked network tells: log p(x) = sum_i log sum_k share_ik normal(x_i; mean_ik, width_ik). An
+    means and widths a masked network gives: log p(x) = sum_i log sum_k share_ik normal(x_i; mean_ik, width_ik). An
     event is drawn feature by feature. All mixtures begin near a standard normal distribution.
 
     The default is of a size that a processor trains in minutes. That of the paper is for a GPU: 30 residual blocks of

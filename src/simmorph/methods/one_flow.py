@@ -55,7 +55,7 @@ class OneFlow(Method):
     Where the target has a gap, such as between exact zeros and a threshold, no event is left: a flow, being continuous,
     smears the edges of a gap, and an event that it puts inside goes to the nearer edge.
 
-    More than two domains: with `domains: 3`, the last context variable tells by three values which domain an event
+    More than two domains: with `domains: 3`, the last context variable says by three values which domain an event
     belongs to, in source and target, and one flow learns all of them, told apart by as many booleans in place of the
     one. The source may hold events of several domains, the target those of the one that the map leads to. The values
     must stay apart: give the variable `preprocessing: {<variable>: standardise}`. It tells source from target, so leave

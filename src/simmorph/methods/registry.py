@@ -20,7 +20,7 @@ from simmorph.methods.double_base import DoubleBase
 from simmorph.methods.flow import FlowGenerator
 from simmorph.methods.flow_matching import FlowMatching
 from simmorph.methods.gan import AdversarialNetwork
-from simmorph.methods.histogram import Histogram
+from simmorph.methods.histogram import HistogramRatio
 from simmorph.methods.icnn import ConvexTransport
 from simmorph.methods.identity_init import IdentityInit
 from simmorph.methods.mademog import Mademog
@@ -51,7 +51,7 @@ METHODS: dict[str, type[Method]] = {
     "regression": Regression,
     "classifier": Classifier,
     "bdt": BoostedTrees,
-    "histogram": Histogram,
+    "histogram": HistogramRatio,
     "flow": FlowGenerator,
     "mademog": Mademog,
     "gan": AdversarialNetwork,
@@ -89,7 +89,7 @@ def build_method(settings: MethodSettings, n_features: int, n_context: int, n_me
     method = find_method(settings.name)
     options = validate(Document(f"method {settings.name}", settings.options), options_of(method))
     chosen = {name: getattr(options, name) for name in type(options).model_fields}
-    # Layers draw their first weights on construction; nobody else's random numbers shall depend on that.
+    # Layers draw their first weights on construction; no other random numbers shall depend on that.
     with torch.random.fork_rng(devices=[]):
         return ensemble_of([method(n_features, n_context, **chosen) for _ in range(n_members)])
 

@@ -28,7 +28,7 @@ SMALLEST_WIDTH = 1e-3
 class VariationalAutoencoder(Generator):
     """Draws a hidden code from a normal distribution, and the features from Gaussians around what it is decoded to.
 
-    An encoder tells the Gaussian of codes that an event may have come from; the decoder tells the Gaussian of features
+    An encoder gives the Gaussian of codes that an event may have come from; the decoder gives the Gaussian of features
     that belong to a code, whose width is learnt for each feature and code. Both are trained to make a lower bound of
     the likelihood large: how well an event is decoded, minus `beta` times how far its codes are from the normal
     distribution that new ones are drawn from. Fine structure is washed out: Gaussians add up to what is smooth.
@@ -82,6 +82,6 @@ class VariationalAutoencoder(Generator):
 
 
 def _gaussians(network: Perceptron, values: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
-    """Means and widths that a network tells."""
+    """Means and widths that a network gives."""
     means, widths = network(torch.cat([values, context], dim=1)).chunk(2, dim=1)
     return means, softplus(widths) + SMALLEST_WIDTH

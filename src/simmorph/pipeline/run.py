@@ -49,7 +49,7 @@ _KEPT = {"key", "outputs", "result", "shown"}
 
 
 @dataclass(frozen=True)
-class Step:
+class ChainStep:
     """One step of the chain.
 
     Attributes:
@@ -123,7 +123,7 @@ def run_chain(recipe: Recipe, name: str, *, force: bool = False, progress: Progr
 
 
 def run_steps(
-    steps: Iterable[Step], state_file: Path, *, force: bool = False, progress: Progress = silent
+    steps: Iterable[ChainStep], state_file: Path, *, force: bool = False, progress: Progress = silent
 ) -> RunResult:
     """Run the steps that are not up to date.
 
@@ -149,7 +149,7 @@ def run_steps(
     return RunResult(outcomes)
 
 
-def _known(step: Step, before: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def _known(step: ChainStep, before: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """What is known of a step that is up to date; None if it is not."""
     if step.found is not None:
         result = step.found()
@@ -158,12 +158,12 @@ def _known(step: Step, before: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return before if is_current else None
 
 
-def _record(step: Step, result: Result) -> dict[str, Any]:
+def _record(step: ChainStep, result: Result) -> dict[str, Any]:
     shown = result.to_text() if step.is_shown else None
     return {"key": _key(step), "outputs": _written(step), "result": result.to_json(), "shown": shown}
 
 
-def chain(recipe: Recipe, progress: Progress) -> Iterator[Step]:
+def chain(recipe: Recipe, progress: Progress) -> Iterator[ChainStep]:
     """The steps that a recipe asks for, in order, each made when those before it are done."""
     yield from input_steps(recipe)
     yield from _train_steps(recipe, progress)
@@ -173,13 +173,13 @@ def chain(recipe: Recipe, progress: Progress) -> Iterator[Step]:
     yield from _limits_steps(recipe)
 
 
-def input_steps(recipe: MadeInputs) -> Iterator[Step]:
+def input_steps(recipe: MadeInputs) -> Iterator[ChainStep]:
     """The steps that make the samples of a recipe: its toy and its selections."""
     yield from _toy_steps(recipe)
     yield from _select_steps(recipe)
 
 
-def _toy_steps(recipe: MadeInputs) -> Iterator[Step]:
+def _toy_steps(recipe: MadeInputs) -> Iterator[ChainStep]:
     toy = recipe.toy
     if toy is None:
         return
@@ -189,10 +189,10 @@ def _toy_steps(recipe: MadeInputs) -> Iterator[Step]:
 
         return write_toy(toy.name, toy.output, n_events=toy.events, seed=toy.seed, force=True)
 
-    yield Step("toy", toy.model_dump(mode="json"), [], [toy.output], act)
+    yield ChainStep("toy", toy.model_dump(mode="json"), [], [toy.output], act)
 
 
-def _select_steps(recipe: MadeInputs) -> Iterator[Step]:
+def _select_steps(recipe: MadeInputs) -> Iterator[ChainStep]:
     for settings in recipe.select:
 
         def act(settings: SelectSettings = settings) -> Result:
@@ -201,10 +201,11 @@ def _select_steps(recipe: MadeInputs) -> Iterator[Step]:
             options = settings.model_dump(include={"tree", "sample", "on_bad_file"})
             return select_events(settings.input, settings.selection, settings.output, force=True, **options)
 
-        yield Step(f"select {settings.output.name}", _with_selection(settings), settings.input, [settings.output], act)
+        name = f"select {settings.output.name}"
+        yield ChainStep(name, _with_selection(settings), settings.input, [settings.output], act)
 
 
-def _train_steps(recipe: Recipe, progress: Progress) -> Iterator[Step]:
+def _train_steps(recipe: Recipe, progress: Progress) -> Iterator[ChainStep]:
     """The model, then its replicas."""
     from simmorph.pipeline.train import identity_now, model_of, replica_folder, train_model
 
@@ -222,10 +223,10 @@ def _train_steps(recipe: Recipe, progress: Progress) -> Iterator[Step]:
                 return None
 
         name = f"train replica {folder.name}" if replica else "train"
-        yield Step(name, {"learning": identity}, [], [folder], act, found=found)
+        yield ChainStep(name, {"learning": identity}, [], [folder], act, found=found)
 
 
-def _apply_steps(recipe: Recipe) -> Iterator[Step]:
+def _apply_steps(recipe: Recipe) -> Iterator[ChainStep]:
     """The template, then what else the model is applied to."""
     from simmorph.pipeline.applied import apply_all, parts_of
     from simmorph.pipeline.train import replica_folder
@@ -243,7 +244,7 @@ def _apply_steps(recipe: Recipe) -> Iterator[Step]:
 
         inputs = [*map(str, models), *_contexts(recipe, settings)]
         outputs = [part.output for part in parts_of(settings, model, models[1:])]
-        yield Step(f"apply {settings.output.name}", _with_selection(settings), inputs, outputs, act)
+        yield ChainStep(f"apply {settings.output.name}", _with_selection(settings), inputs, outputs, act)
 
 
 def _contexts(recipe: Recipe, settings: ApplySettings) -> list[str]:
@@ -273,7 +274,7 @@ def _n_target(recipe: Recipe) -> int:
     return sum(describe(path, recipe.tree).n_entries for path in paths)
 
 
-def _evaluate_step(recipe: Recipe, report: Path) -> Step:
+def _evaluate_step(recipe: Recipe, report: Path) -> ChainStep:
     def act() -> Result:
         from simmorph.pipeline.evaluate.run import evaluate
 
@@ -281,10 +282,10 @@ def _evaluate_step(recipe: Recipe, report: Path) -> Step:
 
     samples = [*(recipe.source or []), *(recipe.target or [])]
     inputs = [str(path) for path in (recipe.model, recipe.template) if path is not None] + samples
-    return Step("evaluate", recipe.decisive(), inputs, [report], act, is_shown=True)
+    return ChainStep("evaluate", recipe.decisive(), inputs, [report], act, is_shown=True)
 
 
-def _limits_steps(recipe: Recipe) -> Iterator[Step]:
+def _limits_steps(recipe: Recipe) -> Iterator[ChainStep]:
     """The limits, and the studies of them that the recipe asks for."""
     from simmorph.pipeline.limits.coverage import coverage_of_recipe
     from simmorph.pipeline.limits.run import inputs_of, limits_of_recipe
@@ -301,7 +302,7 @@ def _limits_steps(recipe: Recipe) -> Iterator[Step]:
         def act(make: Callable[..., Any] = makes[name], part: LimitsRecipe = part) -> Result:
             return _whole(make(part, force=True))
 
-        yield Step(name, part.decisive(), inputs, [output], act, is_shown=True)
+        yield ChainStep(name, part.decisive(), inputs, [output], act, is_shown=True)
 
 
 def _whole(result: Any) -> Result:
@@ -322,15 +323,15 @@ def _read_state(path: Path) -> dict[str, Any]:
     return {name: step for name, step in state.items() if isinstance(step, dict) and step.keys() >= _KEPT}
 
 
-def _names(step: Step) -> list[str]:
+def _names(step: ChainStep) -> list[str]:
     return [str(output) for output in step.outputs]
 
 
-def _written(step: Step) -> dict[str, str]:
+def _written(step: ChainStep) -> dict[str, str]:
     return {str(output): _content_hash(output) for output in step.outputs}
 
 
-def _key(step: Step) -> str:
+def _key(step: ChainStep) -> str:
     content = {"simmorph": __version__, "settings": step.settings, "inputs": _hashes(step.inputs)}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 

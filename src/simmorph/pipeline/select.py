@@ -100,7 +100,7 @@ class SelectResult:
 
 
 @dataclass
-class _Tally:
+class _Counts:
     """What is counted while files are read."""
 
     cutflow: FloatArray
@@ -168,8 +168,8 @@ class _Job:
         self.not_finite: dict[str, int] = {}
         self.total = self._tally()
 
-    def _tally(self) -> _Tally:
-        return _Tally(np.zeros((len(self.selector.cuts) + 1, 3)))
+    def _tally(self) -> _Counts:
+        return _Counts(np.zeros((len(self.selector.cuts) + 1, 3)))
 
     def add(self, path: str, ntuple: NtupleWriter) -> None:
         """Select from one file; one that cannot be used adds nothing, or ends the run."""
@@ -190,7 +190,7 @@ class _Job:
         self.total.n_data += tally.n_data
         self.progress(f"{path}: {tally.cutflow[-1, 0]:,.0f} of {tally.cutflow[0, 0]:,.0f} events selected")
 
-    def _chunks(self, path: str, tally: _Tally) -> Iterator[dict[str, NDArray[Any]]]:
+    def _chunks(self, path: str, tally: _Counts) -> Iterator[dict[str, NDArray[Any]]]:
         """The branches to write, chunk by chunk; the file's cutflow is added up on the way."""
         agreed({"the selection": self.selector.units_read(), path: read_units(path)})
         with open_tree(path, self.tree) as tree:
@@ -209,7 +209,7 @@ class _Job:
                 }
         self._check_weights(path, tally)
 
-    def _check_weights(self, path: str, tally: _Tally) -> None:
+    def _check_weights(self, path: str, tally: _Counts) -> None:
         events, _, squares = tally.cutflow[0]
         if events and not squares:
             mend = "if this is real data, add --sample data; otherwise mend `weight:` of the selection"

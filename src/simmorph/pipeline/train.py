@@ -44,7 +44,7 @@ LOG_OF_CHECKPOINT = "training.jsonl"
 """The epochs so far, in the checkpoint folder, so that they travel with it."""
 BOOTSTRAP_STREAM = 0x424F_4F54
 MAX_JUDGED = 20_000
-"""Events of each sample that `select_on: auc` looks at after each epoch: more cost more time than they tell."""
+"""Events of each sample that `select_on: auc` looks at after each epoch: more cost time and change little."""
 JUDGE_SEED = 1
 """The same folds for each epoch, so that epochs are compared on the same terms."""
 
@@ -159,7 +159,7 @@ def model_of(folder: Path, identity: str) -> TrainResult | None:
 
 
 def identity_now(learning: Learning) -> str:
-    """What tells this learning from others, with its files as they are now; see `identity_of`."""
+    """The identity of this learning, with its files as they are now; see `identity_of`."""
     origin = origin_of(learning)
     return identity_of(learning.learning, origin.source, origin.target)
 
@@ -170,7 +170,7 @@ def replica_folder(model: Path, replica: int) -> Path:
 
 
 def held_out_auc(template: Events, target: Events) -> Estimate:
-    """How well gradient boosting tells template from target, on as many of the first events as are quick to judge."""
+    """The AUC of gradient boosting between template and target, on the first MAX_JUDGED events of each."""
     return auc(template[:MAX_JUDGED], target[:MAX_JUDGED], np.random.default_rng(JUDGE_SEED))
 
 
@@ -218,7 +218,7 @@ class EpochLog:
 
 @contextlib.contextmanager
 def stop_on_sigterm() -> Iterator[Callable[[], bool]]:
-    """Within the block SIGTERM only sets a flag, which the function yielded tells."""
+    """Within the block SIGTERM only sets a flag, which the function yielded returns."""
     asked = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield asked.is_set
@@ -231,14 +231,14 @@ def stop_on_sigterm() -> Iterator[Callable[[], bool]]:
 
 
 @dataclass(frozen=True)
-class Samples:
+class TrainingSamples:
     """Source and target in the recipe's region, and where they came from."""
 
     source: Events
     target: Events
     origin: Origin
 
-    def resampled(self, replica: int) -> Samples:
+    def resampled(self, replica: int) -> TrainingSamples:
         """The samples as if drawn anew with replacement: each weight times a Poisson number of mean 1.
 
         Replica 0 is the sample itself. (Chamandy et al., "Estimating uncertainty for massive data streams", 2012.)
@@ -249,7 +249,7 @@ class Samples:
             events.with_weights(events.weights * poisson_of(np.arange(len(events)), replica, stream))
             for stream, events in enumerate((self.source, self.target), BOOTSTRAP_STREAM)
         )
-        return Samples(source, target, self.origin)
+        return TrainingSamples(source, target, self.origin)
 
 
 def files_of(learning: Learning) -> dict[str, list[str]]:
@@ -272,7 +272,7 @@ def origin_of(learning: Learning) -> Origin:
     return Origin(records["source"], records["target"])
 
 
-def read_samples(learning: Learning, units: Mapping[str, str] = MappingProxyType({})) -> Samples:
+def read_samples(learning: Learning, units: Mapping[str, str] = MappingProxyType({})) -> TrainingSamples:
     """Source and target; the source is empty for a generator, which does not look at it.
 
     Args:
@@ -290,7 +290,7 @@ def read_samples(learning: Learning, units: Mapping[str, str] = MappingProxyType
     values = [np.hstack([events.features, events.context]) for events in (source, target)]
     known = KnownUnits.of([*paths["source"], *paths["target"]], units)
     check_samples([*learning.features, *learning.context], values[0], values[1], known.certain)
-    return Samples(source, target, replace(origin_of(learning), units=known.units))
+    return TrainingSamples(source, target, replace(origin_of(learning), units=known.units))
 
 
 def _read_sample(learning: Learning, paths: Sequence[str], name: str) -> Events:

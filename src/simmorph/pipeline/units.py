@@ -22,7 +22,7 @@ ENOUGH = 20
 
 
 def differ_in_unit(one: float, other: float) -> bool:
-    """Whether two typical sizes of one variable differ as MeV and GeV do; 0 tells nothing."""
+    """Whether two typical sizes of one variable differ as MeV and GeV do; 0 says nothing."""
     return min(one, other) > 0 and not 1 / WRONG_UNIT < one / other < WRONG_UNIT
 
 
@@ -30,8 +30,8 @@ class KnownUnits(NamedTuple):
     """The units of variables.
 
     Attributes:
-        units: of each variable, as far as anything tells it.
-        certain: the variables whose unit every file tells, or the recipe.
+        units: of each variable, as far as it is known.
+        certain: the variables whose unit every file holds, or the recipe.
     """
 
     units: dict[str, str]
@@ -39,7 +39,7 @@ class KnownUnits(NamedTuple):
 
     @classmethod
     def of(cls, paths: Iterable[str], given: Mapping[str, str], card: ModelCard | None = None) -> Self:
-        """What files, a recipe and a model tell.
+        """The units that files, a recipe and a model give.
 
         Args:
             paths: the files.

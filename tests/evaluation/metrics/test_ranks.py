@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from simmorph.data.events import Events
-from simmorph.evaluation.metrics.ranks import Ranked, rank_correlation, spearman
+from simmorph.evaluation.metrics.ranks import Ranks, rank_correlation, spearman
 
 
 def correlated(n_events: int, seed: int, r: float = 0.7) -> np.ndarray:
@@ -62,5 +62,5 @@ def test_a_constant_has_no_rank_correlation_and_hides_no_other() -> None:
 
 
 def test_ranks_are_shares_of_the_weight_below() -> None:
-    ranked = Ranked(np.array([3.0, 1.0, 2.0, 2.0]), np.array([1.0, 1.0, 1.0, 1.0]))
+    ranked = Ranks(np.array([3.0, 1.0, 2.0, 2.0]), np.array([1.0, 1.0, 1.0, 1.0]))
     assert ranked.ranks + 0.5 == pytest.approx([0.875, 0.125, 0.5, 0.5])

@@ -16,7 +16,7 @@ from simmorph.evaluation.plots.frontier import GENERATOR, REWEIGHTING, plot_fron
 from simmorph.evaluation.plots.movement import displacement_field, field_rows, plot_movement
 from simmorph.evaluation.plots.profiles import conditions_of, plot_profiles, profile_rows
 from simmorph.evaluation.plots.style import NULL, TEMPLATE
-from simmorph.evaluation.scores import Moved, Pairs, RegionScore, Score, Value, ranked
+from simmorph.evaluation.scores import ChosenPairs, Moved, RegionScore, Score, Value, ranked
 from simmorph.evaluation.verdict import Verdict
 
 GRID = np.linspace(0, 1, 11)
@@ -79,7 +79,7 @@ def test_without_a_source_its_points_are_left_out() -> None:
 
 def score(title: str, kind: str, auc: float, moved: float | None, repeat: int = 0) -> Score:
     there = None if moved is None else Moved(mean=moved, quantile_95=1, largest=2, retention={"x": 0.9})
-    pairs = Pairs(worst=None, worst_pair=None, others=None, noise_floor=0.01)
+    pairs = ChosenPairs(worst=None, worst_pair=None, others=None, noise_floor=0.01)
     found = RegionScore(
         events=100, auc={"all": Value(value=auc, uncertainty=0.01)}, metrics={}, distances={}, pairs=pairs, moved=there
     )

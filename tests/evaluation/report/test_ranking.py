@@ -16,7 +16,7 @@ from simmorph.evaluation.metrics import DISTANCES
 from simmorph.evaluation.plots.frontier import plot_frontier, points_of
 from simmorph.evaluation.report.ranking import ranking_of
 from simmorph.evaluation.report.ranking_page import RankingPage
-from simmorph.evaluation.scores import Cost, Moved, Pairs, RegionScore, Score, Value, ranked, repeated
+from simmorph.evaluation.scores import ChosenPairs, Cost, Moved, RegionScore, Score, Value, ranked, repeated
 
 if TYPE_CHECKING:
     from simmorph.evaluation.report.ranking import Ranking
@@ -28,7 +28,7 @@ COST = Cost(train_seconds=10.0, train_cpu_seconds=9.0, apply_rate=1e4, peak_memo
 def score(title: str, kind: Any, auc: float, moved: float | None, repeat: int = 0, **changes: Any) -> Score:
     there = None if moved is None else Moved(mean=moved, quantile_95=1, largest=2, retention={"x_1": 0.9, "y": 0.8})
     region = RegionScore(
-        pairs=Pairs(worst=None, worst_pair=None, others=None, noise_floor=0.01),
+        pairs=ChosenPairs(worst=None, worst_pair=None, others=None, noise_floor=0.01),
         events=1000, auc={"all": Value(value=auc, uncertainty=0.004)}, ess_fraction=1.0, moved=there,
         metrics={
             "mmd": Value(value=auc - 0.5, uncertainty=0.01, p_value=0.02),

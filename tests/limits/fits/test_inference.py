@@ -266,10 +266,10 @@ def test_the_engine_of_pyhf_gives_the_same_limits(reference: Workspace) -> None:
     ours = upper_limits(AsymptoticCls(ready.likelihood, ready.data))
     np.testing.assert_allclose([ours.observed, *ours.expected], [of_pyhf.observed, *of_pyhf.expected], rtol=1e-4)
     assert slow.tally.fits > 10
-    assert ready.likelihood.tally.unvouched == ready.likelihood.tally.fallbacks == 0
+    assert ready.likelihood.tally.invalid == ready.likelihood.tally.fallbacks == 0
 
 
-def test_only_a_minimum_is_vouched_for(reference: Workspace) -> None:
+def test_only_a_minimum_is_valid(reference: Workspace) -> None:
     ready = measurement_of(reference)
     likelihood = ready.likelihood
     best = likelihood.fit(ready.data)
@@ -323,5 +323,5 @@ def test_a_saddle_at_the_nominal_parameters_is_left(make_workspace: Make) -> Non
     fit = ready.likelihood.fit(ready.data, poi=0.0)
     at = ready.likelihood.model.config.par_names.index("both")
     assert abs(fit.parameters[at]) > 0.5
-    assert fit.vouched
+    assert fit.is_valid
     assert ready.likelihood.tally.fallbacks == 0

@@ -124,7 +124,7 @@ def test_pyhf_has_the_same_limits(name: str) -> None:
     ready = measurement_of(MODELS[name])
     limits = upper_limits(AsymptoticCls(ready.likelihood, ready.data))
     assert ready.likelihood.yields.derivatives == "analytic"
-    assert ready.likelihood.tally.unvouched == 0
+    assert ready.likelihood.tally.invalid == 0
     assert cls_of_pyhf(ready, limits, limits.observed)[0] == pytest.approx(0.05, abs=1e-4)
     assert cls_of_pyhf(ready, limits, limits.expected[2])[3] == pytest.approx(0.05, abs=1e-4)
     assert cls_of_pyhf(ready, limits, limits.expected[4])[5] == pytest.approx(0.05, abs=1e-4)

@@ -13,7 +13,7 @@ from simmorph.limits.model.building import workspace_of
 from simmorph.limits.model.workspace import Measurement, measurement_of
 from simmorph.limits.modifiers.histosys import HistoSys
 from simmorph.limits.modifiers.normsys import NormSys
-from simmorph.limits.studies.coverage import Outcome, Toys, coverage, from_model, from_truth, summary
+from simmorph.limits.studies.coverage import ToyOutcome, Toys, coverage, from_model, from_truth, summary
 from simmorph.limits.templates.amplification import eigen_variations, with_training_statistics
 from simmorph.limits.templates.sample import Sample, Templates
 
@@ -107,7 +107,7 @@ def test_a_right_model_covers(reference: dict[str, Any], strength: float) -> Non
 def test_toys_of_one_template_are_wrong_together() -> None:
     rng = np.random.default_rng(9)
     offsets = rng.normal(0, 2, 20)
-    found = {number: Outcome(1 + offsets[number % 20] + rng.normal(), 1.0, True) for number in range(2000)}
+    found = {number: ToyOutcome(1 + offsets[number % 20] + rng.normal(), 1.0, True) for number in range(2000)}
     alone, together = (summary(found, Toys(2000), n_kinds) for n_kinds in (1, 20))
     assert together.bias.value == alone.bias.value == pytest.approx(np.mean(offsets), abs=0.1)
     assert together.bias.uncertainty == pytest.approx(np.std(offsets, ddof=1) / np.sqrt(20), rel=0.1)

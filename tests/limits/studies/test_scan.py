@@ -7,8 +7,8 @@ import pytest
 
 from simmorph.config.studies import ScanSettings
 from simmorph.data.histograms import Histogram
-from simmorph.limits.report.scan_plots import Kind, draw_difference, draw_limits, draw_strength
-from simmorph.limits.studies.scan import Point, scan_points
+from simmorph.limits.report.scan_plots import ScanKind, draw_difference, draw_limits, draw_strength
+from simmorph.limits.studies.scan import ScanPoint, scan_points
 from simmorph.limits.templates.sample import Sample
 
 EDGES = np.linspace(0, 1, 26)
@@ -20,7 +20,7 @@ def shape(rate: float, n_events: float) -> Histogram:
     return Histogram(EDGES, values, values, "shape")
 
 
-def points_of(**settings: object) -> list[Point]:
+def points_of(**settings: object) -> list[ScanPoint]:
     """25 bins with background exp(-2.5 x) and signal exp(1.5 x); the simulated reference has a million events."""
     scan = ScanSettings.model_validate({"luminosity": [100.0], "injected": 0.0, **settings})
     generated = {number: Sample.with_statistics(shape(-2.5, number)) for number in scan.generated}
@@ -62,7 +62,7 @@ def test_an_injected_signal_is_found_at_every_luminosity() -> None:
 def test_figures_name_what_they_show() -> None:
     points = points_of(generated=[10_000, 100_000], beta=[0.05, 0.1], luminosity=[10.0, 100.0])
     for draw in (draw_strength, draw_limits, draw_difference):
-        axes = draw(points, "mu", Kind("normsys", "naive")).axes[0]
+        axes = draw(points, "mu", ScanKind("normsys", "naive")).axes[0]
         assert axes.get_xlabel()
         assert r"\mu" in axes.get_ylabel()
         legend = axes.get_legend()

@@ -17,7 +17,7 @@ import pytest
 from simmorph.data.histograms import Histogram
 from simmorph.data.ntuples import create_ntuple
 from simmorph.limits.modifiers.histosys import HistoSys
-from simmorph.limits.templates.sample import Sample, Spread
+from simmorph.limits.templates.sample import ReplicaSpread, Sample
 from simmorph.pipeline.limits.coverage import coverage_of_recipe
 from simmorph.pipeline.limits.run import load_limits_recipe
 
@@ -97,7 +97,10 @@ def test_a_replica_at_hand_is_not_explained_by_itself() -> None:
         replicas[number][number] += 10
     histograms = tuple(Histogram(EDGES, values, np.zeros(6), "background") for values in replicas)
     sample = Sample(
-        Histogram(EDGES, nominal, np.zeros(6), "background"), False, replicas=histograms, spread=Spread(False, True)
+        Histogram(EDGES, nominal, np.zeros(6), "background"),
+        False,
+        replicas=histograms,
+        spread=ReplicaSpread(False, True),
     )
     at_hand = sample.as_replica(0)
     np.testing.assert_array_equal(at_hand.histogram.values, replicas[0])

@@ -91,7 +91,7 @@ def _draw_signed(n_events: int, rng: np.random.Generator) -> Scatterings:
 
 
 @dataclass(frozen=True)
-class Kind:
+class SampleShape:
     """What makes the samples differ.
 
     Attributes:
@@ -109,10 +109,10 @@ class Kind:
     process: Process
 
 
-DATA = Kind("data.root", 0, 297730, 0, Process(CONTINUUM.draw, DETECTOR, DETECTOR, FAKE_FRACTION))
-INJECTED = Kind("data.root", 1, 297730, 25, Process(HIGGS.draw, DETECTOR, DETECTOR, 0.0))
-MC = Kind("mc_gamgam.root", 2, 900001, 0, Process(SIMULATED_CONTINUUM.draw, SIMULATED_DETECTOR, DETECTOR, 0.36))
-SIGNAL = Kind("mc_ggH125_gamgam.root", 3, 900002, 25, Process(_draw_signed, DETECTOR, DETECTOR, 0.0))
+DATA = SampleShape("data.root", 0, 297730, 0, Process(CONTINUUM.draw, DETECTOR, DETECTOR, FAKE_FRACTION))
+INJECTED = SampleShape("data.root", 1, 297730, 25, Process(HIGGS.draw, DETECTOR, DETECTOR, 0.0))
+MC = SampleShape("mc_gamgam.root", 2, 900001, 0, Process(SIMULATED_CONTINUUM.draw, SIMULATED_DETECTOR, DETECTOR, 0.36))
+SIGNAL = SampleShape("mc_ggH125_gamgam.root", 3, 900002, 25, Process(_draw_signed, DETECTOR, DETECTOR, 0.0))
 WEIGHTS_STREAM = 4
 
 
@@ -150,7 +150,7 @@ class Normalisation:
         return cls(expected / (LUMINOSITY_FB * 1000), sum_weights, expected)
 
 
-def _sample(kind: Kind, n_events: int, normalisation: Normalisation, seed: int) -> ToySample:
+def _sample(kind: SampleShape, n_events: int, normalisation: Normalisation, seed: int) -> ToySample:
     metadata = {
         "toy": "hgg",
         "seed": seed,
@@ -164,7 +164,7 @@ def _sample(kind: Kind, n_events: int, normalisation: Normalisation, seed: int) 
     return ToySample(kind.file, TREE, n_events, metadata, partial(_block, kind, normalisation, seed), UNITS)
 
 
-def _block(kind: Kind, normalisation: Normalisation, seed: int, index: int, n_events: int) -> dict[str, Any]:
+def _block(kind: SampleShape, normalisation: Normalisation, seed: int, index: int, n_events: int) -> dict[str, Any]:
     """All branches of one block."""
     columns = _data(seed, index, n_events) if kind is DATA else _simulated(kind, seed, index, n_events)
     columns["eventNumber"] = index * BLOCK + np.arange(1, n_events + 1)
@@ -180,7 +180,7 @@ def _block(kind: Kind, normalisation: Normalisation, seed: int, index: int, n_ev
     return entries(columns, is_data=kind is DATA)
 
 
-def _simulated(kind: Kind, seed: int, index: int, n_events: int) -> Columns:
+def _simulated(kind: SampleShape, seed: int, index: int, n_events: int) -> Columns:
     """The recorded events of one block of one process."""
     columns = collide(kind.process, n_events, np.random.default_rng([seed, kind.stream, index]))
     columns["truth_process"] = np.full(n_events, kind.truth_process)
@@ -206,7 +206,7 @@ def _signed_weights(columns: Columns, seed: int, index: int) -> FloatArray:
     return np.where(negative, -1.0, 1.0) * (MC_WEIGHT * size).astype(np.float32)
 
 
-def _scale_factors(kind: Kind, seed: int, index: int, n_events: int) -> Columns:
+def _scale_factors(kind: SampleShape, seed: int, index: int, n_events: int) -> Columns:
     """Corrections of pile-up and photon efficiency that average to 1; the others do not apply and are 1."""
     rng = np.random.default_rng([seed, WEIGHTS_STREAM, kind.stream, index, 1])
     factors = {name: np.ones(n_events) for name in SCALE_FACTORS}

@@ -27,7 +27,7 @@ def spearman(events: Events) -> Correlations:
     The uncertainty is the spread of the influence function, which counts what an event does to the ranks of all others
     too. (Croux, Dehon, Statistical Methods & Applications 19 (2010) 497.) Not valid for a few dozen events.
     """
-    ranked = [Ranked(column, events.weights) for column in events.features.T]
+    ranked = [Ranks(column, events.weights) for column in events.features.T]
     matrix, uncertainty = np.eye(len(ranked)), np.zeros((len(ranked), len(ranked)))
     for first, second in combinations(range(len(ranked)), 2):
         found = ranked[first].correlation(ranked[second])
@@ -38,10 +38,10 @@ def spearman(events: Events) -> Correlations:
 
 def rank_correlation(first: FloatArray, second: FloatArray, weights: FloatArray) -> Estimate:
     """The weighted rank correlation of two variables of the same events, (n_events,) each; see `spearman`."""
-    return Ranked(first, weights).correlation(Ranked(second, weights))
+    return Ranks(first, weights).correlation(Ranks(second, weights))
 
 
-class Ranked:
+class Ranks:
     """One variable as ranks.
 
     Args:
@@ -63,7 +63,7 @@ class Ranked:
         self.ranks = 0.5 - self._above(np.ones(len(values)))
         self.variance = float(np.sum(self._share * self.ranks**2))
 
-    def correlation(self, other: Ranked) -> Estimate:
+    def correlation(self, other: Ranks) -> Estimate:
         """The correlation with the ranks of another variable of the same events."""
         if min(self.variance, other.variance) < SMALLEST_VARIANCE:
             return Estimate(float("nan"), float("nan"))

@@ -74,7 +74,7 @@ class FittedStrength(NamedTuple):
     fit: Fit
 
 
-class Significance(NamedTuple):
+class ExcessSignificance(NamedTuple):
     """By how many standard deviations data disagree with the absence of a signal.
 
     Attributes:
@@ -248,7 +248,7 @@ def _root(test: AsymptoticCls, function: Callable[[float], float], guess: float)
         raise test.no_limit(f"CLs does not cross the level ({error})") from error
 
 
-def discovery(test: AsymptoticCls, data: Data) -> Significance:
+def discovery(test: AsymptoticCls, data: Data) -> ExcessSignificance:
     """The local significance of the signal, by the statistic q0 of Cowan et al., section 4.1.
 
     The expected one has the nuisance parameters that the data prefer at a strength of 1. Where a mass or another
@@ -259,7 +259,7 @@ def discovery(test: AsymptoticCls, data: Data) -> Significance:
     with_signal = likelihood.fit(data, poi=1.0, start=test.best.parameters)
     asimov = likelihood.expected(with_signal.parameters)
     expected = likelihood.fit(asimov, poi=0.0, start=test.background_only.parameters).deviance
-    return Significance(math.sqrt(max(observed, 0.0)), math.sqrt(max(expected, 0.0)))
+    return ExcessSignificance(math.sqrt(max(observed, 0.0)), math.sqrt(max(expected, 0.0)))
 
 
 def fitted_strength(likelihood: Likelihood, data: Data, *, sides: bool = True) -> FittedStrength:
@@ -281,16 +281,16 @@ def fitted_strength(likelihood: Likelihood, data: Data, *, sides: bool = True) -
 
 
 def _signed_fit(likelihood: Likelihood, data: Data) -> tuple[Likelihood, Fit]:
-    """The best fit with a parameter that may be negative; as negative as there is a minimum to be vouched for."""
+    """The best fit with a parameter that may be negative; as negative as a valid minimum allows."""
     bounded = likelihood.lowest(data, likelihood.fit(data))
     if bounded.parameters[likelihood.poi] > 0:
         return signed_copy(likelihood), bounded
     for share in SHARES:
-        signed, before = signed_copy(likelihood, share), likelihood.tally.unvouched
+        signed, before = signed_copy(likelihood, share), likelihood.tally.invalid
         fit = signed.fit(data, start=bounded.parameters)
-        if fit.vouched:
+        if fit.is_valid:
             return signed, signed.lowest(data, fit)
-        likelihood.tally.unvouched = before  # what was tried in vain does not count
+        likelihood.tally.invalid = before  # what was tried in vain does not count
     return likelihood, bounded
 
 
@@ -325,9 +325,9 @@ def _rise(likelihood: Likelihood, data: Data, fit: Fit, side: int, guess: float)
         value = centre + side * min(distance, room)
         if not math.isfinite(likelihood.deviance_at(value, fit.parameters, data)):
             return math.inf
-        there, before = likelihood.fit(data, poi=value, start=fit.parameters), likelihood.tally.unvouched
-        if not there.vouched:
-            likelihood.tally.unvouched = before - 1
+        there, before = likelihood.fit(data, poi=value, start=fit.parameters), likelihood.tally.invalid
+        if not there.is_valid:
+            likelihood.tally.invalid = before - 1
             raise NoCrossingError(f"no minimum at {value:.3g}")
         return there.deviance - fit.deviance - 1
 

@@ -54,13 +54,13 @@ class Fit(NamedTuple):
     Attributes:
         deviance: -2 ln (L / L_saturated) there.
         parameters: (n_parameters,), in the model's order.
-        vouched: whether it is known to be a minimum: Newton's method ended where the deviance rises along both senses
+        is_valid: whether it is known to be a minimum: Newton's method ended where the deviance rises along both senses
             of every principal direction, or Minuit calls its minimum valid.
     """
 
     deviance: float
     parameters: FloatArray
-    vouched: bool = True
+    is_valid: bool = True
 
 
 @dataclass
@@ -70,18 +70,18 @@ class FitTally:
     Attributes:
         fits: minima looked for.
         fallbacks: of these, how many were handed to Minuit.
-        unvouched: how many minima nobody vouches for.
+        invalid: how many minima are not valid.
         seconds: time spent in fits.
     """
 
     fits: int = 0
     fallbacks: int = 0
-    unvouched: int = 0
+    invalid: int = 0
     seconds: float = 0.0
 
     def to_json(self) -> dict[str, float]:
         """The numbers by name."""
-        return {"fits": self.fits, "fallbacks": self.fallbacks, "unvouched": self.unvouched}
+        return {"fits": self.fits, "fallbacks": self.fallbacks, "invalid": self.invalid}
 
 
 class Parabola(NamedTuple):
@@ -220,7 +220,7 @@ class Likelihood:
         found = self._minimum(data, parameters, free)
         self.tally.seconds += time.perf_counter() - begin
         self.tally.fits += 1
-        self.tally.unvouched += not found.vouched
+        self.tally.invalid += not found.is_valid
         if not (np.isfinite(found.deviance) and np.all(np.isfinite(found.parameters))):
             at = "" if poi is None else f" at {self.model.config.poi_name} = {poi:.4g}"
             raise InputError(self.name, f"the fit{at} has no finite minimum", "look for empty bins or huge variations")
@@ -236,7 +236,7 @@ class Likelihood:
         return min([found, *others], key=lambda fit: fit.deviance)
 
     def _minimum(self, data: Data, parameters: FloatArray, free: BoolArray) -> Fit:
-        """By Newton's method, and by Minuit where nothing vouches for what that found."""
+        """By Newton's method, and by Minuit where that finds no valid minimum."""
         found = None
         for _ in range(MAX_SADDLES):
             found, curvature = self._newton(data, parameters, free)
@@ -249,7 +249,7 @@ class Likelihood:
         self.tally.fallbacks += 1
         slow = self._minuit(data, parameters if found is None else found.parameters, free)
         if found is not None and found.deviance < slow.deviance:
-            return found._replace(vouched=slow.vouched and slow.deviance - found.deviance < 1e-6)
+            return found._replace(is_valid=slow.is_valid and slow.deviance - found.deviance < 1e-6)
         return slow
 
     def _lower_beside(self, found: Fit, curvature: FloatArray, data: Data, free: BoolArray) -> FloatArray | None:
@@ -262,7 +262,7 @@ class Likelihood:
         curvature = curvature[np.ix_(inside, inside)]
         scale = np.sqrt(np.maximum(np.diag(curvature), 1e-30))
         rates, directions = np.linalg.eigh(curvature / np.outer(scale, scale))
-        # A direction in which nothing depends on the parameters has no minimum to be vouched for.
+        # A direction in which nothing depends on the parameters has no valid minimum.
         steered = rates > 1e-9
         steps = (PROBE * np.sqrt(2 / rates[steered]))[:, None] * directions.T[steered] / scale
         if self.yields.turns:
@@ -386,7 +386,7 @@ class PyhfLikelihood(Likelihood):
             "fixed_params": (~free).tolist(),
         }
         try:
-            with _without_log("pyhf.optimize.mixins"):  # pages of a failed fit, which is told in the tally
+            with _without_log("pyhf.optimize.mixins"):  # pages of a failed fit, which the tally counts
                 fitted = pyhf.infer.mle.fit(counts, self.model, **options)
         except pyhf.exceptions.FailedMinimization:
             self.tally.fallbacks += 1

@@ -123,7 +123,7 @@ class AnalyticYields:
 
     def __init__(self, model: Any) -> None:
         self.n_parameters, self.n_bins = int(model.config.npars), int(model.config.nmaindata)
-        cells = _Cells(model)
+        cells = _Bins(model)
         order = np.argsort(cells.bins, kind="stable")
         self.bins: IntArray = np.array(cells.bins, np.int64)[order]
         self.first = np.searchsorted(self.bins, np.arange(self.n_bins))
@@ -185,7 +185,7 @@ class _Group(NamedTuple):
     function: Function
 
 
-class _Cells:
+class _Bins:
     """A model's cells, channel by channel and sample by sample, as lists.
 
     Attributes:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
 
-    from simmorph.limits.studies.scan import Point
+    from simmorph.limits.studies.scan import ScanPoint
 
 SIMULATED = "simulated"
 FEW = 5.0
@@ -37,7 +37,7 @@ TRAINING = {
 """What the uncertainty of the generated background comes from besides its draws, in words."""
 
 
-class Kind(NamedTuple):
+class ScanKind(NamedTuple):
     """What a scan's uncertainties are; the physics differs by it.
 
     Attributes:
@@ -57,7 +57,7 @@ class Kind(NamedTuple):
         return f"{size} {acts}\n{TRAINING.get(self.amplification, self.amplification)}"
 
 
-def draw_strength(points: Sequence[Point], parameter: str, kind: Kind) -> Figure:
+def draw_strength(points: Sequence[ScanPoint], parameter: str, kind: ScanKind) -> Figure:
     """Fitted strength and its uncertainty against luminosity: most generated events, and the simulated reference."""
     largest = max(_sizes(points))
     beta = _middle(points)
@@ -80,7 +80,7 @@ def draw_strength(points: Sequence[Point], parameter: str, kind: Kind) -> Figure
     return figure
 
 
-def draw_limits(points: Sequence[Point], parameter: str, kind: Kind) -> Figure:
+def draw_limits(points: Sequence[ScanPoint], parameter: str, kind: ScanKind) -> Figure:
     """Median expected upper limit against luminosity, for each size of the generated sample."""
     beta = _middle(points)
     figure, axes = _figure()
@@ -100,7 +100,7 @@ def draw_limits(points: Sequence[Point], parameter: str, kind: Kind) -> Figure:
     return figure
 
 
-def draw_difference(points: Sequence[Point], parameter: str, kind: Kind) -> Figure:
+def draw_difference(points: Sequence[ScanPoint], parameter: str, kind: ScanKind) -> Figure:
     """What the generated background costs beside the simulated one, against its size, at the middle luminosity."""
     levels = sorted({it.luminosity for it in points})
     luminosity = levels[len(levels) // 2]
@@ -142,17 +142,17 @@ def _figure() -> tuple[Figure, Axes]:
     return figure, figure.add_subplot()
 
 
-def _sizes(points: Sequence[Point]) -> list[int]:
+def _sizes(points: Sequence[ScanPoint]) -> list[int]:
     return sorted({it.generated for it in points if it.generated is not None})
 
 
-def _middle(points: Sequence[Point]) -> float:
+def _middle(points: Sequence[ScanPoint]) -> float:
     """The middle one of the sizes of the systematic."""
     betas = sorted({it.beta for it in points})
     return betas[len(betas) // 2]
 
 
-def _where(points: Sequence[Point], generated: int | None, beta: float) -> list[Point]:
+def _where(points: Sequence[ScanPoint], generated: int | None, beta: float) -> list[ScanPoint]:
     return [it for it in points if (it.generated, it.beta) == (generated, beta)]
 
 

@@ -52,7 +52,7 @@ class Toys:
     progress: Progress = silent
 
 
-class Outcome(NamedTuple):
+class ToyOutcome(NamedTuple):
     """What the fit of one pseudo-experiment found.
 
     Attributes:
@@ -130,8 +130,8 @@ def coverage(experiments: Sequence[Callable[[np.random.Generator], PseudoExperim
 def outcomes(
     experiments: Sequence[Callable[[np.random.Generator], PseudoExperiment]],
     toys: Toys,
-    known: Mapping[int, Outcome | None] | None = None,
-) -> Iterator[tuple[int, Outcome | None]]:
+    known: Mapping[int, ToyOutcome | None] | None = None,
+) -> Iterator[tuple[int, ToyOutcome | None]]:
     """The number of each pseudo-experiment and what its fit found; None if it found no minimum.
 
     Args:
@@ -153,7 +153,7 @@ def outcomes(
             toys.progress(f"{number + 1} of {n_toys} pseudo-experiments")
 
 
-def summary(found: Mapping[int, Outcome | None], toys: Toys, n_kinds: int = 1) -> Coverage:
+def summary(found: Mapping[int, ToyOutcome | None], toys: Toys, n_kinds: int = 1) -> Coverage:
     """What pseudo-experiments say about intervals.
 
     Args:
@@ -180,13 +180,13 @@ def summary(found: Mapping[int, Outcome | None], toys: Toys, n_kinds: int = 1) -
     )  # fmt: skip
 
 
-def _outcome(toy: PseudoExperiment, strength: float, level: float) -> Outcome:
+def _outcome(toy: PseudoExperiment, strength: float, level: float) -> ToyOutcome:
     likelihood = toy.measurement.likelihood
     found = fitted_strength(likelihood, toy.data, sides=False)
     covered = strength <= 0 or AsymptoticCls(likelihood, toy.data).cls(strength) >= 1 - level
     if not (math.isfinite(found.value) and found.uncertainty > 0):
         raise ArithmeticError("no uncertainty")
-    return Outcome(float(found.value), float(found.uncertainty), bool(covered))
+    return ToyOutcome(float(found.value), float(found.uncertainty), bool(covered))
 
 
 def from_model(measurement: Measurement, strength: float) -> Callable[[np.random.Generator], PseudoExperiment]:

@@ -33,14 +33,14 @@ SYSTEMATIC = "beta"
 
 
 class GridPoint(NamedTuple):
-    """Where in a scan a limit is; see Point."""
+    """Where in a scan a limit is; see ScanPoint."""
 
     luminosity: float
     generated: int | None
     beta: float
 
 
-class Point(NamedTuple):
+class ScanPoint(NamedTuple):
     """One limit of a scan.
 
     Attributes:
@@ -75,9 +75,9 @@ def scan_points(  # noqa: PLR0913 - what is scanned, and over what
     simulated: Histogram,
     parameter: str = "mu",
     level: float = 0.95,
-    known: Mapping[GridPoint, Point] | None = None,
+    known: Mapping[GridPoint, ScanPoint] | None = None,
     progress: Progress = silent,
-) -> Iterator[Point]:
+) -> Iterator[ScanPoint]:
     """A limit for each luminosity, size of the generated sample, and size of the systematic.
 
     Args:
@@ -133,7 +133,7 @@ class _Bench:
         data = replace(true, values=true.values + settings.injected * at_1.values, name="Asimov data")
         return cls(n_background, at_1, data, settings.beta_type, parameter, level)
 
-    def point(self, at: GridPoint, sample: Sample) -> Point:
+    def point(self, at: GridPoint, sample: Sample) -> ScanPoint:
         """The limit with this background, scaled to what is expected."""
         background = sample.scaled(self.n_background / sample.histogram.values.sum())
         nominal = Nominal(background.histogram, "", lambda _: background.histogram.values)
@@ -143,7 +143,7 @@ class _Bench:
         ready = measurement_of(workspace_of(templates, self.parameter), "scan")
         limits = upper_limits(AsymptoticCls(ready.likelihood, ready.data), self.level)
         found = fitted_strength(ready.likelihood, ready.data, sides=False)
-        return Point(*at, found.value, found.uncertainty, limits.observed, limits.expected[2])
+        return ScanPoint(*at, found.value, found.uncertainty, limits.observed, limits.expected[2])
 
 
 def _background(sample: Sample) -> Sample:

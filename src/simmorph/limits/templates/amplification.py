@@ -27,7 +27,7 @@ FEW_REPLICAS = 10
 
 
 def with_training_statistics(histogram: Histogram, n_generated: float, n_training: float) -> Histogram:
-    """The histogram with variances as if no generated event told more than the training events in its bin.
+    """The histogram with variances as if no generated event were worth more than the training events in its bin.
 
     This is right for a density that repeats its training events, and too large for one that smooths between them.
 
@@ -42,10 +42,10 @@ def with_training_statistics(histogram: Histogram, n_generated: float, n_trainin
 def eigen_variations(
     nominal: Histogram, replicas: Sequence[Histogram], *, shape_only: bool = False, same_events: bool = False
 ) -> list[FloatArray]:
-    """Shifts of all bins, (n_bins,) each, that one standard deviation of a parameter of its own stands for.
+    """Shifts of all bins, (n_bins,) each, by which a parameter of its own moves them at one standard deviation.
 
     They are the principal components of the spread between replicas of the method, each trained on a bootstrap sample
-    of the training events, with every bin in units of the root of its yield, which is what data can tell: else a tail
+    of the training events, with every bin in units of the root of its yield, which is what data can see: else a tail
     where the signal is would be lost beside well-filled bins. Few replicas span few directions, and a template may be
     wrong in any; so the correlations between bins are shrunk as far as the replicas leave them uncertain, and the
     spread of each bin is kept. Where each replica draws events of its own, the fluctuation of these draws is taken off
@@ -78,7 +78,7 @@ def shrunk_covariance(values: FloatArray) -> FloatArray:
     """(n_bins, n_bins), the covariance of the columns, with correlations shrunk by what is best for so few rows.
 
     The variances are those of the sample. All correlations are multiplied by one factor, which minimises the expected
-    squared error of the matrix: 1 for many rows, 0 for so few that they tell nothing of correlations. A constant
+    squared error of the matrix: 1 for many rows, 0 for so few that they say nothing of correlations. A constant
     column has none.
 
     Args:

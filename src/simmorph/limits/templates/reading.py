@@ -20,7 +20,7 @@ from simmorph.limits.modifiers.normsys import NormSys
 from simmorph.limits.modifiers.registry import kind_of
 from simmorph.limits.modifiers.staterror import StatError
 from simmorph.limits.templates.amplification import FEW_REPLICAS, with_training_statistics
-from simmorph.limits.templates.sample import Sample, Spread, Templates
+from simmorph.limits.templates.sample import ReplicaSpread, Sample, Templates
 from simmorph.limits.templates.sideband import SidebandFit, fit_sidebands
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ class Reader:
         replicas = self._others(settings, settings.replicas)
         if settings.amplified(self.settings.amplification) == "replicas":
             shape_only = settings.normalise != "weights" or first is not None
-            sample = self._with_spread(sample, replicas, Spread(shape_only, settings.morphed))
+            sample = self._with_spread(sample, replicas, ReplicaSpread(shape_only, settings.morphed))
         total = sample.histogram.values.sum()
         retrained = [it.scaled(total / it.values.sum()) for it in self._others(settings, settings.retrained)]
         truth = self._truth(settings, sample.histogram)
@@ -204,9 +204,9 @@ class Reader:
         others = [settings.model_copy(update={"input": [path]}) for path in paths]
         return [self._floored(other, self.histogram(other, self.defaults).usable()) for other in others]
 
-    def _with_spread(self, sample: Sample, replicas: Sequence[Histogram], spread: Spread) -> Sample:
+    def _with_spread(self, sample: Sample, replicas: Sequence[Histogram], spread: ReplicaSpread) -> Sample:
         training = tuple(spread.variations(sample.histogram, replicas))
-        words = f"; fewer than {FEW_REPLICAS} tell little of their spread" if len(replicas) < FEW_REPLICAS else ""
+        words = f"; fewer than {FEW_REPLICAS} say little of their spread" if len(replicas) < FEW_REPLICAS else ""
         self.progress(f"{sample.histogram.name}: {len(training)} variations from {len(replicas)} replicas{words}")
         return replace(sample, training=training, spread=spread)
 

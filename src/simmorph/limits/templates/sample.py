@@ -38,7 +38,7 @@ class Sample:
     modifiers: tuple[Modifier, ...] = ()
     training: tuple[Modifier, ...] = ()
     replicas: tuple[Histogram, ...] = ()
-    spread: Spread | None = None
+    spread: ReplicaSpread | None = None
     retrained: tuple[Histogram, ...] = ()
     truth: FloatArray | None = None
 
@@ -95,7 +95,7 @@ class Sample:
         return replace(self, training=training).moved_to(self.replicas[number])
 
 
-class Spread(NamedTuple):
+class ReplicaSpread(NamedTuple):
     """How the spread of replicas becomes an uncertainty; see `eigen_variations`.
 
     Attributes:

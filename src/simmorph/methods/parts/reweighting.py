@@ -1,4 +1,4 @@
-"""What all reweightings share: the ratio of densities at a context, folds, calibration, capping and what to tell."""
+"""What all reweightings share: the ratio of densities at a context, folds, calibration, capping and notes."""
 
 from __future__ import annotations
 
@@ -183,14 +183,14 @@ class Reweighting(Method):
         if math.isfinite(error):
             numbers["closure_auc_uncertainty"] = error
         if closure > POOR_CLOSURE:
-            told = f"{closure:.3f} ± {error:.3f}" if math.isfinite(error) else f"{closure:.3f}"
-            warnings = [*warnings, f"no closure: a classifier tells reweighted source from target, AUC {told}"]
+            shown = f"{closure:.3f} ± {error:.3f}" if math.isfinite(error) else f"{closure:.3f}"
+            warnings = [*warnings, f"no closure: a classifier tells reweighted source from target, AUC {shown}"]
         if was_capped.any():
             share, lost = (f"{100 * numbers[name]:.2g} %" for name in ("capped_fraction", "capped_away"))
-            told = (
+            sentence = (
                 f"{share} of the weights were capped at max_factor {self.max_factor:g}, which took {lost} of their sum"
             )
-            warnings = [*warnings, told]
+            warnings = [*warnings, sentence]
         return Notes(numbers, warnings)
 
     def _capped(self, events: Events) -> tuple[FloatArray, FloatArray]:

@@ -1,4 +1,4 @@
-"""What all methods are trained and judged on: source and target, read once, and dealt anew for every repeat."""
+"""What all methods are trained and judged on: source and target, read once, and split anew for every repeat."""
 
 from __future__ import annotations
 

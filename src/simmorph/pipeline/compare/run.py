@@ -12,7 +12,7 @@ from simmorph.evaluation.scores import Ranked, Score, ranked
 from simmorph.pipeline.compare.inputs import main_region, read_inputs
 from simmorph.pipeline.compare.shards import Shards, refuse_other_content
 from simmorph.pipeline.compare.tasks import rows_of
-from simmorph.pipeline.compare.workers import Outcome, results
+from simmorph.pipeline.compare.workers import TaskOutcome, results
 from simmorph.pipeline.compare.write import ranked_by, report_of, write_comparison
 from simmorph.pipeline.run import input_steps, run_steps
 from simmorph.progress import silent
@@ -96,10 +96,10 @@ def compare(
     return CompareResult(folder, recipe, rows, report, tuple(it.bug for it in outcomes.values() if it.bug))
 
 
-def _outcomes(shards: Shards, tasks: Sequence[Task], progress: Progress) -> dict[tuple[str, int], Outcome]:
+def _outcomes(shards: Shards, tasks: Sequence[Task], progress: Progress) -> dict[tuple[str, int], TaskOutcome]:
     """What became of every task: read if it is there, else done and kept."""
     inputs, recipe = shards.inputs, shards.inputs.recipe
-    known = {task.row: Outcome(task, found) for task in tasks if (found := shards.read(task)) is not None}
+    known = {task.row: TaskOutcome(task, found) for task in tasks if (found := shards.read(task)) is not None}
     if known:
         progress(f"{len(known)} of {len(tasks)} scores are up to date")
     missing = [task for task in tasks if task.row not in known]

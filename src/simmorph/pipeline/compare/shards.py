@@ -15,7 +15,7 @@ from simmorph.card import identity_of
 from simmorph.config.compare import SPLIT_KEYS
 from simmorph.data.outputs import refuse_existing, whole_file
 from simmorph.evaluation.metrics import DISTANCES, METRICS
-from simmorph.evaluation.scores import Moved, Pairs, RegionScore, Score
+from simmorph.evaluation.scores import ChosenPairs, Moved, RegionScore, Score
 from simmorph.pipeline.compare.tasks import Task, origin_of
 
 if TYPE_CHECKING:
@@ -75,9 +75,10 @@ class Shards:
     def _measuring(self, task: Task) -> dict[str, Any]:
         """Everything that a score depends on."""
         recipe = self.inputs.recipe
+        fields = [name for record in (RegionScore, ChosenPairs, Moved) for name in record.model_fields]
         return {
             "simmorph": __version__,
-            "measured": [*METRICS, *DISTANCES, *RegionScore.model_fields, *Pairs.model_fields, *Moved.model_fields],
+            "measured": [*METRICS, *DISTANCES, *fields],
             "events": self._judged_by,
             "region": recipe.region,
             "model": task.model and task.model.name,

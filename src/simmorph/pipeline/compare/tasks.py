@@ -50,7 +50,7 @@ class Task(NamedTuple):
 
     @property
     def row(self) -> tuple[str, int]:
-        """What tells it from every other task."""
+        """What distinguishes it from every other task."""
         return self.title, self.repeat
 
 

@@ -29,7 +29,7 @@ THREADS = "OMP_NUM_THREADS"
 SECONDS_TO_STOP = 5
 
 
-class Outcome(NamedTuple):
+class TaskOutcome(NamedTuple):
     """What became of a task.
 
     Attributes:
@@ -43,7 +43,7 @@ class Outcome(NamedTuple):
     bug: str = ""
 
 
-def results(inputs: CompareInputs, tasks: Sequence[Task], jobs: int) -> Generator[Outcome]:
+def results(inputs: CompareInputs, tasks: Sequence[Task], jobs: int) -> Generator[TaskOutcome]:
     """Every task with its score, as they come.
 
     Args:
@@ -56,19 +56,19 @@ def results(inputs: CompareInputs, tasks: Sequence[Task], jobs: int) -> Generato
     return _one_by_one(inputs, tasks)
 
 
-def _one_by_one(inputs: CompareInputs, tasks: Sequence[Task]) -> Generator[Outcome]:
+def _one_by_one(inputs: CompareInputs, tasks: Sequence[Task]) -> Generator[TaskOutcome]:
     for task in tasks:
         with _threads():
             outcome = _done(inputs, task)
         yield outcome
 
 
-def _done(inputs: CompareInputs, task: Task) -> Outcome:
+def _done(inputs: CompareInputs, task: Task) -> TaskOutcome:
     """Do a task; a bug in one method must not take the other methods' hours with it."""
     try:
-        return Outcome(task, score(inputs, task))
+        return TaskOutcome(task, score(inputs, task))
     except Exception as error:
-        return Outcome(task, failed(task, f"{type(error).__name__}: {error}"), traceback.format_exc())
+        return TaskOutcome(task, failed(task, f"{type(error).__name__}: {error}"), traceback.format_exc())
 
 
 @contextlib.contextmanager
@@ -96,7 +96,7 @@ class _Worker:
         self.task = task
         self.connection.send(task)
 
-    def take(self) -> Outcome:
+    def take(self) -> TaskOutcome:
         """What became of its task; if the process is gone, so is the task."""
         task, self.task = self.task, None
         if task is None:
@@ -109,8 +109,8 @@ class _Worker:
             why = f"its process died with exit code {code}" + (
                 ", as if out of memory" if code == -signal.SIGKILL else ""
             )
-            return Outcome(task, failed(task, why))
-        return Outcome(task, Score.model_validate_json(found), bug)
+            return TaskOutcome(task, failed(task, why))
+        return TaskOutcome(task, Score.model_validate_json(found), bug)
 
     def stop(self) -> None:
         self.connection.close()
@@ -121,7 +121,7 @@ class _Worker:
             self.process.join()
 
 
-def _side_by_side(recipe: CompareRecipe, tasks: Sequence[Task], jobs: int) -> Generator[Outcome]:
+def _side_by_side(recipe: CompareRecipe, tasks: Sequence[Task], jobs: int) -> Generator[TaskOutcome]:
     """Every task in one of several processes; a process that died is replaced."""
     waiting, workers = deque(tasks), list[_Worker]()
     try:

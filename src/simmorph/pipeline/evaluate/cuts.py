@@ -91,7 +91,7 @@ def automatic_acceptance(features: Sequence[str], columns: Mapping[str, FloatArr
 def _printed(edge: float, outwards: int) -> str:
     """A number of few digits that is not on the wrong side of an edge: above it if `outwards` is 1, below if it is -1.
 
-    Edges are next to a round number by the precision of a float32, which nobody wants to read.
+    Edges are next to a round number by the precision of a float32, which would be hard to read.
     """
     for digits in range(3, 12):
         text = f"{edge:.{digits}g}"

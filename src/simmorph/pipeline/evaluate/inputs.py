@@ -130,7 +130,7 @@ class Inputs:
         return self._usable_rows() & self.source.passes(self._cut(cut))
 
     def _cut(self, text: str) -> Expression | None:
-        """The cut of a region; where it stands in the recipe is told by what is cut on."""
+        """The cut of a region; where it stands in the recipe follows from what is cut on."""
         where = "region" if text.strip() == (self.trained_on or "").strip() else "evaluate.regions"
         return parse(text, where) if text else None
 

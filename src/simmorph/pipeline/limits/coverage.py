@@ -13,7 +13,7 @@ from simmorph.config.studies import CoverageSettings
 from simmorph.data.outputs import refuse_existing, whole_folder, write_json, write_provenance
 from simmorph.limits.model.building import workspace_of
 from simmorph.limits.model.workspace import STDIN, measurement_of, read_workspace
-from simmorph.limits.studies.coverage import Coverage, Outcome, Toys, from_model, from_truth, outcomes, summary
+from simmorph.limits.studies.coverage import Coverage, ToyOutcome, Toys, from_model, from_truth, outcomes, summary
 from simmorph.limits.templates.reading import Defaults, read_templates
 from simmorph.pipeline.limits.run import inputs_of
 from simmorph.pipeline.partial import FinishedParts, hashes_of, until_stopped
@@ -54,7 +54,7 @@ class CoverageResult:
     coverage: Coverage
     truth: str
     amplification: dict[str, str]
-    outcomes: dict[int, Outcome | None]
+    outcomes: dict[int, ToyOutcome | None]
     stopped: BaseException | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -187,16 +187,16 @@ def _covered(study: _Study, output: Path | None, *, force: bool) -> CoverageResu
     return result
 
 
-def _outcome(part: tuple[int, Sequence[Any] | None]) -> tuple[int, Outcome | None]:
+def _outcome(part: tuple[int, Sequence[Any] | None]) -> tuple[int, ToyOutcome | None]:
     number, found = part
-    return number, None if found is None else Outcome(*found)
+    return number, None if found is None else ToyOutcome(*found)
 
 
 def _write(result: CoverageResult, output: Path, inputs: Mapping[str, str], *, force: bool) -> None:
     with whole_folder(output, force=force, marker=NUMBERS) as folder:
         with (folder / "toys.csv").open("w", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(["number", *Outcome._fields])
+            writer.writerow(["number", *ToyOutcome._fields])
             writer.writerows([number, *(outcome or [""] * 3)] for number, outcome in sorted(result.outcomes.items()))
         write_json(folder / NUMBERS, result.to_json())
         made_from = {"truth": result.truth, "amplification": result.amplification, "inputs": dict(inputs)}

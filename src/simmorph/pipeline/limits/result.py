@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simmorph.limits.fits.impacts import shown_of
-from simmorph.limits.fits.inference import Significance
+from simmorph.limits.fits.inference import ExcessSignificance
 from simmorph.limits.model.likelihood import FitTally
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from simmorph.limits.fits.impacts import Impact
     from simmorph.limits.fits.inference import FittedStrength, Limits
 
-NO_SIGNIFICANCE = Significance(0.0, 0.0)
+NO_SIGNIFICANCE = ExcessSignificance(0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Fitting:
 
     Attributes:
         engine: one of ENGINES.
-        tally: how many, how many were handed over or stayed unvouched, and how long they took.
+        tally: how many, how many were handed over or found no valid minimum, and how long they took.
         derivatives: of the expected yields: in closed form, or by differences where our model is not pyhf's.
     """
 
@@ -98,7 +98,7 @@ class LimitsResult:
     is_asimov: bool = False
     sidebands: Mapping[str, SidebandQuality] = field(default_factory=dict)
     fitting: Fitting = field(default_factory=Fitting)
-    significance: Significance = NO_SIGNIFICANCE
+    significance: ExcessSignificance = NO_SIGNIFICANCE
     impacts: tuple[Impact, ...] = ()
     closure: ClosureTest | None = None
     uncertainties: dict[str, str] = field(default_factory=dict)
@@ -148,9 +148,9 @@ class LimitsResult:
             (f"CLs at {name} = 1", f"{self.cls_at_1:.4g}"),
             (f"significance (expected at {name} = 1)", self.significance.to_text()),
         ]
-        if self.fitting.tally.unvouched:
+        if self.fitting.tally.invalid:
             tally = self.fitting.tally
-            rows.append(("fits that nothing vouches for", f"{tally.unvouched} of {tally.fits}: try --engine pyhf"))
+            rows.append(("fits without a valid minimum", f"{tally.invalid} of {tally.fits}: try --engine pyhf"))
         for channel, quality in self.sidebands.items():
             where = f" of {channel}" if channel else ""
             rows.append((f"sidebands{where}, chi2 / degrees", f"{quality.chi2:.1f} / {quality.n_degrees}"))

@@ -70,7 +70,7 @@ class _Inference(NamedTuple):
     test: inference.AsymptoticCls
     limits: inference.Limits
     strength: inference.FittedStrength
-    significance: inference.Significance
+    significance: inference.ExcessSignificance
     warnings: tuple[str, ...]
 
     @property

@@ -12,8 +12,8 @@ from simmorph.config.studies import ScanSettings
 from simmorph.data.outputs import refuse_existing, whole_folder, write_json, write_provenance
 from simmorph.errors import ConfigError
 from simmorph.evaluation.plots.style import images, style
-from simmorph.limits.report.scan_plots import Kind, draw_difference, draw_limits, draw_strength
-from simmorph.limits.studies.scan import SYSTEMATIC, GridPoint, Point, scan_points
+from simmorph.limits.report.scan_plots import ScanKind, draw_difference, draw_limits, draw_strength
+from simmorph.limits.studies.scan import SYSTEMATIC, GridPoint, ScanPoint, scan_points
 from simmorph.limits.templates.reading import Defaults, Reader
 from simmorph.pipeline.limits.run import inputs_of
 from simmorph.pipeline.partial import FinishedParts, hashes_of, until_stopped
@@ -44,7 +44,7 @@ class ScanResult:
         stopped: what stopped it before its end: Ctrl-C or SIGTERM.
     """
 
-    points: list[Point]
+    points: list[ScanPoint]
     beta_type: str
     amplification: str
     parameter: str
@@ -80,7 +80,7 @@ class ScanResult:
         lines += ["stopped before the end: points are missing"] if self.stopped else []
         return "\n".join(lines)
 
-    def difference(self, point: Point) -> float:
+    def difference(self, point: ScanPoint) -> float:
         """Expected limit less that of the simulated reference."""
         same = (it for it in self.points if it.generated is None)
         reference = next(it for it in same if (it.luminosity, it.beta) == (point.luminosity, point.beta))
@@ -132,8 +132,8 @@ def _without_scanned(settings: LimitsSettings) -> LimitsSettings:
 
 
 def _points(
-    reader: Reader, grid: ScanSettings, background: BackgroundSettings, known: Mapping[GridPoint, Point]
-) -> Iterator[Point]:
+    reader: Reader, grid: ScanSettings, background: BackgroundSettings, known: Mapping[GridPoint, ScanPoint]
+) -> Iterator[ScanPoint]:
     """Every point of the scan."""
     settings = reader.settings
     closure = background.model_copy(update={"input": background.closure, "name": "simulated"})
@@ -149,11 +149,11 @@ def _points(
     )
 
 
-def _point(part: Sequence[Any]) -> Point:
-    return Point(*part)
+def _point(part: Sequence[Any]) -> ScanPoint:
+    return ScanPoint(*part)
 
 
-def _with_reference(points: Sequence[Point]) -> list[Point]:
+def _with_reference(points: Sequence[ScanPoint]) -> list[ScanPoint]:
     """The points in order, without those whose simulated reference is still missing."""
     has_one = {(it.luminosity, it.beta) for it in points if it.generated is None}
     kept = [it for it in points if (it.luminosity, it.beta) in has_one]
@@ -169,7 +169,7 @@ def _background(settings: LimitsSettings) -> BackgroundSettings:
 
 
 def _write(result: ScanResult, output: Path, inputs: Mapping[str, str], *, force: bool) -> None:
-    kind = Kind(result.beta_type, result.amplification, result.injected)
+    kind = ScanKind(result.beta_type, result.amplification, result.injected)
     with whole_folder(output, force=force, marker=TABLE) as folder:
         figures = {"strength": draw_strength, "limit": draw_limits, "difference": draw_difference}
         with style():
@@ -178,7 +178,7 @@ def _write(result: ScanResult, output: Path, inputs: Mapping[str, str], *, force
                     (folder / f"scan-{name}.{suffix}").write_bytes(content)
         with (folder / "scan.csv").open("w", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
-            writer.writerow([*Point._fields, "difference", *KIND])
+            writer.writerow([*ScanPoint._fields, "difference", *KIND])
             kinds = result.beta_type, result.amplification
             writer.writerows([[*point, result.difference(point), *kinds] for point in result.points])
         write_json(folder / TABLE, result.to_json())
