@@ -55,6 +55,8 @@ python_use_unqualified_type_names = True
 SHARED = {"index": "README.md", "contributing": "CONTRIBUTING.md", "changelog": "CHANGELOG.md"}
 """The pages of the site that are files of the project: written once, shown in both."""
 
+WIDTH = 88
+"""Of text in a block of the theme, which is as wide as that."""
 LINK = re.compile(r"(?P<image>!\[[^\]]*)?\]\((?P<name>(?!\w+:|#)[^)\s]+)\)")
 
 
@@ -73,10 +75,10 @@ def linked(text: str) -> str:
 
 def commands() -> str:
     """The help of every command, in the order of an analysis."""
-    context = click.Context(group, info_name="simmorph", terminal_width=100)
+    context = click.Context(group, info_name="simmorph")
     texts = ((name, group.get_command(context, name)) for name in COMMANDS)
     return "\n".join(
-        f"## {name}\n\n```text\n{command.get_help(click.Context(command, context, name, terminal_width=100))}\n```\n"
+        f"## {name}\n\n```text\n{command.get_help(click.Context(command, context, name, terminal_width=WIDTH))}\n```\n"
         for name, command in texts
         if command is not None
     )
