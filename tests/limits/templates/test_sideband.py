@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import optimize, stats
 
 from simmorph.data.histograms import Histogram
 from simmorph.errors import InputError
@@ -58,3 +59,33 @@ def test_too_few_sidebands_are_refused() -> None:
     counts = true_yields()
     with pytest.raises(InputError, match="too few filled sideband bins"):
         fit_sidebands(Histogram(EDGES, counts, counts), (109.0, 160.0), order=3)
+
+
+def test_the_curve_is_that_of_a_maximum_of_the_likelihood_of_scipy() -> None:
+    rng, edges = np.random.default_rng(8), np.linspace(0.0, 8.0, 9)
+    counts = rng.poisson(600 * np.exp(-edges[:-1] / 3)).astype(float)
+    fit = fit_sidebands(Histogram(edges, counts, counts), (3.0, 5.0), order=1)
+    sidebands = np.array([True, True, True, False, False, True, True, True])
+    np.testing.assert_array_equal(fit.sidebands, sidebands)
+
+    def curve(parameters: np.ndarray[tuple[int], np.dtype[np.float64]]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+        height, rate = parameters
+        return np.asarray(np.exp(height) * np.diff(np.exp(rate * edges)) / rate)
+
+    def cost(parameters: np.ndarray[tuple[int], np.dtype[np.float64]]) -> float:
+        return -float(np.sum(stats.poisson.logpmf(counts, curve(parameters))[sidebands]))
+
+    best = optimize.minimize(cost, [6.0, -0.3], method="Nelder-Mead", options={"xatol": 1e-7, "fatol": 1e-9}).x
+    np.testing.assert_allclose(fit.expected.values, curve(best), rtol=1e-4)
+
+
+@pytest.mark.parametrize("order", [1, 2, 4])
+def test_independent_variations_are_as_many_as_parameters_and_add_to_the_variance(order: int) -> None:
+    counts = true_yields()
+    fit = fit_sidebands(Histogram(EDGES, counts, counts), WINDOW, order)
+    assert fit.variations.shape == (order + 1, 30)
+    np.testing.assert_allclose(np.sum(fit.variations**2, axis=0), fit.expected.variances)
+    assert fit.n_degrees == 24 - (order + 1)
+    # A constant is among the curves' directions, so the fit is as sure of the total as the sidebands' statistics.
+    inside = fit.variations[:, fit.sidebands].sum(axis=1)
+    assert np.sum(inside**2) == pytest.approx(counts[fit.sidebands].sum(), rel=1e-3)
