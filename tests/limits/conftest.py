@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from hypothesis import strategies as st
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from hypothesis.strategies import DrawFn
 
     Workspace = dict[str, Any]
 
@@ -63,3 +66,44 @@ def falling_toy() -> Callable[..., Workspace]:
         return workspace(signal.tolist(), background.tolist(), (background + signal).tolist(), *modifiers)
 
     return make
+
+
+def yields(n_bins: int, low: float, high: float) -> st.SearchStrategy[list[float]]:
+    """Expected events in each bin."""
+    return st.lists(st.floats(low, high), min_size=n_bins, max_size=n_bins)
+
+
+@st.composite
+def modifiers(draw: DrawFn, values: list[float], channel: str) -> list[dict[str, Any]]:
+    """Some modifiers of a background: those of a bin belong to the channel, the others are shared by all channels."""
+    n_bins, array = len(values), np.array(values)
+    sizes = st.lists(st.floats(0.02, 0.2), min_size=n_bins, max_size=n_bins)
+    tilt = array * np.linspace(-1, 1, n_bins) * draw(st.floats(0.02, 0.2))
+    up, down = draw(st.floats(1.02, 1.2)), draw(st.floats(0.85, 0.98))
+    known = [
+        {"name": "scale", "type": "normsys", "data": {"hi": up, "lo": down}},
+        {
+            "name": "tilt",
+            "type": "histosys",
+            "data": {"hi_data": (array + tilt).tolist(), "lo_data": (array - 0.8 * tilt).tolist()},
+        },
+        {"name": f"bins_{channel}", "type": "shapesys", "data": (array * draw(sizes)).tolist()},
+        {"name": f"statistics_{channel}", "type": "staterror", "data": (array * draw(sizes)).tolist()},
+    ]
+    chosen = draw(st.lists(st.booleans(), min_size=len(known), max_size=len(known)))
+    return [modifier for modifier, is_chosen in zip(known, chosen, strict=True) if is_chosen]
+
+
+@st.composite
+def workspaces(draw: DrawFn, max_channels: int = 2, max_bins: int = 3) -> Workspace:
+    """Valid workspaces with one minimum: yields well above 0, and data within a third of what is expected."""
+    channels, observations = [], []
+    for name in ("near", "far")[: draw(st.integers(1, max_channels))]:
+        n_bins = draw(st.integers(1, max_bins))
+        signal, background = draw(yields(n_bins, 2, 20)), draw(yields(n_bins, 20, 200))
+        one = workspace(signal, background, background, *draw(modifiers(background, name)))
+        observed = np.round(background * np.array(draw(yields(n_bins, 0.8, 1.3))))
+        channels.append({**one["channels"][0], "name": name})
+        observations.append({"name": name, "data": observed.tolist()})
+    measurements = workspace([1.0], [1.0], [1.0])["measurements"]
+    return {"version": "1.0.0", "channels": channels, "observations": observations, "measurements": measurements}
