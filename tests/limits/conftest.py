@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyhf
 import pytest
 from hypothesis import strategies as st
 
@@ -35,6 +37,15 @@ def workspace(
         "observations": [{"name": "channel", "data": list(observed)}],
         "measurements": [{"name": "limit", "config": {"poi": "mu", "parameters": []}}],
     }
+
+
+def model_of_pyhf(spec: Workspace) -> tuple[Any, list[float]]:
+    """The model that pyhf builds from a workspace, and its data with the auxiliary ones."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # pyhf 0.7 calls jsonschema by an old name
+        its = pyhf.Workspace(spec)
+        model = its.model()
+    return model, its.data(model)
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ from simmorph.limits.fits.inference import (
     warnings_of,
 )
 from simmorph.limits.model.workspace import measurement_of
-from tests.limits.conftest import workspace, workspaces
+from tests.limits.conftest import model_of_pyhf, workspace, workspaces
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -147,12 +147,11 @@ def of_pyhf(spec: Workspace, call: Callable[[Any, Any], Any]) -> Any:
     """What pyhf says of model and data, with scipy's minimiser, which takes no seconds for a model of a few bins."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        its = pyhf.Workspace(spec)
-        model = its.model()
+        model, data = model_of_pyhf(spec)
         before = pyhf.get_backend()
         pyhf.set_backend("numpy", pyhf.optimize.scipy_optimizer(tolerance=1e-10))
         try:
-            return call(its.data(model), model)
+            return call(data, model)
         finally:
             pyhf.set_backend(*before)
 
