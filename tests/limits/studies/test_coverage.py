@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from simmorph.data.histograms import Histogram
+from simmorph.errors import SimmorphError
 from simmorph.limits.model.building import workspace_of
 from simmorph.limits.model.workspace import Measurement, measurement_of
 from simmorph.limits.modifiers.histosys import HistoSys
 from simmorph.limits.modifiers.normsys import NormSys
-from simmorph.limits.studies.coverage import ToyOutcome, Toys, coverage, from_model, from_truth, summary
+from simmorph.limits.studies.coverage import ToyOutcome, Toys, coverage, from_model, from_truth, outcomes, summary
 from simmorph.limits.templates.amplification import eigen_variations, with_training_statistics
 from simmorph.limits.templates.sample import Sample, Templates
+from tests.limits.conftest import workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -132,3 +136,129 @@ def test_replicas_that_differ_by_their_draws_alone_vary_nothing_of_note() -> Non
     drawn = [rng.poisson(TRUE).astype(np.float64) for _ in range(200)]
     shifts = np.array(eigen_variations(nominal, [Histogram(EDGES, values, values) for values in drawn]))
     assert (shifts**2).sum() < 0.5 * TRUE.sum()
+
+
+def toy_outcomes(n_toys: int, width: float, offset: float = 0.0, strength: float = 1.0) -> dict[int, ToyOutcome | None]:
+    """Normal strengths of this true width about this offset, each quoted with an uncertainty of 1; a limit at 1.645."""
+    fitted = strength + offset + width * np.random.default_rng(2).normal(size=n_toys)
+    return {i: ToyOutcome(float(it), 1.0, bool(it + 1.645 > strength)) for i, it in enumerate(fitted)}
+
+
+@pytest.mark.parametrize(("width", "offset"), [(1.0, 0.0), (2.0, 0.0), (1.0, 0.5), (0.5, -0.2)])
+def test_normal_pulls_have_the_shares_of_the_normal_distribution(width: float, offset: float) -> None:
+    found = summary(toy_outcomes(20_000, width, offset), Toys(20_000))
+    inside = stats.norm.cdf((1 - offset) / width) - stats.norm.cdf((-1 - offset) / width)
+    expected = {
+        "bias": offset,
+        "pull_mean": offset,
+        "pull_width": np.hypot(width, offset),
+        "pull_spread": width,
+        "interval": inside,
+        "limit": stats.norm.cdf((1.645 + offset) / width),
+    }
+    for name, value in expected.items():
+        estimate = getattr(found, name)
+        assert abs(estimate.value - value) < 4 * estimate.uncertainty, name
+    assert found.bias.uncertainty == pytest.approx(width / np.sqrt(20_000), rel=0.03)
+    assert found.pull_spread.uncertainty == pytest.approx(width / np.sqrt(2 * 20_000), rel=0.03)
+    assert found.interval.uncertainty == pytest.approx(np.sqrt(inside * (1 - inside) / 20_000), rel=0.03)
+
+
+def test_a_share_of_all_or_none_is_not_certain() -> None:
+    found = summary({i: ToyOutcome(1.0 + 0.01 * i, 1.0, True) for i in range(10)}, Toys(10))
+    assert found.limit.value == found.interval.value == 1
+    assert 0.05 < found.limit.uncertainty < 0.2  # Agresti and Coull: 12 of 14
+    assert found.limit.uncertainty == pytest.approx(np.sqrt(12 / 14 * 2 / 14 / 14))
+
+
+def test_experiments_that_failed_are_counted_and_left_out() -> None:
+    outcomes_of = toy_outcomes(50, 1.0) | dict.fromkeys((3, 7), None)
+    found = summary(outcomes_of, Toys(50))
+    assert (found.n_toys, found.n_failed) == (48, 2)
+    rest = summary({i: it for i, it in outcomes_of.items() if it is not None}, Toys(50))
+    assert found.bias == rest.bias
+    with pytest.raises(SimmorphError, match="2 of 3 pseudo-experiments failed"):
+        summary({0: None, 1: None, 2: ToyOutcome(1.0, 1.0, True)}, Toys(3))
+
+
+def test_table_and_json_have_the_same_numbers() -> None:
+    found = summary(toy_outcomes(200, 1.3), Toys(200, level=0.9), n_kinds=4)
+    numbers, text = json.loads(json.dumps(found.to_json())), found.to_text()
+    assert numbers["interval_should_be"] == pytest.approx(1 - 2 * stats.norm.sf(1), abs=1e-4)
+    for name in ("bias", "pull_mean", "pull_width", "pull_spread", "interval", "limit"):
+        value, uncertainty = numbers[name]["value"], numbers[name]["uncertainty"]
+        assert f"{value:.4f} ± {uncertainty:.4f}" in text
+    assert "200 at a true strength of 1 (0 failed)" in text
+    assert "upper limit is above the truth (0.9)" in text
+    (kinds,) = (line for line in text.splitlines() if line.startswith("templates"))
+    assert kinds.split()[-1] == "4"
+
+
+def test_each_experiment_has_a_seed_of_its_own_and_known_ones_are_not_made_again(reference: dict[str, Any]) -> None:
+    experiments = [from_model(measurement_of(reference), 1.0)]
+    few, many = (dict(outcomes(experiments, Toys(n))) for n in (4, 8))
+    assert {number: many[number] for number in few} == few
+    assert len({it.fitted for it in many.values() if it is not None}) == 8
+    other = dict(outcomes(experiments, Toys(4, seed=2)))
+    assert all(other[number] != few[number] for number in few)
+    known = {0: ToyOutcome(7.0, 1.0, True), 2: None}
+    again = dict(outcomes(experiments, Toys(4), known))
+    assert again == few | known
+
+
+def test_experiments_take_turns_and_progress_is_every_tenth() -> None:
+    spec = workspace([50.0], [100.0], [150.0])
+    made: list[int] = []
+    said: list[str] = []
+
+    def experiment(kind: int) -> Callable[[np.random.Generator], Any]:
+        make = from_model(measurement_of(spec), 1.0)
+
+        def noted(rng: np.random.Generator) -> Any:
+            made.append(kind)
+            return make(rng)
+
+        return noted
+
+    found = coverage([experiment(0), experiment(1)], Toys(20, progress=said.append))
+    assert made == [0, 1] * 10
+    assert found.n_kinds == 2
+    assert said[0] == "2 of 20 pseudo-experiments"
+    assert len(said) == 10
+
+
+def test_counts_and_auxiliary_measurements_fluctuate_as_the_model_says() -> None:
+    bins = {"name": "bins", "type": "shapesys", "data": [20.0]}
+    scale = {"name": "scale", "type": "normsys", "data": {"hi": 1.1, "lo": 0.9}}
+    ready = measurement_of(workspace([10.0], [100.0], [100.0], bins, scale))
+    make, rng = from_model(ready, 2.0), np.random.default_rng(6)
+    data = [make(rng).data for _ in range(4000)]
+    main, auxiliary = np.array([it.main for it in data])[:, 0], np.array([it.auxiliary for it in data])
+    assert main.mean() == pytest.approx(120, abs=4 * np.sqrt(120 / 4000))
+    assert main.var() == pytest.approx(120, rel=0.1)
+    gaussian = ready.likelihood.gaussian
+    assert auxiliary[:, gaussian].mean() == pytest.approx(0, abs=4 / np.sqrt(4000))
+    assert auxiliary[:, gaussian].std() == pytest.approx(1, rel=0.05)
+    counts = auxiliary[:, ~gaussian]  # (100 / 20)^2 events in a control region
+    assert counts.mean() == pytest.approx(25, abs=4 * 5 / np.sqrt(4000))
+    assert counts.var() == pytest.approx(25, rel=0.1)
+
+
+def test_what_is_true_fluctuates_whatever_the_model_expects() -> None:
+    scale = {"name": "scale", "type": "normsys", "data": {"hi": 1.1, "lo": 0.9}}
+    ready = measurement_of(workspace([10.0], [100.0], [100.0], scale))
+    make, rng = from_truth(ready, np.array([300.0])), np.random.default_rng(7)
+    data = [make(rng).data for _ in range(2000)]
+    assert np.mean([it.main for it in data]) == pytest.approx(300, abs=4 * np.sqrt(300 / 2000))
+    assert {float(it.auxiliary[0]) for it in data} == {0.0}
+
+
+@pytest.mark.parametrize("strength", [0.0, 2.0])
+def test_of_many_events_intervals_and_limits_cover_as_they_claim(strength: float) -> None:
+    ready = measurement_of(workspace([200.0], [1e4], [1e4]))
+    found = coverage([from_model(ready, strength)], Toys(300, strength))
+    assert abs(found.pull_mean.value) < 4 * found.pull_mean.uncertainty
+    assert found.pull_width.value == pytest.approx(1, abs=4 * found.pull_width.uncertainty)
+    assert found.quoted == pytest.approx(np.sqrt(1e4 + strength * 200) / 200, rel=0.01)
+    assert abs(found.interval.value - 0.6827) < 4 * found.interval.uncertainty
+    assert found.limit.value > 0.95 - 4 * found.limit.uncertainty

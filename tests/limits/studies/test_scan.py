@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from simmorph.config.studies import ScanSettings
 from simmorph.data.histograms import Histogram
@@ -68,3 +69,81 @@ def test_figures_name_what_they_show() -> None:
         legend = axes.get_legend()
         assert legend is not None
         assert {"(normsys)", "(naive)"} <= set(legend.get_title().get_text().replace(",", "").split())
+
+
+@pytest.mark.parametrize("luminosity", [20.0, 2000.0])
+@pytest.mark.parametrize("beta", [0.01, 0.05])
+def test_one_bin_has_the_gaussian_limit(luminosity: float, beta: float) -> None:
+    """sigma^2 = b + (beta b)^2 + b^2 / n_generated, in units of the signal; the median limit is 1.96 sigma.
+
+    The systematic is a power of 1 - beta, which is a straight line as long as it is small.
+    """
+    edges = np.array([0.0, 1.0])
+    scan = ScanSettings(
+        luminosity=(luminosity,), background_per_fb=1000.0, signal_fraction=0.5, generated=(400,), beta=(beta,),
+        beta_type="normsys", injected=0.0,
+    )  # fmt: skip
+    one = Histogram(edges, np.array([400.0]), np.array([400.0]), "one")
+    (found, _) = scan_points(scan, signal=one, generated={400: Sample.with_statistics(one)}, simulated=one)
+    background = 1000 * luminosity
+    sigma = np.sqrt(background + (beta * background) ** 2 + background**2 / 400) / (0.5 * background)
+    assert found.uncertainty == pytest.approx(sigma, rel=0.01)
+    assert found.expected == pytest.approx(stats.norm.isf(0.025) * sigma, rel=0.04)
+    assert found.fitted == pytest.approx(0, abs=1e-3)
+    assert found.observed == pytest.approx(found.expected, rel=1e-3)
+
+
+def test_every_point_of_the_grid_is_there_once_and_in_order() -> None:
+    grid: dict[str, object] = {"luminosity": [10.0, 100.0], "generated": [1000, 10_000], "beta": [0.1, 0.2]}
+    points = points_of(**grid)
+    wanted = [(lum, n, beta) for lum in (10.0, 100.0) for beta in (0.1, 0.2) for n in (1000, 10_000, None)]
+    assert [tuple(it.at) for it in points] == wanted
+    assert all(it.expected > 0 for it in points)
+
+
+def test_a_known_point_is_taken_as_it_is() -> None:
+    scan = ScanSettings(luminosity=(10.0, 100.0), generated=(1000,), beta=(0.1,), injected=0.0)
+    known = ScanPoint(100.0, 1000, 0.1, 1.0, 2.0, 3.0, 4.0)
+    said: list[str] = []
+    samples = {1000: Sample.with_statistics(shape(-2.5, 1000))}
+    points = scan_points(
+        scan, signal=shape(1.5, 1e6), generated=samples, simulated=shape(-2.5, 1e6), known={known.at: known},
+        progress=said.append,
+    )  # fmt: skip
+    found = list(points)
+    assert found[2] == known
+    assert found[0] != known
+    assert said == ["luminosity 10/fb: 10000 background events", "luminosity 100/fb: 100000 background events"]
+
+
+def test_neither_the_number_of_signal_events_nor_that_of_closure_events_matters_but_for_statistics() -> None:
+    scan = ScanSettings(luminosity=(100.0,), generated=(10_000,), beta=(0.1,), injected=1.0)
+    generated = {10_000: Sample.with_statistics(shape(-2.5, 10_000))}
+    first, second = (
+        next(scan_points(scan, signal=shape(1.5, n), generated=generated, simulated=shape(-2.5, n))) for n in (1e3, 1e7)
+    )
+    assert list(first) == pytest.approx(list(second), rel=1e-6)
+
+
+def test_figures_have_the_points_at_their_luminosity_and_size() -> None:
+    points = points_of(generated=[1000, 10_000], beta=[0.1], luminosity=[10.0, 100.0], injected=1.0)
+    limits = draw_limits(points, "mu", ScanKind("shapesys", "naive")).axes[0]
+    drawn = {str(line.get_label()).split("\u202f")[0]: np.asarray(line.get_ydata()).tolist() for line in limits.lines}
+    for label, size in (("1", 1000), ("10", 10_000), ("simulated", None)):
+        assert drawn[label] == [it.expected for it in points if it.generated == size]
+    (difference, _) = draw_difference(points, "mu", ScanKind("shapesys", "naive")).axes[0].lines
+    at_100 = {it.generated: it.expected for it in points if it.luminosity == 100.0}
+    heights = [at_100[size] - at_100[None] for size in (1000, 10_000)]
+    assert np.asarray(difference.get_xydata()).tolist() == [[1000.0, heights[0]], [10_000.0, heights[1]]]
+    assert heights[0] > heights[1] > 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        (ScanKind("shapesys", "replicas"), "in each bin (shapesys)\ntraining: spread of replicas"),
+        (ScanKind("normsys", "training"), "of all bins together (normsys)\ntraining: number of its events"),
+    ],
+)
+def test_a_legend_says_how_the_systematic_acts(kind: ScanKind, words: str) -> None:
+    assert kind.title(0.05) == rf"$\beta$ = 5 % {words}"
