@@ -88,8 +88,8 @@ class Modifier(ABC):
     """A modifier of one sample in one channel; its parameter has its name.
 
     A new kind is a class in a file of its own, and its name in MODIFIERS. pyhf has the kinds of HistFactory and no
-    others: a new one inherits from the one as which it is written, HistoSys for instance, whose `kind` it keeps, and
-    `Options`, `of_recipe` and `inputs` are all that it says anew. What a modifier has to say:
+    others: a new one inherits from HistoSys, as which it is written, and says anew what its `Options` are, what a
+    recipe that has them becomes (`of_recipe`), and which files they name (`inputs`). What a modifier has to say:
 
     - `data` and `of_pyhf`: what stands in the JSON of pyhf, and back;
     - `part`, `scaled` and `moved`: what becomes of it with some bins of the sample, another scale, or other yields;

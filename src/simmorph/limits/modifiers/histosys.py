@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from pydantic import field_validator
@@ -51,23 +51,23 @@ class HistoSys(Modifier):
 
     kind: ClassVar[str] = "histosys"
     words: ClassVar[str] = "moves the bins together (histosys)"
-    Options: ClassVar[type[Sides]] = Sides
+    Options: ClassVar[type[Section] | None] = Sides
 
     up: FloatArray
     down: FloatArray
 
     @classmethod
-    def of_recipe(cls, name: str, options: Sides, nominal: Nominal) -> HistoSys:
+    def of_recipe(cls, name: str, options: Any, nominal: Nominal) -> Self:
         """To what other samples or weights give."""
         return cls(name, nominal.varied(options.up), nominal.varied(options.down))
 
     @classmethod
-    def of_shift(cls, name: str, nominal: Histogram, shift: FloatArray) -> HistoSys:
+    def of_shift(cls, name: str, nominal: Histogram, shift: FloatArray) -> Self:
         """By a shift, (n_bins,), to both sides."""
         return cls(name, nominal.values + shift, nominal.values - shift)
 
     @classmethod
-    def inputs(cls, options: Sides) -> list[str]:
+    def inputs(cls, options: Any) -> list[str]:
         """The files of varied samples."""
         return [side["input"] for side in (options.up, options.down) if "input" in side]
 
@@ -85,18 +85,18 @@ class HistoSys(Modifier):
         """Both sides."""
         return {"hi_data": self.up.tolist(), "lo_data": self.down.tolist()}
 
-    def part(self, bins: BoolArray) -> HistoSys:
+    def part(self, bins: BoolArray) -> Self:
         """Both sides in these bins."""
-        return HistoSys(self.name, self.up[bins], self.down[bins])
+        return replace(self, up=self.up[bins], down=self.down[bins])
 
-    def scaled(self, factor: float) -> HistoSys:
+    def scaled(self, factor: float) -> Self:
         """Both sides times the factor."""
-        return HistoSys(self.name, self.up * factor, self.down * factor)
+        return replace(self, up=self.up * factor, down=self.down * factor)
 
-    def moved(self, before: Histogram, after: Histogram) -> HistoSys:
+    def moved(self, before: Histogram, after: Histogram) -> Self:
         """Both sides shifted along."""
         shift = after.values - before.values
-        return HistoSys(self.name, self.up + shift, self.down + shift)
+        return replace(self, up=self.up + shift, down=self.down + shift)
 
     def enter(self, cells: Cells, here: slice, parameter: int) -> None:
         """Add the shift."""
