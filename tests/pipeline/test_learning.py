@@ -222,6 +222,19 @@ def test_a_report_is_written_again_for_what_it_shows_and_for_nothing_else(folder
     assert done(run_chain(recipe_in(folder, **keys), "chain")) == []
 
 
+def test_studies_of_limits_run_again_for_what_they_depend_on_and_for_nothing_else(folder: Path, tmp_path: Path) -> None:
+    limits: dict[str, object] = {**LIMITS, "output": tmp_path / "limits"}
+    keys = {"model": tmp_path / "model", "limits": limits, "coverage": {"output": tmp_path / "c", "toys": 2}}
+
+    def done_with(**changes: object) -> list[str]:
+        recipe = recipe_in(folder, **_in(folder, {**keys, "limits": {**limits, **changes}}))
+        return done(run_chain(recipe, "chain"))
+
+    assert done_with() == ["train", "limits", "coverage"]
+    assert done_with(output=tmp_path / "more", engine="pyhf", impacts=True) == ["limits"]
+    assert done_with(cl=0.9) == ["limits", "coverage"]
+
+
 def test_run_trains_replicas_that_write_what_the_model_writes(folder: Path, tmp_path: Path) -> None:
     both = {"input": f"{folder}/target*.root", "output": tmp_path / "each", "each": True, "friend": True}
     keys = {"model": tmp_path / "model", "template": tmp_path / "t.root", "apply": [both], "replicas": 2}

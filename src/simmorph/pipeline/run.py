@@ -27,11 +27,14 @@ from simmorph.progress import silent
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from simmorph.config.limits import LimitsSettings
     from simmorph.progress import Progress
 
 
 OF_OTHER_STEPS = ("toy", "select", "n_events", "apply", "replicas", "limits", "coverage", "scan")
 """Keys of a recipe that evaluate is not given: it depends on everything else."""
+OF_LIMITS_ALONE: dict[str, Any] = {"output": None, "engine": "newton", "impacts": False}
+"""Keys of `limits:` that coverage and scan are not given, and what they read in place of them."""
 
 
 class Result(Protocol):
@@ -294,15 +297,16 @@ def _limits_steps(recipe: Recipe) -> Iterator[ChainStep]:
     makes: dict[str, Callable[..., Any]]
     makes = {"limits": limits_of_recipe, "coverage": coverage_of_recipe, "scan": scan_of_recipe}
     for name in (name for name in makes if getattr(recipe, name) is not None):
-        inputs = inputs_of(required(recipe.limits, "limits", f"no `{name}:`"))
+        limits: LimitsSettings = required(recipe.limits, "limits", f"no `{name}:`")
         output: Path = required(getattr(recipe, name).output, f"{name}.output", f"--set {name}.output=FOLDER")
         keys = LimitsRecipe.model_fields.keys() - ({"coverage", "scan"} - {name})
-        part = LimitsRecipe(**{key: getattr(recipe, key) for key in keys})
+        its = limits if name == "limits" else limits.model_copy(update=OF_LIMITS_ALONE)
+        part = LimitsRecipe(**{key: getattr(recipe, key) for key in keys} | {"limits": its})
 
         def act(make: Callable[..., Any] = makes[name], part: LimitsRecipe = part) -> Result:
             return _whole(make(part, force=True))
 
-        yield ChainStep(name, part.decisive(), inputs, [output], act, is_shown=True)
+        yield ChainStep(name, part.decisive(), inputs_of(limits), [output], act, is_shown=True)
 
 
 def _whole(result: Any) -> Result:
