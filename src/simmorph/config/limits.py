@@ -151,40 +151,9 @@ Backgrounds = Annotated[
 ]
 
 
-class ChannelSettings(Section):
-    """What differs in one of several channels that are fitted together; what is missing is as in the block around."""
+class ObservableSettings(Section):
+    """What is histogrammed, for all channels together or for one of them."""
 
-    tree: Name | None = None
-    """The tree in the files."""
-    histogram: Name | None = None
-    """Name of a histogram in the files of all samples."""
-    observable: Name | None = None
-    """Expression of branches."""
-    label: str | None = None
-    """Axis label of the observable."""
-    binning: Binning | None = None
-    """Its bins."""
-    region: Name | None = None
-    """Cut on all samples: this category, for instance."""
-    exclude: tuple[Finite, Finite] | None = None
-    """The window of the observable that holds the signal."""
-    signal: Signals | None = None
-    """One sample or a list of them."""
-    background: Backgrounds | None = None
-    """One sample or a list of them."""
-    data: SampleSettings | None = None
-    """The observed events."""
-
-
-class LimitsSettings(Section):
-    """From ntuples or histograms to an upper limit on the strength of the signal."""
-
-    output: Path | None = None
-    """Folder for the workspace, the numbers and the plots."""
-    parameter: Name = "mu"
-    """What the strength of the signal is called."""
-    cl: Annotated[float, Field(ge=0.5, lt=1)] = 0.95
-    """Confidence level."""
     tree: Name | None = None
     """The tree in the files; by default the recipe's."""
     observable: Name | None = None
@@ -199,12 +168,32 @@ class LimitsSettings(Section):
     """Cut on all samples, as an expression of branches."""
     exclude: tuple[Finite, Finite] | None = None
     """The window of the observable that holds the signal; the rest are the sidebands."""
+    data: SampleSettings | None = None
+    """The observed events; without them the expected ones (Asimov data)."""
+
+
+class ChannelSettings(ObservableSettings):
+    """What differs in one of several channels that are fitted together; what is missing is as in the block around."""
+
+    signal: Signals | None = None
+    """One sample or a list of them."""
+    background: Backgrounds | None = None
+    """One sample or a list of them."""
+
+
+class LimitsSettings(ObservableSettings):
+    """From ntuples or histograms to an upper limit on the strength of the signal."""
+
+    output: Path | None = None
+    """Folder for the workspace, the numbers and the plots."""
+    parameter: Name = "mu"
+    """What the strength of the signal is called."""
+    cl: Annotated[float, Field(ge=0.5, lt=1)] = 0.95
+    """Confidence level."""
     signal: Signals
     """One sample or a list of them, all scaled by the parameter."""
     background: Backgrounds
     """One sample or a list of them."""
-    data: SampleSettings | None = None
-    """The observed events; without them the expected ones (Asimov data)."""
     asimov_strength: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     """Strength of the signal in the Asimov data."""
     channels: Annotated[dict[Name, ChannelSettings], Field(min_length=1)] | None = None

@@ -7,6 +7,7 @@ provenance file comes last, so that its presence means that the output is whole.
 from __future__ import annotations
 
 import contextlib
+import csv
 import hashlib
 import json
 import os
@@ -21,7 +22,7 @@ from simmorph import __version__
 from simmorph.errors import SimmorphError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 TIMES = frozenset(
     {"written", "seconds", "fit_seconds", "train_seconds", "train_cpu_seconds", "apply_rate", "peak_memory_mb"}
@@ -160,6 +161,12 @@ def sha256_of(path: str | Path) -> str:
 def write_json(path: Path, content: Any) -> None:
     """Write readable JSON; NaN and infinity are refused, since other readers refuse them."""
     path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def write_csv(path: Path, head: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
+    """Write a table of comma-separated values."""
+    with path.open("w", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows([head, *rows])
 
 
 def write_provenance(output: Path, made_from: Mapping[str, Any]) -> None:

@@ -72,7 +72,8 @@ class Copula(Method):
         """Regress distributions, then correlations, on the context; there is nothing to iterate, and so no history."""
         samples = [Events.concatenate(halves) for halves in how.halves(source, target)]
         both = [events.with_weights(events.weights / np.sum(events.weights)) for events in samples]
-        self.basis.fit(*_context_and_weights(Events.concatenate(both)))
+        together = Events.concatenate(both)
+        self.basis.fit(together.context, together.weights)
         self.source.fit(samples[0], self.basis)
         self.target.fit(samples[1], self.basis)
         return {}
@@ -137,10 +138,6 @@ class _Copula(nn.Module):
         matrix[:, self.pairs[0], self.pairs[1]] = values
         matrix[:, self.pairs[1], self.pairs[0]] = values
         return matrix
-
-
-def _context_and_weights(events: Events) -> tuple[FloatArray, FloatArray]:
-    return events.context, events.weights
 
 
 def _ridge(functions: FloatArray, values: FloatArray, weights: FloatArray, stiffness: FloatArray) -> FloatArray:

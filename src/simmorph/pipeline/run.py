@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from simmorph import __version__
+from simmorph.card import digest_of
 from simmorph.config.limits import LimitsRecipe
 from simmorph.config.recipe import ApplySettings, MadeInputs, Recipe, SelectSettings, required
 from simmorph.config.selection import read_selection
@@ -337,7 +338,7 @@ def _written(step: ChainStep) -> dict[str, str]:
 
 def _key(step: ChainStep) -> str:
     content = {"simmorph": __version__, "settings": step.settings, "inputs": _hashes(step.inputs)}
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return digest_of(content)
 
 
 def _hashes(paths: Sequence[str | Path]) -> dict[str, str]:

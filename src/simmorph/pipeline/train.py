@@ -8,7 +8,7 @@ import shutil
 import signal
 import threading
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -266,10 +266,10 @@ def files_of(learning: Learning) -> dict[str, list[str]]:
     }
 
 
-def origin_of(learning: Learning) -> Origin:
+def origin_of(learning: Learning, units: Mapping[str, str] = MappingProxyType({})) -> Origin:
     """Where the events come from, with the content of each file as it is now; see `files_of`."""
     records = {name: [_file_record(path, learning.tree) for path in its] for name, its in files_of(learning).items()}
-    return Origin(records["source"], records["target"])
+    return Origin(records["source"], records["target"], units)
 
 
 def read_samples(learning: Learning, units: Mapping[str, str] = MappingProxyType({})) -> TrainingSamples:
@@ -290,7 +290,7 @@ def read_samples(learning: Learning, units: Mapping[str, str] = MappingProxyType
     values = [np.hstack([events.features, events.context]) for events in (source, target)]
     known = KnownUnits.of([*paths["source"], *paths["target"]], units)
     check_samples([*learning.features, *learning.context], values[0], values[1], known.certain)
-    return TrainingSamples(source, target, replace(origin_of(learning), units=known.units))
+    return TrainingSamples(source, target, origin_of(learning, known.units))
 
 
 def _read_sample(learning: Learning, paths: Sequence[str], name: str) -> Events:

@@ -1,6 +1,6 @@
 """From scatterings to recorded events: generator filter, detector, skim; all as flat columns with the layout's names.
 
-Photons come in `SLOTS` columns an event, ordered by measured pT; `photon_found` says which of them exist.
+Photons come in three columns an event, ordered by measured pT; `photon_found` says which of them exist.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 Columns = dict[str, NDArray[Any]]
 Draw = Callable[[int, np.random.Generator], Scatterings]
 
-SLOTS = 3
 BATCH = 20_000
 FILTER_PT_GEV = (30.0, 20.0)
 SKIM_PT_GEV = (33.0, 23.0)

@@ -24,7 +24,7 @@ for `photon_pt`, and weighted by `truth_weight_as_data`, the simulated continuum
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -137,12 +137,12 @@ class Normalisation:
     Attributes:
         cross_section_pb: fiducial.
         sum_weights: sum of mcWeight over the file.
-        expected: events expected in the file's phase space at the luminosity of the toy.
+        expected_events: events expected in the file's phase space at the luminosity of the toy.
     """
 
     cross_section_pb: float
     sum_weights: float
-    expected: float
+    expected_events: float
 
     @classmethod
     def of(cls, expected: float, sum_weights: float) -> Normalisation:
@@ -151,14 +151,7 @@ class Normalisation:
 
 
 def _sample(kind: SampleShape, n_events: int, normalisation: Normalisation, seed: int) -> ToySample:
-    metadata = {
-        "toy": "hgg",
-        "seed": seed,
-        "luminosity_fb": LUMINOSITY_FB,
-        "expected_events": normalisation.expected,
-        "cross_section_pb": normalisation.cross_section_pb,
-        "sum_weights": normalisation.sum_weights,
-    }
+    metadata = {"toy": "hgg", "seed": seed, "luminosity_fb": LUMINOSITY_FB, **asdict(normalisation)}
     if kind is DATA:
         metadata |= {"signal_strength": 1.0, "signal_fraction": SIGNAL_FRACTION}
     return ToySample(kind.file, TREE, n_events, metadata, partial(_block, kind, normalisation, seed), UNITS)

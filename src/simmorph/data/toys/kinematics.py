@@ -71,26 +71,22 @@ def photons_of(scatterings: Scatterings) -> Photons:
     """
     signs = np.array([1.0, -1.0])
     relative = (scatterings.azimuth - scatterings.recoil_azimuth)[:, None]
-    along, across = _columns(scatterings.pt_hat) * signs * np.cos(relative), _columns(scatterings.pt_hat) * signs
+    along, across = scatterings.pt_hat[:, None] * signs * np.cos(relative), scatterings.pt_hat[:, None] * signs
     across = across * np.sin(relative)
-    momentum = _columns(scatterings.recoil / scatterings.mass)
-    along = np.sqrt(1 + momentum**2) * along + momentum * _columns(scatterings.mass / 2)
+    momentum = (scatterings.recoil / scatterings.mass)[:, None]
+    along = np.sqrt(1 + momentum**2) * along + momentum * (scatterings.mass / 2)[:, None]
     pt = np.hypot(along, across)
-    longitudinal = signs * _columns(scatterings.pt_hat * np.sinh(scatterings.angle))
+    longitudinal = signs * (scatterings.pt_hat * np.sinh(scatterings.angle))[:, None]
     return Photons(
         pt=pt,
-        eta=np.arcsinh(longitudinal / pt) + _columns(scatterings.boost),
-        phi=wrapped(np.arctan2(across, along) + _columns(scatterings.recoil_azimuth)),
+        eta=np.arcsinh(longitudinal / pt) + scatterings.boost[:, None],
+        phi=wrapped(np.arctan2(across, along) + scatterings.recoil_azimuth[:, None]),
     )
 
 
 def wrapped(phi: FloatArray) -> FloatArray:
     """The same angle between -pi and pi."""
     return np.asarray((phi + np.pi) % (2 * np.pi) - np.pi)
-
-
-def _columns(values: FloatArray) -> FloatArray:
-    return values[:, None]
 
 
 @dataclass(frozen=True)
@@ -150,14 +146,8 @@ class Continuum:
         """Scatterings of the whole phase space, before any cut but pt_least."""
         least = self.pt_least + self.pt_scale
         pt_hat = least * rng.random(n_events) ** (-1 / (self.pt_power - 1)) - self.pt_scale
-        return Scatterings(
-            pt_hat=pt_hat,
-            angle=_draw_sech2(self.angle_width, n_events, rng),
-            boost=_draw_sech2(self.boost_width, n_events, rng),
-            azimuth=rng.uniform(-np.pi, np.pi, n_events),
-            recoil=self.recoil.draw(pt_hat, rng),
-            recoil_azimuth=rng.uniform(-np.pi, np.pi, n_events),
-        )
+        angle = _draw_sech2(self.angle_width, n_events, rng)
+        return _scattered(pt_hat, angle, self.boost_width, self.recoil, rng)
 
     def density(self, scatterings: Scatterings) -> FloatArray:
         """Probability density of the scatterings; the two azimuths are uniform in every continuum and left out."""
@@ -186,14 +176,17 @@ class Resonance:
         """Decays in the whole phase space."""
         cosine = rng.uniform(-1.0, 1.0, n_events)
         pt_hat = self.mass / 2 * np.sqrt(1 - cosine**2)
-        return Scatterings(
-            pt_hat=pt_hat,
-            angle=np.arctanh(cosine),
-            boost=_draw_sech2(self.boost_width, n_events, rng),
-            azimuth=rng.uniform(-np.pi, np.pi, n_events),
-            recoil=self.recoil.draw(pt_hat, rng),
-            recoil_azimuth=rng.uniform(-np.pi, np.pi, n_events),
-        )
+        return _scattered(pt_hat, np.arctanh(cosine), self.boost_width, self.recoil, rng)
+
+
+def _scattered(
+    pt_hat: FloatArray, angle: FloatArray, boost_width: float, recoil: Recoil, rng: np.random.Generator
+) -> Scatterings:
+    """Boosted and kicked in all directions."""
+    boost = _draw_sech2(boost_width, len(pt_hat), rng)
+    azimuth = rng.uniform(-np.pi, np.pi, len(pt_hat))
+    kick = recoil.draw(pt_hat, rng)
+    return Scatterings(pt_hat, angle, boost, azimuth, kick, rng.uniform(-np.pi, np.pi, len(pt_hat)))
 
 
 def _draw_sech2(width: float, n_events: int, rng: np.random.Generator) -> FloatArray:

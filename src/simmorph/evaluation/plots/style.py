@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from matplotlib.axes import Axes
 
@@ -116,6 +117,14 @@ def style() -> Iterator[None]:
 def images(figure: Figure) -> dict[str, bytes]:
     """A figure as `png` and, without the time of writing, as `pdf`."""
     return {kind: _image(figure, kind, metadata) for kind, metadata in (("png", None), ("pdf", {"CreationDate": None}))}
+
+
+def save(figure: Figure, path: Path) -> dict[str, bytes]:
+    """Write `images` into files of this name; returns them."""
+    drawn = images(figure)
+    for kind, content in drawn.items():
+        path.with_name(f"{path.name}.{kind}").write_bytes(content)
+    return drawn
 
 
 def _image(figure: Figure, kind: str, metadata: Mapping[str, Any] | None) -> bytes:

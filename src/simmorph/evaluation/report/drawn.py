@@ -16,7 +16,7 @@ from simmorph.evaluation.plots.correlations import plot_correlations
 from simmorph.evaluation.plots.distributions import plot_distribution, plot_ratios
 from simmorph.evaluation.plots.movement import displacement_field, field_rows, plot_fields, plot_movement
 from simmorph.evaluation.plots.profiles import conditions_of, drawn_profiles, plot_profiles, profile_rows
-from simmorph.evaluation.plots.style import heading
+from simmorph.evaluation.plots.style import Heading, heading
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -81,6 +81,11 @@ class Drawing:
         return f"region {self.result.name}"
 
     @property
+    def head(self) -> Heading:
+        """What stands above its plots."""
+        return heading(self.settings, self.where)
+
+    @property
     def labels(self) -> dict[str, str]:
         """The axis label of every variable and condition."""
         names = [*self.result.samples.names, *self.result.samples.conditions]
@@ -99,9 +104,7 @@ class Drawing:
     def in_brief(self) -> Iterator[Drawn]:
         """The plots of one of many bands: what its verdict is based on, and the ratios of all variables in one."""
         yield self.roc()
-        figure = plot_ratios(
-            {self.labels[name]: one for name, one in self.shown.items()}, heading(self.settings, self.where)
-        )
+        figure = plot_ratios({self.labels[name]: one for name, one in self.shown.items()}, self.head)
         rows: Rows = [{"variable": name, **row} for name, one in self.shown.items() for row in one.rows()]
         alt = f"Ratio of source and template to the target for every variable, {self.where}"
         caption = "Ratio to the target of source (dashed) and template (line), with statistical bands."
@@ -110,9 +113,7 @@ class Drawing:
     def roc(self) -> Drawn:
         """The ROC curves of the classifier that the verdict is based on."""
         result, verdict = self.result, self.result.verdict
-        figure = plot_roc(
-            result.rocs, result.metrics[verdict.metric], verdict.words, heading(self.settings, self.where)
-        )
+        figure = plot_roc(result.rocs, result.metrics[verdict.metric], verdict.words, self.head)
         alt = f"ROC curves of source, template and target against the target, {self.where}"
         caption = "On the diagonal the samples cannot be distinguished; the dotted null shows what noise makes of that."
         return Drawn("roc", "roc", figure, _roc_rows(result), alt, caption, "middle")
@@ -120,7 +121,7 @@ class Drawing:
     def correlations(self) -> Drawn:
         """Pearson's and Spearman's coefficients."""
         result, labels = self.result, [self.labels[name] for name in self.result.samples.names]
-        figure = plot_correlations(result.correlations, result.spearman, labels, heading(self.settings, self.where))
+        figure = plot_correlations(result.correlations, result.spearman, labels, self.head)
         alt = f"Heat maps of the correlations of the target, and what source and template differ by, {self.where}"
         caption = (
             "Pearson's coefficients below the diagonal, Spearman's rank correlations above it: of the target, "
@@ -132,8 +133,7 @@ class Drawing:
         """The distribution of each variable; its axis is logarithmic in all regions or in none."""
         for name, one in self.shown.items():
             is_derived = name in self.result.derived
-            head = heading(self.settings, self.where)
-            figure = plot_distribution(one, self.labels[name], head, is_log=name in self.is_log)
+            figure = plot_distribution(one, self.labels[name], self.head, is_log=name in self.is_log)
             alt = f"Distribution of {name} in target, source and template, with ratio and pull, {self.where}"
             part, size = ("derived", "middle") if is_derived else ("features", "narrow")
             yield Drawn(file_name(name), part, figure, one.rows(), alt, "", size)
@@ -146,7 +146,7 @@ class Drawing:
         if fields:
             shown = {(self.labels[first], self.labels[second]): its for (first, second), its in fields.items()}
             rows = [row for pair, field in fields.items() for row in field_rows(field, pair)]
-            figure = plot_fields(shown, heading(self.settings, self.where))
+            figure = plot_fields(shown, self.head)
             named = ", ".join(f"{first} and {second}" for first, second in fields)
             alt = f"Arrows of the mean displacement of {named}, {self.where}"
             size = "wide" if len(fields) > 1 else "middle"
@@ -155,7 +155,7 @@ class Drawing:
                 "takes them on average; averages hide events that go opposite ways."
             )
             yield Drawn("displacement", "movement", figure, rows, alt, caption, size)
-        figure = plot_movement(source, moved, [self.labels[name] for name in names], heading(self.settings, self.where))
+        figure = plot_movement(source, moved, [self.labels[name] for name in names], self.head)
         alt = f"Each feature before and after the map, {self.where}"
         caption = "Where the map takes each feature: events on the dashed diagonal stay. The colour counts events."
         yield Drawn("map", "movement", figure, _map_rows(self.result), alt, caption, "wide")
@@ -178,7 +178,7 @@ class Drawing:
 
     def weights(self) -> Drawn:
         """The calibrated weights of the classifier."""
-        figure = plot_density_ratio(self.result.density_ratio, heading(self.settings, self.where))
+        figure = plot_density_ratio(self.result.density_ratio, self.head)
         rows = [
             {"comparison": name, "low": low, "high": high, "share": value, "uncertainty": error}
             for name, one in self.result.density_ratio.items()
@@ -198,7 +198,7 @@ class Drawing:
         """The mean of each variable against each condition."""
         for condition, found in conditions_of(self.result.profiles).items():
             chosen = drawn_profiles(found)
-            figure = plot_profiles(chosen, self.labels, heading(self.settings, self.where))
+            figure = plot_profiles(chosen, self.labels, self.head)
             left = f" The {len(chosen)} of {len(found)} whose templates differ most." if chosen != found else ""
             alt = f"Mean of each variable against {condition} in target, source and template, {self.where}"
             caption = f"Means in bins of {condition} that hold equal shares of the target.{left}"

@@ -167,13 +167,14 @@ def tables_of(result: RegionResult, pairs: Sequence[Sequence[str]]) -> Mapping[s
         "spearman": spearman_table(result, pairs),
         "density_ratio": density_ratio_table(result),
         **({"profiles": profiles_table(result)} if result.profiles else {}),
-        **({f"context_{kind}": context_table(result, kind) for kind in _context_kinds(result)}),
+        **(
+            {
+                f"context_{kind}": context_table(result, kind)
+                for kind in next(iter(result.context_distances.values()), {})
+            }
+        ),
         **({"acceptance": acceptance_table(result)} if result.acceptance else {}),
         **{kind: distances_table(result, kind) for kind in DISTANCES},
         **movement,
         "events": events_table(result),
     }
-
-
-def _context_kinds(result: RegionResult) -> list[str]:
-    return list(next(iter(result.context_distances.values()), {}))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from typing import TYPE_CHECKING, Any
 
+from simmorph.data.outputs import write_csv
 from simmorph.evaluation.plots import training
 from simmorph.evaluation.plots.binned import Distribution, distribution
 from simmorph.evaluation.plots.classifier import plot_regions
-from simmorph.evaluation.plots.style import heading, images, style
+from simmorph.evaluation.plots.style import heading, save, style
 from simmorph.evaluation.report.drawn import Drawing, Drawn, file_name
 from simmorph.evaluation.report.page import Pictures, RegionPage, page
 from simmorph.evaluation.report.region_tables import tables_of
@@ -122,12 +122,6 @@ def _picture(folder: Path, drawn: Drawn) -> Picture:
 
 def _saved(path: Path, figure: Figure, rows: Rows) -> bytes:
     """Save a plot as PNG and PDF with its numbers beside it; returns the PNG."""
-    drawn = images(figure)
-    for kind, content in drawn.items():
-        path.with_name(f"{path.name}.{kind}").write_bytes(content)
     if rows:
-        with path.with_name(path.name + ".csv").open("w", newline="") as file:
-            writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
-    return drawn["png"]
+        write_csv(path.with_name(path.name + ".csv"), rows[0], ([row[name] for name in rows[0]] for row in rows))
+    return save(figure, path)["png"]

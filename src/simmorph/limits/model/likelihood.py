@@ -133,26 +133,20 @@ class Likelihood:
 
     def expected(self, parameters: FloatArray) -> Data:
         """What is expected at these parameters; fitted to itself it gives them back (the Asimov data)."""
-        return Data(self.yields.expected(parameters), parameters[self.constrained] * self.scales)
+        return Data(self.yields.expected(parameters), parameters[..., self.constrained] * self.scales)
 
     def deviance(self, parameters: FloatArray, data: Data) -> float:
         """-2 ln (L / L_saturated); infinite where a bin with counts expects none."""
-        main, auxiliary = self.expected(parameters)
-        counted = ~self.gaussian
-        bins = _poisson_deviance(main, data.main)
-        counts = _poisson_deviance(auxiliary[counted], data.auxiliary[counted])
-        pulls = (auxiliary - data.auxiliary)[self.gaussian] / self.widths[self.gaussian]
-        return float(bins + counts + np.sum(pulls**2))
+        return float(self.deviances(parameters, data))
 
     def deviances(self, points: FloatArray, data: Data) -> FloatArray:
-        """The deviance at each of (n_points, n_parameters) points."""
-        main = self.yields.expected(points)
-        auxiliary = points[:, self.constrained] * self.scales
+        """(...), the deviance at each of (..., n_parameters) points."""
+        main, auxiliary = self.expected(points)
         counted = ~self.gaussian
         bins = _poisson_deviance(main, data.main)
-        counts = _poisson_deviance(auxiliary[:, counted], data.auxiliary[counted])
-        pulls = ((auxiliary - data.auxiliary)[:, self.gaussian] / self.widths[self.gaussian]) ** 2
-        return np.asarray(bins + counts + pulls.sum(axis=1), np.float64)
+        counts = _poisson_deviance(auxiliary[..., counted], data.auxiliary[counted])
+        pulls = (auxiliary - data.auxiliary)[..., self.gaussian] / self.widths[self.gaussian]
+        return np.asarray(bins + counts + np.sum(pulls**2, axis=-1), np.float64)
 
     def deviance_at(self, poi: float, parameters: FloatArray, data: Data) -> float:
         """The deviance with the parameter of interest moved, and the others as they are."""

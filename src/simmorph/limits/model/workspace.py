@@ -7,18 +7,15 @@ import math
 import sys
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyhf
 
 from simmorph.errors import InputError, one_of
 from simmorph.limits.model.likelihood import Data, Likelihood
-from simmorph.limits.model.yields import yields_of
+from simmorph.limits.model.yields import modifiers_of, samples_of, yields_of
 from simmorph.limits.modifiers.registry import MODIFIERS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 STDIN = "-"
 MAX_BYTES = 200_000_000
@@ -115,23 +112,11 @@ def _chosen_measurement(spec: dict[str, Any], where: str, name: str | None) -> d
         raise InputError(where, f"no measurement {name!r}", one_of(str(name), [each["name"] for each in measurements]))
     chosen = found[0]
     poi = chosen["config"]["poi"]
-    factors = sorted({modifier["name"] for _, _, modifier in _modifiers(spec)})
+    factors = sorted({modifier["name"] for _, _, modifier in modifiers_of(spec["channels"])})
     if poi not in factors:
         hint = one_of(poi, factors) if poi else "name it in measurements/config/poi"
         raise InputError(where, f"the parameter of interest {poi!r} changes no sample", hint)
     return chosen
-
-
-def _samples(spec: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    for channel in spec["channels"]:
-        for sample in channel["samples"]:
-            yield channel["name"], sample
-
-
-def _modifiers(spec: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
-    for channel, sample in _samples(spec):
-        for modifier in sample["modifiers"]:
-            yield channel, sample, modifier
 
 
 def check_yields(spec: dict[str, Any], where: str) -> None:
@@ -141,12 +126,12 @@ def check_yields(spec: dict[str, Any], where: str) -> None:
         InputError: a yield, variation or count is not finite or negative, or lists of bins differ in length.
     """
     n_bins: dict[str, int] = {}
-    for channel, sample in _samples(spec):
+    for channel, sample in samples_of(spec["channels"]):
         place = f"sample {sample['name']!r} of channel {channel!r}"
         _check_numbers(sample["data"], f"expected yield of {place}", where)
         if n_bins.setdefault(channel, len(sample["data"])) != len(sample["data"]):
             raise InputError(where, f"{place} has {len(sample['data'])} bins, another sample has {n_bins[channel]}")
-    for channel, sample, modifier in _modifiers(spec):
+    for channel, sample, modifier in modifiers_of(spec["channels"]):
         place = f"{modifier['type']} {modifier['name']!r} of {sample['name']!r} in {channel!r}"
         for values, signed in MODIFIERS[modifier["type"]].numbers(modifier["data"]):
             _check_numbers(values, place, where, signed=signed)

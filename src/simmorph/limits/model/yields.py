@@ -16,7 +16,7 @@ from simmorph.limits.modifiers.base import Term
 from simmorph.limits.modifiers.registry import MODIFIERS, modifier_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from simmorph.data.events import FloatArray, IntArray
     from simmorph.limits.modifiers.base import Function, Modifier
@@ -49,7 +49,7 @@ class Yields(Protocol):
 
 def yields_of(model: Any) -> Yields:
     """The yields of a `pyhf.pdf.Model`: in closed form, if that agrees with pyhf, and by pyhf otherwise."""
-    if {modifier["type"] for *_, modifier in _modifiers(model)} <= set(MODIFIERS):
+    if {modifier["type"] for *_, modifier in modifiers_of(model.spec["channels"])} <= set(MODIFIERS):
         analytic = AnalyticYields(model)
         if _agrees_with_pyhf(analytic, model):
             return analytic
@@ -204,7 +204,7 @@ class _Bins:
         self.added: dict[type[Modifier], list[tuple[int, slice, Modifier]]] = {}
         self._n_parameters = int(model.config.npars)
         offsets = _offsets(model)
-        for channel, sample in _samples(model):
+        for channel, sample in samples_of(_channels(model)):
             place = model.config.channel_slices[channel]
             here = slice(len(self.bins), len(self.bins) + len(sample["data"]))
             self.bins += range(place.start, place.stop)
@@ -262,7 +262,7 @@ def _offsets(model: Any) -> dict[tuple[str, str], int]:
     """Where parameters that span channels begin in each, behind those of the channels before."""
     offsets: dict[tuple[str, str], int] = {}
     used: dict[str, int] = {}
-    for channel, sample, modifier in _modifiers(model):
+    for channel, sample, modifier in modifiers_of(_channels(model)):
         name = modifier["name"]
         if MODIFIERS[modifier["type"]].spans_channels and (name, channel) not in offsets:
             offsets[name, channel] = used.get(name, 0)
@@ -270,16 +270,21 @@ def _offsets(model: Any) -> dict[tuple[str, str], int]:
     return offsets
 
 
-def _samples(model: Any) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each channel's name and each of its samples, in pyhf's order of channels."""
-    channels = {channel["name"]: channel for channel in model.spec["channels"]}
-    for name in model.config.channels:
-        for sample in channels[name]["samples"]:
-            yield name, sample
+def _channels(model: Any) -> list[dict[str, Any]]:
+    """The channels in pyhf's order."""
+    return sorted(model.spec["channels"], key=lambda channel: model.config.channels.index(channel["name"]))
 
 
-def _modifiers(model: Any) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
-    for channel, sample in _samples(model):
+def samples_of(channels: Iterable[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each channel's name and each of its samples, in the JSON of pyhf."""
+    for channel in channels:
+        for sample in channel["samples"]:
+            yield channel["name"], sample
+
+
+def modifiers_of(channels: Iterable[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
+    """Each channel's name, each of its samples, and each modifier of that."""
+    for channel, sample in samples_of(channels):
         for modifier in sample["modifiers"]:
             yield channel, sample, modifier
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from simmorph.data.outputs import write_json
-from simmorph.evaluation.plots.style import NO_HEADING, Heading, images, style
+from simmorph.data.outputs import write_csv, write_json
+from simmorph.evaluation.plots.style import NO_HEADING, Heading, save, style
 from simmorph.limits.fits.impacts import Impact
 from simmorph.limits.fits.inference import BANDS
 from simmorph.limits.report.hepdata import write_submission
@@ -20,8 +19,6 @@ from simmorph.limits.report.plots import Scan, Spectrum, draw_scan, draw_spectru
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
-
-    from matplotlib.figure import Figure
 
     from simmorph.limits.fits.inference import Limits
 
@@ -57,11 +54,11 @@ class Report:
         write_json(folder / WORKSPACE, self.workspace)
         write_json(folder / NUMBERS, self.numbers)
         with style():
-            _write_plot(folder / "cls_scan", draw_scan(self.scan, self.limits, self.heading))
+            save(draw_scan(self.scan, self.limits, self.heading), folder / "cls_scan")
             for spectrum in self.spectra:
-                _write_plot(folder / _name(spectrum), draw_spectrum(spectrum, self.heading))
+                save(draw_spectrum(spectrum, self.heading), folder / _name(spectrum))
             if self.impacts:
-                _write_plot(folder / "impacts", draw_impacts(self.impacts, self.limits.parameter, self.heading))
+                save(draw_impacts(self.impacts, self.limits.parameter, self.heading), folder / "impacts")
         header = [self.limits.parameter, "observed", *(f"expected_{band:+d}sigma" for band in BANDS)]
         rows = np.column_stack([self.scan.values, self.scan.observed, self.scan.expected])
         _write_table(folder / "cls_scan.csv", header, rows)
@@ -97,13 +94,5 @@ def _table_of(spectrum: Spectrum) -> tuple[list[str], Any]:
     return [*header, *samples], np.column_stack([*columns, *samples.values()])
 
 
-def _write_plot(path: Path, figure: Figure) -> None:
-    for kind, content in images(figure).items():
-        path.with_name(f"{path.name}.{kind}").write_bytes(content)
-
-
 def _write_table(path: Path, header: Sequence[str], rows: Iterable[Iterable[float | str]]) -> None:
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows([it if isinstance(it, str) else f"{it:.8g}" for it in row] for row in rows)
+    write_csv(path, header, ([it if isinstance(it, str) else f"{it:.8g}" for it in row] for row in rows))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +10,13 @@ import numpy as np
 from pydantic import ValidationError
 
 from simmorph import __version__
-from simmorph.card import identity_of
+from simmorph.card import digest_of, identity_of
 from simmorph.config.compare import SPLIT_KEYS
 from simmorph.data.outputs import refuse_existing, whole_file
 from simmorph.evaluation.metrics import DISTANCES, METRICS
 from simmorph.evaluation.scores import ChosenPairs, Moved, RegionScore, Score
-from simmorph.pipeline.compare.tasks import Task, origin_of
+from simmorph.pipeline.compare.tasks import Task
+from simmorph.pipeline.train import origin_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,13 +45,17 @@ class Shards:
         if method is None:
             return Task(title, repeat, None)
         learning = self.inputs.recipe.learning_of(method, repeat)
-        origin = origin_of(self.inputs, learning)
+        origin = origin_of(learning)
         name = f"{_slug(title)}-{repeat}-{identity_of(learning, origin.source, origin.target)[:N_DIGITS]}"
         return Task(title, repeat, method, self.folder / MODELS / name)
 
     def path_of(self, task: Task) -> Path:
         """Where the score of a task belongs."""
-        return self.folder / FOLDER / f"{_slug(task.title)}-{task.repeat}-{_hash(self._measuring(task))}.json"
+        return (
+            self.folder
+            / FOLDER
+            / f"{_slug(task.title)}-{task.repeat}-{digest_of(self._measuring(task))[:N_DIGITS]}.json"
+        )
 
     def read(self, task: Task) -> Score | None:
         """The score of a task; None if there is none of this content."""
@@ -100,10 +104,6 @@ def refuse_other_content(folder: Path) -> None:
 
 def _slug(title: str) -> str:
     return "".join(letter if letter.isalnum() else "_" for letter in title)
-
-
-def _hash(content: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:N_DIGITS]
 
 
 def _digest_of(*arrays: Any, **columns: Any) -> str:

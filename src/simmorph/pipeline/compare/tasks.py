@@ -11,17 +11,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import ValidationError
 
-from simmorph.card import FileRecord
 from simmorph.config.compare import TARGET, UNMORPHED, ComparedMethod, CompareRecipe
-from simmorph.data.ntuples import describe
 from simmorph.data.outputs import whole_file, write_json
 from simmorph.errors import SimmorphError
 from simmorph.evaluation.comparison import measure
 from simmorph.evaluation.metrics.samples import NULL, TEMPLATE
 from simmorph.evaluation.scores import Cost, Moved, RegionScore, Score
-from simmorph.model import Model, Origin
+from simmorph.model import Model
 from simmorph.neural.training import Training
-from simmorph.pipeline.train import held_out_auc
+from simmorph.pipeline.train import held_out_auc, origin_of
 
 if TYPE_CHECKING:
     from simmorph.config.learning import Learning
@@ -123,7 +121,7 @@ def _fitted(inputs: CompareInputs, learning: Learning) -> tuple[Model, Cost]:
     reset_peak_memory()
     begin, begin_cpu = time.perf_counter(), time.process_time()
     how = Training(learning.training, judge=held_out_auc)
-    model = Model.fit(learning, *inputs.training_samples(), how, origin_of(inputs, learning))
+    model = Model.fit(learning, *inputs.training_samples(), how, origin_of(learning, inputs.units))
     seconds, cpu_seconds = time.perf_counter() - begin, time.process_time() - begin_cpu
     unseen = inputs.unseen_source()
     begin = time.perf_counter()
@@ -146,23 +144,6 @@ def _judged(inputs: CompareInputs, task: Task, morphed: Morphed | None = None) -
             more["moved"] = Moved.of(samples, plan.periodic)
         found[name] = RegionScore.of(measure(name, samples, plan, [comparison]), comparison, pairs, **more)
     return found
-
-
-def origin_of(inputs: CompareInputs, learning: Learning) -> Origin:
-    """The files that a method learns from; a generator looks at no source."""
-    from simmorph.methods.registry import find_method
-
-    files = {"source": inputs.source.checksums(), "target": inputs.target.checksums()}
-    if not find_method(learning.method.name).kind.needs_source:
-        files["source"] = {}
-    records = {
-        sample: [
-            FileRecord(path=path, sha256=sha256, n_entries=describe(path, learning.tree).n_entries)
-            for path, sha256 in its.items()
-        ]
-        for sample, its in files.items()
-    }
-    return Origin(records["source"], records["target"], inputs.units)
 
 
 def reset_peak_memory() -> None:

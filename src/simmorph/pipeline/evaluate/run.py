@@ -85,7 +85,7 @@ def evaluate(recipe: Recipe, *, force: bool = False, progress: Progress = silent
     start = time.perf_counter()
     folder: Path = required(recipe.evaluate.report, "evaluate.report", "--output")
     refuse_existing(folder, force=force, marker=REPORT)
-    card = _card(recipe.model)
+    card = None if recipe.model is None else read_card(recipe.model)
     if card is None:
         progress("no model given: it is not known which events training has seen")
     elif not _is_of(card, recipe):
@@ -100,11 +100,6 @@ def evaluate(recipe: Recipe, *, force: bool = False, progress: Progress = silent
         write_json(temporary / REPORT, report)
         write_report(temporary, regions, report, recipe.evaluate)
     return EvaluateResult(folder, regions, report)
-
-
-def _card(model: Path | None) -> ModelCard | None:
-    """The card of the model that the recipe names; nothing if it names none."""
-    return None if model is None else read_card(model)
 
 
 def _is_of(card: ModelCard, recipe: Recipe) -> bool:

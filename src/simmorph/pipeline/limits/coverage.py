@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from simmorph.config.recipe import required
 from simmorph.config.studies import CoverageSettings
-from simmorph.data.outputs import refuse_existing, whole_folder, write_json, write_provenance
+from simmorph.data.outputs import refuse_existing, whole_folder, write_csv, write_json, write_provenance
 from simmorph.limits.model.building import workspace_of
 from simmorph.limits.model.workspace import STDIN, measurement_of, read_workspace
 from simmorph.limits.studies.coverage import Coverage, ToyOutcome, Toys, from_model, from_truth, outcomes, summary
@@ -194,10 +193,8 @@ def _outcome(part: tuple[int, Sequence[Any] | None]) -> tuple[int, ToyOutcome | 
 
 def _write(result: CoverageResult, output: Path, inputs: Mapping[str, str], *, force: bool) -> None:
     with whole_folder(output, force=force, marker=NUMBERS) as folder:
-        with (folder / "toys.csv").open("w", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(["number", *ToyOutcome._fields])
-            writer.writerows([number, *(outcome or [""] * 3)] for number, outcome in sorted(result.outcomes.items()))
+        rows = ([number, *(outcome or [""] * 3)] for number, outcome in sorted(result.outcomes.items()))
+        write_csv(folder / "toys.csv", ["number", *ToyOutcome._fields], rows)
         write_json(folder / NUMBERS, result.to_json())
         made_from = {"truth": result.truth, "amplification": result.amplification, "inputs": dict(inputs)}
         write_provenance(folder / NUMBERS, made_from)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from simmorph.config.recipe import required
 from simmorph.config.studies import ScanSettings
-from simmorph.data.outputs import refuse_existing, whole_folder, write_json, write_provenance
+from simmorph.data.outputs import refuse_existing, whole_folder, write_csv, write_json, write_provenance
 from simmorph.errors import ConfigError
-from simmorph.evaluation.plots.style import images, style
+from simmorph.evaluation.plots.style import save, style
 from simmorph.limits.report.scan_plots import ScanKind, draw_difference, draw_limits, draw_strength
 from simmorph.limits.studies.scan import SYSTEMATIC, GridPoint, ScanPoint, scan_points
 from simmorph.limits.templates.reading import Defaults, Reader
@@ -174,12 +173,8 @@ def _write(result: ScanResult, output: Path, inputs: Mapping[str, str], *, force
         figures = {"strength": draw_strength, "limit": draw_limits, "difference": draw_difference}
         with style():
             for name, draw in figures.items():
-                for suffix, content in images(draw(result.points, result.parameter, kind)).items():
-                    (folder / f"scan-{name}.{suffix}").write_bytes(content)
-        with (folder / "scan.csv").open("w", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow([*ScanPoint._fields, "difference", *KIND])
-            kinds = result.beta_type, result.amplification
-            writer.writerows([[*point, result.difference(point), *kinds] for point in result.points])
+                save(draw(result.points, result.parameter, kind), folder / f"scan-{name}")
+        rows = [[*point, result.difference(point), result.beta_type, result.amplification] for point in result.points]
+        write_csv(folder / "scan.csv", [*ScanPoint._fields, "difference", *KIND], rows)
         write_json(folder / TABLE, result.to_json())
         write_provenance(folder / TABLE, {"inputs": dict(inputs)})
