@@ -19,19 +19,9 @@ from simmorph.cli.options import (
 )
 
 EVALUATED = (
-    "source",
-    "target",
-    "tree",
-    "features",
-    "context",
-    "weight",
-    "region",
-    "method",
-    "model",
-    "template",
-    "evaluate",
-    "variables",
-)
+    "source", "target", "tree", "features", "context", "weight", "region", "method", "variables",
+    "model", "template", "evaluate",
+)  # fmt: skip
 """What it reads of a recipe."""
 
 

@@ -104,16 +104,6 @@ class Measured:
     context_distances: Mapping[str, Mapping[str, Compared]]
     distance_p_values: Mapping[str, Mapping[str, Mapping[str, float]]]
 
-    @property
-    def n_compared(self) -> int:
-        """How many events of each sample the metrics saw."""
-        return self.parts.size
-
-    @property
-    def null(self) -> str:
-        """How the null was made."""
-        return self.parts.null
-
 
 def measure(where: str, samples: Samples, plan: Plan, comparisons: Sequence[str] = COMPARISONS) -> Measured:
     """Measure everything of some comparisons in one region.
@@ -288,8 +278,8 @@ class RegionResult(Measured):
             "cut": self.cut or None,
             "trained_on": self.is_trained_on,
             **self.verdict.to_json(),
-            "compared_events": self.n_compared,
-            "null": self.null,
+            "compared_events": self.parts.size,
+            "null": self.parts.null,
             "events": {name: _sizes(sample) for name, sample in self.samples.by_name().items()},
             "metrics": _compared_json(self.metrics, self.significances),
             "findings": self.findings.to_json(),

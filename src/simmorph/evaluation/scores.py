@@ -167,7 +167,7 @@ class RegionScore(Record):
         """
         p_values = measured.distance_p_values
         return cls(
-            events=measured.n_compared,
+            events=measured.parts.size,
             auc={name: Value.of(measured.metrics[name][comparison]) for name in measured.judgements},
             metrics={
                 name: Value.of(compared[comparison], measured.p_values.get(name, {}).get(comparison))

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
-from simmorph.evaluation.metrics.estimates import Estimate
+from simmorph.evaluation.metrics.moments import mean_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from simmorph.data.events import BoolArray, FloatArray
+    from simmorph.evaluation.metrics.estimates import Estimate
     from simmorph.evaluation.metrics.samples import Samples
 
 
@@ -51,23 +49,12 @@ def acceptance(samples: Samples) -> dict[str, Acceptance]:
     """
     found = {}
     for name, cut in samples.cuts.items():
-        passing = {sample: _share(cut.passing[sample], events.weights) for sample, events in samples.by_name().items()}
+        passing = {sample: mean_of(cut.passing[sample], events.weights) for sample, events in samples.by_name().items()}
         before, after = cut.passing.get("source"), cut.passing.get("moved")
         leaving = entering = None
         if before is not None and after is not None:
             leaving, entering = (
-                _share(changed, samples.source.weights) for changed in (before & ~after, ~before & after)
+                mean_of(changed, samples.source.weights) for changed in (before & ~after, ~before & after)
             )
         found[name] = Acceptance(cut.expression, cut.is_automatic, passing, leaving, entering)
     return found
-
-
-def _share(chosen: BoolArray, weights: FloatArray) -> Estimate:
-    """The weighted share of the chosen events, with the binomial error of weighted events.
-
-    Where all or none are chosen that error is 0, and it is taken to be that of one event more or less.
-    """
-    share = weights / np.sum(weights)
-    value = float(np.sum(weights[chosen]) / np.sum(weights))
-    spread = float(np.sqrt(np.sum((share * (chosen - value)) ** 2)))
-    return Estimate(value, max(spread, float(np.sum(share**2))))

@@ -13,6 +13,7 @@ import numpy as np
 
 from simmorph.evaluation.metrics.classifiers import CLASSIFIERS, Trial
 from simmorph.evaluation.metrics.estimates import Estimate
+from simmorph.evaluation.metrics.moments import variance_of_mean
 
 if TYPE_CHECKING:
     from simmorph.data.events import BoolArray, Events, FloatArray, IntArray
@@ -133,7 +134,7 @@ def rank_auc(
     above_target = _share_below(at_template, at_target, target_weights, len(values))
     below_template = 1 - _share_below(at_target, at_template, template_weights, len(values))
     value = float(np.sum(template_weights * above_target) / np.sum(template_weights))
-    variance = _variance(template_weights, above_target - value) + _variance(target_weights, below_template - value)
+    variance = variance_of_mean(above_target, template_weights) + variance_of_mean(below_template, target_weights)
     return Estimate(value, float(np.sqrt(variance)))
 
 
@@ -141,10 +142,6 @@ def _share_below(at: IntArray, others: IntArray, weights: FloatArray, n_values: 
     """The share of the others' weight below each place, with half of what is level with it."""
     level = np.bincount(others, weights, n_values)
     return np.asarray((np.cumsum(level) - level / 2)[at] / np.sum(weights))
-
-
-def _variance(weights: FloatArray, deviation: FloatArray) -> float:
-    return float(np.sum((weights * deviation) ** 2) / np.sum(weights) ** 2)
 
 
 def roc_curve(

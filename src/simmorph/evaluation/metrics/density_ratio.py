@@ -13,6 +13,7 @@ import numpy as np
 
 from simmorph.data.histograms import Histogram
 from simmorph.evaluation.metrics.estimates import Estimate, mean_estimate
+from simmorph.evaluation.metrics.moments import mean_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -166,11 +167,11 @@ def _rises(before: list[float], after: list[float]) -> bool:
 def _described(events: Weighted, edges: FloatArray) -> DensityRatio:
     order = np.argsort(events.ratio)
     ratio, share = events.ratio[order], events.weights[order] / np.sum(events.weights)
-    mean = _mean_of(ratio, share)
-    square = _mean_of((ratio - 1) ** 2, share)
+    mean = mean_of(ratio, share)
+    square = mean_of((ratio - 1) ** 2, share)
     spread = float(np.sqrt(max(square.value, 0.0)))
-    tails = {f"> {bound:g}": _mean_of(ratio > bound, share) for bound in LARGE_WEIGHTS}
-    tails |= {f"< {bound:g}": _mean_of(ratio < bound, share) for bound in SMALL_WEIGHTS}
+    tails = {f"> {bound:g}": mean_of(ratio > bound, share) for bound in LARGE_WEIGHTS}
+    tails |= {f"< {bound:g}": mean_of(ratio < bound, share) for bound in SMALL_WEIGHTS}
     return DensityRatio(
         mean,
         Estimate(spread, square.uncertainty / (2 * max(spread, np.sqrt(square.uncertainty), 1e-12))),
@@ -178,16 +179,6 @@ def _described(events: Weighted, edges: FloatArray) -> DensityRatio:
         tails,
         Histogram.empty(edges).filled(np.clip(np.log(ratio), edges[0], edges[-1]), share),
     )
-
-
-def _mean_of(quantity: FloatArray | Any, share: FloatArray) -> Estimate:
-    """The mean of a quantity with shares of the weight, which may be negative.
-
-    A quantity that is the same for all events, such as being in no tail, is as uncertain as one event more or less.
-    """
-    mean = float(np.sum(share * quantity))
-    spread = float(np.sqrt(np.sum((share * (quantity - mean)) ** 2)))
-    return Estimate(mean, max(spread, float(np.sum(share**2))))
 
 
 def _quantile(ordered: FloatArray, share: FloatArray, probability: float) -> Estimate:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simmorph.evaluation.metrics.estimates import Estimate
-from simmorph.evaluation.metrics.moments import spread_of
+from simmorph.evaluation.metrics.moments import spread_of, variance_of_influence
 
 if TYPE_CHECKING:
     from simmorph.data.events import Events, FloatArray
@@ -40,11 +40,7 @@ def wasserstein(template: Events, target: Events, column: int) -> Estimate:
     spread = float(spread_of(target.with_features(target.features[:, [column]]))[0])
     columns = template.features[:, column] / spread, target.features[:, column] / spread
     distance, influence = wasserstein_with_influence(*columns, template.weights, target.weights)
-    variance, start = 0.0, 0
-    for weights in (template.weights, target.weights):
-        share, its = weights / np.sum(weights), influence[start : start + len(weights)]
-        variance += float(np.sum((share * (its - np.sum(share * its))) ** 2))
-        start += len(weights)
+    variance = variance_of_influence(influence, template.weights, target.weights)
     return Estimate(distance, float(np.sqrt(variance)))
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from simmorph.evaluation.metrics.estimates import Estimate
 from simmorph.evaluation.metrics.marginals import wasserstein_with_influence
+from simmorph.evaluation.metrics.moments import variance_of_influence, variance_of_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,11 +46,7 @@ def sliced_wasserstein(template: Events, target: Events, rng: np.random.Generato
         distance, influence = wasserstein_with_influence(ours, theirs, template.weights, target.weights)
         values.append(distance)
         influences += influence / N_DIRECTIONS
-    variance = 0.0
-    of_samples = np.split(influences, [len(template)])
-    for of_events, weights in zip(of_samples, (template.weights, target.weights), strict=True):
-        share = weights / np.sum(weights)
-        variance += float(np.sum((share * (of_events - np.sum(share * of_events))) ** 2))
+    variance = variance_of_influence(influences, template.weights, target.weights)
     return Estimate(float(np.mean(values)), float(np.sqrt(variance)))
 
 
@@ -110,11 +107,7 @@ def _linear_variance(kernel: FloatArray, weights: FloatArray, is_template: BoolA
     """The variance from each event's own part of the statistic, which vanishes where the samples agree."""
     signed = np.where(is_template, weights / weights[is_template].sum(), -weights / weights[~is_template].sum())
     part = 2 * kernel @ signed
-    total = 0.0
-    for chosen in (is_template, ~is_template):
-        share = weights[chosen] / weights[chosen].sum()
-        total += float(np.sum((share * (part[chosen] - np.sum(share * part[chosen]))) ** 2))
-    return total
+    return sum(variance_of_mean(part[chosen], weights[chosen]) for chosen in (is_template, ~is_template))
 
 
 def frechet(template: Events, target: Events, rng: np.random.Generator) -> Estimate:

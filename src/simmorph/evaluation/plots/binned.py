@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from simmorph.data.histograms import Histogram
+from simmorph.data.preprocessing.gaps import find_gaps
 
 if TYPE_CHECKING:
     from simmorph.data.events import BoolArray, Events, FloatArray
@@ -24,9 +25,6 @@ WELL_FILLED = 4.0
 """Merging ends at the first bin with this many times the fewest, at the latest at the fullest bin."""
 FEWEST_IN_RATIO, LARGEST_ERROR_IN_RATIO = 10.0, 0.3
 """Bins with fewer effective target events, or a larger relative error, have no ratio worth drawing."""
-NEIGHBOURS = 50
-GAP = 30.0
-"""How many times the distance of neighbouring events an empty stretch must be to be a gap, such as a detector's."""
 NARROWEST_GAP = 0.2
 """Gaps narrower than this share of a bin are left inside it."""
 MOST_GAPS = 10
@@ -140,7 +138,7 @@ def _edges(values: FloatArray, n_bins: int) -> FloatArray:
         return np.arange(values.min() - 0.5, values.max() + 1)
     low, high = np.quantile(values, [TAIL, 1 - TAIL])
     width = (high - low) / n_bins
-    inside = np.sort(values[(values >= low) & (values <= high)])
+    inside = values[(values >= low) & (values <= high)]
     narrowest = NARROWEST_GAP * width
     borders = np.concatenate([[low], *_between_stretches(_gaps(inside, narrowest), low, high, narrowest), [high]])
     parts = []
@@ -151,16 +149,11 @@ def _edges(values: FloatArray, n_bins: int) -> FloatArray:
     return np.concatenate([*parts, [high]])
 
 
-def _gaps(ordered: FloatArray, narrowest: float) -> list[FloatArray]:
-    """Where each empty stretch between populated ones begins and ends."""
-    steps = np.diff(ordered)
-    found = []
-    for place in np.flatnonzero(steps > narrowest):
-        around = np.concatenate([steps[max(place - NEIGHBOURS, 0) : place], steps[place + 1 : place + 1 + NEIGHBOURS]])
-        if len(around) == 2 * NEIGHBOURS and steps[place] > GAP * around.mean():
-            # A bin includes its lower edge: the last event before the gap must not fall into it.
-            found.append(np.array([np.nextafter(ordered[place], np.inf), ordered[place + 1]]))
-    return found if len(found) <= MOST_GAPS else []
+def _gaps(values: FloatArray, narrowest: float) -> list[FloatArray]:
+    """Where each empty stretch between populated ones, such as a detector's crack, begins and ends."""
+    wide = [(low, high) for low, high in find_gaps(values) if high - low > narrowest]
+    # A bin includes its lower edge: the last event before the gap must not fall into it.
+    return [np.array([np.nextafter(low, np.inf), high]) for low, high in wide] if len(wide) <= MOST_GAPS else []
 
 
 def _between_stretches(gaps: list[FloatArray], low: float, high: float, narrowest: float) -> list[FloatArray]:

@@ -192,16 +192,11 @@ def _aucs(regions: Sequence[str], inputs: Sequence[str]) -> list[Column]:
     def auc(name: str) -> Callable[[RegionScore], Measurement]:
         return lambda found: found.auc[name]
 
+    def head(region: str, name: str) -> str:
+        return " ".join(["AUC", *[region] * (len(regions) > 1), *[name] * (len(inputs) > 1)])
+
     return [
-        Column(
-            f"auc {region} {name}",
-            " ".join(["AUC", *[region] * (len(regions) > 1), *[name] * (len(inputs) > 1)]),
-            "auc",
-            _of(region, auc(name)),
-            digits=4,
-            better="low",
-            has_null=True,
-        )
+        Column(f"auc {region} {name}", head(region, name), "auc", _of(region, auc(name)), 4, "low", has_null=True)
         for region in regions
         for name in inputs
     ]

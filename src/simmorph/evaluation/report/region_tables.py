@@ -31,7 +31,7 @@ def metrics_table(result: RegionResult) -> Table:
         estimates = [compared[name] for name in result.comparisons]
         rows.append([metric_words(metric, result.derived), *estimates, *_significance(found)])
     caption = (
-        f"Metrics on {result.n_compared:,} events of each sample; target vs target is the null: {result.null}. "
+        f"Metrics on {result.parts.size:,} events of each sample; target vs target is the null: {result.parts.null}. "
         "Beside it by how many standard deviations the template is above the null, and the probability of that if they "
         "agree; from random relabellings for the maximum mean discrepancy."
     )

@@ -308,10 +308,8 @@ def signed_copy(likelihood: Likelihood, share: float = 0.5) -> Likelihood:
 
 def lowest_strength(likelihood: Likelihood) -> float:
     """How negative the parameter of interest may become before a bin of the nominal model expects nothing."""
-    nothing, one = likelihood.start.copy(), likelihood.start.copy()
-    nothing[likelihood.poi], one[likelihood.poi] = 0.0, 1.0
-    background = likelihood.expected(nothing).main
-    signal = likelihood.expected(one).main - background
+    background = likelihood.expected(likelihood.at(0.0)).main
+    signal = likelihood.expected(likelihood.at(1.0)).main - background
     room = background[signal > 0] / signal[signal > 0]
     return float(room.min()) if len(room) else 0.0
 
@@ -323,7 +321,7 @@ def _rise(likelihood: Likelihood, data: Data, fit: Fit, side: int, guess: float)
 
     def excess(distance: float) -> float:
         value = centre + side * min(distance, room)
-        if not math.isfinite(likelihood.deviance_at(value, fit.parameters, data)):
+        if not math.isfinite(likelihood.deviance(likelihood.at(value, fit.parameters), data)):
             return math.inf
         there, before = likelihood.fit(data, poi=value, start=fit.parameters), likelihood.tally.invalid
         if not there.is_valid:

@@ -31,8 +31,7 @@ class FittedYields(NamedTuple):
 
 def fitted_yields(likelihood: Likelihood, data: Data, parameters: FloatArray) -> dict[str, FittedYields]:
     """Background and signal in every bin of each channel at the fitted parameters."""
-    without = parameters.copy()
-    without[likelihood.poi] = 0.0
+    without = likelihood.at(0.0, parameters)
     background, slopes = likelihood.yields.with_slopes(without)
     slopes[likelihood.poi] = 0.0
     variances = np.einsum("ib,ij,jb->b", slopes, likelihood.covariance(data, parameters), slopes)

@@ -148,11 +148,11 @@ class Likelihood:
         pulls = (auxiliary - data.auxiliary)[..., self.gaussian] / self.widths[self.gaussian]
         return np.asarray(bins + counts + np.sum(pulls**2, axis=-1), np.float64)
 
-    def deviance_at(self, poi: float, parameters: FloatArray, data: Data) -> float:
-        """The deviance with the parameter of interest moved, and the others as they are."""
-        moved = parameters.copy()
+    def at(self, poi: float, parameters: FloatArray | None = None) -> FloatArray:
+        """The parameters, nominal ones by default, with another value of the parameter of interest."""
+        moved = (self.start if parameters is None else parameters).copy()
         moved[self.poi] = poi
-        return self.deviance(moved, data)
+        return moved
 
     def parabola(self, parameters: FloatArray, data: Data) -> Parabola:
         """Gradient and Gauss-Newton curvature of the deviance."""

@@ -154,10 +154,8 @@ def _check_numbers(values: list[float], what: str, where: str, *, signed: bool =
 
 def _check_background(likelihood: Likelihood, where: str) -> None:
     """Refuse bins in which nothing is expected without a signal, and models without a signal."""
-    with_signal, without = likelihood.start.copy(), likelihood.start.copy()
-    with_signal[likelihood.poi], without[likelihood.poi] = 1.0, 0.0
-    background = likelihood.expected(without).main
-    signal = likelihood.expected(with_signal).main - background
+    background = likelihood.expected(likelihood.at(0.0)).main
+    signal = likelihood.expected(likelihood.at(1.0)).main - background
     if not np.all(background > 0):
         i = int(np.argmin(background))
         place = _bin_name(likelihood, i)

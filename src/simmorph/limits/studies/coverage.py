@@ -192,9 +192,7 @@ def _outcome(toy: PseudoExperiment, strength: float, level: float) -> ToyOutcome
 def from_model(measurement: Measurement, strength: float) -> Callable[[np.random.Generator], PseudoExperiment]:
     """Experiments in which the model is right: counts and auxiliary measurements fluctuate about its nominal values."""
     likelihood = measurement.likelihood
-    nominal = likelihood.start.copy()
-    nominal[likelihood.poi] = strength
-    expected = likelihood.expected(nominal)
+    expected = likelihood.expected(likelihood.at(strength))
 
     def make(rng: np.random.Generator) -> PseudoExperiment:
         auxiliary = np.where(
