@@ -289,7 +289,7 @@ def test_the_lowest_of_two_minima_is_found(make_workspace: Make) -> None:
     one = {"name": "both", "type": "histosys", "data": {"hi_data": [100.0, 52.0], "lo_data": [100.0, 48.0]}}
     ready = measurement_of(make_workspace([5.0, 1.0], [100.0, 50.0], [120, 62], both, one))
     likelihood, data = ready.likelihood, ready.data
-    assert likelihood.yields.turns
+    assert likelihood.yields.is_one_sided
     at = likelihood.model.config.par_names.index("both")
     start = likelihood.start.copy()
     start[at] = -1.0

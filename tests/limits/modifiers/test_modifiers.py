@@ -210,7 +210,7 @@ def test_a_shape_is_a_line_outside_and_smooth_inside(up: float, down: float, at:
 
 
 @pytest.mark.parametrize(
-    ("modifier", "turns"),
+    ("modifier", "is_one_sided"),
     [
         (NormSys("a", 1.1, 0.9), False),
         (NormSys("a", 1.1, 1.05), True),
@@ -219,8 +219,8 @@ def test_a_shape_is_a_line_outside_and_smooth_inside(up: float, down: float, at:
         (HistoSys("a", VALUES + 1, VALUES + 1), True),
     ],
 )
-def test_a_yield_that_moves_to_one_side_twice_is_known_to_turn(modifier: Modifier, turns: bool) -> None:
-    assert model_of(modifier).yields.turns is turns
+def test_a_modifier_that_moves_a_yield_to_one_side_twice_is_known(modifier: Modifier, is_one_sided: bool) -> None:
+    assert model_of(modifier).yields.is_one_sided is is_one_sided
 
 
 @settings(max_examples=30)

@@ -206,7 +206,7 @@ def test_each_experiment_has_a_seed_of_its_own_and_known_ones_are_not_made_again
     assert again == few | known
 
 
-def test_experiments_take_turns_and_progress_is_every_tenth() -> None:
+def test_kinds_of_experiments_alternate_and_progress_is_said_after_every_tenth_part() -> None:
     spec = workspace([50.0], [100.0], [150.0])
     made: list[int] = []
     said: list[str] = []

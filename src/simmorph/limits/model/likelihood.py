@@ -222,7 +222,7 @@ class Likelihood:
 
     def lowest(self, data: Data, found: Fit, *, poi: float | None = None) -> Fit:
         """The lowest of a minimum and those that are reached from the nominal parameters and from opposite pulls."""
-        if not self.yields.turns:
+        if not self.yields.is_one_sided:
             return found
         opposite = found.parameters.copy()
         opposite[self.constrained] = 2 * self.start[self.constrained] - found.parameters[self.constrained]
@@ -259,7 +259,7 @@ class Likelihood:
         # A direction in which nothing depends on the parameters has no valid minimum.
         steered = rates > 1e-9
         steps = (PROBE * np.sqrt(2 / rates[steered]))[:, None] * directions.T[steered] / scale
-        if self.yields.turns:
+        if self.yields.is_one_sided:
             steps = np.concatenate([steps, np.diag(PROBE * np.sqrt(2) / scale)])
         points = np.tile(found.parameters, (2 * len(steps), 1))
         points[:, inside] += np.concatenate([steps, -steps])

@@ -1,4 +1,4 @@
-"""pyhf workspaces: read and check them, and turn them into likelihoods."""
+"""pyhf workspaces: read and check them, and make likelihoods of them."""
 
 from __future__ import annotations
 

@@ -34,11 +34,11 @@ class Yields(Protocol):
 
     Attributes:
         derivatives: where its derivatives come from, in a word or two.
-        turns: whether some yield can go the same way with a parameter up and down, so that there may be two minima.
+        is_one_sided: whether some yield goes the same way with a parameter up and down, which may give two minima.
     """
 
     derivatives: str
-    turns: bool
+    is_one_sided: bool
 
     def expected(self, points: FloatArray) -> FloatArray:
         """(..., n_bins), at (..., n_parameters)."""
@@ -74,7 +74,7 @@ class NumericYields:
     """Yields of a `pyhf.pdf.Model` as pyhf gives them, and their central differences."""
 
     derivatives = "differences"
-    turns = True
+    is_one_sided = True
 
     def __init__(self, model: Any) -> None:
         config = model.config
@@ -130,7 +130,7 @@ class AnalyticYields:
         self.nominal = np.array(cells.nominal, np.float64)[order]
         self.shifts = cells.shift_groups(np.argsort(order))
         self.functions = cells.factor_groups()
-        self.turns = any(group.function.turns for group in [*self.shifts, *self.functions])
+        self.is_one_sided = any(group.function.is_one_sided for group in [*self.shifts, *self.functions])
         self.n_functions = len(cells.functions)
         n_deep = max(1, *map(len, cells.factors))
         one = self.n_parameters + self.n_functions

@@ -71,10 +71,10 @@ class Function(Protocol):
     """Functions of parameters, and their derivatives.
 
     Attributes:
-        turns: whether some yield can move to the same side with a parameter up and down.
+        is_one_sided: whether some yield can move to the same side with a parameter up and down.
     """
 
-    turns: bool
+    is_one_sided: bool
 
     def values(self, at: FloatArray) -> FloatArray:
         """(..., n), a factor for each of n parameters, or (..., n_cells), a shift for each cell; at (..., n)."""

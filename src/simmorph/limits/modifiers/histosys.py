@@ -120,7 +120,7 @@ class Shifts:
 
     def __init__(self, sides: FloatArray) -> None:
         self.straight, self.bent = (sides[:, 0] + sides[:, 1]) / 2, (sides[:, 0] - sides[:, 1]) / 16
-        self.turns = bool(np.any(sides[:, 0] * sides[:, 1] < 0))
+        self.is_one_sided = bool(np.any(sides[:, 0] * sides[:, 1] < 0))
 
     def values(self, at: FloatArray) -> FloatArray:
         """(..., n_cells), at (..., n)."""

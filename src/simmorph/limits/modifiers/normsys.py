@@ -77,7 +77,7 @@ class Powers:
         with np.errstate(all="ignore"):
             self.logs = np.log(sides).T
         self.polynomials = _polynomials(*self.logs)
-        self.turns = bool(np.any((sides[:, 0] - 1) * (1 - sides[:, 1]) < 0))
+        self.is_one_sided = bool(np.any((sides[:, 0] - 1) * (1 - sides[:, 1]) < 0))
 
     def values(self, at: FloatArray) -> FloatArray:
         """(..., n), at (..., n)."""
