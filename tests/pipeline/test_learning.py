@@ -203,9 +203,11 @@ def test_a_model_of_an_old_format_is_refused_by_name_and_trained_again_by_run(fo
 def test_another_label_neither_trains_nor_makes_replicas_another_models(
     write_recipe: Fixture, simmorph: Fixture, tmp_path: Path
 ) -> None:
-    command = ["train", "-c", write_recipe(), "--replicas", 2, "--json", "-q"]
+    recipe = write_recipe()
+    command = ["train", "-c", recipe, "--replicas", 2, "--json", "-q"]
     first = json.loads(simmorph(*command).stdout)
-    again = simmorph(*command, "--set", "evaluate.label=simmorph", "--set", "training.max_minutes=5")
+    recipe.write_text(f"{recipe.read_text()}evaluate: {{label: simmorph}}\n")
+    again = simmorph(*command, "--set", "training.max_minutes=5")
     assert again.code == 0, again.stderr
     found = json.loads(again.stdout)
     assert (found["kept"], found["tensors_sha256"], found["seconds"]) == (2, first["tensors_sha256"], 0)
