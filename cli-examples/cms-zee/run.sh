@@ -4,6 +4,4 @@ set -eu
 cd "$(dirname "$0")/../.."
 : "${PYTHON:=python}"
 "$PYTHON" cli-examples/cms-zee/prepare.py cli-examples/cms-zee/data/electrons.root build/cms-zee
-simmorph train --config cli-examples/cms-zee/zee.yaml --force -q "$@"
-simmorph apply build/cms-zee/source.root --model build/cms-zee/model -o build/cms-zee/template.root --force -q
-simmorph evaluate --config cli-examples/cms-zee/zee.yaml --force -q "$@"
+simmorph run --config cli-examples/cms-zee/zee.yaml --force -q "$@"

@@ -199,7 +199,7 @@ def test_parts_of_a_block_can_be_set_one_after_the_other() -> None:
 def test_a_refusal_is_one_line_on_stderr_and_exit_code_2(simmorph: Callable[..., Any]) -> None:
     outcome = simmorph("limits", WORKSPACE, "--amplification", "naive")
     assert outcome == (
-        2, "", "simmorph: --amplification: a workspace does not tell what was generated; give --config RECIPE.yaml\n"
+        2, "", "simmorph: --amplification: a workspace does not say what was generated; give --config RECIPE.yaml\n"
     )  # fmt: skip
 
 

@@ -31,7 +31,7 @@ def test_weights_are_worth_few_events_and_maps_keep_all_of_them(tmp_path: Path) 
     area = {title: float(row["auc all all"]) for title, row in rows.items()}
     worth = {title: float(row["ess_fraction"]) for title, row in rows.items() if row["ess_fraction"]}
     assert area["unmorphed"] > 0.85
-    assert abs(area["regression"] - area["unmorphed"]) < 0.02
+    assert abs(area["regression"] - area["unmorphed"]) < 0.03
     assert area["copula"] < area["quantile"] - 0.15
     assert area["conditional quantile"] < 0.6
     assert worth["bdt"] < 0.3

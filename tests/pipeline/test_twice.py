@@ -46,7 +46,7 @@ limits:
   background: {input: template.root, morphed: true, normalise: free}
   data: {input: data.root}
 """
-PASSING = re.compile(r"[0-9a-f]{64}|[\d.,]+ s\b|(?<=&#34;seconds&#34;: )[\d.]+|\b\d+\.\d(?=</td></tr>)")
+PASSING = re.compile(r"[0-9a-f]{64}|[\d.,]+ s\b|(?<=&#34;seconds&#34;: )[\d.]+|\b\d+\.\d(?=</td>\s*</tr>)")
 """Checksums, and times in a page; a ROOT file holds a time and a random number, so that its checksum changes."""
 
 
