@@ -93,8 +93,9 @@ def test_bounded_features_and_angles_stay_inside() -> None:
         features=["share", "phi"],
         method=MethodSettings(name="flow_matching", hidden=[16], pairing_batch=64),
         preprocessing={"share": ["logit"], "phi": ["periodic"]},
+        training=SETTINGS,
     )
-    moved = Model.fit(recipe, source, target, Training(SETTINGS)).transform(source).events.features
+    moved = Model.fit(recipe, source, target).transform(source).events.features
     assert moved[:, 0].min() >= 0
     assert moved[:, 0].max() <= 1
     assert np.abs(moved[:, 1]).max() <= np.pi

@@ -187,8 +187,8 @@ def with_zeros(share: float, threshold: float, n_events: int, seed: int) -> Even
 def test_zeros_that_the_target_does_not_have_are_lifted_into_its_tail_the_same_ones_each_time() -> None:
     source, target = with_zeros(0.5, 0.5, 12_000, 1), with_zeros(0.25, 0.8, 12_000, 2)
     settings = SETTINGS.model_copy(update={"holdout": 0.3})
-    recipe = Recipe(features=["isolation"], method=MethodSettings(name="one_flow", layers=2, hidden=[16]))
-    model = Model.fit(recipe, source, target, Training(settings))
+    method = MethodSettings(name="one_flow", layers=2, hidden=[16])
+    model = Model.fit(Recipe(features=["isolation"], method=method, training=settings), source, target)
     unseen = with_zeros(0.5, 0.5, 20_000, 3)
     morphed = model.transform(unseen).events.features[:, 0]
     assert np.mean(morphed == 0) == pytest.approx(0.25, abs=0.02)
