@@ -19,7 +19,7 @@ FLOORS = (
     {"methods", "evaluation", "limits"},
     {"neural"},
     {"data", "config"},
-    {"errors", "progress"},
+    {"errors", "progress", "version"},
 )
 """The rooms of `simmorph` from top to bottom; a module imports from its own floor or from a lower one."""
 

@@ -13,6 +13,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from simmorph.version import __version__
+
 if TYPE_CHECKING:
     from simmorph.config.recipe import Recipe
     from simmorph.data.events import Events
@@ -20,8 +22,7 @@ if TYPE_CHECKING:
     from simmorph.model import Model
     from simmorph.pipeline.api import apply, evaluate, train, upper_limits
 
-__all__ = ["METHODS", "Events", "Model", "Recipe", "apply", "evaluate", "train", "upper_limits"]
-__version__ = "0.1.0"
+__all__ = ["METHODS", "Events", "Model", "Recipe", "__version__", "apply", "evaluate", "train", "upper_limits"]
 
 _HOMES = {
     "METHODS": "methods.registry", "Events": "data.events", "Model": "model", "Recipe": "config.recipe",

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from simmorph import __version__
 from simmorph.card import FileRecord, ModelCard, Probe, SampleRecord, Variable, identity_of
 from simmorph.data.columns import columns_of, length_of, with_columns
 from simmorph.data.events import Events
@@ -24,6 +23,7 @@ from simmorph.methods.base import Notes, refuse_negative_weights, refuse_weights
 from simmorph.methods.registry import build_map
 from simmorph.model_folder import explained, read_card, read_tensors, sha256_of_tensors, write_folder
 from simmorph.neural.training import Training
+from simmorph.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

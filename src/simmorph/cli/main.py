@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from simmorph import __version__
 from simmorph.errors import SimmorphError
+from simmorph.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping, Sequence

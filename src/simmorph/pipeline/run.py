@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from simmorph import __version__
 from simmorph.card import digest_of
 from simmorph.config.limits import LimitsRecipe
 from simmorph.config.recipe import ApplySettings, MadeInputs, Recipe, SelectSettings, required
@@ -24,6 +23,7 @@ from simmorph.data.ntuples import describe, expand_inputs, is_url
 from simmorph.data.outputs import sha256_of, whole_file, write_json
 from simmorph.errors import InputError
 from simmorph.progress import silent
+from simmorph.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

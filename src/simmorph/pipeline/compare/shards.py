@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import ValidationError
 
-from simmorph import __version__
 from simmorph.card import digest_of, identity_of
 from simmorph.config.compare import SPLIT_KEYS
 from simmorph.data.outputs import refuse_existing, whole_file
@@ -17,6 +16,7 @@ from simmorph.evaluation.metrics import DISTANCES, METRICS
 from simmorph.evaluation.scores import ChosenPairs, Moved, RegionScore, Score
 from simmorph.pipeline.compare.tasks import Task
 from simmorph.pipeline.train import origin_of
+from simmorph.version import __version__
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from simmorph import __version__
 from simmorph.data.outputs import whole_file
 from simmorph.evaluation.plots.frontier import plot_frontier, points_of
 from simmorph.evaluation.plots.style import images, style
@@ -16,6 +15,7 @@ from simmorph.evaluation.report.ranking import METRICS_CAPTION, ranking_of
 from simmorph.evaluation.report.ranking_page import RankingPage
 from simmorph.evaluation.report.tables import Cell, Table
 from simmorph.pipeline.compare.inputs import main_region, regions_of
+from simmorph.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -6,7 +6,6 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from simmorph import __version__
 from simmorph.card import identity_of
 from simmorph.config.recipe import required
 from simmorph.data.outputs import refuse_existing, whole_folder, write_json
@@ -17,6 +16,7 @@ from simmorph.model_folder import read_card
 from simmorph.pipeline.evaluate.inputs import Inputs, read_inputs
 from simmorph.pipeline.evaluate.origin import cutflows, model_facts
 from simmorph.progress import silent
+from simmorph.version import __version__
 
 if TYPE_CHECKING:
     from pathlib import Path
