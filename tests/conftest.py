@@ -5,12 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
+from hypothesis import settings
 
 from simmorph.cli.main import run
 from simmorph.data.samples import SampleReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+
+settings.register_profile("any_machine", deadline=None)  # a busy machine is no failure
+settings.load_profile("any_machine")
 
 
 class Outcome(NamedTuple):
