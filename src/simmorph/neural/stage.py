@@ -161,11 +161,8 @@ class Stage:
 
     def _batches(self) -> Iterator[list[Batch]]:
         """The batches of this epoch that are still to come."""
-        size = self.how.settings.batch_size
-        orders = [
-            batch_indices(sample.n_events, self.n_steps, size, self.generator).to(self.how.device)
-            for sample in self.training
-        ]
+        size, device = self.how.settings.batch_size, self.how.device
+        orders = [batch_indices(it.n_events, self.n_steps, size, self.generator).to(device) for it in self.training]
         for step in range(self.progress.step, self.n_steps):
             yield [sample.rows(order[step]) for sample, order in zip(self.training, orders, strict=True)]
 
