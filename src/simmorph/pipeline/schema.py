@@ -60,10 +60,10 @@ def _method_schema(block: type[MethodSettings]) -> dict[str, Any]:
 
 def _variation_schema() -> dict[str, Any]:
     """Each kind of systematic uncertainty with its keys."""
-    from simmorph.limits.modifiers.registry import options_of_kinds
+    from simmorph.limits.modifiers.registry import SYSTEMATICS
 
     own = Variation.model_json_schema()
-    kinds = {name: options.model_json_schema() for name, options in options_of_kinds().items()}
+    kinds = {name: kind.Options.model_json_schema() for name, kind in SYSTEMATICS.items()}
     return {
         "description": Variation.__doc__,
         "oneOf": [

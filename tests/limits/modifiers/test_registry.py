@@ -14,7 +14,7 @@ from simmorph.errors import ConfigError
 from simmorph.limits.modifiers.base import Nominal
 from simmorph.limits.modifiers.histosys import HistoSys
 from simmorph.limits.modifiers.normsys import NormSys
-from simmorph.limits.modifiers.registry import MODIFIERS, kind_of, options_of_kinds
+from simmorph.limits.modifiers.registry import MODIFIERS, SYSTEMATICS, kind_of
 from simmorph.limits.modifiers.shapesys import ShapeSys
 
 SIZED = {"name": "lumi", "type": "normsys", "samples": "signal", "size": 0.02}
@@ -44,9 +44,9 @@ def test_every_kind_of_pyhf_is_registered_under_its_name() -> None:
     assert {name for name, kind in MODIFIERS.items() if kind.kind == name} == set(pyhf.modifiers.histfactory_set)
 
 
-def test_a_recipe_may_name_the_kinds_that_have_options() -> None:
-    assert list(options_of_kinds())[:3] == ["normsys", "shapesys", "histosys"]
-    assert not options_of_kinds().keys() & {"normfactor", "lumi", "shapefactor", "staterror"}
+def test_a_recipe_may_name_the_systematic_kinds() -> None:
+    assert list(SYSTEMATICS)[:3] == ["normsys", "shapesys", "histosys"]
+    assert not SYSTEMATICS.keys() & {"normfactor", "lumi", "shapefactor", "staterror"}
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from simmorph.data.events import FloatArray, IntArray
-    from simmorph.limits.modifiers.base import Function, Modifier
+    from simmorph.limits.modifiers.base import Function, Scaling, Shifting
 
 STEP = 1e-5
 """Step of the central differences, relative to a parameter's size or to 1, whichever is larger."""
@@ -200,8 +200,8 @@ class _Bins:
         self.bins: list[int] = []
         self.nominal: list[float] = []
         self.factors: list[list[int]] = []
-        self.functions: list[tuple[int, Modifier]] = []
-        self.added: dict[type[Modifier], list[tuple[int, slice, Modifier]]] = {}
+        self.functions: list[tuple[int, Scaling]] = []
+        self.added: dict[type[Shifting], list[tuple[int, slice, Shifting]]] = {}
         self._n_parameters = int(model.config.npars)
         offsets = _offsets(model)
         for channel, sample in samples_of(_channels(model)):
@@ -219,14 +219,14 @@ class _Bins:
         for factors, parameter in zip(self.factors[here], parameters, strict=True):
             factors.append(parameter)
 
-    def multiply_by(self, here: slice, parameter: int, modifier: Modifier) -> None:
+    def multiply_by(self, here: slice, parameter: int, modifier: Scaling) -> None:
         """Multiply all cells by a function of one parameter; equal functions are evaluated once."""
         if (parameter, modifier) not in self.functions:
             self.functions.append((parameter, modifier))
         function = self._n_parameters + self.functions.index((parameter, modifier))
         self.multiply(here, [function] * (here.stop - here.start))
 
-    def add(self, here: slice, parameter: int, modifier: Modifier) -> None:
+    def add(self, here: slice, parameter: int, modifier: Shifting) -> None:
         """Add a function of one parameter to the cells."""
         self.added.setdefault(type(modifier), []).append((parameter, here, modifier))
 

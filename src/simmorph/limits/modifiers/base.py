@@ -44,11 +44,11 @@ class Cells(Protocol):
     def multiply(self, here: slice, parameters: Sequence[int]) -> None:
         """Multiply each cell by its parameter."""
 
-    def multiply_by(self, here: slice, parameter: int, modifier: Modifier) -> None:
-        """Multiply all cells by a function of one parameter, see `Modifier.factors`."""
+    def multiply_by(self, here: slice, parameter: int, modifier: Scaling) -> None:
+        """Multiply all cells by a function of one parameter, see `Scaling.factors`."""
 
-    def add(self, here: slice, parameter: int, modifier: Modifier) -> None:
-        """Add a function of one parameter to the cells, see `Modifier.shifts`."""
+    def add(self, here: slice, parameter: int, modifier: Shifting) -> None:
+        """Add a function of one parameter to the cells, see `Shifting.shifts`."""
 
 
 class Term(NamedTuple):
@@ -93,9 +93,8 @@ class Modifier(ABC):
 
     - `data` and `of_pyhf`: what stands in the JSON of pyhf, and back;
     - `part`, `scaled` and `moved`: what becomes of it with some bins of the sample, another scale, or other yields;
-    - `enter`: whether it multiplies cells by parameters (`cells.multiply`) or by a function (`cells.multiply_by`, with
-      `factors`), or adds a function (`cells.add`, with `shifts`);
-    - `Options` and `of_recipe`, if a recipe may name it as the `type` of a systematic uncertainty.
+    - `enter`: what it does to the cells; as PerBin, Scaling or Shifting it knows already;
+    - as Systematic, which a recipe may name as the `type` of an uncertainty: `words`, `Options` and `of_recipe`.
 
     Attributes:
         name: of the parameter, or of the parameters of all bins.
@@ -103,30 +102,10 @@ class Modifier(ABC):
 
     kind: ClassVar[str]
     """What pyhf calls it."""
-    words: ClassVar[str] = ""
-    """How it acts, for people."""
-    Options: ClassVar[type[Section] | None] = None
-    """Its keys in a recipe, beside name, type and samples; None if it is not written there."""
     spans_channels: ClassVar[bool] = False
     """Whether channels that share a name have one parameter after the other, rather than the same ones."""
 
     name: str
-
-    @classmethod
-    def of_recipe(cls, name: str, options: Any, nominal: Nominal) -> Self:
-        """The modifier of a sample that a recipe asks for."""
-        raise NotImplementedError
-
-    @classmethod
-    def inputs(cls, options: Any) -> list[str]:  # noqa: ARG003
-        """Files that its options name."""
-        return []
-
-    @classmethod
-    def described(cls, options: Section) -> str:
-        """How it acts and by how much, in words."""
-        numbers = [f"{value:g}" for value in options.model_dump().values() if isinstance(value, float)]
-        return ", ".join([cls.words, *numbers])
 
     @classmethod
     def of_pyhf(cls, name: str, data: Any, nominal: FloatArray) -> Self:  # noqa: ARG003
@@ -167,15 +146,30 @@ class Modifier(ABC):
     def enter(self, cells: Cells, here: slice, parameter: int) -> None:
         """Say what it does to the cells of its sample; `parameter` is the first of its parameters."""
 
-    @classmethod
-    def factors(cls, modifiers: Sequence[Self]) -> Function:
-        """The factors of several modifiers, each with a parameter of its own."""
-        raise NotImplementedError
+
+class Systematic(Modifier):
+    """A modifier that a recipe may name as the `type` of a systematic uncertainty."""
+
+    words: ClassVar[str]
+    """How it acts, for people."""
+    Options: ClassVar[type[Section]]
+    """Its keys in a recipe, beside name, type and samples."""
 
     @classmethod
-    def shifts(cls, terms: Sequence[Term], n_cells: int) -> Function:
-        """What several modifiers add to all cells."""
-        raise NotImplementedError
+    @abstractmethod
+    def of_recipe(cls, name: str, options: Any, nominal: Nominal) -> Self:
+        """The modifier of a sample that a recipe asks for."""
+
+    @classmethod
+    def inputs(cls, options: Any) -> list[str]:  # noqa: ARG003
+        """Files that its options name."""
+        return []
+
+    @classmethod
+    def described(cls, options: Section) -> str:
+        """How it acts and by how much, in words."""
+        numbers = [f"{value:g}" for value in options.model_dump().values() if isinstance(value, float)]
+        return ", ".join([cls.words, *numbers])
 
 
 class PerBin(Modifier):
@@ -184,3 +178,29 @@ class PerBin(Modifier):
     def enter(self, cells: Cells, here: slice, parameter: int) -> None:
         """Multiply each bin by its parameter."""
         cells.multiply(here, range(parameter, parameter + here.stop - here.start))
+
+
+class Scaling(Modifier):
+    """A modifier that multiplies all bins by a function of one parameter."""
+
+    def enter(self, cells: Cells, here: slice, parameter: int) -> None:
+        """Multiply all bins by the function."""
+        cells.multiply_by(here, parameter, self)
+
+    @classmethod
+    @abstractmethod
+    def factors(cls, modifiers: Sequence[Self]) -> Function:
+        """The factors of several modifiers, each with a parameter of its own."""
+
+
+class Shifting(Modifier):
+    """A modifier that adds a function of one parameter to the bins."""
+
+    def enter(self, cells: Cells, here: slice, parameter: int) -> None:
+        """Add the function."""
+        cells.add(here, parameter, self)
+
+    @classmethod
+    @abstractmethod
+    def shifts(cls, terms: Sequence[Term], n_cells: int) -> Function:
+        """What several modifiers add to all cells."""

@@ -9,14 +9,14 @@ import numpy as np
 from pydantic import field_validator
 
 from simmorph.config.documents import Name, Section
-from simmorph.limits.modifiers.base import Modifier
+from simmorph.limits.modifiers.base import Shifting, Systematic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from simmorph.data.events import BoolArray, FloatArray
     from simmorph.data.histograms import Histogram
-    from simmorph.limits.modifiers.base import Cells, Nominal, Term
+    from simmorph.limits.modifiers.base import Nominal, Term
 
 VARIED = ("weight", "observable", "input", "histogram", "region", "tree")
 """What can differ in a sample one standard deviation up or down."""
@@ -41,7 +41,7 @@ class Sides(Section):
 
 
 @dataclass(frozen=True, eq=False)
-class HistoSys(Modifier):
+class HistoSys(Systematic, Shifting):
     """Moves all bins together, with a parameter that a normal distribution constrains.
 
     Attributes:
@@ -51,7 +51,7 @@ class HistoSys(Modifier):
 
     kind: ClassVar[str] = "histosys"
     words: ClassVar[str] = "moves the bins together (histosys)"
-    Options: ClassVar[type[Section] | None] = Sides
+    Options: ClassVar[type[Section]] = Sides
 
     up: FloatArray
     down: FloatArray
@@ -97,10 +97,6 @@ class HistoSys(Modifier):
         """Both sides shifted along."""
         shift = after.values - before.values
         return replace(self, up=self.up + shift, down=self.down + shift)
-
-    def enter(self, cells: Cells, here: slice, parameter: int) -> None:
-        """Add the shift."""
-        cells.add(here, parameter, self)
 
     @classmethod
     def shifts(cls, terms: Sequence[Term], n_cells: int) -> Shifts:

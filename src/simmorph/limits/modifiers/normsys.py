@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from simmorph.limits.modifiers.base import Modifier, Size
+from simmorph.limits.modifiers.base import Scaling, Size, Systematic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from simmorph.data.events import FloatArray
-    from simmorph.limits.modifiers.base import Cells, Nominal
+    from simmorph.limits.modifiers.base import Nominal
 
 
 @dataclass(frozen=True)
-class NormSys(Modifier):
+class NormSys(Systematic, Scaling):
     """Multiplies all bins by a power of `hi` or `lo`, with a parameter that a normal distribution constrains.
 
     Attributes:
@@ -55,10 +55,6 @@ class NormSys(Modifier):
     def data(self, nominal: FloatArray) -> dict[str, float]:  # noqa: ARG002
         """Both factors."""
         return {"hi": self.hi, "lo": self.lo}
-
-    def enter(self, cells: Cells, here: slice, parameter: int) -> None:
-        """Multiply all bins by the power."""
-        cells.multiply_by(here, parameter, self)
 
     @classmethod
     def factors(cls, modifiers: Sequence[NormSys]) -> Powers:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from simmorph.config.documents import Document, Section, validate
 from simmorph.errors import ConfigError, one_of
+from simmorph.limits.modifiers.base import Systematic
 from simmorph.limits.modifiers.histosys import HistoSys
 from simmorph.limits.modifiers.lumi import Lumi
 from simmorph.limits.modifiers.normfactor import NormFactor
@@ -28,26 +29,23 @@ MODIFIERS: dict[str, type[Modifier]] = {
     "shapefactor": ShapeFactor,
     "staterror": StatError,
 }
-"""What stands under `type` of a modifier in a workspace; those with Options, under `type` in `systematics:` too."""
+"""What stands under `type` of a modifier in a workspace; the systematic ones, under `type` in `systematics:` too."""
+
+SYSTEMATICS = {name: kind for name, kind in MODIFIERS.items() if issubclass(kind, Systematic)}
+"""Those that a recipe may name."""
 
 
-def kind_of(variation: Variation) -> tuple[type[Modifier], Section]:
+def kind_of(variation: Variation) -> tuple[type[Systematic], Section]:
     """The kind of a systematic uncertainty of a recipe, and its keys.
 
     Raises:
         ConfigError: there is no such kind, or a key is unknown, missing or wrong.
     """
     where = f"limits.systematics: {variation.name}"
-    options_of = options_of_kinds()
-    if variation.type not in options_of:
-        raise ConfigError(where, f"unknown type {variation.type!r}", one_of(variation.type, options_of))
-    options = validate(Document(where, variation.options), options_of[variation.type])
-    return MODIFIERS[variation.type], options
-
-
-def options_of_kinds() -> dict[str, type[Section]]:
-    """The keys of every kind that a recipe may name."""
-    return {name: kind.Options for name, kind in MODIFIERS.items() if kind.Options is not None}
+    if variation.type not in SYSTEMATICS:
+        raise ConfigError(where, f"unknown type {variation.type!r}", one_of(variation.type, SYSTEMATICS))
+    kind = SYSTEMATICS[variation.type]
+    return kind, validate(Document(where, variation.options), kind.Options)
 
 
 def modifier_of(spec: dict[str, Any], nominal: FloatArray) -> Modifier:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from simmorph.limits.modifiers.base import PerBin, Size
+from simmorph.limits.modifiers.base import PerBin, Size, Systematic
 
 if TYPE_CHECKING:
     from simmorph.data.events import BoolArray, FloatArray
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class ShapeSys(PerBin):
+class ShapeSys(Systematic, PerBin):
     """Multiplies each bin by a parameter near 1, which a Poisson distribution constrains.
 
     Attributes:

@@ -23,7 +23,6 @@ class StatError(PerBin):
     """
 
     kind: ClassVar[str] = "staterror"
-    words: ClassVar[str] = "statistics of the sample"
     spans_channels: ClassVar[bool] = True
 
     uncertainties: FloatArray

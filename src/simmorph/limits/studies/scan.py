@@ -17,7 +17,7 @@ from simmorph.limits.fits.inference import AsymptoticCls, fitted_strength, upper
 from simmorph.limits.model.building import workspace_of
 from simmorph.limits.model.workspace import measurement_of
 from simmorph.limits.modifiers.base import Nominal, Size
-from simmorph.limits.modifiers.registry import MODIFIERS
+from simmorph.limits.modifiers.registry import SYSTEMATICS
 from simmorph.limits.templates.sample import Sample, Templates
 from simmorph.progress import silent
 
@@ -137,7 +137,7 @@ class _Bench:
         """The limit with this background, scaled to what is expected."""
         background = sample.scaled(self.n_background / sample.histogram.values.sum())
         nominal = Nominal(background.histogram, "", lambda _: background.histogram.values)
-        systematic = MODIFIERS[self.beta_type].of_recipe(SYSTEMATIC, Size(size=at.beta), nominal)
+        systematic = SYSTEMATICS[self.beta_type].of_recipe(SYSTEMATIC, Size(size=at.beta), nominal)
         samples = (Sample(self.signal, True), background.and_modifiers(systematic))
         templates = Templates(samples, self.data, True, np.ones(len(self.data.values), np.bool_))
         ready = measurement_of(workspace_of(templates, self.parameter), "scan")
