@@ -100,11 +100,16 @@ def checksum_of(path: str) -> str:
     if is_url(path):
         return ""
     status = Path(path).stat()
-    return _checksum_of(path, status.st_mtime_ns, status.st_size)
+    return _checksum_of(path, status.st_ino, status.st_mtime_ns, status.st_size)
+
+
+def checksums_of(paths: Iterable[str]) -> dict[str, str]:
+    """The checksum of each file."""
+    return {path: checksum_of(path) for path in paths}
 
 
 @functools.lru_cache(maxsize=1024)
-def _checksum_of(path: str, written_ns: int, size: int) -> str:  # noqa: ARG001 - they distinguish one content from the next
+def _checksum_of(path: str, inode: int, written_ns: int, size: int) -> str:  # noqa: ARG001 - they distinguish one content from the next
     return sha256_of(path)
 
 

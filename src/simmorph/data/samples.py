@@ -13,7 +13,7 @@ import numpy as np
 
 from simmorph.data.events import Events
 from simmorph.data.morphed import standing_for
-from simmorph.data.ntuples import STEP, checksum_of, open_tree
+from simmorph.data.ntuples import STEP, checksums_of, open_tree
 from simmorph.errors import EmptySelectionError, InputError, one_of
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class EventTable:
 
     def checksums(self) -> dict[str, str]:
         """The SHA-256 of each file; empty for one on a server."""
-        return {path: checksum_of(path) for path in self.files}
+        return checksums_of(self.files)
 
     def of_files(self) -> Iterator[tuple[str, slice]]:
         """Each file and the rows that are of it."""

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from simmorph.data.ntuples import is_url
-from simmorph.data.outputs import OutputError, sha256_of
+from simmorph.data.outputs import OutputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 
@@ -66,11 +65,6 @@ class FinishedParts:
         """Forget the parts: the output is whole."""
         if self.path is not None:
             self.path.unlink(missing_ok=True)
-
-
-def hashes_of(paths: Iterable[str]) -> dict[str, str]:
-    """The SHA-256 of each file; what is remote is taken to stay as it is."""
-    return {path: "remote" if is_url(path) else sha256_of(path) for path in paths}
 
 
 def until_stopped(work: Callable[[], None]) -> BaseException | None:

@@ -8,7 +8,6 @@ model says itself that it is whole and of the same learning, whoever trained it.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from dataclasses import dataclass
@@ -19,8 +18,8 @@ from simmorph.card import digest_of
 from simmorph.config.limits import LimitsRecipe
 from simmorph.config.recipe import ApplySettings, MadeInputs, Recipe, SelectSettings, required
 from simmorph.config.selection import read_selection
-from simmorph.data.ntuples import describe, expand_inputs, is_url
-from simmorph.data.outputs import sha256_of, whole_file, write_json
+from simmorph.data.ntuples import checksum_of, describe, expand_inputs, is_url
+from simmorph.data.outputs import whole_file, write_json
 from simmorph.errors import InputError
 from simmorph.progress import silent
 from simmorph.version import __version__
@@ -333,7 +332,7 @@ def _names(step: ChainStep) -> list[str]:
 
 
 def _written(step: ChainStep) -> dict[str, str]:
-    return {str(output): _content_hash(output) for output in step.outputs}
+    return {output: _content_hash(output) for output in _names(step)}
 
 
 def _key(step: ChainStep) -> str:
@@ -341,19 +340,19 @@ def _key(step: ChainStep) -> str:
     return digest_of(content)
 
 
-def _hashes(paths: Sequence[str | Path]) -> dict[str, str]:
+def _hashes(paths: Sequence[str]) -> dict[str, str]:
     """Content hashes; a URL stands for itself, since fetching it is most of the work."""
-    return {path: "remote" if is_url(path) else _content_hash(Path(path)) for path in _expanded(paths)}
+    return {path: _content_hash(path) for path in _expanded(paths)}
 
 
-def _expanded(paths: Sequence[str | Path]) -> list[str]:
+def _expanded(paths: Sequence[str]) -> list[str]:
     """The paths, with globs replaced by what they match."""
-    return [found for path in map(str, paths) for found in ([path] if Path(path).exists() else expand_inputs([path]))]
+    return [found for path in paths for found in ([path] if Path(path).exists() else expand_inputs([path]))]
 
 
-def _content_hash(path: Path) -> str:
-    if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.is_file())
-        content = "".join(f"{file.relative_to(path)} {sha256_of(file)}\n" for file in files)
-        return hashlib.sha256(content.encode()).hexdigest()
-    return sha256_of(path) if path.exists() else "missing"
+def _content_hash(path: str) -> str:
+    folder = Path(path)
+    if folder.is_dir():
+        files = sorted(file for file in folder.rglob("*") if file.is_file())
+        return digest_of({str(file.relative_to(folder)): checksum_of(str(file)) for file in files})
+    return checksum_of(path) if is_url(path) or folder.exists() else "missing"

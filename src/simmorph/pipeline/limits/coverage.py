@@ -9,13 +9,14 @@ import numpy as np
 
 from simmorph.config.recipe import required
 from simmorph.config.studies import CoverageSettings
+from simmorph.data.ntuples import checksums_of
 from simmorph.data.outputs import refuse_existing, whole_folder, write_csv, write_json, write_provenance
 from simmorph.limits.model.building import workspace_of
 from simmorph.limits.model.workspace import STDIN, measurement_of, read_workspace
 from simmorph.limits.studies.coverage import Coverage, ToyOutcome, Toys, from_model, from_truth, outcomes, summary
 from simmorph.limits.templates.reading import Defaults, read_templates
 from simmorph.pipeline.limits.run import inputs_of
-from simmorph.pipeline.partial import FinishedParts, hashes_of, until_stopped
+from simmorph.pipeline.partial import FinishedParts, until_stopped
 from simmorph.progress import silent
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ def coverage_of_recipe(
     treatments: dict[str, str] = {
         it.name: it.amplified(settings.amplification) for it in settings.background if it.input
     }
-    made_of = {"limits": settings.model_dump(mode="json"), "inputs": hashes_of(inputs_of(settings))}
+    made_of = {"limits": settings.model_dump(mode="json"), "inputs": checksums_of(inputs_of(settings))}
     return _covered(_Study(experiments, toys, _truth_words(chosen), made_of, treatments), study.output, force=force)
 
 

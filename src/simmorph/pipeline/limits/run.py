@@ -8,7 +8,7 @@ import numpy as np
 
 from simmorph.config.recipe import Recipe, load_any_recipe, required
 from simmorph.data.expressions import parse
-from simmorph.data.ntuples import expand_inputs
+from simmorph.data.ntuples import checksums_of, expand_inputs
 from simmorph.data.outputs import refuse_existing, whole_folder, write_provenance
 from simmorph.data.units import agreed, read_units, units_of_derived
 from simmorph.errors import ConfigError, InputError
@@ -24,7 +24,6 @@ from simmorph.limits.report.report import WORKSPACE, Report, with_bounds
 from simmorph.limits.report.spectra import spectra_of, spectra_of_bins
 from simmorph.limits.templates.reading import Defaults, read_channels
 from simmorph.pipeline.limits.result import ClosureTest, Fitting, LimitsResult, SidebandQuality
-from simmorph.pipeline.partial import hashes_of
 from simmorph.progress import silent
 
 if TYPE_CHECKING:
@@ -265,7 +264,7 @@ def _write(report: Report, output: Path, inputs: Sequence[str], *, force: bool) 
     """Write the report, whole or not at all; the provenance of its workspace comes last."""
     with whole_folder(output, force=force, marker=WORKSPACE) as folder:
         report.write(folder)
-        write_provenance(folder / WORKSPACE, {"inputs": hashes_of(inputs)})
+        write_provenance(folder / WORKSPACE, {"inputs": checksums_of(inputs)})
 
 
 def load_limits_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe | LimitsRecipe:

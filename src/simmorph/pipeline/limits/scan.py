@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from simmorph.config.recipe import required
 from simmorph.config.studies import ScanSettings
+from simmorph.data.ntuples import checksums_of
 from simmorph.data.outputs import refuse_existing, whole_folder, write_csv, write_json, write_provenance
 from simmorph.errors import ConfigError
 from simmorph.evaluation.plots.style import save, style
@@ -15,7 +16,7 @@ from simmorph.limits.report.scan_plots import ScanKind, draw_difference, draw_li
 from simmorph.limits.studies.scan import SYSTEMATIC, GridPoint, ScanPoint, scan_points
 from simmorph.limits.templates.reading import Defaults, Reader
 from simmorph.pipeline.limits.run import inputs_of
-from simmorph.pipeline.partial import FinishedParts, hashes_of, until_stopped
+from simmorph.pipeline.partial import FinishedParts, until_stopped
 from simmorph.progress import silent
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def scan_of_recipe(recipe: Recipe | LimitsRecipe, *, force: bool = False, progre
     grid = recipe.scan or ScanSettings()
     refuse_existing(grid.output, force=force, marker=TABLE)
     background = _background(settings)
-    inputs = hashes_of(inputs_of(settings))
+    inputs = checksums_of(inputs_of(settings))
     made_of = {"scan": grid.model_dump(mode="json"), "limits": settings.model_dump(mode="json"), "inputs": inputs}
     done = FinishedParts(grid.output, made_of)
     reader = Reader(_without_scanned(settings), Defaults(settings.tree or recipe.tree, recipe.weight), progress)
