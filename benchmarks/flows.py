@@ -12,10 +12,10 @@ from torch import nn
 from benchmarks import peers
 from benchmarks.measure import Row, compare
 from simmorph.errors import ConfigError
-from simmorph.neural.autoregressive import AutoregressiveFlow
-from simmorph.neural.compilation import compiled_or_plain
-from simmorph.neural.flows import ConditionalFlow, FlowOverNormal, FlowShape
-from simmorph.neural.samples import Batch, batch_indices
+from simmorph.neural.flows.autoregressive import AutoregressiveFlow
+from simmorph.neural.flows.flow import ConditionalFlow, FlowOverNormal, FlowShape
+from simmorph.neural.loop.batches import Batch, batch_indices
+from simmorph.neural.loop.compilation import compiled_or_plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -16,7 +16,7 @@ from nflows.transforms.base import CompositeTransform, Transform
 from nflows.transforms.coupling import PiecewiseRationalQuadraticCouplingTransform
 from nflows.transforms.permutations import ReversePermutation
 
-from simmorph.neural.flows import FlowShape, coupling_masks
+from simmorph.neural.flows.flow import FlowShape, coupling_masks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -22,7 +22,7 @@ from simmorph.errors import InputError
 from simmorph.methods.base import Notes, refuse_negative_weights, refuse_weights_without_sum
 from simmorph.methods.registry import build_map
 from simmorph.model_folder import explained, read_card, read_tensors, sha256_of_tensors, write_folder
-from simmorph.neural.training import Training
+from simmorph.neural.loop.training import Training
 from simmorph.version import __version__
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from simmorph.data.columns import AnyColumns
     from simmorph.data.events import BoolArray, FloatArray, IntArray
     from simmorph.methods.base import Method
-    from simmorph.neural.history import History
+    from simmorph.neural.loop.history import History
 
 MIN_EVENTS = 100
 N_PROBE, N_NOTES = 8, 20_000

@@ -11,7 +11,7 @@ import pytest
 
 from simmorph.config.documents import Document
 from simmorph.config.selection import Selection, read_selection, shipped_selections
-from simmorph.data.expressions import FUNCTIONS
+from simmorph.data.expressions.functions import FUNCTIONS
 from simmorph.data.selection import Selector
 from simmorph.errors import ConfigError, InputError
 

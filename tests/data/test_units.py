@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from simmorph.data.expressions import parse, parse_all
+from simmorph.data.expressions.expression import parse, parse_all
 from simmorph.data.ntuples import create_ntuple
 from simmorph.data.units import ENERGY, NUMBER, RADIANS, agreed, dimension_of, read_units, units_of_derived
 from simmorph.errors import InputError

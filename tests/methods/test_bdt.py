@@ -11,7 +11,7 @@ from simmorph.data.events import Events
 from simmorph.data.trees import Rows, TreeShape, grow
 from simmorph.methods.bdt import BoostedTrees
 from simmorph.methods.parts.trees import TreeRatio
-from simmorph.neural.training import Training
+from simmorph.neural.loop.training import Training
 
 HOW = Training(TrainingSettings(device="cpu", holdout=0))
 

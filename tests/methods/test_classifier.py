@@ -10,7 +10,7 @@ from simmorph.data.estimates import Estimate
 from simmorph.data.events import Events
 from simmorph.methods.classifier import Classifier
 from simmorph.methods.parts.reweighting import fold_of
-from simmorph.neural.training import Training
+from simmorph.neural.loop.training import Training
 
 SETTINGS = TrainingSettings(epochs=20, batch_size=500, learning_rate=3e-3, device="cpu", holdout=0)
 

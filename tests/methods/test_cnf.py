@@ -11,11 +11,11 @@ import torch
 from simmorph.config.training import TrainingSettings
 from simmorph.data.events import Events
 from simmorph.methods.cnf import UnpairedFlow
-from simmorph.neural.training import Training
+from simmorph.neural.loop.training import Training
 
 if TYPE_CHECKING:
     from simmorph.data.events import FloatArray
-    from simmorph.neural.history import History
+    from simmorph.neural.loop.history import History
 
 LOSSES = ("nll", "kl", "mmd", "mdmm")
 SETTINGS = TrainingSettings(

@@ -14,7 +14,7 @@ from simmorph.errors import ConfigError, InputError
 from simmorph.evaluation.metrics.c2st import auc
 from simmorph.methods import build_method
 from simmorph.methods.conditional_quantile import ConditionalQuantile
-from simmorph.neural.training import Training
+from simmorph.neural.loop.training import Training
 
 HOW = Training(TrainingSettings(validation=0.0, holdout=0.0))
 SOURCE, TARGET = np.array([[1.0, 0.6], [0.6, 1.5]]), np.array([[2.0, -0.5], [-0.5, 0.8]])

@@ -15,7 +15,7 @@ from simmorph.data.events import Events
 from simmorph.errors import InputError
 from simmorph.methods import METHODS, build_method
 from simmorph.methods.base import Method, refuse_negative_weights
-from simmorph.neural.training import Training
+from simmorph.neural.loop.training import Training
 
 SMALL: dict[str, dict[str, Any]] = {
     "one_flow": {"layers": 2, "hidden": [8], "bins": 4},

@@ -15,7 +15,7 @@ from simmorph.errors import ConfigError, InputError
 from simmorph.methods import build_method
 from simmorph.methods.flow_matching import FlowMatching
 from simmorph.model import Model
-from simmorph.neural.training import Training
+from simmorph.neural.loop.training import Training
 
 SETTINGS = TrainingSettings(epochs=12, batch_size=256, learning_rate=5e-3, device="cpu", holdout=0)
 

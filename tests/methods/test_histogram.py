@@ -11,7 +11,7 @@ from simmorph.data.events import Events
 from simmorph.errors import ConfigError
 from simmorph.methods import build_method
 from simmorph.methods.histogram import HistogramRatio
-from simmorph.neural.training import Training
+from simmorph.neural.loop.training import Training
 
 SETTINGS = TrainingSettings(device="cpu", validation=0, holdout=0)
 

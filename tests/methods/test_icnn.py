@@ -11,7 +11,7 @@ from simmorph.config.training import TrainingSettings
 from simmorph.data.events import Events
 from simmorph.data.toys.gaussian import samples
 from simmorph.methods.icnn import ConvexTransport
-from simmorph.neural.training import Training
+from simmorph.neural.loop.training import Training
 
 SETTINGS = TrainingSettings(epochs=25, batch_size=128, learning_rate=1e-2, device="cpu", holdout=0, patience=None)
 

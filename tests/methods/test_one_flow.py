@@ -14,7 +14,7 @@ from simmorph.errors import ConfigError, InputError
 from simmorph.evaluation.metrics.c2st import auc
 from simmorph.methods.one_flow import OneFlow, feature_orders
 from simmorph.model import Model
-from simmorph.neural.training import Training
+from simmorph.neural.loop.training import Training
 
 SETTINGS = TrainingSettings(epochs=15, batch_size=500, learning_rate=5e-3, device="cpu", holdout=0)
 

@@ -11,7 +11,7 @@ from simmorph.data.events import Events
 from simmorph.errors import ConfigError, InputError
 from simmorph.methods import build_method
 from simmorph.methods.quantile import QuantileMap
-from simmorph.neural.training import Training
+from simmorph.neural.loop.training import Training
 
 N_EVENTS = 40_000
 HOW = Training(TrainingSettings(validation=0.0, holdout=0.0))

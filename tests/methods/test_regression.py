@@ -8,7 +8,7 @@ import pytest
 from simmorph.config.training import TrainingSettings
 from simmorph.data.events import Events
 from simmorph.methods.regression import Regression
-from simmorph.neural.training import Training
+from simmorph.neural.loop.training import Training
 
 SETTINGS = TrainingSettings(epochs=15, batch_size=500, learning_rate=5e-3, device="cpu", holdout=0)
 N_EVENTS = 20_000

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from simmorph.data.events import BoolArray, FloatArray, IntArray
-    from simmorph.data.expressions import Expression
+    from simmorph.data.expressions.expression import Expression
     from simmorph.data.ntuples import Column, OpenTree
 
 A_FEW = 100

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import awkward as ak
 import numpy as np
 
-from simmorph.data.expressions import Expression, parse
+from simmorph.data.expressions.expression import Expression, parse
 from simmorph.data.units import ANGLE, ENERGY, RADIANS, dimension_of
 from simmorph.errors import ConfigError, InputError
 

@@ -6,14 +6,14 @@ import ast
 from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
-from simmorph.data.expressions import column_of, columns_of
+from simmorph.data.expressions.grammar import column_of, columns_of
 from simmorph.data.ntuples import read_metadata
 from simmorph.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from simmorph.data.expressions import Expression
+    from simmorph.data.expressions.expression import Expression
 
 UNITS = "units"
 """The key of a file's metadata that holds the unit of each branch, as far as it is known."""

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from simmorph.data.events import BoolArray, Events, FloatArray
-    from simmorph.neural.history import History
-    from simmorph.neural.training import Training
+    from simmorph.neural.loop.history import History
+    from simmorph.neural.loop.training import Training
 
 MIN_EFFECTIVE_FRACTION = 0.05
 

@@ -12,17 +12,17 @@ from torch.nn.functional import softplus
 from simmorph.config.training import HiddenLayers, PositiveFloat  # noqa: TC001 - read from the signature
 from simmorph.methods.parts.reweighting import Calibration, Halves, Ratio, Reweighting
 from simmorph.neural.blocks import in_blocks
-from simmorph.neural.minimize import minimize
+from simmorph.neural.loop.batches import Parts
+from simmorph.neural.loop.minimize import minimize
 from simmorph.neural.networks import Perceptron
-from simmorph.neural.samples import Parts
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from simmorph.data.events import Events, FloatArray
-    from simmorph.neural.history import History
-    from simmorph.neural.samples import Batch
-    from simmorph.neural.training import Training
+    from simmorph.neural.loop.batches import Batch
+    from simmorph.neural.loop.history import History
+    from simmorph.neural.loop.training import Training
 
 
 class Classifier(Reweighting):

@@ -12,13 +12,13 @@ from pydantic import Field
 from simmorph.config.training import HiddenLayers, PositiveFloat, PositiveInt  # noqa: TC001 - read from the signature
 from simmorph.data.splits import normal_of
 from simmorph.methods.base import Method, Notes
-from simmorph.neural.autoregressive import AutoregressiveFlow
-from simmorph.neural.flows import FlowShape
+from simmorph.neural.flows.autoregressive import AutoregressiveFlow
+from simmorph.neural.flows.flow import FlowShape
+from simmorph.neural.loop.mdmm import ConstraintKind, Multiplier
+from simmorph.neural.loop.minimize import minimize
 from simmorph.neural.losses.embedding import EmbeddedDiscrepancy
 from simmorph.neural.losses.kde import MarginalDivergence
 from simmorph.neural.losses.mmd import Discrepancy, Points, PrintedDiscrepancy
-from simmorph.neural.mdmm import ConstraintKind, Multiplier
-from simmorph.neural.minimize import minimize
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from simmorph.data.events import Events
-    from simmorph.neural.history import History
-    from simmorph.neural.samples import Batch
-    from simmorph.neural.training import Training
+    from simmorph.neural.loop.batches import Batch
+    from simmorph.neural.loop.history import History
+    from simmorph.neural.loop.training import Training
 
 NOISE_STREAM = 0x434E
 NEAR_IDENTITY = 0.02

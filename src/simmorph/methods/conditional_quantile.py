@@ -19,8 +19,8 @@ from simmorph.neural.scores import ConditionalScores
 from simmorph.neural.smooth import SmoothBasis
 
 if TYPE_CHECKING:
-    from simmorph.neural.history import History
-    from simmorph.neural.training import Training
+    from simmorph.neural.loop.history import History
+    from simmorph.neural.loop.training import Training
 
 
 class ConditionalQuantile(Method):

@@ -19,8 +19,8 @@ from simmorph.neural.smooth import SmoothBasis
 
 if TYPE_CHECKING:
     from simmorph.data.events import FloatArray
-    from simmorph.neural.history import History
-    from simmorph.neural.training import Training
+    from simmorph.neural.loop.history import History
+    from simmorph.neural.loop.training import Training
 
 SMALLEST_VARIANCE = 1e-4
 """Least eigenvalue of a correlation matrix; below it a direction is taken as fixed by the others."""

@@ -8,8 +8,8 @@ from pydantic import Field
 
 from simmorph.config.training import HiddenLayers, PositiveFloat, PositiveInt  # noqa: TC001 - read from the signature
 from simmorph.methods.parts.generator import DensityGenerator
-from simmorph.neural.autoregressive import FlowKind, build_flow
-from simmorph.neural.flows import FlowShape
+from simmorph.neural.flows.autoregressive import FlowKind, build_flow
+from simmorph.neural.flows.flow import FlowShape
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -11,17 +11,17 @@ from pydantic import Field
 from simmorph.config.training import HiddenLayers, PositiveFloat, PositiveInt  # noqa: TC001 - read from the signature
 from simmorph.data.events import Events
 from simmorph.methods.base import Method
-from simmorph.neural.minimize import minimize
+from simmorph.neural.flows.ode import solve
+from simmorph.neural.loop.batches import Batch, Parts
+from simmorph.neural.loop.minimize import minimize
 from simmorph.neural.networks import Perceptron
-from simmorph.neural.ode import solve
 from simmorph.neural.pairing import optimal_pairs
-from simmorph.neural.samples import Batch, Parts
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from simmorph.neural.history import History
-    from simmorph.neural.training import Training
+    from simmorph.neural.loop.history import History
+    from simmorph.neural.loop.training import Training
 
 GOLDEN_RATIO = 0.6180339887498949
 

@@ -10,17 +10,17 @@ from torch.nn.functional import softplus
 
 from simmorph.config.training import HiddenLayers, PositiveInt  # noqa: TC001 - read from the signature
 from simmorph.methods.parts.generator import Generator
-from simmorph.neural.minimize import minimize
+from simmorph.neural.loop.minimize import minimize
+from simmorph.neural.loop.stage import Player
 from simmorph.neural.networks import Perceptron
-from simmorph.neural.stage import Player
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from simmorph.data.events import Events
-    from simmorph.neural.history import History
-    from simmorph.neural.samples import Batch
-    from simmorph.neural.training import Training
+    from simmorph.neural.loop.batches import Batch
+    from simmorph.neural.loop.history import History
+    from simmorph.neural.loop.training import Training
 
 MEMORY, FIRST_STEPS = 0.999, 10.0
 """The weights drawn with are a running mean over 1 / (1 - MEMORY) steps; over fewer at the start."""

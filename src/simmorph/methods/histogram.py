@@ -12,11 +12,11 @@ from simmorph.config.training import PositiveFloat  # noqa: TC001 - read from th
 from simmorph.data.events import Events
 from simmorph.errors import ConfigError
 from simmorph.methods.parts.reweighting import Halves, Ratio, Reweighting
-from simmorph.neural.history import History
+from simmorph.neural.loop.history import History
 
 if TYPE_CHECKING:
     from simmorph.data.events import FloatArray, IntArray
-    from simmorph.neural.training import Training
+    from simmorph.neural.loop.training import Training
 
 MAX_CELLS = 2_000_000
 TIE = 1e-9

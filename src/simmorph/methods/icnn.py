@@ -13,17 +13,17 @@ from simmorph.config.training import HiddenLayers, PositiveInt  # noqa: TC001 - 
 from simmorph.data.cells import CellTree
 from simmorph.methods.base import Method, Notes
 from simmorph.neural.convex import ConvexPotential
-from simmorph.neural.minimize import minimize
+from simmorph.neural.loop.minimize import minimize
+from simmorph.neural.loop.stage import Player
 from simmorph.neural.pairing import movement_over_optimal
-from simmorph.neural.stage import Player
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from simmorph.data.events import Events
-    from simmorph.neural.history import History
-    from simmorph.neural.samples import Batch
-    from simmorph.neural.training import Training
+    from simmorph.neural.loop.batches import Batch
+    from simmorph.neural.loop.history import History
+    from simmorph.neural.loop.training import Training
 
 CELL_EVENTS = 200
 

@@ -11,7 +11,7 @@ from torch.nn.functional import log_softmax, softplus
 
 from simmorph.config.training import HiddenLayers, PositiveFloat  # noqa: TC001 - read from the signature
 from simmorph.methods.parts.generator import DensityGenerator
-from simmorph.neural.autoregressive import MaskedNetwork
+from simmorph.neural.flows.autoregressive import MaskedNetwork
 
 if TYPE_CHECKING:
     from torch import Tensor

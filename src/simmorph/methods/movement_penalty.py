@@ -12,7 +12,7 @@ from simmorph.methods.parts.transport import BASE, TRANSPORT, DensitySettings, S
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from simmorph.neural.samples import Batch
+    from simmorph.neural.loop.batches import Batch
 
 SHORTEST = 1e-6
 """Added under the root of a plain distance, whose slope has no limit where nothing moves."""

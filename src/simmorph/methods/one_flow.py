@@ -16,9 +16,9 @@ from simmorph.config.training import HiddenLayers, PositiveFloat, PositiveInt  #
 from simmorph.data.preprocessing.gaps import find_gaps
 from simmorph.errors import ConfigError, InputError
 from simmorph.methods.base import Method, Notes
-from simmorph.neural.autoregressive import FlowKind, build_flow
-from simmorph.neural.flows import FlowShape
-from simmorph.neural.minimize import minimize
+from simmorph.neural.flows.autoregressive import FlowKind, build_flow
+from simmorph.neural.flows.flow import FlowShape
+from simmorph.neural.loop.minimize import minimize
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from simmorph.data.events import Events, FloatArray
-    from simmorph.neural.flows import FlowOverNormal
-    from simmorph.neural.history import History
-    from simmorph.neural.samples import Batch
-    from simmorph.neural.training import Training
+    from simmorph.neural.flows.flow import FlowOverNormal
+    from simmorph.neural.loop.batches import Batch
+    from simmorph.neural.loop.history import History
+    from simmorph.neural.loop.training import Training
 
 SOURCE, TARGET = 0, 1
 """The values of the boolean."""

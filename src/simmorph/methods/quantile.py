@@ -15,8 +15,8 @@ from simmorph.methods.base import Method
 
 if TYPE_CHECKING:
     from simmorph.data.events import FloatArray
-    from simmorph.neural.history import History
-    from simmorph.neural.training import Training
+    from simmorph.neural.loop.history import History
+    from simmorph.neural.loop.training import Training
 
 
 class QuantileMap(Method):

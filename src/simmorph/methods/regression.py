@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from simmorph.config.training import HiddenLayers  # noqa: TC001 - read from the signature
 from simmorph.methods.base import Method
-from simmorph.neural.minimize import minimize
+from simmorph.neural.loop.minimize import minimize
 from simmorph.neural.networks import Perceptron
 
 if TYPE_CHECKING:
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from simmorph.data.events import Events
-    from simmorph.neural.history import History
-    from simmorph.neural.samples import Batch
-    from simmorph.neural.training import Training
+    from simmorph.neural.loop.batches import Batch
+    from simmorph.neural.loop.history import History
+    from simmorph.neural.loop.training import Training
 
 
 class Regression(Method):

@@ -10,16 +10,16 @@ from torch.nn.functional import softplus
 
 from simmorph.config.training import HiddenLayers, PositiveFloat, PositiveInt  # noqa: TC001 - read from the signature
 from simmorph.methods.parts.generator import Generator
-from simmorph.neural.minimize import minimize
+from simmorph.neural.loop.minimize import minimize
 from simmorph.neural.networks import Perceptron
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from simmorph.data.events import Events
-    from simmorph.neural.history import History
-    from simmorph.neural.samples import Batch
-    from simmorph.neural.training import Training
+    from simmorph.neural.loop.batches import Batch
+    from simmorph.neural.loop.history import History
+    from simmorph.neural.loop.training import Training
 
 SMALLEST_WIDTH = 1e-3
 """Of a Gaussian, in standard deviations of the preprocessed features; a floor keeps the likelihood bounded."""

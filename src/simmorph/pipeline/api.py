@@ -11,7 +11,7 @@ import numpy as np
 from simmorph.config.documents import Document, validate
 from simmorph.config.recipe import ApplySettings, Recipe, any_recipe, load_any_recipe, load_recipe
 from simmorph.data.columns import columns_of, length_of
-from simmorph.data.expressions import parse
+from simmorph.data.expressions.expression import parse
 from simmorph.data.samples import EventTable
 from simmorph.model import Model
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from simmorph.data.expressions import parse
+from simmorph.data.expressions.expression import parse
 from simmorph.data.morphed import DRAWN_WEIGHT
 from simmorph.data.ntuples import STEP, checksum_of, create_ntuple, expand_inputs
 from simmorph.data.outputs import refuse_existing

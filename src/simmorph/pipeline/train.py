@@ -16,7 +16,7 @@ import numpy as np
 
 from simmorph.card import FileRecord, identity_of
 from simmorph.config.recipe import required
-from simmorph.data.expressions import parse
+from simmorph.data.expressions.expression import parse
 from simmorph.data.ntuples import checksum_of, describe, expand_inputs
 from simmorph.data.outputs import OutputError, refuse_existing
 from simmorph.data.samples import SampleReader
@@ -25,7 +25,7 @@ from simmorph.evaluation.metrics.c2st import auc
 from simmorph.methods.registry import find_method
 from simmorph.model import Model, Origin
 from simmorph.model_folder import CARD, read_card, read_tensors
-from simmorph.neural.training import Training
+from simmorph.neural.loop.training import Training
 from simmorph.pipeline.units import KnownUnits, check_samples
 from simmorph.progress import silent
 

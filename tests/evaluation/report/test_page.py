@@ -33,7 +33,7 @@ from simmorph.evaluation.report.page import page as write_page
 from simmorph.evaluation.report.region_tables import tables_of
 from simmorph.evaluation.report.write import write_report
 from simmorph.model import Model, Origin
-from simmorph.neural.training import Training
+from simmorph.neural.loop.training import Training
 from simmorph.pipeline.evaluate.origin import model_facts
 
 if TYPE_CHECKING:

@@ -13,10 +13,10 @@ from simmorph.data.events import Events
 from simmorph.methods import build_method
 from simmorph.methods.base import Method
 from simmorph.methods.parts.ensemble import Ensemble, MapMixture
-from simmorph.neural.training import Training
+from simmorph.neural.loop.training import Training
 
 if TYPE_CHECKING:
-    from simmorph.neural.history import History
+    from simmorph.neural.loop.history import History
 
 SETTINGS = TrainingSettings(epochs=5, batch_size=256, learning_rate=1e-2, device="cpu", holdout=0, seeds=3)
 OPTIONS: dict[str, Any] = {"one_flow": {"layers": 2, "hidden": [8], "bins": 4}, "classifier": {"hidden": [8]}}

@@ -15,8 +15,8 @@ from simmorph.data.events import Events
 from simmorph.methods import build_method
 from simmorph.methods.parts.ensemble import MapMixture
 from simmorph.methods.parts.generator import DensityGenerator, Generator
+from simmorph.neural.loop.training import Training
 from simmorph.neural.networks import initialise
-from simmorph.neural.training import Training
 
 SETTINGS = TrainingSettings(epochs=15, batch_size=250, learning_rate=1e-2, device="cpu", holdout=0)
 DENSITIES: dict[str, dict[str, Any]] = {

@@ -12,7 +12,7 @@ from simmorph.config.recipe import Recipe
 from simmorph.data.events import Events
 from simmorph.errors import ConfigError
 from simmorph.model import Model
-from simmorph.neural.training import Training
+from simmorph.neural.loop.training import Training
 
 if TYPE_CHECKING:
     from pathlib import Path

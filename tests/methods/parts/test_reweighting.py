@@ -13,7 +13,7 @@ from simmorph.data.toys.reweighting import samples
 from simmorph.evaluation.metrics.c2st import auc
 from simmorph.methods.bdt import BoostedTrees
 from simmorph.methods.parts.reweighting import Reweighting, fold_of
-from simmorph.neural.training import Training
+from simmorph.neural.loop.training import Training
 
 if TYPE_CHECKING:
     from simmorph.data.estimates import Estimate

@@ -16,8 +16,8 @@ from simmorph.methods.double_base import DoubleBase
 from simmorph.methods.identity_init import IdentityInit
 from simmorph.methods.movement_penalty import MovementPenalty
 from simmorph.methods.parts.transport import DensitySettings, Transport, TransportSettings
-from simmorph.neural.checkpoint import digest
-from simmorph.neural.training import Training
+from simmorph.neural.loop.checkpoint import digest
+from simmorph.neural.loop.training import Training
 
 if TYPE_CHECKING:
     from collections.abc import Callable

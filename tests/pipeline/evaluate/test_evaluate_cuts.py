@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import norm
 
 from simmorph.config.recipe import Recipe
-from simmorph.data.expressions import parse
+from simmorph.data.expressions.expression import parse
 from simmorph.data.ntuples import create_ntuple
 from simmorph.errors import ConfigError
 from simmorph.evaluation.comparison import Plan, RegionResult, compare, judges_of

@@ -10,7 +10,7 @@ from simmorph.config.recipe import Recipe
 from simmorph.data.events import Events
 from simmorph.data.ntuples import create_ntuple
 from simmorph.model import Model, Origin
-from simmorph.neural.training import Training
+from simmorph.neural.loop.training import Training
 from simmorph.pipeline.evaluate.origin import NOT_SHOWN, cutflows, model_facts
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from simmorph.data.trees import Rows, TreeShape, grow
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from simmorph.neural.loop.batches import Batch
     from simmorph.neural.networks import Perceptron
-    from simmorph.neural.samples import Batch
 
 SHALLOW = TreeShape(trees=60, leaves=8, leaf_events=50, shrinkage=0.2)
 DEEP = TreeShape(trees=500, leaves=0, leaf_events=50, shrinkage=0.1, depth=8)
@@ -84,9 +84,9 @@ def _network(trial: Trial, hidden: tuple[int, ...], settings: dict[str, Any]) ->
     """
     from simmorph.config.training import TrainingSettings  # noqa: PLC0415
     from simmorph.neural.blocks import in_blocks, one_thread  # noqa: PLC0415
-    from simmorph.neural.minimize import minimize  # noqa: PLC0415
+    from simmorph.neural.loop.minimize import minimize  # noqa: PLC0415
+    from simmorph.neural.loop.training import Training  # noqa: PLC0415
     from simmorph.neural.networks import Perceptron, initialise  # noqa: PLC0415
-    from simmorph.neural.training import Training  # noqa: PLC0415
 
     scaled = _standardised(trial.inputs, trial.shown)
     how = Training(TrainingSettings(seed=trial.seed, device="cpu", compile="never", clip_gradient=None, **settings))

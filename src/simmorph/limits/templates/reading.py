@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
-from simmorph.data.expressions import parse
+from simmorph.data.expressions.expression import parse
 from simmorph.data.histograms import Histogram, in_window, summed
 from simmorph.data.morphed import WEIGHT, features_in
 from simmorph.data.ntuples import describe, expand_inputs, read_histogram
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from simmorph.config.limits import BackgroundSettings, LimitsSettings, SampleSettings
     from simmorph.data.events import BoolArray, FloatArray
-    from simmorph.data.expressions import Expression
+    from simmorph.data.expressions.expression import Expression
     from simmorph.limits.modifiers.base import Modifier
     from simmorph.progress import Progress
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from simmorph.data.events import Events, FloatArray
-    from simmorph.neural.history import History
-    from simmorph.neural.training import Training
+    from simmorph.neural.loop.history import History
+    from simmorph.neural.loop.training import Training
 
 MEMBER_STREAM = 0x454E_5345
 

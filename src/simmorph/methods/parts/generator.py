@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, ClassVar
 from simmorph.config.kind import Kind
 from simmorph.data.splits import normal_of
 from simmorph.methods.base import Method
-from simmorph.neural.minimize import minimize
+from simmorph.neural.loop.minimize import minimize
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from simmorph.data.events import Events, FloatArray
-    from simmorph.neural.history import History
-    from simmorph.neural.samples import Batch
-    from simmorph.neural.training import Training
+    from simmorph.neural.loop.batches import Batch
+    from simmorph.neural.loop.history import History
+    from simmorph.neural.loop.training import Training
 
 
 class Generator(Method):

@@ -11,8 +11,8 @@ from simmorph.methods.base import Method, Notes
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from simmorph.neural.history import History
-    from simmorph.neural.training import Training
+    from simmorph.neural.loop.history import History
+    from simmorph.neural.loop.training import Training
 
 PREFIX = "reweight"
 

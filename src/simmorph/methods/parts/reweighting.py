@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from simmorph.data.events import BoolArray, FloatArray, IntArray
-    from simmorph.neural.history import History
-    from simmorph.neural.training import Training
+    from simmorph.neural.loop.history import History
+    from simmorph.neural.loop.training import Training
 
 Calibration = Literal["isotonic", "none"]
 NOT_JUDGED = -1.0

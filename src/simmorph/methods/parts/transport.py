@@ -14,19 +14,19 @@ from torch import nn
 from simmorph.config.documents import Section
 from simmorph.config.training import HiddenLayers, PositiveFloat, PositiveInt
 from simmorph.methods.base import Method
-from simmorph.neural.autoregressive import build_flow
-from simmorph.neural.flows import ConditionalFlow, FlowShape
-from simmorph.neural.minimize import minimize
+from simmorph.neural.flows.autoregressive import build_flow
+from simmorph.neural.flows.flow import ConditionalFlow, FlowShape
+from simmorph.neural.loop.minimize import minimize
 from simmorph.neural.networks import ZeroLinear
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from simmorph.data.events import Events
-    from simmorph.neural.flows import FlowOverNormal
-    from simmorph.neural.history import History
-    from simmorph.neural.samples import Batch
-    from simmorph.neural.training import Training
+    from simmorph.neural.flows.flow import FlowOverNormal
+    from simmorph.neural.loop.batches import Batch
+    from simmorph.neural.loop.history import History
+    from simmorph.neural.loop.training import Training
 
 Bins = Annotated[int, Field(ge=2, le=256)]
 Start = Literal["random", "trained", "exact"]

@@ -11,7 +11,7 @@ import torch
 
 from simmorph.data.trees import Rows, TreeShape, grow, single
 from simmorph.methods.parts.reweighting import Halves, Ratio
-from simmorph.neural.history import History
+from simmorph.neural.loop.history import History
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from simmorph.data.events import Events, FloatArray, IntArray
     from simmorph.data.trees import Forest
-    from simmorph.neural.training import Training
+    from simmorph.neural.loop.training import Training
 
 BLOCK = 8192
 """Rows that go through the trees together, few enough for the processor's cache."""

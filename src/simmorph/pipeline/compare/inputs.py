@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simmorph.data.expressions import parse, parse_all
+from simmorph.data.expressions.expression import parse, parse_all
 from simmorph.data.ntuples import describe, expand_inputs
 from simmorph.data.samples import EventTable, SampleReader
 from simmorph.data.splits import HOLDOUT, part_of
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from simmorph.config.compare import CompareRecipe
     from simmorph.config.training import TrainingSettings
     from simmorph.data.events import BoolArray, Events, FloatArray, IntArray
-    from simmorph.data.expressions import Expression
+    from simmorph.data.expressions.expression import Expression
     from simmorph.evaluation.metrics.samples import Samples
     from simmorph.model import Morphed
 

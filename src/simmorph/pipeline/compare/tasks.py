@@ -18,7 +18,7 @@ from simmorph.evaluation.comparison import measure
 from simmorph.evaluation.metrics.samples import NULL, TEMPLATE
 from simmorph.evaluation.scores import Cost, Moved, RegionScore, Score
 from simmorph.model import Model
-from simmorph.neural.training import Training
+from simmorph.neural.loop.training import Training
 from simmorph.pipeline.train import held_out_auc, origin_of
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from simmorph.config.recipe import required
-from simmorph.data.expressions import parse, parse_all
+from simmorph.data.expressions.expression import parse, parse_all
 from simmorph.data.morphed import DRAWN_WEIGHT, FRIEND_TREE, NOT_MORPHED, OUT_OF_RANGE, STATUS, WEIGHT, branch_of
 from simmorph.data.ntuples import checksum_of, describe, expand_inputs, read_metadata, trees_in
 from simmorph.data.samples import EventTable, SampleReader
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from simmorph.card import ModelCard
     from simmorph.config.recipe import Recipe
     from simmorph.data.events import BoolArray, FloatArray, IntArray
-    from simmorph.data.expressions import Expression
+    from simmorph.data.expressions.expression import Expression
 
 
 @dataclass(frozen=True, eq=False)

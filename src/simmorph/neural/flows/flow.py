@@ -15,8 +15,8 @@ import torch
 from nflows.transforms.base import CompositeTransform, Transform
 from torch import nn
 
+from simmorph.neural.flows.splines import Spline, n_parameters
 from simmorph.neural.networks import Perceptron
-from simmorph.neural.splines import Spline, n_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,15 +12,15 @@ from torch._inductor import config as inductor
 
 from simmorph.config.training import TrainingSettings
 from simmorph.errors import Checkpointed, ConfigError
-from simmorph.neural import compilation
-from simmorph.neural.autoregressive import AutoregressiveFlow
-from simmorph.neural.compilation import compiled_or_plain, pays
-from simmorph.neural.flows import FlowOverNormal, FlowShape
-from simmorph.neural.minimize import minimize
+from simmorph.neural.flows.autoregressive import AutoregressiveFlow
+from simmorph.neural.flows.flow import FlowOverNormal, FlowShape
+from simmorph.neural.flows.splines import Spline
+from simmorph.neural.loop import compilation
+from simmorph.neural.loop.batches import Batch, Parts
+from simmorph.neural.loop.compilation import compiled_or_plain, pays
+from simmorph.neural.loop.minimize import minimize
+from simmorph.neural.loop.training import Training
 from simmorph.neural.networks import initialise
-from simmorph.neural.samples import Batch, Parts
-from simmorph.neural.splines import Spline
-from simmorph.neural.training import Training
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

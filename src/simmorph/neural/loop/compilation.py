@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from simmorph.errors import ConfigError
-from simmorph.neural.splines import Spline, rational_quadratic
+from simmorph.neural.flows.splines import Spline, rational_quadratic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from torch import Tensor, nn
 
-    from simmorph.neural.samples import Batch
+    from simmorph.neural.loop.batches import Batch
 
     Loss = Callable[..., Tensor]
 

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 import torch
 
 from simmorph.errors import Checkpointed, SimmorphError
-from simmorph.neural.checkpoint import digest, read_checkpoint, write_checkpoint
-from simmorph.neural.compilation import compiled_or_plain
-from simmorph.neural.history import History
-from simmorph.neural.samples import Parts, batch_indices
+from simmorph.neural.loop.batches import Parts, batch_indices
+from simmorph.neural.loop.checkpoint import digest, read_checkpoint, write_checkpoint
+from simmorph.neural.loop.compilation import compiled_or_plain
+from simmorph.neural.loop.history import History
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
-    from simmorph.neural.samples import Batch
-    from simmorph.neural.training import Training
+    from simmorph.neural.loop.batches import Batch
+    from simmorph.neural.loop.training import Training
 
     Loss = Callable[..., Tensor]
     """Takes one Batch for each sample trained on, each a batch; returns the mean loss of the batch."""

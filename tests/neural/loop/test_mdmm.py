@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from simmorph.neural.mdmm import ConstraintKind, Multiplier
+from simmorph.neural.loop.mdmm import ConstraintKind, Multiplier
 
 
 def solved(kind: ConstraintKind, bound: float, *, noise: float = 0.0, memory: float = 0.0) -> tuple[float, float]:

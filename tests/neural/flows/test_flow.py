@@ -14,9 +14,9 @@ from nflows.flows.base import Flow
 from nflows.transforms.coupling import PiecewiseRationalQuadraticCouplingTransform
 from torch import nn
 
-from simmorph.neural.flows import ConditionalFlow, FlowShape, SplineCoupling, coupling_masks
+from simmorph.neural.flows.flow import ConditionalFlow, FlowShape, SplineCoupling, coupling_masks
+from simmorph.neural.flows.splines import UNIT_SLOPE
 from simmorph.neural.networks import initialise
-from simmorph.neural.splines import UNIT_SLOPE
 
 SHAPE = FlowShape(layers=4, hidden=(16,), bins=5, tail_bound=4.0, marginal_bins=7)
 
@@ -70,7 +70,7 @@ def test_the_density_is_that_of_nflows_over_a_normal_distribution(n_features: in
 
 def test_a_flow_is_built_without_matplotlib_and_tensorboard() -> None:
     code = (
-        "import sys; from simmorph.neural.flows import ConditionalFlow, FlowShape; "
+        "import sys; from simmorph.neural.flows.flow import ConditionalFlow, FlowShape; "
         "ConditionalFlow(2, 1, FlowShape(2, (8,), 4, 5.0, 3)); "
         "print([name for name in ('matplotlib', 'tensorboard') if name in sys.modules])"
     )

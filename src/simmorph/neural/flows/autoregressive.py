@@ -19,9 +19,9 @@ import torch
 from nflows.transforms.base import Transform
 from torch import nn
 
-from simmorph.neural.flows import ConditionalFlow, FlowOverNormal, FlowShape, marginal_layers
+from simmorph.neural.flows.flow import ConditionalFlow, FlowOverNormal, FlowShape, marginal_layers
+from simmorph.neural.flows.splines import Spline, n_parameters
 from simmorph.neural.networks import aligned
-from simmorph.neural.splines import Spline, n_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

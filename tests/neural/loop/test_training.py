@@ -13,18 +13,18 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from simmorph.config.training import TrainingSettings
 from simmorph.data.events import Events
 from simmorph.errors import Checkpointed, ConfigError, InputError, SimmorphError
-from simmorph.neural.checkpoint import digest
-from simmorph.neural.minimize import minimize
+from simmorph.neural.loop.batches import Batch, Parts, batch_indices
+from simmorph.neural.loop.checkpoint import digest
+from simmorph.neural.loop.minimize import minimize
+from simmorph.neural.loop.stage import Player
+from simmorph.neural.loop.training import Training
 from simmorph.neural.networks import Perceptron, initialise
-from simmorph.neural.samples import Batch, Parts, batch_indices
-from simmorph.neural.stage import Player
-from simmorph.neural.training import Training
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from simmorph.neural.history import History
+    from simmorph.neural.loop.history import History
 
 SETTINGS = TrainingSettings(epochs=4, batch_size=64, learning_rate=1e-2, patience=None, device="cpu")
 

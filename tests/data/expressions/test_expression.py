@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simmorph.data.expressions import FUNCTIONS, MAX_NODES, parse
+from simmorph.data.expressions.expression import parse
+from simmorph.data.expressions.functions import FUNCTIONS
+from simmorph.data.expressions.grammar import MAX_NODES
 from simmorph.errors import ConfigError
 
 COLUMNS = {

@@ -10,7 +10,7 @@ import torch
 
 from simmorph.data.splits import HOLDOUT, VALIDATION, part_of
 from simmorph.errors import ConfigError, InputError
-from simmorph.neural.samples import Batch, Parts
+from simmorph.neural.loop.batches import Batch, Parts
 from simmorph.progress import silent
 
 if TYPE_CHECKING:

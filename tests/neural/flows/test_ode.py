@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from simmorph.neural.ode import TABLEAUS, solve
+from simmorph.neural.flows.ode import TABLEAUS, solve
 
 START = torch.tensor([[1.0, 0.0], [0.3, -2.0], [0.0, 5.0]], dtype=torch.float64)
 

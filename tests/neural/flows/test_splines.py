@@ -6,7 +6,7 @@ import pytest
 import torch
 from nflows.transforms.splines.rational_quadratic import unconstrained_rational_quadratic_spline
 
-from simmorph.neural.splines import UNIT_SLOPE, n_parameters, rational_quadratic
+from simmorph.neural.flows.splines import UNIT_SLOPE, n_parameters, rational_quadratic
 
 BOUND = 3.0
 

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from simmorph.neural.stage import Player, Stage, Watch, seed_of
+from simmorph.neural.loop.stage import Player, Stage, Watch, seed_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from torch import nn
 
-    from simmorph.neural.history import History
-    from simmorph.neural.samples import Parts
-    from simmorph.neural.stage import Loss
-    from simmorph.neural.training import Training
+    from simmorph.neural.loop.batches import Parts
+    from simmorph.neural.loop.history import History
+    from simmorph.neural.loop.stage import Loss
+    from simmorph.neural.loop.training import Training
 
 
 def minimize(  # noqa: PLR0913 - one keyword for each thing that a method may want

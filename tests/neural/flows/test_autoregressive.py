@@ -14,7 +14,7 @@ from nflows.transforms.autoregressive import (
 )
 from torch import nn
 
-from simmorph.neural.autoregressive import (
+from simmorph.neural.flows.autoregressive import (
     LOG_SCALE_BOUND,
     AffineAutoregressive,
     Autoregressive,
@@ -22,9 +22,9 @@ from simmorph.neural.autoregressive import (
     MaskedNetwork,
     SplineAutoregressive,
 )
-from simmorph.neural.flows import FlowShape
+from simmorph.neural.flows.flow import FlowShape
+from simmorph.neural.flows.splines import UNIT_SLOPE
 from simmorph.neural.networks import initialise
-from simmorph.neural.splines import UNIT_SLOPE
 
 if TYPE_CHECKING:
     from nflows.transforms.made import MADE

@@ -1,0 +1,1 @@
+"""Normalizing flows: what they are made of, forwards and backwards."""
