@@ -15,7 +15,7 @@ SOURCE = Path(__file__).parents[1] / "src"
 FLOORS = (
     {"cli", "__main__"},
     {"pipeline"},
-    {"batch", "model", "model_folder", "card"},
+    {"batch", "model", "fitting", "model_folder", "card"},
     {"methods", "evaluation", "limits"},
     {"neural"},
     {"data", "config"},

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from simmorph.card import FileRecord, digest_of
+from simmorph.card import FileRecord, Origin, digest_of
 from simmorph.config.recipe import Recipe
 from simmorph.data.events import Events
 from simmorph.data.morphed import NON_FINITE, OUT_OF_RANGE
 from simmorph.data.splits import HOLDOUT, part_of
 from simmorph.errors import ConfigError, InputError, UsageError
-from simmorph.model import Model, Origin
+from simmorph.model import Model
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -15,7 +16,7 @@ from simmorph.config.learning import Learning, MethodSettings
 from simmorph.data.splits import HOLDOUT, part_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from simmorph.data.events import BoolArray, IntArray
 
@@ -77,6 +78,21 @@ class Probe(Section):
     """Events out."""
     morphed_weights: list[float]
     """Their weights."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where training events came from, for the card.
+
+    Attributes:
+        source: the files of the source.
+        target: the files of the target.
+        units: the unit of each variable, where it is known.
+    """
+
+    source: Sequence[FileRecord] = ()
+    target: Sequence[FileRecord] = ()
+    units: Mapping[str, str] = field(default_factory=dict)
 
 
 class ModelCard(Section):

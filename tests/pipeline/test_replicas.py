@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from simmorph.card import Origin
 from simmorph.data.events import Events
-from simmorph.model import Origin
 from simmorph.pipeline.train import TrainingSamples
 from tests.conftest import read_columns
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from simmorph.card import FileRecord, identity_of
+from simmorph.card import FileRecord, Origin, identity_of
 from simmorph.config.recipe import required
 from simmorph.data.expressions.expression import parse
 from simmorph.data.ntuples import checksum_of, describe, expand_inputs
@@ -23,7 +23,7 @@ from simmorph.data.samples import SampleReader
 from simmorph.data.splits import poisson_of
 from simmorph.evaluation.metrics.c2st import auc
 from simmorph.methods.registry import find_method
-from simmorph.model import Model, Origin
+from simmorph.model import Model
 from simmorph.model_folder import CARD, read_card, read_tensors
 from simmorph.neural.loop.training import Training
 from simmorph.pipeline.units import KnownUnits, check_samples

@@ -21,7 +21,7 @@ import pytest
 from PIL import Image
 from referencing import Registry, Resource
 
-from simmorph.card import FileRecord
+from simmorph.card import FileRecord, Origin
 from simmorph.config.evaluation import EvaluateSettings
 from simmorph.config.recipe import Recipe
 from simmorph.data.events import Events
@@ -32,7 +32,7 @@ from simmorph.evaluation.report.page import MOST_IN_FULL, WORDS, RegionPage
 from simmorph.evaluation.report.page import page as write_page
 from simmorph.evaluation.report.region_tables import tables_of
 from simmorph.evaluation.report.write import write_report
-from simmorph.model import Model, Origin
+from simmorph.model import Model
 from simmorph.neural.loop.training import Training
 from simmorph.pipeline.evaluate.origin import model_facts
 

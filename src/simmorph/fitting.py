@@ -1,0 +1,147 @@
+"""What is done around a method when it learns: samples made fit for it, preprocessing fitted, a card written."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from simmorph.card import ModelCard, Probe, SampleRecord, Variable
+from simmorph.data.events import Events
+from simmorph.data.preprocessing.chain import Preprocessing
+from simmorph.data.preprocessing.proposal import propose_context_steps
+from simmorph.data.signed_weights import treated
+from simmorph.data.splits import HOLDOUT, part_of
+from simmorph.errors import InputError
+from simmorph.methods.base import Notes, refuse_negative_weights, refuse_weights_without_sum
+from simmorph.model_folder import sha256_of_tensors
+from simmorph.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from simmorph.card import FileRecord, Origin
+    from simmorph.config.learning import Learning
+    from simmorph.config.training import NegativeWeights
+    from simmorph.data.events import FloatArray
+    from simmorph.methods.base import Method
+    from simmorph.neural.loop.history import History
+    from simmorph.neural.loop.training import Training
+
+MIN_EVENTS = 100
+
+
+def without_holdout(events: Events, how: Training) -> Events:
+    """The events that are not in the hold-out part."""
+    settings = how.settings
+    return events[part_of(events.ids, settings.seed, settings.validation, settings.holdout) != HOLDOUT]
+
+
+def trainable(samples: Mapping[str, Events], learning: Learning, how: Training) -> tuple[dict[str, Events], Notes]:
+    """The samples with weights that can be trained on, and what was done for it.
+
+    Raises:
+        InputError: they cannot be trained on.
+    """
+    settings, variables = how.settings, [*learning.features, *learning.context]
+    trainable, notes = {}, Notes({}, [])
+    for name, events in samples.items():
+        _check_sample(events, name, variables, settings.negative_weights)
+        done = treated(events, settings.negative_weights, name, variables, settings.seed)
+        trainable[name] = done.events
+        notes = Notes(notes.numbers | done.numbers, [*notes.warnings, *done.warnings])
+    return trainable, notes
+
+
+def _check_sample(events: Events, name: str, variables: Sequence[str], negative_weights: NegativeWeights) -> None:
+    """Refuse what cannot be trained on.
+
+    Raises:
+        InputError: too few events, weights that are negative or without a positive sum, values that are not finite.
+    """
+    if len(events) < MIN_EVENTS:
+        what = f"{len(events)} events are too few to train on"
+        raise InputError(name, what, f"give at least {MIN_EVENTS} beside the hold-out part")
+    with np.errstate(over="ignore"):
+        if np.isfinite(events.weights).all() and not np.isfinite(np.sum(events.weights**2)):
+            raise InputError(name, "the weights are too large to be added up", "check the weight branch")
+    check_weights = refuse_negative_weights if negative_weights == "refuse" else refuse_weights_without_sum
+    check_weights(events, name)
+    for column, variable in zip(np.hstack([events.features, events.context]).T, variables, strict=True):
+        n_bad = int(np.count_nonzero(~np.isfinite(column)))
+        if n_bad:
+            what = f"{variable!r} is not finite in {n_bad} of {len(events)} events"
+            raise InputError(name, what, f"cut them away, as with `region: isfinite({variable})`")
+
+
+def fit_preprocessing(
+    learning: Learning, samples: Sequence[Events], how: Training
+) -> tuple[Preprocessing, Preprocessing]:
+    """Features and context, from the training parts of both samples, each counting the same."""
+    parts = [how.split(events)[0] for events in samples]
+    if not all(len(part) and np.sum(part.weights) > 0 for part in parts):
+        raise InputError("training", "a sample has no events to train on", "select more events or hold out fewer")
+    both = Events.concatenate([part.with_weights(part.weights / np.sum(part.weights)) for part in parts])
+    of_context = Events.of(both.context, None, both.weights, both.ids)
+    seed = how.settings.seed
+    return (
+        Preprocessing.fit(learning.features, learning.preprocessing, both, seed),
+        Preprocessing.fit(
+            learning.context, learning.preprocessing, of_context, seed + 1, propose=propose_context_steps
+        ),
+    )
+
+
+def new_card(  # noqa: PLR0913 - a card holds everything
+    learning: Learning,
+    method: Method,
+    *,
+    preprocessing: tuple[Preprocessing, Preprocessing],
+    samples: Mapping[str, Events],
+    how: Training,
+    history: Mapping[str, History],
+    origin: Origin,
+) -> ModelCard:
+    """The card of what was learnt, as yet without the notes and the probe."""
+    training_part, _ = how.split(next(iter(samples.values())))
+    nothing = SampleRecord(n_events=0, sum_of_weights=0.0)
+    return ModelCard(
+        versions=_versions(),
+        learning=learning,
+        kind=method.kind,
+        features=_variables(learning.features, training_part.features, origin.units),
+        context=_variables(learning.context, training_part.context, origin.units),
+        preprocessing={"features": preprocessing[0].to_json(), "context": preprocessing[1].to_json()},
+        source=_sample_record(samples["source"], origin.source) if "source" in samples else nothing,
+        target=_sample_record(samples["target"], origin.target),
+        history={stage: record.to_json() for stage, record in history.items()},
+        numbers={},
+        warnings=[],
+        probe=Probe(ids=[], features=[], context=[], weights=[], morphed_features=[], morphed_weights=[]),
+        tensors_sha256=sha256_of_tensors(method),
+    )
+
+
+def with_notes(card: ModelCard, method: Method, prepared: Events, of_samples: Notes) -> ModelCard:
+    """The card with the numbers and warnings of the samples, then those of the map."""
+    notes = method.notes(prepared, method.transform(prepared))
+    found = {"numbers": of_samples.numbers | notes.numbers, "warnings": [*of_samples.warnings, *notes.warnings]}
+    return card.model_copy(update=found)
+
+
+def _versions() -> dict[str, str]:
+    packages = {name: version(name) for name in ("torch", "numpy", "nflows", "safetensors", "uproot")}
+    return {"simmorph": __version__, "python": platform.python_version(), **packages}
+
+
+def _variables(names: Sequence[str], values: FloatArray, units: Mapping[str, str]) -> list[Variable]:
+    return [
+        Variable(name=name, unit=units.get(name, ""), low=float(column.min()), high=float(column.max()))
+        for name, column in zip(names, values.T, strict=True)
+    ]
+
+
+def _sample_record(events: Events, files: Sequence[FileRecord]) -> SampleRecord:
+    return SampleRecord(files=list(files), n_events=len(events), sum_of_weights=float(np.sum(events.weights)))
