@@ -108,8 +108,8 @@ def style() -> Iterator[None]:
         "xtick.minor.visible": False,
         "ytick.minor.visible": False,
     }
-    plain = {key: value for key, value in mplhep.style.ROOT.items() if not key.startswith(("figure.", "font.size"))}
-    settings: Any = {**plain, **sizes}
+    of_root = {key: value for key, value in mplhep.style.ROOT.items() if not key.startswith(("figure.", "font.size"))}
+    settings: Any = {**of_root, **sizes}
     with mpl.rc_context(settings):
         yield
 
