@@ -1,4 +1,4 @@
-"""Negative weights are dealt with in the open: sums are kept, and what is biased says so."""
+"""Negative weights are treated in the open: sums are kept, and what is biased says so."""
 
 from __future__ import annotations
 
