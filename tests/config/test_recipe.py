@@ -43,6 +43,8 @@ def test_a_recipe_is_read_with_its_defaults(tmp_path: Path) -> None:
         ("training.validation=0.6", "training"),
         ("preprocessing.eta9=[log]", "neither a feature nor context"),
         ("source=5", "source"),
+        ("n_events=1000", "generator without a source"),
+        ("variables.pt={label: momentum}", "variables names 'pt'"),
         ("featuers=[pt1]", "did you mean 'features'"),
     ],
 )

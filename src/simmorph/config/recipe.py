@@ -116,6 +116,12 @@ class Recipe(Learning, MadeInputs, NamedVariables):
     scan: ScanSettings | None = None
     """What the limits are over a grid."""
 
+    @model_validator(mode="after")
+    def _draw_without_source(self) -> Self:
+        if self.n_events is not None and self.source is not None:
+            raise ValueError("n_events is for a generator without a source: leave out one of the two")
+        return self
+
     def without(self, *keys: str) -> Recipe:
         """The same as if these keys were not given."""
         return Recipe(**{key: getattr(self, key) for key in type(self).model_fields if key not in keys})

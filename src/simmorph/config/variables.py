@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from simmorph.config.documents import Name, Section
 
@@ -26,6 +27,14 @@ class NamedVariables(Section):
 
     variables: dict[Name, VariableSettings] = Field(default_factory=dict)
     """Labels and units: `HT: {label: "$H_T$", unit: GeV}`."""
+
+    @model_validator(mode="after")
+    def _name_what_is_used(self) -> Self:
+        used = self.model_dump_json(exclude={"variables"})
+        stray = [name for name in self.variables if not re.search(rf"(?<!\w){re.escape(name)}(?!\w)", used)]
+        if stray and used != "{}":
+            raise ValueError(f"variables names {stray[0]!r}, which nothing else here does")
+        return self
 
     @property
     def units(self) -> dict[str, str]:
