@@ -10,7 +10,7 @@ import uproot
 
 from benchmarks.measure import Row, compare
 from simmorph.config.selection import read_selection
-from simmorph.data.ntuples import iterate
+from simmorph.data.ntuples.reading import iterate
 from simmorph.pipeline.toy import write_toy
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from simmorph.data.ntuples import create_ntuple
+from simmorph.data.ntuples.writing import create_ntuple
 from simmorph.data.samples import SampleReader
 
 COLUMNS = ["event_index", "pt", "eta", "sigma_eta_eta", "h_over_e", "iso_track", "iso_ecal", "iso_hcal"]

@@ -14,7 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from simmorph.data.ntuples import create_ntuple, describe, iterate
+from simmorph.data.ntuples.contents import describe
+from simmorph.data.ntuples.reading import iterate
+from simmorph.data.ntuples.writing import create_ntuple
 
 SEED, N_SIGNAL = 1, 200
 

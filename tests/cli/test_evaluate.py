@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from simmorph.cli.main import run
-from simmorph.data.ntuples import create_ntuple
+from simmorph.data.ntuples.writing import create_ntuple
 
 if TYPE_CHECKING:
     from pathlib import Path

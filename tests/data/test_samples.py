@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from simmorph.data.expressions.expression import parse, parse_all
-from simmorph.data.ntuples import create_ntuple
+from simmorph.data.ntuples.writing import create_ntuple
 from simmorph.data.samples import SampleReader
 from simmorph.errors import ConfigError, EmptySelectionError, InputError
 

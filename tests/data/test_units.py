@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from simmorph.data.expressions.expression import parse, parse_all
-from simmorph.data.ntuples import create_ntuple
+from simmorph.data.ntuples.writing import create_ntuple
 from simmorph.data.units import ENERGY, NUMBER, RADIANS, agreed, dimension_of, read_units, units_of_derived
 from simmorph.errors import InputError
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from simmorph.data.ntuples import describe
+from simmorph.data.ntuples.contents import describe
 
 EXAMPLES = Path(__file__).parents[2] / "cli-examples"
 PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"

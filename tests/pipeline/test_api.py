@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import simmorph
-from simmorph.data.ntuples import iterate
+from simmorph.data.ntuples.reading import iterate
 from simmorph.errors import ConfigError, EmptySelectionError, InputError, UsageError
 
 if TYPE_CHECKING:

@@ -13,7 +13,9 @@ import scipy.stats
 import uproot
 
 from simmorph.config.recipe import load_recipe
-from simmorph.data.ntuples import create_ntuple, describe, iterate, read_metadata
+from simmorph.data.ntuples.contents import describe, read_metadata
+from simmorph.data.ntuples.reading import iterate
+from simmorph.data.ntuples.writing import create_ntuple
 from simmorph.errors import InputError
 from simmorph.model import Model
 from simmorph.pipeline.apply import apply_model

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from simmorph.config.compare import CompareRecipe
-from simmorph.data.ntuples import create_ntuple
+from simmorph.data.ntuples.writing import create_ntuple
 from simmorph.data.splits import HOLDOUT, part_of
 from simmorph.errors import ConfigError, InputError, UsageError
 from simmorph.evaluation.scores import Score

@@ -11,7 +11,7 @@ import pytest
 from simmorph.config.compare import CompareRecipe
 from simmorph.config.limits import LimitsRecipe
 from simmorph.config.recipe import Recipe
-from simmorph.data.ntuples import create_ntuple
+from simmorph.data.ntuples.writing import create_ntuple
 from simmorph.errors import ConfigError, SimmorphError
 from simmorph.limits.templates.reading import Defaults, read_channels
 from simmorph.pipeline.check import check_recipe

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from simmorph.data.events import Events
-from simmorph.data.ntuples import describe, read_metadata
+from simmorph.data.ntuples.contents import describe, read_metadata
 from simmorph.errors import UsageError
 from simmorph.model import Model
 from simmorph.pipeline.generate import generate_events

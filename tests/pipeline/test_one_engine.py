@@ -11,7 +11,7 @@ import pytest
 
 from simmorph.config.compare import CompareRecipe
 from simmorph.config.recipe import Recipe
-from simmorph.data.ntuples import create_ntuple
+from simmorph.data.ntuples.writing import create_ntuple
 from simmorph.evaluation.metrics import METRICS
 from simmorph.evaluation.metrics.estimates import Estimate
 from simmorph.pipeline.compare.run import compare

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import uproot
 
-from simmorph.data.ntuples import describe, iterate, read_metadata
+from simmorph.data.ntuples.contents import describe, read_metadata
+from simmorph.data.ntuples.reading import iterate
 from simmorph.data.outputs import OutputError, provenance_path
 from simmorph.data.toys import TOYS
 from simmorph.errors import UsageError

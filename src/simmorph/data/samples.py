@@ -13,7 +13,8 @@ import numpy as np
 
 from simmorph.data.events import Events
 from simmorph.data.morphed import standing_for
-from simmorph.data.ntuples import STEP, checksums_of, open_tree
+from simmorph.data.ntuples.files import checksums_of
+from simmorph.data.ntuples.reading import STEP, open_tree
 from simmorph.errors import EmptySelectionError, InputError, one_of
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from simmorph.data.events import BoolArray, FloatArray, IntArray
     from simmorph.data.expressions.expression import Expression
-    from simmorph.data.ntuples import Column, OpenTree
+    from simmorph.data.ntuples.reading import Column, OpenTree
 
 A_FEW = 100
 """Entries that show of what kind a branch is."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from simmorph.config.documents import Document
     from simmorph.config.selection import ObjectSettings, Selection
     from simmorph.data.events import BoolArray, FloatArray, IntArray
-    from simmorph.data.ntuples import Column
+    from simmorph.data.ntuples.reading import Column
     from simmorph.data.units import Dimension
 
 SampleKind = Literal["auto", "data", "simulation"]

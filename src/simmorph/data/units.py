@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
 from simmorph.data.expressions.grammar import column_of, columns_of
-from simmorph.data.ntuples import read_metadata
+from simmorph.data.ntuples.contents import read_metadata
 from simmorph.errors import InputError
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simmorph.data.morphed import replica_output
-from simmorph.data.ntuples import expand_inputs
+from simmorph.data.ntuples.files import expand_inputs
 from simmorph.data.outputs import refuse_existing
 from simmorph.progress import silent
 

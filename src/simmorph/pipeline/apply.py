@@ -11,7 +11,11 @@ import awkward as ak
 import numpy as np
 
 from simmorph.config.selection import read_selection
-from simmorph.data import morphed, ntuples
+from simmorph.data import morphed
+from simmorph.data.ntuples.contents import describe, read_metadata
+from simmorph.data.ntuples.files import checksum_of, expand_inputs, is_url
+from simmorph.data.ntuples.reading import STEP, iterate
+from simmorph.data.ntuples.writing import create_ntuple
 from simmorph.data.outputs import refuse_existing
 from simmorph.data.samples import SampleReader
 from simmorph.data.selection import Selector
@@ -28,7 +32,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from simmorph.data.events import Events, FloatArray, IntArray
-    from simmorph.data.ntuples import Column
+    from simmorph.data.ntuples.contents import TreeInfo
+    from simmorph.data.ntuples.reading import Column
     from simmorph.progress import Progress
 
 OUTSIDE_WARNING = 0.01
@@ -161,7 +166,7 @@ class Job:
     model: Model
     selector: Selector | None
     tree: str
-    step: int = ntuples.STEP
+    step: int = STEP
     seed: int | None = None
     copied: Sequence[str] = ()
     tally: _Tally = field(default_factory=_Tally)
@@ -206,8 +211,8 @@ class Job:
             yield {**{name: table.columns[name] for name in self.copied}, **new}
 
     def _selected_chunks(self, path: str, selector: Selector) -> Iterator[dict[str, Column]]:
-        sample, first = selector.sample_of(ntuples.describe(path, self.tree).branches), self._first_id()
-        for start, columns in ntuples.iterate(path, self.tree, selector.branches(sample), self.step):
+        sample, first = selector.sample_of(describe(path, self.tree).branches), self._first_id()
+        for start, columns in iterate(path, self.tree, selector.branches(sample), self.step):
             chosen = selector.run(columns, sample, check_unit=start == 0)
             ids = first + chosen.rows + start
             weight = self.model.weight
@@ -240,7 +245,7 @@ def apply_model(  # noqa: PLR0913 - one keyword for each option of the command
     tree: str | None = None,
     seed: int | None = None,
     force: bool = False,
-    step: int = ntuples.STEP,
+    step: int = STEP,
     progress: Progress = silent,
 ) -> ApplyResult:
     """Write morphed branches: `<feature>_morphed`, `weight_morphed`, and `morph_status` with its bits.
@@ -267,15 +272,15 @@ def apply_model(  # noqa: PLR0913 - one keyword for each option of the command
     refuse_existing(output, force=force)
     if not inputs:
         raise UsageError("INPUT", "is missing", "name ntuples, or add --n-events to draw from a generator")
-    paths = ntuples.expand_inputs(inputs)
-    if Path(output).resolve() in {Path(path).resolve() for path in paths if not ntuples.is_url(path)}:
+    paths = expand_inputs(inputs)
+    if Path(output).resolve() in {Path(path).resolve() for path in paths if not is_url(path)}:
         raise UsageError(output, "is also an input", "choose another output")
     job, left_out = _new_job(Model.load(model), paths, selection, tree, copy=not friend and selection is None)
     job = replace(job, seed=seed, step=step)
     name = job.tree if job.copied else morphed.FRIEND_TREE
     made_from = _made_from(paths, model, job, selection)
-    metadata = {**made_from, "input": ntuples.read_metadata(paths[0]), UNITS: job.units(paths)}
-    with ntuples.create_ntuple(Path(output), name, force=force, metadata=metadata, made_from=made_from) as ntuple:
+    metadata = {**made_from, "input": read_metadata(paths[0]), UNITS: job.units(paths)}
+    with create_ntuple(Path(output), name, force=force, metadata=metadata, made_from=made_from) as ntuple:
         for path in paths:
             n_before = job.tally.n_events
             for columns in job.chunks(path):
@@ -317,7 +322,7 @@ def _new_job(
                 raise ConfigError(selection, f"this selection makes no {name!r}, which the model needs", mend)
         return job, {}
     job = Job(model, None, tree or model.card.learning.tree)
-    info = ntuples.describe(paths[0], job.tree)
+    info = describe(paths[0], job.tree)
     job = replace(job, tree=info.tree)
     taken = [name for name in job.new_branches if name in info.branches]
     if taken and copy:
@@ -328,12 +333,12 @@ def _new_job(
     return replace(job, copied=copied), left_out
 
 
-def _unwritable(info: ntuples.TreeInfo) -> dict[str, str]:
+def _unwritable(info: TreeInfo) -> dict[str, str]:
     """The branches that uproot cannot write to a TTree, with the reason."""
     reasons = {}
     for name, kind in info.branches.items():
         try:
-            _, columns = next(ntuples.iterate(info.path, info.tree, [name], step=1), (0, {}))
+            _, columns = next(iterate(info.path, info.tree, [name], step=1), (0, {}))
         except InputError as error:
             reasons[name] = f"{kind}: {error.what}"
             continue
@@ -354,7 +359,7 @@ def _is_writable(column: Column) -> bool:
 def _made_from(paths: Sequence[str], folder: Path, job: Job, selection: str | None) -> dict[str, Any]:
     """What the provenance says."""
     return {
-        "inputs": [{"path": path, "sha256": ntuples.checksum_of(path)} for path in paths],
+        "inputs": [{"path": path, "sha256": checksum_of(path)} for path in paths],
         "tree": job.tree,
         "model": {"path": str(folder), "tensors_sha256": job.model.card.tensors_sha256},
         "method": job.model.card.learning.method.model_dump(mode="json"),

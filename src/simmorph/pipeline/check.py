@@ -9,7 +9,8 @@ from simmorph.config.compare import CompareRecipe
 from simmorph.config.limits import LimitsRecipe
 from simmorph.config.recipe import Recipe
 from simmorph.config.selection import read_selection
-from simmorph.data.ntuples import describe, expand_inputs, read_histogram
+from simmorph.data.ntuples.contents import describe, read_histogram
+from simmorph.data.ntuples.files import expand_inputs
 from simmorph.data.selection import Selector
 from simmorph.data.toys import TOYS
 from simmorph.errors import ConfigError, InputError, one_of

@@ -11,7 +11,9 @@ import numpy as np
 
 from simmorph.data.expressions.expression import parse
 from simmorph.data.morphed import DRAWN_WEIGHT
-from simmorph.data.ntuples import STEP, checksum_of, create_ntuple, expand_inputs
+from simmorph.data.ntuples.files import checksum_of, expand_inputs
+from simmorph.data.ntuples.reading import STEP
+from simmorph.data.ntuples.writing import create_ntuple
 from simmorph.data.outputs import refuse_existing
 from simmorph.data.samples import SampleReader
 from simmorph.data.splits import uniform_of

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from simmorph.config.selection import read_selection
-from simmorph.data.ntuples import create_ntuple, expand_inputs, open_tree
+from simmorph.data.ntuples.files import expand_inputs
+from simmorph.data.ntuples.reading import open_tree
+from simmorph.data.ntuples.writing import create_ntuple
 from simmorph.data.outputs import refuse_existing
 from simmorph.data.selection import SampleKind, Selector
 from simmorph.data.units import UNITS, agreed, read_units
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from simmorph.data.events import FloatArray
-    from simmorph.data.ntuple_writer import NtupleWriter
+    from simmorph.data.ntuples.writer import NtupleWriter
     from simmorph.progress import Progress
 
 TREE = "events"

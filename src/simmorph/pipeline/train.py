@@ -17,7 +17,8 @@ import numpy as np
 from simmorph.card import FileRecord, Origin, identity_of
 from simmorph.config.recipe import required
 from simmorph.data.expressions.expression import parse
-from simmorph.data.ntuples import checksum_of, describe, expand_inputs
+from simmorph.data.ntuples.contents import describe
+from simmorph.data.ntuples.files import checksum_of, expand_inputs
 from simmorph.data.outputs import OutputError, refuse_existing
 from simmorph.data.samples import SampleReader
 from simmorph.data.splits import poisson_of

@@ -10,7 +10,7 @@ import uproot
 
 from simmorph.config.documents import Document, validate
 from simmorph.config.limits import LimitsRecipe
-from simmorph.data.ntuples import create_ntuple
+from simmorph.data.ntuples.writing import create_ntuple
 from simmorph.errors import ConfigError, InputError
 from simmorph.limits.modifiers.histosys import HistoSys
 from simmorph.limits.modifiers.normfactor import NormFactor

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from simmorph.config.recipe import Recipe
-from simmorph.data.ntuples import create_ntuple
+from simmorph.data.ntuples.writing import create_ntuple
 from simmorph.data.splits import HOLDOUT, part_of
 from simmorph.errors import InputError, UsageError
 from simmorph.evaluation.metrics.samples import COMPARISONS

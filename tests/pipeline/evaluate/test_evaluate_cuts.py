@@ -10,7 +10,7 @@ from scipy.stats import norm
 
 from simmorph.config.recipe import Recipe
 from simmorph.data.expressions.expression import parse
-from simmorph.data.ntuples import create_ntuple
+from simmorph.data.ntuples.writing import create_ntuple
 from simmorph.errors import ConfigError
 from simmorph.evaluation.comparison import Plan, RegionResult, compare, judges_of
 from simmorph.evaluation.metrics.acceptance import acceptance

@@ -9,7 +9,7 @@ import numpy as np
 from simmorph.card import Origin
 from simmorph.config.recipe import Recipe
 from simmorph.data.events import Events
-from simmorph.data.ntuples import create_ntuple
+from simmorph.data.ntuples.writing import create_ntuple
 from simmorph.model import Model
 from simmorph.neural.loop.training import Training
 from simmorph.pipeline.evaluate.origin import NOT_SHOWN, cutflows, model_facts

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from simmorph.data.histograms import Histogram
-from simmorph.data.ntuples import create_ntuple
+from simmorph.data.ntuples.writing import create_ntuple
 from simmorph.limits.modifiers.histosys import HistoSys
 from simmorph.limits.templates.sample import ReplicaSpread, Sample
 from simmorph.pipeline.limits.coverage import coverage_of_recipe

@@ -15,7 +15,7 @@ import yaml
 
 from simmorph.config.documents import Document, validate
 from simmorph.config.limits import LimitsRecipe
-from simmorph.data.ntuples import create_ntuple
+from simmorph.data.ntuples.writing import create_ntuple
 from simmorph.errors import ConfigError, InputError, UsageError
 from simmorph.pipeline.limits.run import limits_of_recipe, limits_of_workspace, load_limits_recipe
 

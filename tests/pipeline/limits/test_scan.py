@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from simmorph.data.ntuples import create_ntuple
+from simmorph.data.ntuples.writing import create_ntuple
 from simmorph.pipeline.limits.run import inputs_of, load_limits_recipe
 from simmorph.pipeline.limits.scan import ScanResult, scan_of_recipe
 

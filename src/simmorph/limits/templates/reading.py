@@ -10,7 +10,8 @@ import numpy as np
 from simmorph.data.expressions.expression import parse
 from simmorph.data.histograms import Histogram, in_window, summed
 from simmorph.data.morphed import WEIGHT, features_in
-from simmorph.data.ntuples import describe, expand_inputs, read_histogram
+from simmorph.data.ntuples.contents import describe, read_histogram
+from simmorph.data.ntuples.files import expand_inputs
 from simmorph.data.samples import SampleReader
 from simmorph.errors import ConfigError, InputError, one_of
 from simmorph.limits.modifiers.base import Nominal

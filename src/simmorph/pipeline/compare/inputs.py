@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simmorph.data.expressions.expression import parse, parse_all
-from simmorph.data.ntuples import describe, expand_inputs
+from simmorph.data.ntuples.contents import describe
+from simmorph.data.ntuples.files import expand_inputs
 from simmorph.data.samples import EventTable, SampleReader
 from simmorph.data.splits import HOLDOUT, part_of
 from simmorph.evaluation.comparison import Judge, Plan

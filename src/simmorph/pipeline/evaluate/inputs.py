@@ -10,7 +10,8 @@ import numpy as np
 from simmorph.config.recipe import required
 from simmorph.data.expressions.expression import parse, parse_all
 from simmorph.data.morphed import DRAWN_WEIGHT, FRIEND_TREE, NOT_MORPHED, OUT_OF_RANGE, STATUS, WEIGHT, branch_of
-from simmorph.data.ntuples import checksum_of, describe, expand_inputs, read_metadata, trees_in
+from simmorph.data.ntuples.contents import describe, read_metadata, trees_in
+from simmorph.data.ntuples.files import checksum_of, expand_inputs
 from simmorph.data.samples import EventTable, SampleReader
 from simmorph.data.units import ANGLE, units_of_derived
 from simmorph.errors import ConfigError, InputError, one_of

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from simmorph.data.ntuples import is_url, read_metadata
+from simmorph.data.ntuples.contents import read_metadata
+from simmorph.data.ntuples.files import is_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -9,7 +9,7 @@ import numpy as np
 
 from simmorph.config.recipe import required
 from simmorph.config.studies import CoverageSettings
-from simmorph.data.ntuples import checksums_of
+from simmorph.data.ntuples.files import checksums_of
 from simmorph.data.outputs import refuse_existing, whole_folder, write_csv, write_json, write_provenance
 from simmorph.limits.model.building import workspace_of
 from simmorph.limits.model.workspace import STDIN, measurement_of, read_workspace

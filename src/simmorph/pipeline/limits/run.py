@@ -8,7 +8,7 @@ import numpy as np
 
 from simmorph.config.recipe import Recipe, load_any_recipe, required
 from simmorph.data.expressions.expression import parse
-from simmorph.data.ntuples import checksums_of, expand_inputs
+from simmorph.data.ntuples.files import checksums_of, expand_inputs
 from simmorph.data.outputs import refuse_existing, whole_folder, write_provenance
 from simmorph.data.units import agreed, read_units, units_of_derived
 from simmorph.errors import ConfigError, InputError

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import uproot
 
-from simmorph.data.ntuples import create_ntuple, describe
-from simmorph.data.plausibility import LARGEST_RATIO, PLAUSIBLE_BYTES, check_length, is_plausible
+from simmorph.data.ntuples.contents import describe
+from simmorph.data.ntuples.plausibility import LARGEST_RATIO, PLAUSIBLE_BYTES, check_length, is_plausible
+from simmorph.data.ntuples.writing import create_ntuple
 from simmorph.errors import InputError
 from tests.conftest import read_columns
 

@@ -1,0 +1,129 @@
+"""What is in a ROOT file: its trees, their branches, what simmorph has written down, histograms."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from simmorph.data.ntuples.opening import opened, told
+from simmorph.data.ntuples.plausibility import check_claims
+from simmorph.data.ntuples.writer import METADATA
+from simmorph.errors import InputError, one_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from simmorph.data.events import FloatArray
+
+TTREE_CLASSES = ("TTree", "TNtuple", "TNtupleD")
+TREE_CLASSES = (*TTREE_CLASSES, "ROOT::RNTuple", "ROOT::Experimental::RNTuple")
+
+
+@dataclass(frozen=True)
+class TreeInfo:
+    """What a tree holds.
+
+    Attributes:
+        path: the file.
+        tree: the name of the tree, with its folders inside the file.
+        n_entries: its number of entries.
+        branches: the type of every branch as ROOT calls it.
+    """
+
+    path: str
+    tree: str
+    n_entries: int
+    branches: dict[str, str]
+
+
+def describe(path: str, tree: str | None = None) -> TreeInfo:
+    """What the tree holds; without a name, the only tree in the file.
+
+    Raises:
+        InputError: the file cannot be read, or there is no such tree, or more than one to choose from.
+    """
+    with opened(path) as file, told(path):
+        name = tree_name(path, file, tree)
+        found = tree_in(path, file, name)
+        types = {branch: str(it.typename) for branch, it in branches_of(found).items()}
+        return TreeInfo(path, name, int(found.num_entries), types)
+
+
+def trees_in(path: str) -> dict[str, str]:
+    """Every tree in the file with its class, of several cycles only the newest."""
+    with opened(path) as file, told(path):
+        return _trees(file)
+
+
+def read_metadata(path: str | Path) -> dict[str, Any]:
+    """What simmorph has written down in this file; nothing if it has not written it."""
+    with opened(str(path)) as file, told(str(path)):
+        if file.classnames(recursive=False, cycle=False).get(METADATA) != "TObjString":
+            return {}
+        content = json.loads(str(file[METADATA]))
+        return content if isinstance(content, dict) else {}
+
+
+def read_histogram(path: str, name: str) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """A one-dimensional histogram in a file: values, variances and edges of its bins, without under- and overflow.
+
+    Raises:
+        InputError: it cannot be read, or there is no such histogram.
+    """
+    with opened(path) as file, told(path, f"histogram {name!r}"):
+        classes = file.classnames(recursive=True, cycle=False)
+        known = [key for key, kind in classes.items() if kind.startswith("TH1")]
+        if name not in known:
+            raise InputError(path, f"there is no histogram {name!r}", one_of(name, known))
+        found = file[name]
+        columns = found.values(), found.variances(), found.axis().edges()
+        values, variances, edges = (np.array(column, np.float64) for column in columns)
+        return values, variances, edges
+
+
+def _trees(file: Any) -> dict[str, str]:
+    classes = file.classnames(recursive=True, cycle=False)
+    return {name: kind for name, kind in classes.items() if kind in TREE_CLASSES}
+
+
+def tree_name(path: str, file: Any, tree: str | None) -> str:
+    """The name of the tree, or of the only one in the file.
+
+    Raises:
+        InputError: there is no such tree, or more than one to choose from.
+    """
+    trees = _trees(file)
+    if tree is not None:
+        if tree not in trees:
+            raise InputError(path, f"there is no tree {tree!r}", one_of(tree, trees))
+        return tree
+    if len(trees) != 1:
+        raise InputError(path, "there is not one tree", f"say which with --tree; {one_of('', trees)}")
+    return next(iter(trees))
+
+
+def tree_in(path: str, file: Any, name: str) -> Any:
+    """The tree, once it is known that what it claims to hold can be in the file."""
+    found = file[name]
+    if found.classname not in TTREE_CLASSES:
+        check_claims(path, name, found)
+    return found
+
+
+def branches_of(tree: Any) -> dict[str, Any]:
+    """Every branch by its name, or by its path inside the tree where two share a name; of an RNTuple, the top fields.
+
+    Descending into the fields of a wide RNTuple takes uproot half a minute, since it goes through all fields for each.
+    """
+    recursive = tree.classname in TTREE_CLASSES
+    found: dict[str, list[tuple[str, Any]]] = {}
+    for path, branch in tree.iteritems(recursive=recursive, full_paths=True):
+        found.setdefault(branch.name, []).append((path, branch))
+    named: dict[str, Any] = {}
+    for name, candidates in found.items():
+        single = {name: candidates[0][1]}
+        named |= single if len(candidates) == 1 else dict(candidates)
+    return named

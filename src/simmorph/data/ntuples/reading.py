@@ -1,0 +1,96 @@
+"""Read the branches of trees, a chunk at a time.
+
+Branches are read one by one by their exact names, after checking that the tree has them, and never as expressions:
+uproot evaluates expressions, and aliases stored in the file, with Python's eval.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import awkward as ak
+
+from simmorph.data.ntuples.contents import branches_of, tree_in, tree_name
+from simmorph.data.ntuples.opening import opened, told
+from simmorph.errors import InputError, one_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+Column = Any
+"""One branch of a chunk: a numpy array if it is one number per entry, else an awkward array."""
+
+STEP = 200_000
+
+
+def iterate(path: str, tree: str, branches: Sequence[str], step: int = STEP) -> Iterator[tuple[int, dict[str, Column]]]:
+    """The number of the first entry and the branches of one chunk after the other.
+
+    Args:
+        path: the file.
+        tree: the name of the tree in it.
+        branches: the exact names of the branches to read.
+        step: entries in a chunk.
+
+    Raises:
+        InputError: there is no such tree or branch, or one cannot be read.
+    """
+    with open_tree(path, tree) as found:
+        yield from found.iterate(branches, step)
+
+
+@dataclass(frozen=True)
+class OpenTree:
+    """A tree in an open file, for those who choose what to read by what there is.
+
+    Attributes:
+        path: the file.
+        tree: the name of the tree.
+        n_entries: its number of entries.
+        branches: the branches by name.
+    """
+
+    path: str
+    tree: str
+    n_entries: int
+    branches: Mapping[str, Any]
+
+    def iterate(self, branches: Sequence[str], step: int = STEP) -> Iterator[tuple[int, dict[str, Column]]]:
+        """As the function `iterate`."""
+        for name in branches:
+            if name not in self.branches:
+                raise InputError(self.path, f"tree {self.tree!r} lacks {name!r}", one_of(name, self.branches))
+        for start in range(0, self.n_entries, step):
+            stop = min(start + step, self.n_entries)
+            yield start, {name: self._read(name, start, stop) for name in branches}
+
+    def _read(self, name: str, start: int, stop: int) -> Column:
+        """One branch of one chunk, and a check that it came whole."""
+        place = (self.path, f"tree {self.tree!r}", f"branch {name!r}", f"entries {start} to {stop}")
+        with told(*place):
+            column = _plain(self.branches[name].array(entry_start=start, entry_stop=stop, library="ak"))
+        if len(column) != stop - start:
+            raise InputError(", ".join(place), f"only {len(column)} entries came back", "the file is damaged")
+        return column
+
+
+@contextlib.contextmanager
+def open_tree(path: str, tree: str) -> Iterator[OpenTree]:
+    """The tree, open for reading.
+
+    Raises:
+        InputError: the file cannot be read, or there is no such tree.
+    """
+    with opened(path) as file:
+        with told(path, f"tree {tree!r}"):
+            found = tree_in(path, file, tree_name(path, file, tree))
+            named = OpenTree(path, tree, int(found.num_entries), branches_of(found))
+        yield named
+
+
+def _plain(array: ak.Array) -> Column:
+    """A numpy array where there is one number per entry."""
+    is_flat = isinstance(array.type.content, ak.types.NumpyType)
+    return ak.to_numpy(array) if is_flat else array

@@ -1,0 +1,59 @@
+"""Write ntuples that appear whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import uproot
+
+from simmorph.data.ntuples.contents import describe, trees_in
+from simmorph.data.ntuples.writer import NtupleWriter
+from simmorph.data.outputs import OutputError, whole_file, write_provenance
+from simmorph.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+
+@contextlib.contextmanager
+def create_ntuple(
+    path: Path,
+    tree: str,
+    *,
+    force: bool = False,
+    metadata: Mapping[str, Any] | None = None,
+    made_from: Mapping[str, Any] | None = None,
+) -> Iterator[NtupleWriter]:
+    """Write a tree that appears whole or not at all: a TTree, since ROOT's newer RNTuple is not read everywhere.
+
+    Args:
+        path: the file to write.
+        tree: the name of the tree.
+        force: replace an existing file.
+        metadata: what to write down beside the tree, readable by `read_metadata`.
+        made_from: what to write into the provenance file, which comes last.
+
+    Raises:
+        UsageError: the file exists.
+        OutputError: the file cannot be written, or did not come out as it should.
+    """
+    path = Path(path)
+    with whole_file(path, force=force) as temporary:
+        with uproot.recreate(temporary, compression=uproot.ZLIB(1)) as file:
+            writer = NtupleWriter(file, tree, dict(metadata or {}))
+            yield writer
+            writer.finish()
+        _verify(path, temporary, tree, writer.n_rows)
+    write_provenance(path, {} if made_from is None else made_from)
+
+
+def _verify(path: Path, temporary: Path, tree: str, n_rows: int) -> None:
+    try:
+        written, kind = describe(str(temporary), tree), trees_in(str(temporary))[tree]
+    except InputError as error:
+        raise OutputError(path, "could not be read back", "nothing was written; is the disk full?") from error
+    if (written.n_entries, kind) != (n_rows, "TTree"):
+        what = f"came out as a {kind} of {written.n_entries} entries, not a TTree of {n_rows}"
+        raise OutputError(path, what, "nothing was written; is the disk full?")

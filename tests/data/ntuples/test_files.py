@@ -1,0 +1,46 @@
+"""Inputs stand for files in the order given, each once."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+
+from simmorph.data.ntuples.files import expand_inputs
+from simmorph.errors import InputError
+
+
+class TestInputs:
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        for name in ("b.root", "a.root", "c[1].root", "notes.txt"):
+            (tmp_path / name).touch()
+        return tmp_path
+
+    def test_files_keep_the_order_given_and_each_comes_once(self, folder: Path) -> None:
+        names = [str(folder / name) for name in ("a.root", "b.root", "c[1].root")]
+        assert expand_inputs([str(folder)]) == names
+        assert expand_inputs([names[1], f"{folder}/*.root"]) == [names[1], names[0], names[2]]
+        assert expand_inputs([names[2], names[1], names[2]]) == [names[2], names[1]]
+
+    def test_files_of_a_glob_or_folder_are_in_natural_order(self, tmp_path: Path) -> None:
+        names = [str(tmp_path / f"f{number}.root") for number in (1, 2, 10)]
+        for name in reversed(names):
+            Path(name).touch()
+        assert expand_inputs([str(tmp_path)]) == expand_inputs([f"{tmp_path}/*.root"]) == names
+
+    def test_urls_stay_as_they_are(self) -> None:
+        assert expand_inputs(["root://eos//x*.root"]) == ["root://eos//x*.root"]
+
+    def test_dash_is_a_list_on_stdin(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("sys.stdin", io.StringIO(f"{folder}/b.root\n\n# not this\n{folder}/a.root\n"))
+        assert expand_inputs(["-"]) == [f"{folder}/b.root", f"{folder}/a.root"]
+
+    @pytest.mark.parametrize("given", ["nothing*.root", "missing.root", "."])
+    def test_what_matches_nothing_is_an_error(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        with pytest.raises(InputError, match="no file there"):
+            expand_inputs([given])
