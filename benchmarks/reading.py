@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import uproot
 
 from benchmarks.measure import Row, compare
-from simmorph.config.selection import read_selection
+from simmorph.config.selection.files import read_selection
 from simmorph.data.ntuples.reading import iterate
 from simmorph.pipeline.toy import write_toy
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from simmorph.config.recipe import load_recipe
-from simmorph.config.selection import shipped_selections
+from simmorph.config.selection.files import shipped_selections
 from simmorph.errors import ConfigError, InputError
 from simmorph.pipeline.run import RunResult, run_chain
 

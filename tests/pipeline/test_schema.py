@@ -13,7 +13,7 @@ import pytest
 from simmorph.config.compare import load_compare_recipe
 from simmorph.config.documents import read_document, validate
 from simmorph.config.recipe import Recipe, load_recipe
-from simmorph.config.selection import read_selection
+from simmorph.config.selection.files import read_selection
 from simmorph.pipeline.limits.run import load_limits_recipe
 from simmorph.pipeline.schema import SCHEMAS, json_schema
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import uproot
 
-from simmorph.config.selection import shipped_selections
+from simmorph.config.selection.files import shipped_selections
 from simmorph.data.ntuples.contents import describe, read_metadata
 from simmorph.data.ntuples.reading import iterate
 from simmorph.data.ntuples.writing import create_ntuple

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import awkward as ak
 import numpy as np
 
-from simmorph.config.selection import read_selection
+from simmorph.config.selection.files import read_selection
 from simmorph.data import morphed
 from simmorph.data.ntuples.contents import describe, read_metadata
 from simmorph.data.ntuples.files import checksum_of, expand_inputs, is_url
@@ -18,7 +18,7 @@ from simmorph.data.ntuples.reading import STEP, iterate
 from simmorph.data.ntuples.writing import create_ntuple
 from simmorph.data.outputs import refuse_existing
 from simmorph.data.samples import SampleReader
-from simmorph.data.selection import Selector
+from simmorph.data.selection.selector import Selector
 from simmorph.data.units import UNITS, agreed, read_units
 from simmorph.errors import ConfigError, EmptySelectionError, InputError, UsageError, one_of
 from simmorph.methods.base import poor_weights

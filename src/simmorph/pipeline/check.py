@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from simmorph.config.compare import CompareRecipe
 from simmorph.config.limits import LimitsRecipe
 from simmorph.config.recipe import Recipe
-from simmorph.config.selection import read_selection
+from simmorph.config.selection.files import read_selection
 from simmorph.data.ntuples.contents import describe, read_histogram
 from simmorph.data.ntuples.files import expand_inputs
-from simmorph.data.selection import Selector
+from simmorph.data.selection.selector import Selector
 from simmorph.data.toys import TOYS
 from simmorph.errors import ConfigError, InputError, one_of
 from simmorph.limits.modifiers.registry import kind_of

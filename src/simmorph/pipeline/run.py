@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from simmorph.card import digest_of
 from simmorph.config.limits import LimitsRecipe
 from simmorph.config.recipe import ApplySettings, MadeInputs, Recipe, SelectSettings, required
-from simmorph.config.selection import read_selection
+from simmorph.config.selection.files import read_selection
 from simmorph.data.ntuples.contents import describe
 from simmorph.data.ntuples.files import checksum_of, expand_inputs, is_url
 from simmorph.data.outputs import whole_file, write_json

@@ -8,7 +8,7 @@ from simmorph.config.compare import ComparedMethod, CompareRecipe
 from simmorph.config.learning import MethodSettings
 from simmorph.config.limits import LimitsRecipe, Variation
 from simmorph.config.recipe import Recipe
-from simmorph.config.selection import Selection
+from simmorph.config.selection.selection import Selection
 
 if TYPE_CHECKING:
     from simmorph.config.documents import Section

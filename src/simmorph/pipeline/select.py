@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from simmorph.config.selection import read_selection
+from simmorph.config.selection.files import read_selection
 from simmorph.data.ntuples.files import expand_inputs
 from simmorph.data.ntuples.reading import open_tree
 from simmorph.data.ntuples.writing import create_ntuple
 from simmorph.data.outputs import refuse_existing
-from simmorph.data.selection import SampleKind, Selector
+from simmorph.data.selection.selector import Selector
 from simmorph.data.units import UNITS, agreed, read_units
 from simmorph.errors import EmptySelectionError, InputError, UsageError
 from simmorph.progress import silent
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from simmorph.data.events import FloatArray
     from simmorph.data.ntuples.writer import NtupleWriter
+    from simmorph.data.selection.weights import SampleKind
     from simmorph.progress import Progress
 
 TREE = "events"

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-import awkward as ak
 import numpy as np
 
 from simmorph.data.expressions.expression import Expression, parse
+from simmorph.data.selection.objects import Objects, scaled
+from simmorph.data.selection.weights import WEIGHTS_OF, SampleKind, weigh, yield_of
 from simmorph.data.units import ANGLE, ENERGY, RADIANS, dimension_of
-from simmorph.errors import ConfigError, InputError
+from simmorph.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -18,15 +19,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from simmorph.config.documents import Document
-    from simmorph.config.selection import ObjectSettings, Selection
+    from simmorph.config.selection.objects import ObjectSettings
+    from simmorph.config.selection.selection import Selection
     from simmorph.data.events import BoolArray, FloatArray, IntArray
     from simmorph.data.ntuples.reading import Column
     from simmorph.data.units import Dimension
-
-SampleKind = Literal["auto", "data", "simulation"]
-
-SMALLEST_LEADING_GEV = 1.0
-LARGEST_LEADING_GEV = 3000.0
 
 
 @dataclass(frozen=True)
@@ -44,87 +41,6 @@ class Chosen:
     columns: dict[str, NDArray[Any]]
     cutflow: FloatArray
     n_data: int
-
-
-@dataclass(frozen=True)
-class Objects:
-    """One kind of object, with its expressions parsed."""
-
-    name: str
-    settings: ObjectSettings
-    cuts: tuple[Expression, ...]
-
-    def property_in(self, name: str) -> str | None:
-        """The property that a name in an expression of events stands for, if it is one of this object's."""
-        rest = name.removeprefix(f"{self.name}_")
-        return rest if rest != name and rest in self.settings.branches else None
-
-    def needs(self, used: Iterable[str]) -> tuple[set[str], set[str]]:
-        """The properties to read where `used` ones are asked for, and the branches of events that its cuts use."""
-        names = {name for cut in self.cuts for name in cut.names}
-        order = {self.settings.order_by} if self.settings.order_by else set()
-        known = self.settings.branches.keys()
-        return set(used) | (names & known) | order, names - known
-
-    def read(self, columns: Mapping[str, Column], properties: Iterable[str], scale: float) -> dict[str, ak.Array]:
-        """The properties as they are in the file, energies in GeV.
-
-        Raises:
-            InputError: a branch is not a list per event, or the lists differ in length.
-        """
-        lists: dict[str, ak.Array] = {}
-        for name in sorted(properties):
-            branch = self.settings.branches[name]
-            column = columns[branch]
-            if not isinstance(column, ak.Array) or column.ndim != 2:
-                raise InputError(f"branch {branch!r}", f"is not a list of {self.name}s per event")
-            if lists and not ak.all(ak.num(column) == ak.num(next(iter(lists.values())))):
-                raise InputError(f"branch {branch!r}", f"differs in length from the other branches of {self.name}")
-            lists[name] = _scaled(column, scale) if name in self.settings.energies else column
-        return lists
-
-    def clean(self, lists: Mapping[str, ak.Array], events: Mapping[str, Column]) -> dict[str, ak.Array]:
-        """The objects that pass the cuts, in order; named as expressions of events call them."""
-        cleaned = dict(lists)
-        if self.cuts:
-            mask = self._passed(lists, events)
-            cleaned = {name: values[mask] for name, values in cleaned.items()}
-        if self.settings.order_by:
-            order = ak.argsort(cleaned[self.settings.order_by], axis=1, ascending=False)
-            cleaned = {name: values[order] for name, values in cleaned.items()}
-        return {f"{self.name}_{name}": values for name, values in cleaned.items()}
-
-    def _passed(self, lists: Mapping[str, ak.Array], events: Mapping[str, Column]) -> ak.Array:
-        """For each object of each event, whether it passes all cuts."""
-        like = next(iter(lists.values()))
-        known = {**events, **lists}
-        passed = [_object_mask(cut, cut.booleans(known, is_object=True), like) for cut in self.cuts]
-        combined = passed[0]
-        for mask in passed[1:]:
-            combined = combined & mask
-        return combined
-
-    def check_unit(self, lists: Mapping[str, ak.Array], unit: str) -> None:
-        """Refuse energies that are off by a thousand.
-
-        Raises:
-            InputError: the median of the leading object cannot be in this unit.
-        """
-        name = self.settings.order_by
-        if name is None or name not in self.settings.energies or name not in lists:
-            return
-        leading = ak.to_numpy(ak.drop_none(ak.max(lists[name], axis=1)))
-        if not len(leading):
-            return
-        median = float(np.median(leading))
-        if unit == "MeV" and median < SMALLEST_LEADING_GEV:
-            likely = "GeV"
-        elif unit == "GeV" and median > LARGEST_LEADING_GEV:
-            likely = "MeV"
-        else:
-            return
-        what = f"if it is in {unit}, the median {name} of the leading {self.name} is {median:.3g} GeV"
-        raise InputError(f"branch {self.settings.branches[name]!r}", what, f"set `units: {{energy: {likely}}}`")
 
 
 @dataclass(frozen=True)
@@ -184,7 +100,7 @@ class Selector:
 
     def _names(self, sample: SampleKind) -> set[str]:
         """What the expressions of events take from the file."""
-        weights = [self.weights[name] for name in _WEIGHTS_OF[sample] if name in self.weights]
+        weights = [self.weights[name] for name in WEIGHTS_OF[sample] if name in self.weights]
         names: set[str] = set()
         for done, expression in enumerate(self.variables.values()):
             names |= expression.names - set(list(self.variables)[:done])
@@ -229,7 +145,7 @@ class Selector:
         events = self._events(columns, sample, check_unit=check_unit)
         for name, expression in self.variables.items():
             events[name] = expression.numbers(events)
-        is_data, weights = self._weigh(events, sample)
+        is_data, weights = weigh(self.weights, events, sample)
         passed, cutflow = self._cut(events, weights)
         rows = np.flatnonzero(passed)
         regions = {f"in_{name}": it.passes(events) for name, it in self.regions.items()}
@@ -243,7 +159,7 @@ class Selector:
         """Everything that expressions of events can use: branches, and cleaned objects."""
         scale = 1e-3 if self.selection.units.energy == "MeV" else 1.0
         energies = self.selection.energies
-        events = {name: _scaled(it, scale) if name in energies else it for name, it in columns.items()}
+        events = {name: scaled(it, scale) if name in energies else it for name, it in columns.items()}
         names = self._names(sample)
         cleaned: dict[str, Column] = {}
         for objects in self.objects:
@@ -255,57 +171,14 @@ class Selector:
             cleaned |= objects.clean(lists, events)
         return events | cleaned
 
-    def _weigh(self, events: Mapping[str, Column], sample: SampleKind) -> tuple[BoolArray, FloatArray]:
-        """Which events are data, and the weight of each."""
-        n_events = len(next(iter(events.values())))
-        is_data = np.full(n_events, sample == "data")
-        if sample == "auto" and "data_if" in self.weights:
-            is_data = self.weights["data_if"].passes(events)
-        weights = np.zeros(n_events)
-        for kind, mine in (("data", is_data), ("simulation", ~is_data)):
-            if mine.any():
-                weights[mine] = self.weights[kind].numbers(events)[mine]
-        if not np.isfinite(weights).all():
-            first = int(np.flatnonzero(~np.isfinite(weights))[0])
-            what = f"the weight of {int((~np.isfinite(weights)).sum())} events is not finite, first of entry {first}"
-            raise InputError(f"weight {self.weights['simulation'].text!r}", what)
-        return is_data, weights
-
     def _cut(self, events: Mapping[str, Column], weights: FloatArray) -> tuple[BoolArray, FloatArray]:
         """Which events pass all cuts, and the cutflow."""
         passed = np.ones(len(weights), np.bool_)
-        cutflow = [_yield_of(weights)]
+        cutflow = [yield_of(weights)]
         for expression in self.cuts.values():
             passed &= expression.passes(events)
-            cutflow.append(_yield_of(weights[passed]))
+            cutflow.append(yield_of(weights[passed]))
         return passed, np.array(cutflow)
-
-
-_WEIGHTS_OF: dict[SampleKind, tuple[str, ...]] = {
-    "auto": ("data_if", "data", "simulation"),
-    "data": ("data",),
-    "simulation": ("simulation",),
-}
-
-
-def _yield_of(weights: FloatArray) -> tuple[float, float, float]:
-    return float(len(weights)), float(weights.sum()), float((weights**2).sum())
-
-
-def _scaled(column: Column, scale: float) -> Column:
-    """In double precision, times a factor."""
-    if isinstance(column, ak.Array):
-        return ak.values_astype(column, np.float64) * scale
-    return np.asarray(column, np.float64) * scale
-
-
-def _object_mask(expression: Expression, mask: Column, like: ak.Array) -> ak.Array:
-    """A boolean for each object, of one for each object or for each event."""
-    if isinstance(mask, np.ndarray):
-        return ak.broadcast_arrays(mask, like)[0]
-    if not ak.all(ak.num(mask) == ak.num(like)):
-        raise ConfigError(expression.where, f"{expression.text!r} is not one value for each object")
-    return mask
 
 
 def _whole(branch: str, column: Column) -> IntArray:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from simmorph.config.selection import RESERVED, Selection, read_selection, shipped_selections
+from simmorph.config.selection.files import read_selection, shipped_selections
+from simmorph.config.selection.selection import RESERVED, Selection
 from simmorph.errors import ConfigError
 
 if TYPE_CHECKING:

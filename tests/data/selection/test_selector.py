@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from simmorph.config.documents import Document
-from simmorph.config.selection import Selection, read_selection, shipped_selections
+from simmorph.config.selection.files import read_selection, shipped_selections
+from simmorph.config.selection.selection import Selection
 from simmorph.data.expressions.functions import FUNCTIONS
-from simmorph.data.selection import Selector
+from simmorph.data.selection.selector import Selector
 from simmorph.errors import ConfigError, InputError
 
 if TYPE_CHECKING:

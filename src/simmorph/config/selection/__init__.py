@@ -1,0 +1,1 @@
+"""A selection as a user writes it in YAML."""

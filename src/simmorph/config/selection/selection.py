@@ -1,0 +1,60 @@
+"""A selection: which photon pairs are taken from which ntuples, in one YAML file."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from simmorph.config.documents import Section
+from simmorph.config.selection.names import Formula, Word
+from simmorph.config.selection.objects import ObjectSettings
+from simmorph.config.selection.weight import WeightSettings
+
+RESERVED = ("weight", "run", "event", "source_file", "source_entry")
+"""Branches that every output has."""
+
+
+class UnitSettings(Section):
+    """Units of the input; the output is in GeV."""
+
+    energy: Literal["MeV", "GeV"]
+    """Unit of the branches listed as energies."""
+
+
+class Selection(Section):
+    """An event selection.
+
+    Names in expressions are, in this order: a variable defined above, a property of an object such as photon_pt (after
+    the object's cuts, ordered, in GeV), or a branch of the tree.
+    """
+
+    tree: str
+    """The tree to read; `--tree` overrides it."""
+    units: UnitSettings
+    """Units of the input."""
+    energies: list[str] = Field(default_factory=list)
+    """Branches of one number per event that are energies; they are converted to GeV."""
+    angles: list[str] = Field(default_factory=list)
+    """Branches of one number per event that are angles in radians."""
+    run: str | None = None
+    """Branch of the run number, kept as `run`."""
+    event: str | None = None
+    """Branch of the event number, kept as `event`."""
+    objects: dict[Word, ObjectSettings] = Field(default_factory=dict)
+    """The lists of objects."""
+    variables: Annotated[dict[Word, Formula], Field(min_length=1)]
+    """Name of each branch to write: its expression. Later ones can use earlier ones."""
+    cuts: dict[str, Formula] = Field(default_factory=dict)
+    """Name of each cut: what an event must fulfil, in the order of the cutflow."""
+    regions: dict[Word, Formula] = Field(default_factory=dict)
+    """Name of each region: an expression, written as the boolean branch `in_<name>`. No event is dropped."""
+    weight: WeightSettings = WeightSettings()
+    """The event weights."""
+
+    @model_validator(mode="after")
+    def _name_each_branch_once(self) -> Selection:
+        for name in self.variables:
+            if name in RESERVED or name.removeprefix("in_") in self.regions:
+                raise ValueError(f"variable {name!r} has the name of another output branch")
+        return self

@@ -1,0 +1,1 @@
+"""A selection, run on the columns of a chunk."""
