@@ -1,4 +1,9 @@
-"""Pulls of the nuisance parameters, and what each does to the fitted strength."""
+"""Pulls of the nuisance parameters, and what each does to the fitted strength.
+
+An impact is the change of the fitted strength when one parameter is fixed one standard deviation (after the fit) beside
+its best value and all others are fitted anew. Correlations make their squares add up to something else than the square
+of the strength's uncertainty, so impacts rank parameters and are no breakdown of the uncertainty.
+"""
 
 from __future__ import annotations
 
@@ -47,10 +52,16 @@ class Impact(NamedTuple):
 def impacts(likelihood: Likelihood, data: Data, found: FittedStrength) -> list[Impact]:
     """Every constrained parameter, the one that moves the strength most first.
 
+    Each takes two fits. A parameter that is fixed, or that the fit holds at a bound, has no uncertainty after the fit
+    and is left out.
+
     Args:
         likelihood: of the model.
         data: what was fitted.
         found: the best fit.
+
+    Raises:
+        InputError: a fit with one parameter fixed has no finite minimum.
     """
     signed, best = signed_copy(likelihood), found.fit.parameters
     covariance = signed.covariance(data, best)
@@ -68,7 +79,11 @@ def impacts(likelihood: Likelihood, data: Data, found: FittedStrength) -> list[I
 
 
 def _widths_before(likelihood: Likelihood) -> FloatArray:
-    """(n_parameters,), the uncertainty that each parameter's own measurement leaves."""
+    """(n_parameters,), the uncertainty that each parameter's own measurement leaves.
+
+    That is the width of a normal constraint, and 1 / sqrt(tau) of a Poisson one with tau auxiliary events at a
+    parameter of 1. A parameter without constraint gets 1; no impact is asked of it.
+    """
     widths = np.ones(len(likelihood.start))
     own = np.where(likelihood.gaussian, likelihood.widths, 1 / np.sqrt(np.maximum(likelihood.scales, 1e-300)))
     widths[likelihood.constrained] = own
@@ -76,7 +91,7 @@ def _widths_before(likelihood: Likelihood) -> FloatArray:
 
 
 def _strength_at(likelihood: Likelihood, data: Data, best: FloatArray, at: int, shift: float) -> float:
-    """The fitted strength with one parameter fixed beside its best value."""
+    """The fitted strength with one parameter fixed beside its best value, or at the bound that it would cross."""
     moved = best.copy()
     moved[at] = np.clip(best[at] + shift, likelihood.lower[at], likelihood.upper[at])
     likelihood.free[at] = False

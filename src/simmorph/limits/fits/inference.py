@@ -1,8 +1,12 @@
 """Upper limits by the CLs method with asymptotic formulae: the seam behind which a likelihood is fitted.
 
+`AsymptoticCls` holds the fits of one model to one set of data and gives CLs at any strength; `upper_limits` finds where
+CLs crosses the level, `fitted_strength` the best value and its interval, `discovery` the significance of an excess.
+
 Statistic and formulae: G. Cowan, K. Cranmer, E. Gross, O. Vitells, Eur. Phys. J. C 71 (2011) 1554, arXiv:1007.1727, the
-statistic q~(mu); CLs: A. L. Read, J. Phys. G 28 (2002) 2693. Not valid for a handful of events in total, where the
-statistic's distribution has to be sampled.
+statistic q~(mu) (section 2.5) and its distribution (section 3.7), whose width comes from the Asimov data (section 3.2);
+CLs: A. L. Read, J. Phys. G 28 (2002) 2693. Not valid for a handful of events in total, where the statistic's
+distribution has to be sampled.
 """
 
 from __future__ import annotations
@@ -37,7 +41,7 @@ INVISIBLE = 1000.0
 
 
 class NoLimitError(SimmorphError):
-    """The data cannot exclude any value of the parameter."""
+    """The data cannot exclude any value of the parameter: no yield depends on it, or CLs never reaches the level."""
 
 
 class Limits(NamedTuple):
@@ -93,9 +97,22 @@ class ExcessSignificance(NamedTuple):
 class AsymptoticCls:
     """CLs as a function of the parameter of interest; every fit is made once.
 
+    The free fit and that without a signal are made at once, from several starting points where the yields may give more
+    than one minimum. Every further strength costs one fit to the data and one to the Asimov data, started at the
+    nearest strength that is known.
+
     Args:
         likelihood: of the model.
         data: the observed data.
+
+    Attributes:
+        best: the fit with the parameter of interest free, at 0 or above.
+        background_only: the fit with it fixed at 0.
+        asimov: the data expected without a signal, at the nuisance parameters of `background_only`.
+        is_careful: whether every fit looks for a lower minimum too; see `missed_a_minimum`.
+
+    Raises:
+        InputError: a fit has no finite minimum.
     """
 
     def __init__(self, likelihood: Likelihood, data: Data) -> None:
@@ -115,7 +132,11 @@ class AsymptoticCls:
         return float(self.best.parameters[self.likelihood.poi])
 
     def observed_statistic(self, value: float) -> float:
-        """q~ of the observed data: 0 up to the best value."""
+        """q~ of the observed data: 0 up to the best value.
+
+        Beyond it, the difference of the deviance (-2 ln L) at this value and at the best one. A fit that ends lower
+        than the best one shows that the free fit stayed in another minimum: the best fit is made again from there.
+        """
         if value <= self.best_value:
             return 0.0
         fit = self._fit(self._observed, self.data, value)
@@ -129,6 +150,7 @@ class AsymptoticCls:
         return max(self._fit(self._asimov, self.asimov, value).deviance, 0.0)
 
     def _fit(self, known: dict[float, Fit], data: Data, value: float) -> Fit:
+        """The fit at one value: that in `known`, or a new one which starts at the nearest value and is remembered."""
         if value not in known:
             nearest = min(known, key=lambda other: abs(other - value))
             found = self.likelihood.fit(data, poi=value, start=known[nearest].parameters)
@@ -136,7 +158,11 @@ class AsymptoticCls:
         return known[value]
 
     def missed_a_minimum(self, values: Iterable[float]) -> bool:
-        """Whether some fit at these values stayed in a minimum that is not the lowest; if so, all look twice now."""
+        """Whether some fit at these values stayed in a minimum that is not the lowest; if so, all look twice now.
+
+        All remembered fits but those at 0 and at the best value are then forgotten, and what was found with them has to
+        be found again.
+        """
         for value in values:
             for known, data in ((self._observed, self.data), (self._asimov, self.asimov)):
                 if value not in known:
@@ -151,7 +177,12 @@ class AsymptoticCls:
         return False
 
     def log_observed(self, value: float) -> float:
-        """The logarithm of CLs of the observed data, which neither underflows nor rounds."""
+        """The logarithm of CLs of the observed data, which neither underflows nor rounds.
+
+        With q for the observed statistic, A for the Asimov one and Phi for the normal distribution function:
+        CLs = Phi(-sqrt(q)) / Phi(sqrt(A) - sqrt(q)) for q <= A. For larger q the statistic is no longer a square in the
+        strength (the best value would be negative), and sqrt(q) is replaced by (q + A) / (2 sqrt(A)) in both.
+        """
         observed = math.sqrt(self.observed_statistic(value))
         asimov = math.sqrt(self.asimov_statistic(value))
         shifted = (observed**2 + asimov**2) / (2 * asimov) if observed > asimov > 0 else observed
@@ -162,11 +193,19 @@ class AsymptoticCls:
         return math.exp(self.log_observed(value))
 
     def log_expected(self, value: float, band: float) -> float:
-        """The logarithm of CLs of data that fluctuate by `band` standard deviations about the expected ones."""
+        """The logarithm of CLs of data that fluctuate by `band` standard deviations about the expected ones.
+
+        CLs = Phi(band - sqrt(A)) / Phi(band), with the Asimov statistic A; the median has `band` 0. A fluctuation
+        downwards (a negative band) excludes more.
+        """
         return float(log_ndtr(band - math.sqrt(self.asimov_statistic(value))) - log_ndtr(band))
 
     def scan(self, values: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """CLs at many values: (n_values,) observed and (n_values, 5) expected."""
+        """CLs at many values: (n_values,) observed and (n_values, 5) expected, at the BANDS; all in [0, 1].
+
+        Args:
+            values: (n_values,), of the parameter of interest, at least 0.
+        """
         observed = np.exp([self.log_observed(float(value)) for value in values])
         expected = np.exp([[self.log_expected(float(value), band) for band in BANDS] for value in values])
         return observed, expected
@@ -188,7 +227,7 @@ class AsymptoticCls:
         return 1 / slope
 
     def no_limit(self, why: str) -> NoLimitError:
-        """The error that says that there is no limit."""
+        """The error that says that there is no limit, and why; it names the workspace and the parameter."""
         parameter = self.likelihood.model.config.poi_name
         return NoLimitError(
             self.likelihood.name, f"there is no upper limit on {parameter!r}: {why}", "is there any signal in it?"
@@ -198,6 +237,23 @@ class AsymptoticCls:
 def upper_limits(test: AsymptoticCls, level: float = 0.95, progress: Progress = silent) -> Limits:
     """The observed and expected upper limits; each is a root of its own, wherever it lies.
 
+    Three bins, a background known to some per cent in each, and a few events less than expected:
+
+    >>> from simmorph.limits.model.workspace import measurement_of
+    >>> mu = {"name": "mu", "type": "normfactor", "data": None}
+    >>> known_to = {"name": "shape", "type": "shapesys", "data": [5.0, 4.0, 3.0]}
+    >>> signal = {"name": "signal", "data": [5.0, 9.0, 4.0], "modifiers": [mu]}
+    >>> background = {"name": "background", "data": [60.0, 45.0, 30.0], "modifiers": [known_to]}
+    >>> found = measurement_of({
+    ...     "channels": [{"name": "mass", "samples": [signal, background]}],
+    ...     "observations": [{"name": "mass", "data": [58, 44, 27]}],
+    ...     "measurements": [{"name": "limit", "config": {"poi": "mu", "parameters": []}}],
+    ...     "version": "1.0.0",
+    ... })
+    >>> limits = upper_limits(AsymptoticCls(found.likelihood, found.data))
+    >>> limits.observed < limits.expected[2]
+    True
+
     Args:
         test: CLs of model and data.
         level: the confidence level.
@@ -205,6 +261,7 @@ def upper_limits(test: AsymptoticCls, level: float = 0.95, progress: Progress = 
 
     Raises:
         NoLimitError: CLs does not fall below `1 - level` for any value.
+        InputError: a fit on the way has no finite minimum.
     """
     expected = _expected_limits(test, level)
     observed = _observed_limit(test, level, expected)
@@ -219,6 +276,7 @@ def upper_limits(test: AsymptoticCls, level: float = 0.95, progress: Progress = 
 
 
 def _expected_limits(test: AsymptoticCls, level: float) -> list[float]:
+    """The limits at the BANDS, from the lowest up, each the guess for the next."""
     scale = test.scale()
     expected: list[float] = []
     for band in BANDS:
@@ -230,6 +288,7 @@ def _expected_limits(test: AsymptoticCls, level: float) -> list[float]:
 
 
 def _observed_limit(test: AsymptoticCls, level: float, expected: Sequence[float]) -> float:
+    """The root of ln CLs = ln(1 - level); the guess is the median expected limit above the best value."""
     return _root(test, lambda mu: math.log(1 - level) - test.log_observed(mu), expected[2] + test.best_value)
 
 
@@ -242,6 +301,7 @@ def warnings_of(limits: Limits) -> list[str]:
 
 
 def _root(test: AsymptoticCls, function: Callable[[float], float], guess: float) -> float:
+    """Where the function crosses zero, or the error that says that there is no limit."""
     try:
         return crossing(function, guess)
     except NoCrossingError as error:
@@ -251,8 +311,13 @@ def _root(test: AsymptoticCls, function: Callable[[float], float], guess: float)
 def discovery(test: AsymptoticCls, data: Data) -> ExcessSignificance:
     """The local significance of the signal, by the statistic q0 of Cowan et al., section 4.1.
 
-    The expected one has the nuisance parameters that the data prefer at a strength of 1. Where a mass or another
-    property of the signal was searched for, the look-elsewhere effect is not in it.
+    Z = sqrt(q0), with q0 the difference of the deviance without a signal and at the best value, and 0 where that is not
+    positive. The expected one has the nuisance parameters that the data prefer at a strength of 1. Where a mass or
+    another property of the signal was searched for, the look-elsewhere effect is not in it.
+
+    Args:
+        test: CLs of model and data, with the fits that are needed here.
+        data: the observed data.
     """
     likelihood = test.likelihood
     observed = test.background_only.deviance - test.best.deviance if test.best_value > 0 else 0.0
@@ -265,10 +330,16 @@ def discovery(test: AsymptoticCls, data: Data) -> ExcessSignificance:
 def fitted_strength(likelihood: Likelihood, data: Data, *, sides: bool = True) -> FittedStrength:
     """The parameter of interest that describes the data best, negative or not, with its uncertainties.
 
+    A negative strength is allowed as long as every bin still expects events, see `signed_copy`. Where no valid minimum
+    is found below 0, the value is that at the bound, with the uncertainty upwards alone.
+
     Args:
         likelihood: of the model.
         data: what is fitted.
         sides: look for the uncertainties to both sides too, which takes a dozen fits more.
+
+    Raises:
+        InputError: a fit has no finite minimum.
     """
     signed, fit = _signed_fit(likelihood, data)
     value, uncertainty = float(fit.parameters[signed.poi]), signed.uncertainty(data, fit.parameters)
@@ -315,7 +386,18 @@ def lowest_strength(likelihood: Likelihood) -> float:
 
 
 def _rise(likelihood: Likelihood, data: Data, fit: Fit, side: int, guess: float) -> float | None:
-    """How far the parameter can go to one side until the deviance has risen by 1."""
+    """How far the parameter can go to one side until the deviance has risen by 1.
+
+    Args:
+        likelihood: whose parameter may be negative.
+        data: what was fitted.
+        fit: the best fit.
+        side: 1 or -1.
+        guess: of the distance.
+
+    Returns:
+        The signed distance; None where the parameter's bound comes first, or a fit on the way has no valid minimum.
+    """
     centre = float(fit.parameters[likelihood.poi])
     room = centre - float(likelihood.lower[likelihood.poi]) if side < 0 else math.inf
 

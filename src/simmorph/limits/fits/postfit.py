@@ -1,4 +1,4 @@
-"""What the best fit expects in every bin."""
+"""What the best fit expects in every bin: background with its uncertainty, signal, and each sample."""
 
 from __future__ import annotations
 
@@ -30,7 +30,17 @@ class FittedYields(NamedTuple):
 
 
 def fitted_yields(likelihood: Likelihood, data: Data, parameters: FloatArray) -> dict[str, FittedYields]:
-    """Background and signal in every bin of each channel at the fitted parameters."""
+    """Background and signal in every bin of each channel at the fitted parameters.
+
+    The variance of the background b is J^T V J, with J the derivatives of b by the nuisance parameters and V their
+    covariance at the best fit, with the strength free. Samples that expect nothing in a channel are
+    not listed there.
+
+    Args:
+        likelihood: of the model.
+        data: what was fitted; the covariance depends on it.
+        parameters: (n_parameters,), at the best fit.
+    """
     without = likelihood.at(0.0, parameters)
     background, slopes = likelihood.yields.with_slopes(without)
     slopes[likelihood.poi] = 0.0

@@ -2,6 +2,13 @@
 
 pyhf builds the model; what it expects in every bin, and the derivatives of that, are in `yields`. The fit itself is
 here, because a limit needs a hundred fits and pyhf's own take seconds.
+
+What is minimised is the deviance, -2 ln of the likelihood over that of a model which fits every count,
+
+    D = sum over bins of 2 [nu - n + n ln(n / nu)] + the same over Poisson auxiliary counts
+        + sum over normal constraints of ((theta - a) / sigma)^2,
+
+with expected yields nu, counts n, parameters theta, and their auxiliary measurements a with uncertainty sigma.
 """
 
 from __future__ import annotations
@@ -85,7 +92,12 @@ class FitTally:
 
 
 class Parabola(NamedTuple):
-    """The deviance near a point: its gradient, and its curvature without the second derivatives of the yields."""
+    """The deviance near a point: its gradient, and its curvature without the second derivatives of the yields.
+
+    Attributes:
+        gradient: (n_parameters,).
+        curvature: (n_parameters, n_parameters), which is positive semi-definite (Gauss-Newton).
+    """
 
     gradient: FloatArray
     curvature: FloatArray
@@ -99,6 +111,17 @@ class Likelihood:
         yields: what it expects, and the derivatives.
         name: of the workspace, for messages.
         tally: where to count the fits; one of its own if None.
+
+    Attributes:
+        poi: the place of the parameter of interest among all.
+        start: (n_parameters,), nominal values.
+        lower: (n_parameters,), bounds; that of the parameter of interest is 0 and not what the workspace says.
+        upper: (n_parameters,), bounds; that of the parameter of interest is infinite.
+        free: (n_parameters,), which are fitted.
+        constrained: (n_auxiliary,), the parameter that each auxiliary measurement is of.
+        scales: (n_auxiliary,), the auxiliary measurement that is expected for a parameter of 1.
+        widths: (n_auxiliary,), standard deviations of the normal ones, and 0 of those that are counts.
+        gaussian: (n_auxiliary,), which are normal.
     """
 
     engine = "newton"
@@ -155,7 +178,11 @@ class Likelihood:
         return moved
 
     def parabola(self, parameters: FloatArray, data: Data) -> Parabola:
-        """Gradient and Gauss-Newton curvature of the deviance."""
+        """Gradient and Gauss-Newton curvature of the deviance at (n_parameters,).
+
+        With J the derivatives of the yields: gradient 2 J (1 - n / nu), curvature 2 J diag(n / nu^2) J^T, and the
+        constraints' own on the diagonal. Bins that expect nothing but hold events make both infinite or NaN.
+        """
         yields, slopes = self.yields.with_slopes(parameters)
         with np.errstate(all="ignore"):
             ratio = np.where(data.main > 0, data.main / yields, 0.0)
@@ -173,7 +200,13 @@ class Likelihood:
     def covariance(self, data: Data, parameters: FloatArray) -> FloatArray:
         """(n_parameters, n_parameters), the inverse of half the deviance's second derivatives; 0 for fixed parameters.
 
-        The derivatives are differences of the gradient, over a hundredth of each parameter's uncertainty.
+        The derivatives are differences of the gradient, over a hundredth of each parameter's uncertainty. A parameter
+        at one of its bounds counts as fixed. Where the matrix of derivatives is not positive definite, as at a minimum
+        that is not valid, the Gauss-Newton curvature takes its place.
+
+        Args:
+            data: what was fitted.
+            parameters: (n_parameters,), at the minimum.
         """
         free = np.flatnonzero(self.free & (parameters > self.lower) & (parameters < self.upper))
         covariance = np.zeros((len(parameters), len(parameters)))
@@ -189,17 +222,25 @@ class Likelihood:
         return covariance
 
     def _gradient_slope(self, data: Data, parameters: FloatArray, i: int, step: float) -> FloatArray:
+        """(n_parameters,), the central difference of the gradient along parameter `i`."""
         shift = np.zeros_like(parameters)
         shift[i] = step
         above, below = (self.parabola(parameters + side, data).gradient for side in (shift, -shift))
         return np.asarray((above - below) / (2 * step), np.float64)
 
     def uncertainty(self, data: Data, parameters: FloatArray) -> float:
-        """The standard deviation of the parameter of interest."""
+        """The standard deviation of the parameter of interest, from the curvature; 0 at its bound."""
         return float(np.sqrt(self.covariance(data, parameters)[self.poi, self.poi]))
 
     def fit(self, data: Data, *, poi: float | None = None, start: FloatArray | None = None) -> Fit:
         """The parameters that describe the data best, with the parameter of interest free or fixed at `poi`.
+
+        A minimum that is not known to be one is returned with `is_valid` False, and counted in the tally.
+
+        Args:
+            data: what is fitted.
+            poi: fixed value of the parameter of interest; it is free if None.
+            start: (n_parameters,), where to begin; at the nominal values if None.
 
         Raises:
             InputError: no finite minimum was found.
@@ -221,7 +262,16 @@ class Likelihood:
         return found
 
     def lowest(self, data: Data, found: Fit, *, poi: float | None = None) -> Fit:
-        """The lowest of a minimum and those that are reached from the nominal parameters and from opposite pulls."""
+        """The lowest of a minimum and those that are reached from the nominal parameters and from opposite pulls.
+
+        Two minima arise where some yield moves to the same side with a parameter up and down. Where no yield does, the
+        minimum is returned as it is, without a further fit.
+
+        Args:
+            data: what was fitted.
+            found: the minimum.
+            poi: where the parameter of interest is fixed; it is free if None.
+        """
         if not self.yields.is_one_sided:
             return found
         opposite = found.parameters.copy()
@@ -365,7 +415,7 @@ class PyhfLikelihood(Likelihood):
     engine = "pyhf"
 
     def _minimum(self, data: Data, parameters: FloatArray, free: BoolArray) -> Fit:
-        """By pyhf's own fit, from these parameters."""
+        """By pyhf's own fit, from these parameters; where it fails, by Minuit with the gradient of this class."""
         import pyhf  # noqa: PLC0415 - takes a second, and only this engine needs it
 
         optimizer = pyhf.optimize.minuit_optimizer(errordef=1, tolerance=1e-3)
@@ -393,6 +443,7 @@ class PyhfLikelihood(Likelihood):
 
 @contextlib.contextmanager
 def _without_log(name: str) -> Iterator[None]:
+    """Silence one logger for as long as the block runs."""
     logger = logging.getLogger(name)
     before, logger.disabled = logger.disabled, True
     try:

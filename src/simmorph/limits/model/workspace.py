@@ -1,4 +1,8 @@
-"""pyhf workspaces: read and check them, and make likelihoods of them."""
+"""pyhf workspaces: read and check them, and make likelihoods of them.
+
+The schema of pyhf lets pass what gives a wrong limit without a word: NaN, negative yields, lists of bins of different
+lengths, bins that expect nothing. `measurement_of` refuses these by name before any fit.
+"""
 
 from __future__ import annotations
 
@@ -100,10 +104,16 @@ def _schema_fault(error: Exception) -> str:
 
 
 def _first_line(error: object) -> str:
+    """The first line of a message, or the name of the error's class where it has none."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _chosen_measurement(spec: dict[str, Any], where: str, name: str | None) -> dict[str, Any]:
+    """The measurement of this name, or the first one.
+
+    Raises:
+        InputError: there is none, or its parameter of interest changes no sample.
+    """
     measurements: list[dict[str, Any]] = spec["measurements"]
     if not measurements:
         raise InputError(where, "it has no measurement", "add one that names the parameter of interest")
@@ -145,6 +155,7 @@ def check_yields(spec: dict[str, Any], where: str) -> None:
 
 
 def _check_numbers(values: list[float], what: str, where: str, *, signed: bool = False) -> None:
+    """Refuse what is not finite or, unless it is signed, negative, with the number of its bin."""
     for i, value in enumerate(values):
         if not math.isfinite(value):
             raise InputError(where, f"{what} is {value} in bin {i + 1}", "give finite numbers")
@@ -153,7 +164,13 @@ def _check_numbers(values: list[float], what: str, where: str, *, signed: bool =
 
 
 def _check_background(likelihood: Likelihood, where: str) -> None:
-    """Refuse bins in which nothing is expected without a signal, and models without a signal."""
+    """Refuse bins in which nothing is expected without a signal, and models without a signal.
+
+    One event in such a bin makes the likelihood without a signal zero, and the asymptotic formulae say nothing.
+
+    Raises:
+        InputError: there is such a bin, or the parameter of interest changes no yield.
+    """
     background = likelihood.expected(likelihood.at(0.0)).main
     signal = likelihood.expected(likelihood.at(1.0)).main - background
     if not np.all(background > 0):
@@ -166,6 +183,7 @@ def _check_background(likelihood: Likelihood, where: str) -> None:
 
 
 def _bin_name(likelihood: Likelihood, i: int) -> str:
+    """A bin by its channel and its number there, from 1; `i` counts the bins of all channels."""
     for channel, place in likelihood.model.config.channel_slices.items():
         if place.start <= i < place.stop:
             return f"bin {i - place.start + 1} of channel {channel!r}"

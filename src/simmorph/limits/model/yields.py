@@ -3,6 +3,9 @@
 pyhf builds the model and says what it expects; `AnalyticYields` is the same function with derivatives in closed form,
 and is used where it agrees with pyhf at a few points. Where it does not, `NumericYields` asks pyhf for everything.
 
+In bin b the model expects nu_b = sum over samples s of [prod over k of f_k(theta)] (n_sb + sum over j of d_jb(theta)):
+the nominal yield n, shifted by the histosys modifiers, times a factor of each other modifier.
+
 Source: K. Cranmer et al., HistFactory, CERN-OPEN-2012-016; interpolations 4 (normsys) and 4p (histosys) of pyhf.
 """
 
@@ -48,7 +51,11 @@ class Yields(Protocol):
 
 
 def yields_of(model: Any) -> Yields:
-    """The yields of a `pyhf.pdf.Model`: in closed form, if that agrees with pyhf, and by pyhf otherwise."""
+    """The yields of a `pyhf.pdf.Model`: in closed form, if that agrees with pyhf, and by pyhf otherwise.
+
+    Modifiers of a kind that MODIFIERS lacks, and interpolations other than 4 and 4p, thus cost speed and not
+    correctness.
+    """
     if {modifier["type"] for *_, modifier in modifiers_of(model.spec["channels"])} <= set(MODIFIERS):
         analytic = AnalyticYields(model)
         if _agrees_with_pyhf(analytic, model):
@@ -71,7 +78,14 @@ def _agrees_with_pyhf(yields: Yields, model: Any) -> bool:
 
 
 class NumericYields:
-    """Yields of a `pyhf.pdf.Model` as pyhf gives them, and their central differences."""
+    """Yields of a `pyhf.pdf.Model` as pyhf gives them, and their central differences.
+
+    All 2 n_parameters + 1 points of a difference go through pyhf in one batch. Whether a yield moves to the same side
+    with a parameter up and down is not known here, so that fits always look for a second minimum.
+
+    Args:
+        model: a `pyhf.pdf.Model` of any modifiers.
+    """
 
     derivatives = "differences"
     is_one_sided = True
@@ -94,6 +108,7 @@ class NumericYields:
         return np.concatenate(found).reshape(*points.shape[:-1], -1)
 
     def _block(self, points: FloatArray) -> FloatArray:
+        """(n_points, n_bins), at no more points than a batch has, which pyhf wants full: the last is repeated."""
         filled = np.concatenate([points, np.tile(points[-1], (self.n_points - len(points), 1))])
         with np.errstate(all="ignore"):
             return np.asarray(self.batched.main_model.expected_data(filled), np.float64)[: len(points)]
@@ -113,10 +128,19 @@ class AnalyticYields:
     """Yields and derivatives in closed form.
 
     A cell is one bin of one sample. What is expected in it is its nominal yield plus the shifts of its modifiers, times
-    all its factors; every factor is a parameter itself or a function of one.
+    all its factors; every factor is a parameter itself or a function of one. Cells are kept in the order of their bins,
+    so that the sum over samples is one `np.add.reduceat`.
 
     Args:
         model: a `pyhf.pdf.Model` of known modifiers only.
+
+    Attributes:
+        bins: (n_cells,), the bin of each cell, in increasing order.
+        first: (n_bins,), the first cell of each bin.
+        nominal: (n_cells,), yields before any modifier.
+        factors: (n_cells, n_deep), which of all factors multiply each cell, filled up with the one that is 1.
+        shifts: the functions that add, kind by kind.
+        functions: the functions that multiply, kind by kind.
     """
 
     derivatives = "analytic"
@@ -143,7 +167,11 @@ class AnalyticYields:
         return np.asarray(np.add.reduceat(self._sums(points) * factors.prod(axis=-1), self.first, axis=-1), np.float64)
 
     def with_slopes(self, parameters: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Yields and derivatives."""
+        """Yields and derivatives.
+
+        The derivative by a factor is the cell's yield without that factor, which stays right where the factor is 0.
+        Those by functions are multiplied by the function's slope (chain rule) and added to the parameter's own.
+        """
         factors = self._all_factors(parameters)[self.factors]
         sums, product = self._sums(parameters), factors.prod(axis=1)
         parts = (sums[:, None] * _products_of_others(factors)).ravel()

@@ -158,7 +158,13 @@ class Systematic(Modifier):
     @classmethod
     @abstractmethod
     def of_recipe(cls, name: str, options: Any, nominal: Nominal) -> Self:
-        """The modifier of a sample that a recipe asks for."""
+        """The modifier of a sample that a recipe asks for.
+
+        Args:
+            name: of the uncertainty in the recipe, which names its parameter.
+            options: its keys, checked, as `Options`.
+            nominal: the sample that it acts on.
+        """
 
     @classmethod
     def inputs(cls, options: Any) -> list[str]:  # noqa: ARG003
@@ -190,7 +196,7 @@ class Scaling(Modifier):
     @classmethod
     @abstractmethod
     def factors(cls, modifiers: Sequence[Self]) -> Function:
-        """The factors of several modifiers, each with a parameter of its own."""
+        """The factors of several modifiers, each with a parameter of its own; evaluated together, as arrays."""
 
 
 class Shifting(Modifier):
@@ -203,4 +209,9 @@ class Shifting(Modifier):
     @classmethod
     @abstractmethod
     def shifts(cls, terms: Sequence[Term], n_cells: int) -> Function:
-        """What several modifiers add to all cells."""
+        """What several modifiers add to all cells.
+
+        Args:
+            terms: one for each modifier; those of one row share a parameter.
+            n_cells: of the whole model; a modifier adds nothing to cells that it does not name.
+        """

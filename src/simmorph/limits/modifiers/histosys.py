@@ -33,6 +33,7 @@ class Sides(Section):
     @field_validator("up", "down")
     @classmethod
     def _differ_in_what_can(cls, side: dict[str, Name]) -> dict[str, Name]:
+        """Refuse a side in which nothing differs, or a key that is not in VARIED."""
         if not side:
             raise ValueError("nothing differs")
         if stray := sorted(set(side) - set(VARIED)):
@@ -110,6 +111,9 @@ class HistoSys(Systematic, Shifting):
 class Shifts:
     """Straight lines outside of one standard deviation, and a polynomial that joins them inside: interpolation 4p.
 
+    With u and d the shifts up and down, d with the other sign: x (u + d) / 2 + (u - d) / 16 (15 x^2 - 10 x^4 + 3 x^6)
+    for |x| <= 1, which meets x u and x d at 1 and -1 with equal slope and curvature.
+
     Args:
         sides: (n, 2, n_cells), the shift up, and down with the other sign.
     """
@@ -134,5 +138,6 @@ def _bending(at: FloatArray) -> FloatArray:
 
 
 def _bending_slope(at: FloatArray) -> FloatArray:
+    """The derivative of `_bending`."""
     square = at**2
     return np.where(square > 1, 8 * np.sign(at), at * (30 + square * (18 * square - 40)))

@@ -1,4 +1,4 @@
-"""The luminosity."""
+"""The luminosity: one parameter for all samples whose yields are proportional to it."""
 
 from __future__ import annotations
 

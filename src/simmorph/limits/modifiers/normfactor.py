@@ -24,7 +24,7 @@ class NormFactor(Modifier):
     bounds: tuple[float, float] | None = None
 
     def parameter(self) -> dict[str, Any] | None:
-        """Its range."""
+        """Its range, for the measurement of the workspace; None where pyhf's default stands."""
         return None if self.bounds is None else {"name": self.name, "inits": [1.0], "bounds": [list(self.bounds)]}
 
     def enter(self, cells: Cells, here: slice, parameter: int) -> None:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 class NormSys(Systematic, Scaling):
     """Multiplies all bins by a power of `hi` or `lo`, with a parameter that a normal distribution constrains.
 
+    Beyond one standard deviation the yield is exponential in the parameter, so that it keeps its sign, as with a
+    log-normal distribution.
+
     Attributes:
         hi: the factor one standard deviation up.
         lo: the factor one standard deviation down.
@@ -65,6 +68,9 @@ class NormSys(Systematic, Scaling):
 class Powers:
     """Powers outside of one standard deviation, and a polynomial that joins them smoothly inside: interpolation 4.
 
+    hi^x for x >= 1 and lo^(-x) for x <= -1; between them the polynomial of sixth order that is 1 at 0 and has value,
+    slope and curvature of the powers at both ends.
+
     Args:
         sides: (n, 2), the factors up and down.
     """
@@ -88,6 +94,7 @@ class Powers:
         return np.where(np.abs(at) < 1, _polynomial(inner, at), outside)
 
     def _outside(self, at: FloatArray) -> FloatArray:
+        """(..., n), the powers, at (..., n); infinite where they overflow."""
         with np.errstate(all="ignore"):
             return np.asarray(np.exp(np.where(at > 0, at * self.logs[0], -at * self.logs[1])), np.float64)
 

@@ -49,5 +49,16 @@ def kind_of(variation: Variation) -> tuple[type[Systematic], Section]:
 
 
 def modifier_of(spec: dict[str, Any], nominal: FloatArray) -> Modifier:
-    """A modifier in the JSON of pyhf, of a sample with these yields."""
+    """A modifier in the JSON of pyhf, of a sample with these yields.
+
+    >>> modifier_of({"name": "jes", "type": "normsys", "data": {"hi": 1.05, "lo": 0.97}}, nominal=[])
+    NormSys(name='jes', hi=1.05, lo=0.97)
+
+    Args:
+        spec: with `name`, `type` and `data`, as they stand in a workspace.
+        nominal: (n_bins,), yields of its sample.
+
+    Raises:
+        KeyError: there is no such kind of modifier.
+    """
     return MODIFIERS[spec["type"]].of_pyhf(spec["name"], spec["data"], nominal)

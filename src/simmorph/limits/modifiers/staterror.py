@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 class StatError(PerBin):
     """Multiplies each bin by a parameter near 1, which a normal distribution constrains (Barlow-Beeston).
 
+    Its width is the uncertainty over the yield of the bin. Every sample has parameters of its own here, as in R. Barlow
+    and C. Beeston, Comput. Phys. Commun. 77 (1993) 219, where each count is a Poisson one; a workspace made elsewhere
+    may have one parameter for all samples of a bin. Not valid for a bin with a handful of simulated events.
+
     Attributes:
         uncertainties: (n_bins,), absolute, one standard deviation.
     """

@@ -50,11 +50,13 @@ def write_submission(folder: Path, limits: Limits, scan: Scan, spectra: Mapping[
 
 
 def _dump(path: Path, documents: Sequence[dict[str, Any]]) -> None:
+    """Write YAML documents into one file, one after the other."""
     with path.open("w") as file:
         yaml.safe_dump_all(documents, file, sort_keys=False)
 
 
 def _limits(limits: Limits) -> dict[str, Any]:
+    """The table of observed and expected limits, a row each."""
     header = {"name": f"Upper limit on {limits.parameter}"}
     kinds = ["observed", *(f"expected, {band:+d} sigma" if band else "expected, median" for band in BANDS)]
     values = [{"value": float(value)} for value in (limits.observed, *limits.expected)]
@@ -65,6 +67,7 @@ def _limits(limits: Limits) -> dict[str, Any]:
 
 
 def _scan(limits: Limits, scan: Scan) -> dict[str, Any]:
+    """The table of CLs against the parameter; the bands stand as asymmetric uncertainties of the median."""
     expected = []
     for low2, low1, median, high1, high2 in scan.expected:
         one = _asymmetric(low1 - median, high1 - median, "1 sigma")
@@ -81,6 +84,7 @@ def _scan(limits: Limits, scan: Scan) -> dict[str, Any]:
 
 
 def _spectrum(spectrum: Spectrum) -> dict[str, Any]:
+    """The table of data, fitted background and fitted signal in the bins of one channel."""
     edges, data, fitted = spectrum.data.edges, spectrum.data, spectrum.fitted
     bins = [{"low": float(low), "high": float(high)} for low, high in itertools.pairwise(edges)]
     return {
@@ -94,6 +98,7 @@ def _spectrum(spectrum: Spectrum) -> dict[str, Any]:
 
 
 def _values(values: FloatArray, uncertainties: FloatArray | None = None) -> list[dict[str, Any]]:
+    """Numbers as HEPData wants them, with symmetric uncertainties where these are above 0."""
     spreads = np.zeros_like(values) if uncertainties is None else uncertainties
     return [
         {"value": float(value)} | ({"errors": [{"symerror": float(spread)}]} if spread > 0 else {})
@@ -102,4 +107,5 @@ def _values(values: FloatArray, uncertainties: FloatArray | None = None) -> list
 
 
 def _asymmetric(minus: float, plus: float, label: str) -> dict[str, Any]:
+    """An asymmetric uncertainty as HEPData wants it; `minus` is negative."""
     return {"asymerror": {"minus": float(minus), "plus": float(plus)}, "label": label}

@@ -18,7 +18,16 @@ if TYPE_CHECKING:
 
 
 def draw_impacts(rows: Sequence[Impact], parameter: str, heading: Heading = NO_HEADING) -> Figure:
-    """Pulls on the left, impacts on the right, the strongest parameter on top."""
+    """Pulls on the left, impacts on the right, the strongest parameter on top.
+
+    A pull's bar is the uncertainty after the fit; the grey band is one standard deviation before it. A bar that is much
+    shorter than the band says that the data know the parameter better than its own measurement.
+
+    Args:
+        rows: one or more impacts, the strongest first; `shown_of` says which are drawn.
+        parameter: the name of the parameter of interest.
+        heading: what stands above.
+    """
     shown = shown_of(rows)[::-1]
     places = np.arange(len(shown))
     figure = Figure(figsize=(8.6, 1.9 + 0.32 * len(shown)), layout="constrained")

@@ -72,7 +72,7 @@ class Spectrum(NamedTuple):
 
 
 def scan_of(test: AsymptoticCls, limits: Limits, n_values: int = 61) -> Scan:
-    """CLs from 0 to beyond the largest limit."""
+    """CLs from 0 to a fifth beyond the largest of the observed and expected limits."""
     values = np.linspace(0.0, 1.2 * max(limits.observed, *limits.expected), n_values)
     return Scan(values, *test.scan(values))
 
@@ -120,6 +120,7 @@ def draw_spectrum(spectrum: Spectrum, heading: Heading = NO_HEADING) -> Figure:
 
 
 def _draw_yields(axes: Axes, spectrum: Spectrum) -> None:
+    """The upper panel: data and what the fit expects; several samples of the background are stacked."""
     data, fitted = spectrum.data, spectrum.fitted
     total = fitted.background + fitted.signal
     if len(fitted.samples) > 1:
@@ -145,6 +146,7 @@ def _draw_stack(axes: Axes, samples: Mapping[str, FloatArray], edges: FloatArray
 
 
 def _draw_excess(axes: Axes, spectrum: Spectrum) -> None:
+    """The middle panel: data less background, the uncertainty of the background about 0, and the fitted signal."""
     data, fitted = spectrum.data, spectrum.fitted
     _draw_band(axes, np.zeros_like(fitted.background), fitted.uncertainty, data.edges)
     axes.axhline(0, color=BACKGROUND, lw=1.8, ls="--")
@@ -173,17 +175,25 @@ def _draw_used(axes: Axes, spectrum: Spectrum) -> None:
 
 
 def _draw_band(axes: Axes, centre: FloatArray, half: FloatArray, edges: FloatArray, label: str | None = None) -> None:
+    """A band of `half` to both sides of `centre`, both (n_bins,)."""
     axes.stairs(
         centre + half, edges, baseline=centre - half, fill=True, color=BACKGROUND, alpha=0.25, lw=0, label=label
     )
 
 
 def _draw_points(axes: Axes, data: Histogram, heights: FloatArray, label: str) -> None:
+    """The data as points with their statistical uncertainties, at (n_bins,) heights."""
     axes.errorbar(data.centres, heights, data.uncertainties, fmt="ko", ms=4, lw=1.2, label=label)
 
 
 def _per_bin(edges: FloatArray, label: str) -> str:
-    """The label of the vertical axis, with the bins' width and the unit that stands in brackets in the label."""
+    """The label of the vertical axis, with the bins' width and the unit that stands in brackets in the label.
+
+    >>> _per_bin(np.array([100.0, 102.0, 104.0]), "m_yy [GeV]")
+    'Events / 2 GeV'
+    >>> _per_bin(np.array([100.0, 102.0, 110.0]), "m_yy [GeV]")
+    'Events / bin'
+    """
     widths, unit = np.diff(edges), label[label.rfind("[") + 1 : -1] if label.endswith("]") else ""
     if not unit or not np.allclose(widths, widths[0]):
         return "Events / bin"

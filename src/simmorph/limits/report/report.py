@@ -71,7 +71,15 @@ class Report:
 
 
 def with_bounds(spec: dict[str, Any], limits: Limits) -> dict[str, Any]:
-    """The workspace with a range of the parameter that suits its limits, for programs that search only inside it."""
+    """The workspace with a range of the parameter that suits its limits, for programs that search only inside it.
+
+    pyhf's own default, 0 to 10, would silently give 10 where the limit is larger. The range ends at ten times the
+    largest limit, and fits begin at the median expected one.
+
+    Args:
+        spec: a workspace whose first measurement is meant.
+        limits: found with it.
+    """
     highest = 10 * max(limits.observed, *limits.expected)
     bounds = {"name": limits.parameter, "inits": [limits.expected[2]], "bounds": [[0.0, highest]]}
     measurement = spec["measurements"][0]
@@ -86,6 +94,7 @@ def _name(spectrum: Spectrum) -> str:
 
 
 def _table_of(spectrum: Spectrum) -> tuple[list[str], Any]:
+    """Header and rows of a spectrum's CSV, a row a bin; several samples of the background have a column each."""
     data, fitted = spectrum.data, spectrum.fitted
     samples = fitted.samples if len(fitted.samples) > 1 else {}
     header = ["low", "high", "data", "data_uncertainty", "background", "background_uncertainty", "signal", "pull"]
@@ -95,4 +104,5 @@ def _table_of(spectrum: Spectrum) -> tuple[list[str], Any]:
 
 
 def _write_table(path: Path, header: Sequence[str], rows: Iterable[Iterable[float | str]]) -> None:
+    """Write a CSV with eight significant digits; text stays as it is."""
     write_csv(path, header, ([it if isinstance(it, str) else f"{it:.8g}" for it in row] for row in rows))

@@ -51,14 +51,20 @@ class ScanKind(NamedTuple):
     injected: float = 1.0
 
     def title(self, beta: float | None = None) -> str:
-        """Both in two lines for a legend."""
+        """Both in two lines for a legend; with `beta`, the relative size of the systematic as a number."""
         size = r"$\beta$" if beta is None else _beta_words(beta)
         acts = ACTS.get(self.beta_type, self.beta_type)
         return f"{size} {acts}\n{TRAINING.get(self.amplification, self.amplification)}"
 
 
 def draw_strength(points: Sequence[ScanPoint], parameter: str, kind: ScanKind) -> Figure:
-    """Fitted strength and its uncertainty against luminosity: most generated events, and the simulated reference."""
+    """Fitted strength and its uncertainty against luminosity: most generated events, and the simulated reference.
+
+    Args:
+        points: of the scan; drawn is the middle one of its sizes of the systematic.
+        parameter: the name of the strength.
+        kind: what the uncertainties are, for the legend.
+    """
     largest = max(_sizes(points))
     beta = _middle(points)
     figure, axes = _figure()
@@ -137,12 +143,14 @@ def _legend(axes: Axes, title: str) -> None:
 
 
 def _figure() -> tuple[Figure, Axes]:
+    """An empty figure with one pair of axes, of the size of all plots here."""
     figure = Figure(figsize=(7, 5.5))
     figure.subplots_adjust(left=0.2, right=0.97, bottom=0.13, top=0.97)
     return figure, figure.add_subplot()
 
 
 def _sizes(points: Sequence[ScanPoint]) -> list[int]:
+    """The sizes of the generated samples, increasing, without the simulated reference."""
     return sorted({it.generated for it in points if it.generated is not None})
 
 
@@ -153,6 +161,7 @@ def _middle(points: Sequence[ScanPoint]) -> float:
 
 
 def _where(points: Sequence[ScanPoint], generated: int | None, beta: float) -> list[ScanPoint]:
+    """The points with a template of so many generated events (None: simulated) and this size of the systematic."""
     return [it for it in points if (it.generated, it.beta) == (generated, beta)]
 
 

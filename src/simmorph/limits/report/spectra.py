@@ -41,6 +41,15 @@ def spectra_of(
 
 
 def _with_unused(templates: Templates, fit: FittedYields, strength: float) -> FittedYields:
+    """What was fitted in the bins of the likelihood, and the templates before the fit in all others.
+
+    The uncertainty outside is that of the number of events alone.
+
+    Args:
+        templates: of the channel, all bins.
+        fit: (n_used,) yields.
+        strength: by which the signal outside is multiplied.
+    """
     used = templates.used
 
     def merged(elsewhere: FloatArray, in_fit: FloatArray) -> FloatArray:
@@ -60,7 +69,10 @@ def _with_unused(templates: Templates, fit: FittedYields, strength: float) -> Fi
 
 
 def spectra_of_bins(ready: Measurement, strength: FittedStrength) -> list[Spectrum]:
-    """The spectrum of each channel of a workspace, which knows bins but no observable."""
+    """The spectrum of each channel of a workspace, which knows bins but no observable.
+
+    The bins are numbered from 1, with edges at half-integers, and the variances of the data are the counts.
+    """
     fits = fitted_yields(ready.likelihood, ready.data, strength.fit.parameters)
     places = ready.likelihood.model.config.channel_slices
     spectra = []

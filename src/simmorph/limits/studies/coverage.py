@@ -1,7 +1,8 @@
 """Coverage: how often intervals and limits hold the true strength, in pseudo-experiments.
 
-Valid for the asymptotic intervals that `inference` gives. A result on n pseudo-experiments has a binomial uncertainty,
-which is given beside it.
+`from_model` makes experiments in which the model is right, `from_truth` those of a model whose templates may be wrong;
+`outcomes` fits them and `summary` counts. Valid for the asymptotic intervals that `inference` gives. A result on n
+pseudo-experiments has a binomial uncertainty, which is given beside it.
 """
 
 from __future__ import annotations
@@ -27,7 +28,12 @@ if TYPE_CHECKING:
 
 
 class PseudoExperiment(NamedTuple):
-    """What one experiment measures, and the model that it is fitted with."""
+    """What one experiment measures, and the model that it is fitted with.
+
+    Attributes:
+        measurement: the model.
+        data: counts and auxiliary measurements that were drawn.
+    """
 
     measurement: Measurement
     data: Data
@@ -123,7 +129,15 @@ class Coverage(NamedTuple):
 
 
 def coverage(experiments: Sequence[Callable[[np.random.Generator], PseudoExperiment]], toys: Toys) -> Coverage:
-    """Make and fit pseudo-experiments; see `outcomes` and `summary`."""
+    """Make and fit pseudo-experiments; see `outcomes` and `summary`.
+
+    Args:
+        experiments: each makes one from a generator of random numbers; they are taken in turn.
+        toys: how many, and at which strength.
+
+    Raises:
+        SimmorphError: hardly any fit worked.
+    """
     return summary(dict(outcomes(experiments, toys)), toys, len(experiments))
 
 
@@ -181,6 +195,14 @@ def summary(found: Mapping[int, ToyOutcome | None], toys: Toys, n_kinds: int = 1
 
 
 def _outcome(toy: PseudoExperiment, strength: float, level: float) -> ToyOutcome:
+    """What the fit of one pseudo-experiment found.
+
+    The limit covers where CLs of the true strength is at least 1 - level, which needs no root.
+
+    Raises:
+        ArithmeticError: the fit has no uncertainty.
+        InputError: a fit has no finite minimum.
+    """
     likelihood = toy.measurement.likelihood
     found = fitted_strength(likelihood, toy.data, sides=False)
     covered = strength <= 0 or AsymptoticCls(likelihood, toy.data).cls(strength) >= 1 - level
@@ -190,7 +212,12 @@ def _outcome(toy: PseudoExperiment, strength: float, level: float) -> ToyOutcome
 
 
 def from_model(measurement: Measurement, strength: float) -> Callable[[np.random.Generator], PseudoExperiment]:
-    """Experiments in which the model is right: counts and auxiliary measurements fluctuate about its nominal values."""
+    """Experiments in which the model is right: counts and auxiliary measurements fluctuate about its nominal values.
+
+    Args:
+        measurement: the model; its observed data play no part.
+        strength: the true one.
+    """
     likelihood = measurement.likelihood
     expected = likelihood.expected(likelihood.at(strength))
 
@@ -219,7 +246,15 @@ def from_truth(measurement: Measurement, expected: FloatArray) -> Callable[[np.r
 
 
 def _mean(values: FloatArray, kinds: IntArray) -> Estimate:
-    """The mean, with the uncertainty that is left if values of one kind may have anything in common."""
+    """The mean, with the uncertainty that is left if values of one kind may have anything in common.
+
+    With K kinds and n values v: sqrt(K / (K - 1) sum over kinds of (sum of v - mean)^2) / n. If each kind has one
+    value, this is the standard error of the mean.
+
+    Args:
+        values: (n,).
+        kinds: (n,), which kind each is of.
+    """
     mean = float(values.mean())
     _, which = np.unique(kinds, return_inverse=True)
     sums = np.bincount(which, values - mean)
@@ -230,12 +265,14 @@ def _mean(values: FloatArray, kinds: IntArray) -> Estimate:
 
 
 def _width(pulls: FloatArray, kinds: IntArray) -> Estimate:
+    """The root mean square of pulls, (n,), with the uncertainty of the mean square propagated."""
     square = _mean(pulls**2, kinds)
     width = math.sqrt(square.value)
     return Estimate(width, square.uncertainty / (2 * width))
 
 
 def _share(held: BoolArray, kinds: IntArray) -> Estimate:
+    """The share of (n,) that is true; its uncertainty is at least that of the interval of Agresti and Coull."""
     found, n = _mean(held.astype(np.float64), kinds), len(held)
     if found.uncertainty == 0:  # all or none: as many independent ones as there are kinds
         n = len(np.unique(kinds))

@@ -33,7 +33,7 @@ SYSTEMATIC = "beta"
 
 
 class GridPoint(NamedTuple):
-    """Where in a scan a limit is; see ScanPoint."""
+    """Where in a scan a limit is: luminosity in 1/fb, generated events or None, and size of the systematic."""
 
     luminosity: float
     generated: int | None
@@ -80,6 +80,8 @@ def scan_points(  # noqa: PLR0913 - what is scanned, and over what
 ) -> Iterator[ScanPoint]:
     """A limit for each luminosity, size of the generated sample, and size of the systematic.
 
+    Every template is scaled to the background that the luminosity brings; the signal is a fixed fraction of it.
+
     Args:
         settings: the grid, and how many events a luminosity brings.
         signal: its shape; the number of events comes from the settings.
@@ -89,6 +91,10 @@ def scan_points(  # noqa: PLR0913 - what is scanned, and over what
         level: confidence level.
         known: points that need not be made again.
         progress: called after each luminosity.
+
+    Raises:
+        InputError: a bin of a template expects nothing, or the signal is 0 everywhere.
+        NoLimitError: CLs does not fall below `1 - level` for any strength.
     """
     named = {number: _background(sample) for number, sample in generated.items()}
     rows: list[tuple[int | None, Sample]] = [*named.items(), (None, _background(Sample.with_statistics(simulated)))]
@@ -127,6 +133,7 @@ class _Bench:
         cls, settings: ScanSettings, luminosity: float, signal: Histogram, simulated: Histogram,
         parameter: str, level: float,
     ) -> _Bench:  # fmt: skip
+        """Everything at one luminosity: true background, signal at a strength of 1, and the Asimov data of both."""
         n_background = settings.background_per_fb * luminosity
         true = simulated.scaled(n_background / simulated.values.sum())
         at_1 = replace(signal, name="signal").scaled(settings.signal_fraction * n_background / signal.values.sum())
@@ -147,4 +154,5 @@ class _Bench:
 
 
 def _background(sample: Sample) -> Sample:
+    """The sample under the one name that every point of the scan gives it."""
     return replace(sample, histogram=replace(sample.histogram, name="background"))

@@ -29,7 +29,10 @@ FEW_REPLICAS = 10
 def with_training_statistics(histogram: Histogram, n_generated: float, n_training: float) -> Histogram:
     """The histogram with variances as if no generated event were worth more than the training events in its bin.
 
-    This is right for a density that repeats its training events, and too large for one that smooths between them.
+    The relative variance of a bin with k drawn events is 1 / k, that of the k N_train / N_ML training events which they
+    stand for 1 / (k N_train / N_ML); the sum is (1 + N_ML / N_train) / k. This is right for a density that repeats its
+    training events, and too large for one that smooths between them. Bins stay independent, though the error of a
+    learnt density moves neighbours together.
 
     Args:
         histogram: of the generated events, in their own weights.

@@ -1,4 +1,8 @@
-"""Read the samples of a recipe into templates."""
+"""Read the samples of a recipe into templates.
+
+`read_channels` is the way in. A `Reader` knows the settings of one channel and gives samples: a histogram of files, or
+of the expression of an observable over the events of a tree (`ObservableReader`), with modifiers for what is uncertain.
+"""
 
 from __future__ import annotations
 
@@ -102,13 +106,24 @@ def read_templates(settings: LimitsSettings, defaults: Defaults, progress: Progr
 
 
 def _asimov(samples: Sequence[Sample], strength: float) -> Histogram:
+    """The data expected at this strength of the signal, with Poisson variances."""
     parts = [sample.histogram.scaled(strength if sample.is_signal else 1.0) for sample in samples]
     total = summed(parts, "Asimov data")
     return replace(total, variances=total.values)
 
 
 def _scaled_to_sidebands(sample: Sample, data: Histogram, bins: BoolArray, reader: Reader) -> Sample:
-    """The sample with the data's yield in the sidebands; their statistics become an uncertainty of the scale."""
+    """The sample with the data's yield in the sidebands; their statistics become an uncertainty of the scale.
+
+    Args:
+        sample: the background.
+        data: the observed histogram, in the same bins.
+        bins: (n_bins,), the sidebands.
+        reader: of the channel.
+
+    Raises:
+        InputError: data or sample have no events in the sidebands.
+    """
     histogram, name = sample.histogram, sample.histogram.name
     expected, observed = float(histogram.values[bins].sum()), float(data.values[bins].sum())
     if expected <= 0 or observed <= 0:
@@ -122,7 +137,17 @@ def _scaled_to_sidebands(sample: Sample, data: Histogram, bins: BoolArray, reade
 
 
 class Reader:
-    """Reads samples as the settings say."""
+    """Reads samples as the settings say.
+
+    Args:
+        settings: of one channel.
+        defaults: tree and weight of the recipe.
+        progress: called with the yield of each sample and with what is changed in it.
+        suffix: ends the names of uncertainties that the channel does not share with others.
+
+    Raises:
+        ConfigError: the settings have several channels.
+    """
 
     def __init__(self, settings: LimitsSettings, defaults: Defaults, progress: Progress, suffix: str = "") -> None:
         if settings.channels is not None:
@@ -137,6 +162,10 @@ class Reader:
             settings: of the sample.
             is_signal: whether the parameter of interest scales it.
             first: take so many events only.
+
+        Raises:
+            ConfigError: an expression or a systematic uncertainty is wrong.
+            InputError: a file cannot be used, or a yield is negative, not finite, or zero everywhere.
         """
 
         def varied(side: Mapping[str, str]) -> FloatArray:
@@ -169,9 +198,18 @@ class Reader:
     def generated(self, settings: BackgroundSettings, first: int | None = None) -> Sample:
         """A background, with what its training leaves uncertain.
 
+        Which of `replicas`, `training` and `naive` it is, the recipe's `amplification` says. The yields of replicas
+        keep their normalisation where the recipe normalises by the weights alone; where it scales to something else,
+        only shapes are compared. Samples with the same sum as the template test it: those of the method trained on
+        other events, and the truth of a closure study.
+
         Args:
             settings: of the background.
             first: take so many generated events only.
+
+        Raises:
+            ConfigError: an expression or a systematic uncertainty is wrong.
+            InputError: a file cannot be used, or there is a single replica.
         """
         sample = self.sample(settings, is_signal=False, first=first)
         if self._is_floored(settings):
@@ -187,6 +225,7 @@ class Reader:
         return replace(sample, replicas=tuple(replicas), retrained=tuple(retrained), truth=truth)
 
     def _is_floored(self, settings: BackgroundSettings) -> bool:
+        """Whether the number of training events is a floor for the statistics of a generated background."""
         return settings.amplified(self.settings.amplification) == "training"
 
     def _floored(self, settings: BackgroundSettings, histogram: Histogram, first: int | None = None) -> Histogram:
@@ -206,12 +245,14 @@ class Reader:
         return [self._floored(other, self.histogram(other, self.defaults).usable()) for other in others]
 
     def _with_spread(self, sample: Sample, replicas: Sequence[Histogram], spread: ReplicaSpread) -> Sample:
+        """The sample with the spread of its replicas as variations of its bins."""
         training = tuple(spread.variations(sample.histogram, replicas))
         words = f"; fewer than {FEW_REPLICAS} say little of their spread" if len(replicas) < FEW_REPLICAS else ""
         self.progress(f"{sample.histogram.name}: {len(training)} variations from {len(replicas)} replicas{words}")
         return replace(sample, training=training, spread=spread)
 
     def _truth(self, settings: BackgroundSettings, nominal: Histogram) -> FloatArray | None:
+        """(n_bins,), the closure events of a background, scaled to the sum of its template; None if it has none."""
         if settings.closure is None:
             return None
         found = self.histogram(
@@ -220,7 +261,13 @@ class Reader:
         return np.asarray(found.usable().values * (nominal.values.sum() / found.values.sum()), np.float64)
 
     def checked(self, settings: SampleSettings, first: int | None = None) -> Histogram:
-        """A histogram of expected yields."""
+        """A histogram of expected yields.
+
+        Negative bins, which signed weights give, are set to 0 where the sample's `negative_bins` says so, and reported.
+
+        Raises:
+            InputError: a yield is not finite or negative, or all are zero.
+        """
         histogram = self.histogram(settings, self.defaults, first)
         negative = histogram.values < 0
         if settings.negative_bins == "zero" and negative.any():
@@ -244,6 +291,11 @@ class Reader:
     def _of_events(
         self, settings: SampleSettings, defaults: Defaults, paths: Sequence[str], first: int | None
     ) -> Histogram:
+        """The histogram of the observable over the events of a tree.
+
+        Raises:
+            ConfigError: the recipe has no binning.
+        """
         if self.edges is None:
             raise ConfigError("limits", "key 'binning' is missing", "add `binning: {range: [LOW, HIGH], bins: N}`")
         histogram = Histogram.empty(self.edges, settings.name)
@@ -253,6 +305,7 @@ class Reader:
 
 
 def _histogram(path: str, name: str) -> Histogram:
+    """A histogram of this name from a ROOT file, with the file in its name for messages."""
     values, variances, edges = read_histogram(path, name)
     return Histogram(edges, values, variances, f"{path}, histogram {name!r}")
 

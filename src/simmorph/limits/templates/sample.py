@@ -1,4 +1,8 @@
-"""Samples of a limit: a histogram and what is uncertain of it."""
+"""Samples of a limit: a histogram and what is uncertain of it.
+
+All is frozen: `part`, `scaled` and `moved_to` give new samples in which histogram, modifiers, replicas and truth
+changed together, so that none is left in other bins or units than the rest.
+"""
 
 from __future__ import annotations
 
@@ -87,7 +91,11 @@ class Sample:
         return replace(self, modifiers=(*self.modifiers, *modifiers))
 
     def as_replica(self, number: int) -> Sample:
-        """With this replica for a template, as if it were not among those whose spread is an uncertainty."""
+        """With this replica for a template, as if it were not among those whose spread is an uncertainty.
+
+        A coverage study takes each replica in turn for the template: the others then have to cover its distance from
+        the truth. With fewer than two others the variations of all stay.
+        """
         others = [it for at, it in enumerate(self.replicas) if at != number]
         if self.spread is None or len(others) < 2:
             return self.moved_to(self.replicas[number])
