@@ -1,4 +1,10 @@
-"""The measuring engine of `evaluate` and `compare`: every number that says how far a template is from its target."""
+"""The measuring engine of `evaluate` and `compare`: every number that says how far a template is from its target.
+
+A region has up to three comparisons: source with target (how far the simulation was), template with target (how far it
+is now), and target with target, the null: what every number comes to for samples that agree. All use samples of one
+size, since distances shrink with the number of events. `measure` takes the numbers that both commands need, `compare`
+adds what the report of a single model shows.
+"""
 
 from __future__ import annotations
 
@@ -141,6 +147,11 @@ def measure(where: str, samples: Samples, plan: Plan, comparisons: Sequence[str]
 
 
 def _check(where: str, parts: EqualSamples) -> None:
+    """Refuse what is too small to be compared.
+
+    Raises:
+        InputError: there are fewer than FEWEST_EVENTS events in a sample, or its weights have no positive sum.
+    """
     if parts.size < FEWEST_EVENTS:
         what = f"only {parts.size} events of each sample are left to compare, {FEWEST_EVENTS} are needed"
         raise InputError(f"region {where!r}", what, "give more events, hold out more, or widen the region")
@@ -150,6 +161,7 @@ def _check(where: str, parts: EqualSamples) -> None:
 
 
 def _judged(samples: Samples, parts: EqualSamples, metric: str, plan: Plan) -> dict[str, list[Judgement]]:
+    """What a judge says of every pair, by comparison; it sees its inputs alone, derived quantities like features."""
     inputs, classifier = plan.judges[metric]
     seen = parts.of(lambda events: samples.seen(events, inputs))
     return _of_pairs(seen, metric, plan, lambda one, other, rng: judge(one, other, rng, classifier))
@@ -175,12 +187,20 @@ def _of_pairs(
 
 
 def _means(found: Mapping[str, Sequence[T]], of: Callable[[T], Estimate]) -> Compared:
+    """By comparison the mean of the estimates that `of` takes from what was found of each pair; see `mean_estimate`."""
     return {name: mean_estimate([of(one) for one in each]) for name, each in found.items()}
 
 
 def _distances(
     names: Sequence[str], parts: EqualSamples, kinds: Sequence[str] = tuple(DISTANCES)
 ) -> dict[str, dict[str, Compared]]:
+    """The distances of each variable by kind and comparison.
+
+    Args:
+        names: of the columns.
+        parts: samples with these columns as features.
+        kinds: names in DISTANCES; all by default.
+    """
     return {
         variable: {
             kind: _means(parts.pairs, lambda pair: DISTANCES[kind].measure(*pair, column))  # noqa: B023 - called at once
@@ -191,6 +211,10 @@ def _distances(
 
 
 def _distance_p_values(names: Sequence[str], parts: EqualSamples) -> dict[str, dict[str, dict[str, float]]]:
+    """The probabilities of the distances whose null is known from theory, by variable, kind and comparison.
+
+    Only the first pair of each comparison is looked at; source and template have a single one.
+    """
     pairs = {name: found[0] for name, found in parts.pairs.items() if name != NULL}
     known = {kind: distance.p_value for kind, distance in DISTANCES.items() if distance.p_value}
     return {
@@ -273,7 +297,7 @@ class RegionResult(Measured):
         return findings({name: found[name]["chi_square"][TEMPLATE] for name in self.samples.names})
 
     def to_json(self) -> dict[str, Any]:
-        """The numbers as JSON values."""
+        """The numbers as JSON values; what is not a finite number becomes null."""
         return {
             "cut": self.cut or None,
             "trained_on": self.is_trained_on,
@@ -303,6 +327,7 @@ class RegionResult(Measured):
         }
 
     def _movement_json(self) -> dict[str, Any] | None:
+        """How far events moved, over all features and for each; null without a source."""
         total = self.movement
         return total and {
             "unit": "standard deviations of the target",
@@ -317,6 +342,7 @@ class RegionResult(Measured):
         }
 
     def _correlations_json(self, of_samples: Mapping[str, Correlations]) -> dict[str, Any]:
+        """The matrix of each sample with its uncertainties, and what noise makes of the mean size of a coefficient."""
         return {
             "names": list(self.samples.names),
             **{
@@ -332,6 +358,9 @@ class RegionResult(Measured):
 
 def compare(name: str, cut: str, samples: Samples, plan: Plan, *, is_trained_on: bool) -> RegionResult:
     """Measure everything in one region, and what the report shows beside it.
+
+    What has a null is measured on parts of equal size; correlations, movement, profiles and acceptance use all events
+    of the region.
 
     Args:
         name: of the region.
@@ -363,9 +392,15 @@ def compare(name: str, cut: str, samples: Samples, plan: Plan, *, is_trained_on:
 def judges_of(samples: Samples, classifiers: Sequence[str]) -> dict[str, Judge]:
     """The judges of a report: trees that see the features, derived quantities too, and further classifiers.
 
+    A map may close in every feature and miss a quantity that is made of several, such as a mass; trees find that late,
+    so the derived quantities are shown to a judge of their own.
+
     Args:
         samples: what they see; context always.
         classifiers: their names; trees are always there.
+
+    Returns:
+        By the name of the AUC: `auc`, `auc_with_derived` if there are derived quantities, `auc_<classifier>`.
     """
     features = (*samples.names[: samples.n_features], *samples.context_names)
     found = {"auc": Judge(features)}
@@ -376,6 +411,7 @@ def judges_of(samples: Samples, classifiers: Sequence[str]) -> dict[str, Judge]:
 
 
 def _mean_curve(judgements: Sequence[Judgement]) -> Curve:
+    """The ROC curve whose efficiencies are the mean over judgements, at the same target efficiencies."""
     curves = [judgement.roc() for judgement in judgements]
     return curves[0][0], np.mean([kept for _, kept in curves], axis=0)
 
@@ -404,8 +440,10 @@ def _compared_json(
 
 
 def _sizes(sample: Events) -> dict[str, float]:
+    """Number of events, sum of weights, and effective size (sum w)^2 / sum w^2 of a sample."""
     return {"n": len(sample), "sum_of_weights": float(sample.weights.sum()), "effective": sample.effective_size}
 
 
 def _number(value: float) -> float | None:
+    """The number, or None where it is not finite, for which JSON has no word."""
     return float(value) if np.isfinite(value) else None

@@ -1,4 +1,8 @@
-"""What `compare` keeps of one method in one repeat, and the same over all repeats; written to and read from JSON."""
+"""What `compare` keeps of one method in one repeat, and the same over all repeats; written to and read from JSON.
+
+Workers write a `Score` each, so that an interrupted comparison goes on from what is there. `ranked` then puts the
+scores of each method into a row, and `repeated` makes mean and spread of any number in it.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +31,7 @@ RowKind = Literal["null", "unmorphed"] | Kind
 
 
 class Record(BaseModel):
-    """A part of a JSON file of ours."""
+    """A part of a JSON file of ours: immutable, and without keys that are not known."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -72,7 +76,12 @@ class Moved(Record):
 
     @classmethod
     def of(cls, samples: Samples, periodic: Collection[int]) -> Moved:
-        """What the map does to the source; `periodic` are the columns that are angles."""
+        """What the map does to the source, with the truth of a toy beside it where the samples have that.
+
+        Args:
+            samples: with a source; its rows are compared before and after the map.
+            periodic: the columns that are angles.
+        """
         source, moved, target = samples.rows()
         found = movement(source, moved, target, periodic)
         truth = {} if samples.optimal is None else optimality(source, moved, samples.optimal, target)._asdict()
@@ -251,7 +260,11 @@ class Repeated(NamedTuple):
         return float(np.nanmax([self.spread, self.uncertainty, 0.0]))
 
     def against(self, null: Repeated | None) -> Significance:
-        """How far it is from its null, which is not defined without one."""
+        """How far it is from its null, which is not defined without one.
+
+        A probability that is known by itself goes first. Otherwise both widths count, that of the null too: repeats
+        share most of their events, so the spread over them is not all of the uncertainty.
+        """
         if np.isfinite(self.p_value):
             return of_p_value(self.p_value)
         if null is None:
@@ -270,7 +283,14 @@ Measurement = Value | float | None
 
 
 def repeated(found: Sequence[Measurement]) -> Repeated | None:
-    """Mean and spread of what the repeats found; None where none found anything."""
+    """Mean and spread of what the repeats found; None where none found anything.
+
+    >>> round(repeated([0.51, 0.53, None]).mean, 3)
+    0.52
+
+    Args:
+        found: of each repeat: an estimate, a bare number, or None; what is not finite is left out.
+    """
     values = [one if isinstance(one, Value) else Value(value=one, uncertainty=None) for one in found]
     known = _finite([one.value for one in values])
     if not known:
@@ -286,10 +306,12 @@ def repeated(found: Sequence[Measurement]) -> Repeated | None:
 
 
 def _finite(values: Sequence[float | None]) -> list[float]:
+    """The values that are there and finite."""
     return [float(value) for value in values if value is not None and np.isfinite(value)]
 
 
 def _known(value: float) -> float | None:
+    """The value, or None where it is not finite."""
     return float(value) if np.isfinite(value) else None
 
 
@@ -324,7 +346,10 @@ class Ranked(NamedTuple):
 
 
 def ranked(scores: Sequence[Score]) -> list[Ranked]:
-    """The rows of the table in the order in which their methods first appear."""
+    """The rows of the table in the order in which their methods first appear.
+
+    Repeats of one title are one row. Those that failed are not among its scores; each reason is kept once.
+    """
     rows = []
     for title in dict.fromkeys(score.title for score in scores):
         mine = [score for score in scores if score.title == title]
@@ -350,5 +375,6 @@ def largest_distance(kinds: Mapping[str, Mapping[str, Value]], kind: str) -> Val
 
 
 def _distances(kinds: Mapping[str, Mapping[str, Value]], kind: str) -> list[Estimate]:
+    """One kind of distance of each variable that has it; a missing uncertainty counts as 0."""
     found = [of_variable[kind] for of_variable in kinds.values()]
     return [Estimate(one.value, one.uncertainty or 0.0) for one in found if one.value is not None]

@@ -1,4 +1,9 @@
-"""Which differences are significant and which are within noise: each number against its null, in numbers and words."""
+"""Which differences are significant and which are within noise: each number against its null, in numbers and words.
+
+A metric of finite samples is not 0 where they agree. What counts is therefore (value - null) over the uncertainty of
+both: less than 2 standard deviations is noise, from 3 on a difference is called significant. All statements are
+one-sided, since a distance below its null is no better agreement.
+"""
 
 from __future__ import annotations
 
@@ -50,6 +55,11 @@ def against_null(found: Estimate, null: Estimate) -> Significance:
 
     On the safe side: where samples agree, distances scatter by 0.4 to 0.9 of what is taken for a standard deviation,
     since the template and the null share their target events, and a distance cannot fall below 0.
+
+    >>> from simmorph.data.estimates import Estimate
+    >>> found = against_null(Estimate(0.530, 0.008), null=Estimate(0.499, 0.006))
+    >>> round(found.deviations, 1), found.conclusion
+    (3.1, 'differs significantly')
     """
     spread = float(np.hypot(found.uncertainty, null.uncertainty))
     if not (np.isfinite(spread) and spread > 0):
@@ -60,7 +70,11 @@ def against_null(found: Estimate, null: Estimate) -> Significance:
 
 
 def of_p_value(p_value: float) -> Significance:
-    """A probability from relabellings as standard deviations; it is never 0, so they are at least as many."""
+    """A probability from relabellings as standard deviations; it is never 0, so they are at least as many.
+
+    >>> round(of_p_value(0.0228).deviations, 1)
+    2.0
+    """
     return Significance(-NormalDist().inv_cdf(min(max(p_value, 1e-300), 1 - 1e-16)), p_value, is_permuted=True)
 
 
@@ -100,7 +114,10 @@ class Findings(NamedTuple):
 
 
 def findings(found: Mapping[str, Significance]) -> Findings:
-    """Sort numbers, by their names for people, by how significant they are."""
+    """Sort numbers, by their names for people, by how significant they are.
+
+    Nothing is corrected for their number: `Findings.sentence` says how many noise alone would put beyond the threshold.
+    """
     by_conclusion: dict[str, list[str]] = {DIFFERS: [], IN_TENSION: [], WITHIN_NOISE: []}
     for name, significance in found.items():
         by_conclusion[significance.conclusion].append(name)

@@ -1,4 +1,9 @@
-"""Does the template look like the target? The answer, judged by one metric."""
+"""Does the template look like the target? The answer, judged by one metric.
+
+The metric is the AUC of a classifier (see `metrics.c2st`), and the answer its excess over that of the target against
+itself. Agreement is a statement about so many events: the sentence therefore says how large an excess the test would
+not have seen, as a limit at 95 % confidence.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +57,10 @@ class Verdict(NamedTuple):
 
     @property
     def significance(self) -> float:
-        """By how many standard deviations the template's AUC is above that of the target against itself."""
+        """By how many standard deviations the template's AUC is above that of the target against itself.
+
+        The uncertainties of both count, as if they were independent.
+        """
         return self.excess.value / self.excess.uncertainty
 
     @property
@@ -106,7 +114,13 @@ class Verdict(NamedTuple):
 
 
 def verdict_on(metrics: Mapping[str, Mapping[str, Estimate]], derived: Sequence[str]) -> Verdict:
-    """The verdict of one region's metrics, by metric and comparison."""
+    """The verdict of one region's metrics, by metric and comparison.
+
+    Args:
+        metrics: with `auc`, and `auc_with_derived` where there are derived quantities; each has the comparisons
+            `template_vs_target` and `target_vs_target`, and `source_vs_target` if there is a source.
+        derived: the names of the derived quantities.
+    """
     metric = "auc_with_derived" if "auc_with_derived" in metrics else "auc"
     compared = metrics[metric]
     words, source = metric_words(metric, derived), compared.get("source_vs_target")
@@ -114,13 +128,19 @@ def verdict_on(metrics: Mapping[str, Mapping[str, Estimate]], derived: Sequence[
 
 
 def chance_of_tension(n_regions: int) -> float:
-    """The probability that noise alone puts at least one of several independent regions in tension."""
+    """The probability that noise alone puts at least one of several independent regions in tension.
+
+    >>> round(chance_of_tension(1), 3), round(chance_of_tension(10), 2)
+    (0.023, 0.21)
+    """
     return 1.0 - NormalDist().cdf(TENSION) ** n_regions
 
 
 def _difference(first: Estimate, second: Estimate) -> Estimate:
+    """The difference of two independent estimates."""
     return Estimate(first.value - second.value, float(np.hypot(first.uncertainty, second.uncertainty)))
 
 
 def _number(value: float) -> float | None:
+    """The number, or None where it is not finite."""
     return float(value) if np.isfinite(value) else None

@@ -1,4 +1,8 @@
-"""Whether a map respects the acceptance: how many events pass a cut before and after it, and how many change sides."""
+"""Whether a map respects the acceptance: how many events pass a cut before and after it, and how many change sides.
+
+A detector has holes and thresholds that a learnt map does not know of: it may move events into a crack, or below the
+cut that selected them. Both are seen here and hardly by a distance.
+"""
 
 from __future__ import annotations
 
@@ -46,6 +50,10 @@ def acceptance(samples: Samples) -> dict[str, Acceptance]:
 
     An automatic cut is the target's own range, or what lies outside its gaps: all of the target passes, and of a
     template that agrees and has n events to the target's m, a share of 2 / m or so lies beyond the range by chance.
+
+    Returns:
+        By the name of the cut; `leaving` and `entering` are None where the cut was not taken of source and moved
+            events.
     """
     found = {}
     for name, cut in samples.cuts.items():

@@ -62,6 +62,7 @@ class Judgement:
         return grid, np.mean(curves, axis=0)
 
     def _fold(self, number: int) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+        """Scores and weights of the template's events in one fold, then those of the target's."""
         template, target = (self.fold == number) & self.is_template, (self.fold == number) & ~self.is_template
         return self.scores[template], self.weights[template], self.scores[target], self.weights[target]
 
@@ -127,6 +128,16 @@ def rank_auc(
     An event of weight -1 cancels an equal event of weight 1 exactly. The uncertainty is DeLong's, from the spread of
     each event's placement in the other sample, with sums of squared weights, so it shrinks with the effective sizes.
 
+    >>> ones = np.ones(2)
+    >>> rank_auc(np.array([2.0, 3.0]), ones, np.array([1.0, 2.0]), ones).value
+    0.875
+
+    Args:
+        template: (n_template,), scores.
+        template_weights: (n_template,), may be negative.
+        target: (n_target,), scores.
+        target_weights: (n_target,), may be negative.
+
     Source: DeLong, DeLong, Clarke-Pearson, Biometrics 44 (1988) 837. Not valid for a few dozen events.
     """
     values, place = np.unique(np.concatenate([template, target]), return_inverse=True)
@@ -139,7 +150,14 @@ def rank_auc(
 
 
 def _share_below(at: IntArray, others: IntArray, weights: FloatArray, n_values: int) -> FloatArray:
-    """The share of the others' weight below each place, with half of what is level with it."""
+    """The share of the others' weight below each place, with half of what is level with it.
+
+    Args:
+        at: (n_events,), the place of each event's score among all different scores.
+        others: (n_others,), those of the other sample.
+        weights: (n_others,).
+        n_values: how many different scores there are.
+    """
     level = np.bincount(others, weights, n_values)
     return np.asarray((np.cumsum(level) - level / 2)[at] / np.sum(weights))
 

@@ -59,7 +59,11 @@ Scorer = Callable[[Trial], FloatArray]
 
 
 def trees(trial: Trial) -> FloatArray:
-    """60 trees of 8 leaves, not stopped early: quick, and hard to fool by noise."""
+    """60 trees of 8 leaves, not stopped early: quick, and hard to fool by noise.
+
+    Every recipe's verdict rests on it. Small trees see differences of single variables and of a few of them together;
+    one that takes many variables at once they hardly see.
+    """
     return grow(_rows(trial, trial.shown), SHALLOW).scores(trial.inputs[trial.left_out])
 
 
@@ -74,6 +78,7 @@ def deep_trees(trial: Trial) -> FloatArray:
 
 
 def _rows(trial: Trial, chosen: BoolArray) -> Rows:
+    """The chosen events as the trees take them."""
     return Rows(trial.inputs[chosen], trial.labels[chosen], trial.weights[chosen])
 
 
@@ -81,6 +86,14 @@ def _network(trial: Trial, hidden: tuple[int, ...], settings: dict[str, Any]) ->
     """A perceptron trained with the binary cross-entropy; a part set aside decides which epoch's weights are kept.
 
     Inputs are standardised by the rows trained on.
+
+    Args:
+        trial: what to learn from and what to judge.
+        hidden: units of each hidden layer.
+        settings: keys of a recipe's `training:` block.
+
+    Returns:
+        (n_left_out,), log(s / (1 - s)) of each event left out, with s the network's probability of the template.
     """
     from simmorph.config.training import TrainingSettings  # noqa: PLC0415
     from simmorph.neural.blocks import in_blocks, one_thread  # noqa: PLC0415
@@ -101,6 +114,7 @@ def _network(trial: Trial, hidden: tuple[int, ...], settings: dict[str, Any]) ->
 
 
 def _standardised(inputs: FloatArray, shown: BoolArray) -> FloatArray:
+    """(n_events, n_inputs), with mean 0 and standard deviation 1 over the events shown, cut off at LARGEST_INPUT."""
     spread = inputs[shown].std(axis=0)
     scaled = (inputs - inputs[shown].mean(axis=0)) / np.where(spread > 0, spread, 1.0)
     return np.asarray(np.clip(scaled, -LARGEST_INPUT, LARGEST_INPUT))

@@ -1,4 +1,8 @@
-"""Pearson correlations of pairs of variables, with the statistical error that signed weights and tails give."""
+"""Pearson correlations of pairs of variables, with the statistical error that signed weights and tails give.
+
+Two questions are asked of a map: whether it gives the correlations that the target has (`worst_of`, `pearson_worst`),
+and whether it makes some where the target has none (`mean_size`, to be read beside `noise_floor`).
+"""
 
 from __future__ import annotations
 
@@ -48,6 +52,12 @@ def correlations(events: Events) -> Correlations:
 
     The uncertainty is the spread of the coefficient's influence function u v - r (u^2 + v^2) / 2 with squared weights,
     u and v being the standardised features; for Gaussians of equal weight it is (1 - r^2) / sqrt(n).
+
+    Args:
+        events: with a positive sum of weights.
+
+    Returns:
+        (n_features, n_features) coefficients and uncertainties; NaN in the row and column of a constant feature.
     """
     standard = _standardised(events)
     share = events.weights / np.sum(events.weights)
@@ -101,12 +111,17 @@ def pearson_mean(template: Events, target: Events, rng: np.random.Generator) -> 
 
 
 def _differences(template: Events, target: Events) -> tuple[FloatArray, FloatArray]:
+    """The absolute difference of every pair's coefficient, (n_pairs,), and its uncertainty."""
     ours, theirs = correlations(template).pairs(), correlations(target).pairs()
     return np.abs(ours[0] - theirs[0]), np.hypot(ours[1], theirs[1])
 
 
 def noise_floor(events: Events) -> float:
-    """What the mean absolute correlation of uncorrelated features comes to in a sample of this effective size."""
+    """What the mean absolute correlation of uncorrelated features comes to in a sample of this effective size.
+
+    That is sqrt(2 / pi) / sqrt(n), about 0.8 / sqrt(n), since the coefficient of independent features is normal with
+    the width 1 / sqrt(n): a table that shows less than this shows noise.
+    """
     return float(MEAN_OF_FOLDED_NORMAL / np.sqrt(max(events.effective_size, 1.0)))
 
 

@@ -123,7 +123,16 @@ def calibrated(judgement: Judgement, rng: np.random.Generator) -> Weighted:
 
 
 def _ratio_at(judgement: Judgement, rows: IntArray, scores: FloatArray) -> FloatArray:
-    """The ratio target over template at some scores, as calibrated on other rows."""
+    """The ratio target over template at some scores, as calibrated on other rows.
+
+    Args:
+        judgement: with scores, weights and labels of all events.
+        rows: those that calibrate.
+        scores: (n_scores,), of events that are not among them.
+
+    Returns:
+        (n_scores,), positive; the logarithm is interpolated between the mean scores of merged bins.
+    """
     known, is_template = judgement.scores[rows], judgement.is_template[rows]
     n_bins = int(np.clip(len(rows) // FEWEST_PER_BIN, 1, MOST_BINS))
     edges = np.unique(np.quantile(known, np.linspace(0, 1, n_bins + 1)[1:-1]))
@@ -145,6 +154,12 @@ def _ratio_at(judgement: Judgement, rows: IntArray, scores: FloatArray) -> Float
 def falling_ratio(target: FloatArray, template: FloatArray, least: tuple[float, float]) -> FloatArray:
     """(n_bins,), the ratio of two rows of signed shares, neighbours merged until it falls from bin to bin.
 
+    The pool-adjacent-violators algorithm: a bin whose ratio is larger than that of the one before, or whose share is
+    negative, is joined with it, and so on backwards.
+
+    >>> falling_ratio(np.array([0.5, 0.2, 0.3]), np.array([0.2, 0.4, 0.4]), least=(0.0, 0.0)).tolist()
+    [2.5, 0.625, 0.625]
+
     Args:
         target: (n_bins,), shares of the target.
         template: (n_bins,), shares of the template.
@@ -161,10 +176,12 @@ def falling_ratio(target: FloatArray, template: FloatArray, least: tuple[float, 
 
 
 def _rises(before: list[float], after: list[float]) -> bool:
+    """Whether the ratio target over template rises from one block to the next, without dividing by a share of 0."""
     return after[0] * before[1] > before[0] * after[1]
 
 
 def _described(events: Weighted, edges: FloatArray) -> DensityRatio:
+    """Mean, spread, quantiles, tails and histogram of the weights of one calibration."""
     order = np.argsort(events.ratio)
     ratio, share = events.ratio[order], events.weights[order] / np.sum(events.weights)
     mean = mean_of(ratio, share)

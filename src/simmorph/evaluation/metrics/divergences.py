@@ -35,7 +35,10 @@ class _Binned(NamedTuple):
     noise: float
 
     def variance(self, of_target: FloatArray, of_template: FloatArray) -> float:
-        """Of a function of the shares with these derivatives, (n_bins,) each."""
+        """Of a function of the shares with these derivatives, (n_bins,) each.
+
+        By linear propagation; the mean of the derivatives is taken off, since shares sum to 1.
+        """
         total = 0.0
         for shares, squares, slope in zip(self[:2], self.squares, (of_target, of_template), strict=True):
             total += float(np.sum(squares * (slope - np.sum(shares * slope)) ** 2))
@@ -126,7 +129,11 @@ def _chi_square(template: Events, target: Events, column: int) -> tuple[float, i
 
 
 def _binned(template: Events, target: Events, column: int) -> _Binned:
-    """Both samples in bins of equal shares of the target."""
+    """Both samples in bins of equal shares of the target.
+
+    Shares below that of half an event are raised to it and all are scaled to sum 1 again: signed weights may leave a
+    bin negative, of which no divergence is defined.
+    """
     edges = _edges(target.features[:, column])
     shares, squares = [], []
     for sample in (target, template):

@@ -21,7 +21,10 @@ def spread_of(events: Events) -> FloatArray:
 
 
 def variance_of_mean(quantity: FloatArray | BoolArray, weights: FloatArray) -> float:
-    """The variance of the weighted mean of a quantity, (n_events,), from what each event adds to it."""
+    """The variance of the weighted mean of a quantity, (n_events,), from what each event adds to it.
+
+    sum w^2 (x - mean)^2 / (sum w)^2, which for equal weights is the usual variance over n.
+    """
     share = weights / np.sum(weights)
     return float(np.sum((share * (quantity - np.sum(share * quantity))) ** 2))
 
@@ -42,6 +45,9 @@ def mean_of(quantity: FloatArray | BoolArray, weights: FloatArray) -> Estimate:
     """The weighted mean of a quantity, (n_events,), such as the share of events of which something is true.
 
     A quantity that is the same for all events is as uncertain as one event more or less.
+
+    >>> mean_of(np.array([True, True, False, False]), np.ones(4))
+    Estimate(value=0.5, uncertainty=0.25)
     """
     spread = float(np.sqrt(variance_of_mean(quantity, weights)))
     total = np.sum(weights)

@@ -1,4 +1,9 @@
-"""How far a map moves events, and how much of their order it keeps: source and template compared row by row."""
+"""How far a map moves events, and how much of their order it keeps: source and template compared row by row.
+
+Closure does not fix a map: many take one sample to another. One that moves little and keeps the order within each
+feature leaves the physics of an event alone, such as its place among others in energy; one that does not may close as
+well and have exchanged all events.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +62,13 @@ class Movement(NamedTuple):
 
 
 def displacement(source: Events, moved: Events, periodic: Collection[int] = ()) -> FloatArray:
-    """T(x) - x of each event and feature, (n_events, n_features); the short way round for angles."""
+    """T(x) - x of each event and feature, (n_events, n_features); the short way round for angles.
+
+    Args:
+        source: the events before the map.
+        moved: the same events, in the same order, after it.
+        periodic: the columns that are angles in rad, whose displacement is taken between -pi and pi.
+    """
     difference = moved.features - source.features
     around = list(periodic)
     difference[:, around] = np.mod(difference[:, around] + np.pi, 2 * np.pi) - np.pi
@@ -90,4 +101,5 @@ def movement(source: Events, moved: Events, target: Events, periodic: Collection
 
 
 def _mean_and_tail(distance: FloatArray) -> tuple[float, float]:
+    """The mean and the 95 % quantile of (n_events,) distances."""
     return float(distance.mean()), float(np.quantile(distance, 0.95))

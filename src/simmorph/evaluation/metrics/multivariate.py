@@ -72,6 +72,10 @@ def mmd_with_p_value(template: Events, target: Events, rng: np.random.Generator)
 
 
 def _mmd_and_permutations(template: Events, target: Events, rng: np.random.Generator) -> tuple[Estimate, FloatArray]:
+    """The squared discrepancy with its uncertainty, and (N_PERMUTATIONS,) values of it after random relabellings.
+
+    The kernel is exp(-d^2 / (2 m)), with d the distance of two events and m the median of d^2.
+    """
     template, target = (_fewer(sample, rng) for sample in (template, target))
     rows = np.concatenate(_standardised(template, target))
     # With a mean of 1 in each sample, so that relabelled events count alike.
@@ -92,7 +96,16 @@ def _mmd_and_permutations(template: Events, target: Events, rng: np.random.Gener
 
 
 def _mmd(kernel: FloatArray, weights: FloatArray, is_template: BoolArray) -> FloatArray:
-    """The U-statistic for each labelling, (n_labellings,), of a kernel matrix without its diagonal."""
+    """The U-statistic for each labelling, (n_labellings,), of a kernel matrix without its diagonal.
+
+    Mean kernel within the template, plus that within the target, less twice that across; each mean weighted by the
+    product of both events' weights.
+
+    Args:
+        kernel: (n_events, n_events), with 0 on the diagonal.
+        weights: (n_events,).
+        is_template: (n_events, n_labellings).
+    """
     first = weights[:, None] * is_template
     second = weights[:, None] * ~is_template
     towards = kernel @ first
@@ -130,6 +143,7 @@ def frechet(template: Events, target: Events, rng: np.random.Generator) -> Estim
 
 
 def _frechet(rows: list[FloatArray], weights: Sequence[FloatArray]) -> float:
+    """|m - m'|^2 + tr C + tr C' - 2 tr sqrt(sqrt(C) C' sqrt(C)), with the means m and covariances C of two samples."""
     (mean, covariance), (other_mean, other) = (_moments(*pair) for pair in zip(rows, weights, strict=True))
     values, directions = np.linalg.eigh(covariance)
     root = (directions * np.sqrt(np.maximum(values, 0.0))) @ directions.T
@@ -139,6 +153,7 @@ def _frechet(rows: list[FloatArray], weights: Sequence[FloatArray]) -> float:
 
 
 def _moments(rows: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The weighted mean, (n_features,), and covariance, (n_features, n_features), of rows."""
     share = weights / np.sum(weights)
     mean = share @ rows
     centred = rows - mean

@@ -36,6 +36,9 @@ def optimality(source: Events, moved: Events, optimal: FloatArray, target: Event
         moved: the same events, in the same order, after it.
         optimal: (n_events, n_features), where the optimal map takes them.
         target: the sample whose spread is the unit of distance.
+
+    Returns:
+        Distance and cost; the cost is NaN where the optimal map moves nothing.
     """
     apart = (moved.features - optimal) / spread_of(target)
     share = source.weights / np.sum(source.weights)

@@ -1,4 +1,8 @@
-"""Profiles: the mean of each variable in bins of a condition, and the closure of the conditions themselves."""
+"""Profiles: the mean of each variable in bins of a condition, and the closure of the conditions themselves.
+
+A map is conditioned on variables that it does not change, such as a mass. One that closes on average may still be wrong
+at given values of them, with opposite signs that cancel; a profile shows it.
+"""
 
 from __future__ import annotations
 
@@ -110,6 +114,13 @@ def profiles(samples: Samples, rng: np.random.Generator) -> list[Profile]:
 
 
 def _of_condition(samples: Samples, condition: str, halves: list[BoolArray]) -> Iterator[Profile]:
+    """The profile of each variable but the condition itself.
+
+    Args:
+        samples: with the condition's values.
+        condition: its name.
+        halves: for each halving of the target, (n_target,), which events are in the first half.
+    """
     conditions = samples.conditions[condition]
     edges = _edges(conditions["target"])
     places = {name: _places(values, edges) for name, values in conditions.items()}
@@ -160,6 +171,7 @@ def _means(values: FloatArray, weights: FloatArray, places: IntArray, n_bins: in
 
 
 def _test(first: Means, second: Means) -> ProfileTest:
+    """The chi2 of two profiles over the bins in which both have a mean."""
     from scipy.stats import chi2 as chi_squared  # noqa: PLC0415 - takes a second
 
     variance = first.uncertainty**2 + second.uncertainty**2
@@ -170,6 +182,7 @@ def _test(first: Means, second: Means) -> ProfileTest:
 
 
 def _mean_test(tests: list[ProfileTest]) -> ProfileTest:
+    """The mean chi2 and number of bins of several tests, and the probability of that chi2."""
     from scipy.stats import chi2 as chi_squared  # noqa: PLC0415
 
     chi2, n_bins = (float(np.mean(its)) for its in ([test.chi2 for test in tests], [test.n_bins for test in tests]))
@@ -178,4 +191,5 @@ def _mean_test(tests: list[ProfileTest]) -> ProfileTest:
 
 
 def _number(value: float) -> float | None:
+    """The number, or None where it is not finite."""
     return float(value) if np.isfinite(value) else None

@@ -37,7 +37,12 @@ def spearman(events: Events) -> Correlations:
 
 
 def rank_correlation(first: FloatArray, second: FloatArray, weights: FloatArray) -> Estimate:
-    """The weighted rank correlation of two variables of the same events, (n_events,) each; see `spearman`."""
+    """The weighted rank correlation of two variables of the same events, (n_events,) each; see `spearman`.
+
+    >>> pt = np.array([30.0, 45.0, 60.0, 90.0])
+    >>> round(rank_correlation(pt, np.log(pt), np.ones(4)).value, 6)
+    1.0
+    """
     return Ranks(first, weights).correlation(Ranks(second, weights))
 
 

@@ -1,4 +1,8 @@
-"""The registries of metrics, and of the distances of one variable."""
+"""The registries of metrics, and of the distances of one variable.
+
+`evaluate` and `compare` measure what stands here and show it in every table and page. A metric takes whole samples; a
+distance one column of them.
+"""
 
 from __future__ import annotations
 

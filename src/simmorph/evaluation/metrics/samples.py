@@ -130,7 +130,12 @@ class EqualSamples(NamedTuple):
 
 
 def random_of(seed: Sequence[int], what: str) -> np.random.Generator:
-    """The random numbers of one thing that is drawn or measured: they depend on no other one."""
+    """The random numbers of one thing that is drawn or measured: they depend on no other one.
+
+    Args:
+        seed: start of the random numbers of all.
+        what: its name; another name gives another sequence.
+    """
     return np.random.default_rng([*seed, 0, *what.encode()])
 
 
@@ -171,9 +176,11 @@ def equal_samples(
 
 
 def _split(pool: Events, size: int, rng: np.random.Generator) -> Pair:
+    """Two disjoint sets of `size` events, drawn at random from all."""
     order = rng.permutation(len(pool))
     return pool[order[:size]], pool[order[size : 2 * size]]
 
 
 def _part(events: Events, size: int, rng: np.random.Generator) -> Events:
+    """So many events drawn at random without replacement, in the order that they had."""
     return events[np.sort(rng.permutation(len(events))[:size])]

@@ -1,4 +1,8 @@
-"""The numbers behind the plots of distributions."""
+"""The numbers behind the plots of distributions.
+
+Samples are drawn with the target's sum of weights: a map says nothing of the yield. Ratios, pulls and chi2 are taken
+only where the target has enough events for them.
+"""
 
 from __future__ import annotations
 
@@ -120,6 +124,10 @@ def distribution(samples: Samples, column: int) -> Distribution:
 
     Bins are equally wide but for two exceptions: gaps of the target, such as those of a calorimeter, are bins of their
     own, so that no bin is half empty; and bins are merged at the ends until they hold enough events for a ratio.
+
+    Args:
+        samples: of one region.
+        column: of the variable, among features and derived quantities.
     """
     n_bins = int(np.clip(samples.target.effective_size / FEWEST_ON_AVERAGE, 1, MOST_BINS))
     edges = _merged(samples.target, column, _edges(samples.target.features[:, column], n_bins))
@@ -192,11 +200,17 @@ def _is_enough(values: FloatArray, variances: FloatArray) -> BoolArray:
 
 
 def _counts(sample: Events, column: int, edges: FloatArray) -> Histogram:
+    """One column of a sample as a histogram with these edges."""
     return Histogram.empty(edges).filled(sample.features[:, column], sample.weights)
 
 
 def moved_counts(before: FloatArray, after: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """How many events go from where to where: (n_bins, n_bins) by before and after, and the bins' common edges."""
+    """How many events go from where to where: (n_bins, n_bins) by before and after, and the bins' common edges.
+
+    Args:
+        before: (n_events,), a feature before the map.
+        after: (n_events,), the same after it.
+    """
     low, high = np.quantile(np.concatenate([before, after]), [MAP_TAIL, 1 - MAP_TAIL])
     edges = np.linspace(low, high if high > low else low + 1, N_MAP_BINS + 1)
     return np.histogram2d(before, after, (edges, edges))[0], edges

@@ -29,7 +29,14 @@ LONGEST_NAME = 34
 def plot_roc(
     rocs: Mapping[str, Curve], aucs: Mapping[str, Estimate], words: str, head: style.Heading = style.NO_HEADING
 ) -> Figure:
-    """The ROC curve of each comparison, and how far it is above the diagonal of equal samples."""
+    """The ROC curve of each comparison, and how far it is above the diagonal of equal samples.
+
+    Args:
+        rocs: by comparison.
+        aucs: by comparison, for the legend.
+        words: what the AUC is called.
+        head: of the plot.
+    """
     figure = Figure(figsize=(5.6, 6.6))
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1.1], gridspec_kw={"hspace": 0.06})
     figure.subplots_adjust(left=0.16, right=0.95, top=0.94, bottom=0.1)
@@ -87,7 +94,7 @@ def plot_density_ratio(found: Mapping[str, DensityRatio], head: style.Heading = 
 
 
 def _tail(one: DensityRatio) -> str:
-    """The share of weights that are far from 1."""
+    """The share of weights that are far from 1, in per cent; the errors of both tails are taken as independent."""
     tails = [one.tails[bound] for bound in ("< 0.5", "> 2")]
     spread = float(np.hypot(tails[0].uncertainty, tails[1].uncertainty))
     return f"{100 * sum(tail.value for tail in tails):.2f} ± {100 * spread:.2f} %"

@@ -36,6 +36,12 @@ def plot_correlations(
     """Heat maps of the target's correlations, and of what source and template differ from them by.
 
     Pearson's coefficients stand below the diagonal, Spearman's rank correlations above it.
+
+    Args:
+        pearson: by sample, with `target`.
+        spearman: the same of ranks.
+        labels: of the variables.
+        head: of the plot.
     """
     found = {name: _joined(pearson[name].matrix, spearman[name].matrix) for name in pearson}
     others = [name for name in ("source", "template") if name in found]
@@ -87,6 +93,7 @@ def _draw_scale(figure: Figure, axes: Axes, image: AxesImage) -> None:
 
 
 def _annotate(axes: Axes, matrix: FloatArray, reach: float) -> None:
+    """Write each coefficient into its cell, white on dark colours."""
     for row, column in np.argwhere(np.isfinite(matrix)):
         value = matrix[row, column]
         colour = "white" if abs(value) > 0.6 * reach else "black"

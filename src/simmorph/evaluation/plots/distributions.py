@@ -32,6 +32,12 @@ def plot_distribution(
     """Target, source and template of one variable, below it their ratios to the target, below that their pulls.
 
     The bands are statistical. A pull is the difference to the target over the uncertainties of both, added in squares.
+
+    Args:
+        shown: the variable.
+        label: of its axis, with the unit in brackets.
+        head: of the plot.
+        is_log: whether counts are drawn on a logarithmic axis.
     """
     figure = Figure(figsize=(5.4, 6.0))
     above, ratio, pull = figure.subplots(3, 1, sharex=True, height_ratios=[3, 1.05, 0.95], gridspec_kw={"hspace": 0.07})
@@ -65,6 +71,7 @@ def plot_ratios(shown: Mapping[str, Distribution], head: style.Heading = style.N
 
 
 def _lines(shown: Distribution) -> list[tuple[Histogram, str, str, Any]]:
+    """Histogram, name, colour and line of what is compared to the target."""
     if shown.source is None:
         return [(shown.template, "template", style.TEMPLATE, style.SOLID)]
     return [
@@ -152,5 +159,10 @@ def _reach(deviations: FloatArray) -> float:
 
 
 def _bin_width(edges: FloatArray, label: str) -> str:
+    """The usual width of a bin with its unit.
+
+    >>> _bin_width(np.array([100.0, 102.0, 104.0]), "m_yy [GeV]")
+    '2 GeV'
+    """
     unit = re.search(r"\[(.+)\]", label)
     return f"{np.median(np.diff(edges)):.2g}" + (f" {unit.group(1)}" if unit else "")

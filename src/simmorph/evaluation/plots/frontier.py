@@ -1,4 +1,8 @@
-"""The plot of closeness against movement: which map comes nearest to the target, and how far it moves events for it."""
+"""The plot of closeness against movement: which map comes nearest to the target, and how far it moves events for it.
+
+A good map is to the lower left: on the band of the null, and with little movement. Names are written beside their
+points by a search over places around each, which avoids points, other names and error bars.
+"""
 
 from __future__ import annotations
 
@@ -65,6 +69,7 @@ def points_of(rows: Sequence[Ranked], region: str, inputs: str) -> list[Point]:
 
 
 def _colour(row: Ranked) -> str:
+    """The colour of a row's kind; morphs that serve as baselines have one of their own."""
     if row.kind in {"reweight", "generate"}:
         return REWEIGHTING if row.kind == "reweight" else GENERATOR
     return SOURCE if row.title in BASELINES else TEMPLATE
@@ -137,7 +142,15 @@ def _draw_null(axes: Axes, null: Repeated | None, *, is_named: bool) -> None:
 
 @dataclass
 class _Label:
-    """A name that looks for a place beside its point, and the reach of the point's error bars."""
+    """A name that looks for a place beside its point, and the reach of the point's error bars.
+
+    Attributes:
+        axes: in which its point lies.
+        title: the name.
+        at: the point, in units of the axes.
+        bars: half the error bars along either axis, in the same units.
+        colour: of point and name.
+    """
 
     axes: Axes
     title: str

@@ -102,7 +102,10 @@ def field_rows(field: Field, names: Sequence[str]) -> list[dict[str, float | str
 
 
 def plot_fields(fields: Mapping[tuple[str, str], Field], head: Heading = NO_HEADING) -> Figure:
-    """Arrows from where a cell's events are to where they go on average, for each pair of features by their labels."""
+    """Arrows from where a cell's events are to where they go on average, for each pair of features by their labels.
+
+    Arrows too short to be seen are drawn longer by a round factor, which stands above the panel.
+    """
     figure, panels = panels_of(len(fields), (5.8, 4.7), 2)
     largest = max((float(field.distance.max(initial=0.0)) for field in fields.values()), default=0.0)
     for axes, (labels, field) in zip(panels, fields.items(), strict=True):
@@ -131,7 +134,14 @@ def _magnification(field: Field, width: Sequence[float]) -> float:
 
 
 def plot_movement(source: Events, moved: Events, labels: Sequence[str], head: Heading = NO_HEADING) -> Figure:
-    """Where the map takes each feature: x against T(x), with the diagonal of events that stay."""
+    """Where the map takes each feature: x against T(x), with the diagonal of events that stay.
+
+    Args:
+        source: the events before the map.
+        moved: the same events, in the same order, after it.
+        labels: of the features, one panel each.
+        head: of the plot.
+    """
     figure, panels = panels_of(len(labels), (4.2, 3.9))
     for column, (axes, label) in enumerate(zip(panels, labels, strict=True)):
         before, after = source.features[:, column], moved.features[:, column]

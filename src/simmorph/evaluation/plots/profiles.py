@@ -53,6 +53,7 @@ def plot_profiles(found: Sequence[Profile], labels: Mapping[str, str], head: Hea
 
 
 def _draw(axes: Axes, one: Profile) -> None:
+    """One profile: means of source, template and target with error bars, and the template's chi2 above."""
     drawn: dict[str, dict[str, Any]] = {
         "source": {"color": SOURCE, "fmt": "s", "markersize": 3.5, "markerfacecolor": "white"},
         "template": {"color": TEMPLATE, "fmt": "o", "markersize": 3.5},

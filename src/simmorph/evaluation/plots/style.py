@@ -86,7 +86,10 @@ def heading(settings: EvaluateSettings, region: str = "") -> Heading:
 
 
 def plain(text: str) -> str:
-    """Text in which a dollar sign is one, and no formula begins."""
+    """Text in which a dollar sign is one, and no formula begins.
+
+    What a user calls a region or an experiment goes through here, so that matplotlib does not read it as a formula.
+    """
     return text.replace("$", r"\$")
 
 
@@ -128,6 +131,7 @@ def save(figure: Figure, path: Path) -> dict[str, bytes]:
 
 
 def _image(figure: Figure, kind: str, metadata: Mapping[str, Any] | None) -> bytes:
+    """A figure in one format, at the resolution of all plots."""
     file = io.BytesIO()
     figure.savefig(file, format=kind, dpi=DOTS_PER_INCH, metadata=metadata)
     return file.getvalue()
@@ -139,7 +143,11 @@ def length_of(text: str) -> int:
 
 
 def without_unit(label: str) -> str:
-    """A label without the unit in brackets at its end."""
+    """A label without the unit in brackets at its end.
+
+    >>> without_unit("m_yy [GeV]")
+    'm_yy'
+    """
     return re.sub(r"\s*\[[^\]]*\]$", "", label)
 
 

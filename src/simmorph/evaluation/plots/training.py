@@ -94,6 +94,7 @@ def _marker(values: Sequence[float]) -> str | None:
 
 
 def _epochs(values: Sequence[float]) -> range:
+    """The numbers of the epochs, from 1."""
     return range(1, len(values) + 1)
 
 

@@ -1,4 +1,8 @@
-"""Every plot of a region, with the numbers behind it and the words beside it."""
+"""Every plot of a region, with the numbers behind it and the words beside it.
+
+A new plot is a method of `Drawing` that returns `Drawn`, and a line in `in_full`: its files, its place on the page and
+its CSV follow.
+"""
 
 from __future__ import annotations
 
@@ -208,11 +212,16 @@ class Drawing:
 
 
 def file_name(name: str) -> str:
-    """A name that is safe as a file's, whatever the user calls a region or variable."""
+    """A name that is safe as a file's, whatever the user calls a region or variable.
+
+    >>> file_name("|eta| < 1.37")
+    '_eta____1_37'
+    """
     return "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in name)
 
 
 def _roc_rows(result: RegionResult) -> Rows:
+    """One row for each target efficiency, with the other sample's efficiency in each comparison."""
     columns = {"target_efficiency": next(iter(result.rocs.values()))[0]}
     columns |= {name: kept for name, (_, kept) in result.rocs.items()}
     return [

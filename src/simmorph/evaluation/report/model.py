@@ -1,4 +1,7 @@
-"""The model, its training and the origin of the samples in words."""
+"""The model, its training and the origin of the samples in words.
+
+All functions take the JSON of a model's card and of a report, so that a page can be made of a folder without the model.
+"""
 
 from __future__ import annotations
 
@@ -41,6 +44,7 @@ def model_in_words(model: Mapping[str, Any], history: Mapping[str, Any]) -> dict
 
 
 def _facts(model: Mapping[str, Any], history: Mapping[str, Any]) -> dict[str, str]:
+    """Facts of the card by their names for people; an empty one is not shown."""
     learning = model["learning"]
     training = learning["training"]
     seconds = sum(record["seconds"] for record in history.values())
@@ -64,6 +68,7 @@ def _facts(model: Mapping[str, Any], history: Mapping[str, Any]) -> dict[str, st
 
 
 def _options(training: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys of the training that a reader asks for first, those without a value left out."""
     shown = ("epochs", "batch_size", "learning_rate", "optimizer", "schedule", "patience", "select_on", "device")
     return {key: training[key] for key in shown if training.get(key) is not None}
 
@@ -75,12 +80,14 @@ def _settings(settings: Mapping[str, Any]) -> str:
 
 
 def _value(value: Any) -> str:
+    """An option's value as text, mappings in braces."""
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key}: {_value(its)}" for key, its in value.items()) + "}"
     return str(value)
 
 
 def _sample(record: Mapping[str, Any]) -> str:
+    """Size and origin of a training sample; without files it came as arrays."""
     if not record["n_events"]:
         return "none"
     files = ", ".join(file["path"] for file in record["files"]) or "arrays"
@@ -110,6 +117,7 @@ def _variables(model: Mapping[str, Any]) -> Table:
 
 
 def _chain(chain: Mapping[str, Any] | None) -> str:
+    """The preprocessing of one variable in words, in the order in which its steps are applied."""
     if not chain:
         return "nothing"
     steps = ", then ".join(STEP_WORDS.get(step["name"], step["name"]) for step in chain["steps"]) or "nothing"

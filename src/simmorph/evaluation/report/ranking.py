@@ -1,4 +1,8 @@
-"""Compared methods side by side: which numbers are shown of them, and in which tables."""
+"""Compared methods side by side: which numbers are shown of them, and in which tables.
+
+A `Column` knows how to take one number from a score; a `Ranking` is columns and rows, from which tables for people
+and for programs are made. A further number is one `Column` in the function of its group.
+"""
 
 from __future__ import annotations
 
@@ -126,6 +130,7 @@ class Ranking:
         return sorted(chosen, key=lambda row: order[marks[row.title]])
 
     def _cell(self, column: Column, row: Ranked) -> Shown | None:
+        """What people see of one number: mean and errors, and for metrics the deviation from the null too."""
         found, above = column.measure(row), self.significance(column, row)
         if found is None:
             return None
@@ -133,6 +138,7 @@ class Ranking:
         return Shown(found.mean, column.text(found) + deviations)
 
     def _numbers(self, column: Column, row: Ranked) -> list[Cell]:
+        """Mean, spread, uncertainty and, where the column has a null, deviation from it; None where not defined."""
         found, above = column.measure(row), self.significance(column, row)
         numbers = [found.mean, found.spread, found.uncertainty] if found else [float("nan")] * 3
         if column.has_null:
@@ -183,6 +189,7 @@ def ranking_of(rows: Sequence[Ranked], regions: Sequence[str], main: str) -> Ran
 
 
 def _of(region: str, measurement: Callable[[RegionScore], Measurement]) -> Callable[[Score], Measurement]:
+    """A measurement of one region, as a measurement of a score."""
     return lambda score: measurement(score.regions[region])
 
 

@@ -96,13 +96,16 @@ class RankingPage(NamedTuple):
         return Table(caption, ["method", *names], cells)
 
     def _kept(self, row: Ranked, feature: str) -> Cell:
+        """The mean retention of one feature over the repeats."""
         found = row.moved(self.region, lambda moved: moved.retention.get(feature))
         return None if found is None else Shown(found.mean, f"{found.mean:.3f}")
 
 
 def _frontier(region: str, png: bytes) -> Picture:
+    """The frontier of a region as the page shows it."""
     return Picture(png, f"AUC against mean distance moved, region {region}", size="wide")
 
 
 def _auc_words(found: Repeated | None) -> str:
+    """An AUC with the larger of the spread of the repeats and the statistical uncertainty."""
     return "no AUC" if found is None else f"an AUC of {found.mean:.4f} ± {found.width:.4f}"

@@ -1,4 +1,8 @@
-"""The tables of one region of a report."""
+"""The tables of one region of a report.
+
+Each is a function of a `RegionResult` and gives a `Table`; `tables_of` names them, and the names are those of the
+files.
+"""
 
 from __future__ import annotations
 
@@ -40,6 +44,7 @@ def metrics_table(result: RegionResult) -> Table:
 
 
 def _significance(found: Significance) -> tuple[Shown, Shown]:
+    """Deviations and p-value as cells: full numbers for files, rounded ones for people."""
     return Shown(found.deviations, f"{found.deviations:+.1f}"), Shown(found.p_value, f"{found.p_value:.2g}")
 
 
@@ -72,6 +77,7 @@ def spearman_table(result: RegionResult, pairs: Sequence[Sequence[str]]) -> Tabl
 def _correlation_table(
     result: RegionResult, found: Mapping[str, Correlations], pairs: Sequence[Sequence[str]], what: str
 ) -> Table:
+    """Coefficients of named pairs for each sample, a row each, then the mean of all others and its noise floor."""
     names, shown = result.samples.names, [sample for sample in SAMPLES if sample in found]
     wanted = [[names.index(name) for name in pair] for pair in pairs]
     named, others = named_and_others(found["target"], wanted, list(combinations(range(len(names)), 2)))

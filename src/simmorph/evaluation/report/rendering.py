@@ -38,6 +38,7 @@ def rendered(template: str, title: str, **values: Any) -> str:
 
 @cache
 def _environment() -> Environment:
+    """The templates of this package; HTML is escaped, and a value that is missing is an error, not an empty place."""
     loader = PackageLoader("simmorph.evaluation.report")
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, lstrip_blocks=True)
     environment.filters |= {"sentence": sentence, "json": lambda value: json.dumps(value, indent=2)}

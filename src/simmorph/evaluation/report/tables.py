@@ -56,7 +56,13 @@ class Table(NamedTuple):
         return [[_text(cell) for cell in row] for row in self.rows]
 
     def to_text(self) -> str:
-        """Aligned columns, the first one to the left; then the caption."""
+        """Aligned columns, the first one to the left; then the caption.
+
+        >>> print(Table("", ["variable", "mean"], [["pt1", 62.5], ["eta1", 0.0123]]).to_text())
+        variable    mean
+        pt1         62.5
+        eta1      0.0123
+        """
         shown = [self.head, *self.texts()]
         widths = [max(map(len, cells)) for cells in zip(*shown, strict=True)]
         lines = [
@@ -84,7 +90,7 @@ class Table(NamedTuple):
         return text.getvalue()
 
     def to_latex(self) -> str:
-        """A booktabs table."""
+        """A booktabs table; the caption stands above it as a comment."""
         lines = [
             *(f"% {line}" for line in self.caption.splitlines()),
             r"\begin{tabular}{l" + "r" * (len(self.head) - 1) + "}",
@@ -99,18 +105,21 @@ class Table(NamedTuple):
 
 
 def _parts(cell: Cell, is_two: bool) -> list[str]:
+    """The cell in one column of a CSV, or in two where the column holds estimates."""
     if isinstance(cell, Estimate):
         return [f"{cell.value:.8g}", f"{cell.uncertainty:.3g}"]
     return [_plain(cell)] + [""] * is_two
 
 
 def _plain(cell: str | Shown | float | None) -> str:
+    """A cell in a file: eight digits, whatever people see of it; nothing for None."""
     if cell is None or isinstance(cell, str):
         return cell or ""
     return f"{cell.value if isinstance(cell, Shown) else cell:.8g}"
 
 
 def _text(cell: Cell) -> str:
+    """A cell for people."""
     if isinstance(cell, Estimate):
         return cell.to_text() if np.isfinite(cell.value) else "undefined"
     if cell is None:
@@ -126,6 +135,7 @@ def _rounded(number: float) -> str:
 
 
 def _latex(cell: Cell) -> str:
+    """A cell in LaTeX: numbers in mathematical mode, what is missing or not finite as a dash."""
     if isinstance(cell, str):
         return latex_escaped(cell)
     if cell is None or not np.isfinite(cell.value if isinstance(cell, Estimate | Shown) else cell):
@@ -135,7 +145,11 @@ def _latex(cell: Cell) -> str:
 
 
 def latex_escaped(text: str) -> str:
-    """Text with what LaTeX takes for its own made plain."""
+    r"""Text with what LaTeX takes for its own made plain.
+
+    >>> print(latex_escaped("pt_1 > 30 %"))
+    pt\_1 $>$ 30 \%
+    """
     special = {
         "\\": r"\textbackslash{}",
         "|": r"$|$",

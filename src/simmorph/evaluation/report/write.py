@@ -1,4 +1,8 @@
-"""The report folder: plots, the numbers behind them, tables, and one page that shows them all."""
+"""The report folder: plots, the numbers behind them, tables, and one page that shows them all.
+
+A region has a folder of its own with PNG and PDF of each plot, its numbers as CSV, tables as CSV and LaTeX, and the
+histograms as JSON. The page holds its images and needs no other file.
+"""
 
 from __future__ import annotations
 
@@ -30,6 +34,9 @@ def write_report(
     folder: Path, regions: Sequence[RegionResult], report: Mapping[str, Any], settings: EvaluateSettings
 ) -> None:
     """Write plots and tables of every region and the page.
+
+    With bands of a variable beside named regions, a band gets a ROC curve and ratios alone. An axis is logarithmic in
+    all regions or in none.
 
     Args:
         folder: an empty folder.
@@ -116,6 +123,7 @@ def _collisions(settings: EvaluateSettings) -> str:
 
 
 def _picture(folder: Path, drawn: Drawn) -> Picture:
+    """Save a plot, and return it as the page shows it."""
     png = _saved(folder / drawn.name, drawn.figure, drawn.rows)
     return Picture(png, drawn.alt, drawn.caption, drawn.size)
 
