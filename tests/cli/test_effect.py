@@ -81,6 +81,8 @@ def written(option: click.Option, command: str) -> list[str]:
         return [name]
     if name == "--set" and command in {"run", "check", "compare"}:
         return [name, "training.epochs=9"]
+    if isinstance(option.type, click.Choice) and name not in EXAMPLES:
+        return [name, option.type.choices[-1]]
     return [name, EXAMPLES.get(name, "7" if option.type.name.startswith(("integer", "float")) else "some")]
 
 

@@ -127,3 +127,68 @@ def test_a_replica_is_the_sample_drawn_with_replacement() -> None:
     np.testing.assert_array_equal(first.source.weights, again.source.weights)
     assert not np.array_equal(first.source.weights, first.target.weights)
     assert samples.resampled(0) is samples
+
+
+def test_branches_of_replicas_are_the_files_of_replicas(
+    write_recipe: Fixture, simmorph: Fixture, tmp_path: Path
+) -> None:
+    """Every branch that a replica writes into a file of its own, and limits from them, to the bit."""
+    trained(write_recipe, simmorph, 3)
+    command = ["apply", tmp_path / "source.root", "--model", tmp_path / "model", "-q"]
+    assert simmorph(*command, "-o", tmp_path / "out.root", "--replicas", "files").code == 0
+    outcome = simmorph(*command, "-o", tmp_path / "both.root", "--replicas", "branches")
+    assert outcome.code == 0, outcome.stderr
+    assert "replicas: 3 in branches beside its own" in outcome.stdout
+    assert len(list(tmp_path.glob("both*.root"))) == 1
+    new = ["pt1_morphed", "isolation_morphed", "phi1_morphed", "weight_morphed", "morph_status"]
+    for replica in ("01", "02", "03"):
+        of_file = read_columns([str(tmp_path / f"out.replica{replica}.root")], "events", new)
+        its = read_columns([str(tmp_path / "both.root")], "events", [f"{name}_r{replica}" for name in new])
+        for name in new:
+            np.testing.assert_array_equal(its[f"{name}_r{replica}"], of_file[name])
+    recipe, found = tmp_path / "limits.yaml", {}
+    recipe.write_text(LIMITS.format(folder=tmp_path))
+    for name, keys in (("files", []), ("branches", [f"input={tmp_path}/both.root", "replicas=branches"])):
+        settings = [it for key in keys for it in ("--set", f"limits.background.{key}")]
+        outcome = simmorph("limits", "-c", recipe, "-o", tmp_path / name, "--json", "-q", *settings)
+        assert outcome.code == 0, outcome.stderr
+        found[name] = json.loads(outcome.stdout)
+    assert found["branches"]["expected"] == found["files"]["expected"]
+    models = [json.loads((tmp_path / name / "workspace.json").read_text())["channels"] for name in found]
+    assert models[0] == models[1]
+    assert "background_training_1" in json.dumps(models[1])
+
+
+def test_weights_of_replicas_stand_in_branches_too(write_recipe: Fixture, simmorph: Fixture, tmp_path: Path) -> None:
+    recipe = write_recipe(method="{name: histogram}")
+    assert simmorph("train", "-c", recipe, "--replicas", 2, "-q").code == 0
+    command = ["apply", tmp_path / "source.root", "--model", tmp_path / "model", "-q"]
+    assert simmorph(*command, "-o", tmp_path / "out.root", "--replicas").code == 0
+    assert simmorph(*command, "-o", tmp_path / "both.root", "--replicas", "branches", "--friend").code == 0
+    new = ["weight_morphed", "morph_score"]
+    of_file = read_columns([str(tmp_path / "out.replica02.root")], "events", new)
+    its = read_columns([str(tmp_path / "both.root")], "morphed", [f"{name}_r02" for name in new])
+    for name in new:
+        np.testing.assert_array_equal(its[f"{name}_r02"], of_file[name])
+
+
+def test_replicas_in_branches_are_refused_where_there_are_none(
+    write_recipe: Fixture, simmorph: Fixture, tmp_path: Path
+) -> None:
+    trained(write_recipe, simmorph, 2)
+    command = ["apply", tmp_path / "source.root", "--model", tmp_path / "model", "-q"]
+    assert simmorph(*command, "-o", tmp_path / "out.root", "--replicas", "branches").code == 0
+    recipe = tmp_path / "limits.yaml"
+    recipe.write_text(LIMITS.format(folder=tmp_path))
+    settings = ["--set", "limits.background.replicas=branches"]
+    plain = "limits.background.morphed=false"
+    unmorphed = simmorph("limits", "-c", recipe, *settings, "--set", plain, "-q")
+    assert unmorphed.code == 4
+    assert "out.root: replica 01 has none of the branches used: pt1; use what the map changes" in unmorphed.stderr
+    other = f"limits.background.input={tmp_path}/source.root"
+    without = simmorph("limits", "-c", recipe, *settings, "--set", other, "--set", plain, "-q")
+    assert without.code == 4
+    assert "background: needs branches of two replicas at least: 0 in " in without.stderr
+    drawn = simmorph("apply", "--n-events", 5, "--model", tmp_path / "model", "-o", "x.root", "--replicas", "branches")
+    assert drawn.code == 2
+    assert "replicas draw events of their own" in drawn.stderr

@@ -39,10 +39,23 @@ NEW = {"--n-events": "new events come from no ntuple that it could be about"}
     unless=NEW,
     help="Write a file of its own for each INPUT, with its name, into the folder OUT.",
 )
-@option("--replicas", is_flag=True, help="Write OUT.replica01.root, ... by the model's replicas too.")
+@option(
+    "--replicas",
+    is_flag=False,
+    flag_value="files",
+    type=click.Choice(["files", "branches"]),
+    help="What the model's replicas make too: files OUT.replica01.root, ..., or branches <feature>_morphed_r01, ...",
+)
 @run_options
 def apply_command(
-    inputs: tuple[str, ...], model: Path, *, replicas: bool, force: bool, as_json: bool, quiet: bool, **options: Any
+    inputs: tuple[str, ...],
+    model: Path,
+    *,
+    replicas: str | None,
+    force: bool,
+    as_json: bool,
+    quiet: bool,
+    **options: Any,
 ) -> None:
     """Write what a model makes of events back to ROOT, or new events that it draws.
 
@@ -60,6 +73,7 @@ def apply_command(
       simmorph apply build/mc_gamgam.root --model build/model -o build/template.root
       simmorph apply build/toy/mc_gamgam.root --model build/model --selection diphoton-demo -o build/friend.root
       simmorph apply --n-events 1000000 --model build/flow -o build/background.root --replicas
+      simmorph apply build/mc_gamgam.root --model build/model -o build/template.root --replicas branches
       simmorph apply build/background*.root --model build/classifier --each -o build/scored
     """
     from pydantic import ValidationError
@@ -71,7 +85,7 @@ def apply_command(
     if not inputs and options["n_events"] is None:
         raise UsageError("INPUT", "is missing", "name ntuples, or add --n-events to draw from a generator")
     try:
-        settings = ApplySettings(input=list(inputs) or None, **options)
+        settings = ApplySettings(input=list(inputs) or None, replicas=replicas or False, **options)
     except ValidationError as error:
         raise UsageError("apply", error.errors()[0]["msg"].removeprefix("Value error, ")) from error
 

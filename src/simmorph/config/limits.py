@@ -87,7 +87,8 @@ class BackgroundSettings(SampleSettings):
     order: Annotated[int, Field(ge=1, le=8)] = 3
     """Order of the polynomial."""
     replicas: Inputs | None = None
-    """The same events from replicas of the method, one file each (`simmorph apply --replicas`)."""
+    """The same events from replicas of the method, one file each (`simmorph apply --replicas`); or the word `branches`,
+    where they are in branches of the template (`--replicas branches`)."""
     training_events: Positive | None = None
     """How many events the method that generated this background learnt from, before any cut."""
     retrained: Inputs | None = None
@@ -108,9 +109,22 @@ class BackgroundSettings(SampleSettings):
             raise ValueError("background: a fitted curve is normalised by the fit; remove normalise")
         if self.fit and (self.replicas or self.retrained or self.training_events):
             raise ValueError("background: a fitted curve is not generated; remove replicas and training_events")
+        if self.in_branches and self.histogram:
+            raise ValueError("background: a histogram has no branches of replicas; name the files of their histograms")
         if self.retrained and not self.closure:
             raise ValueError("background: retrained templates need `closure` events, which show what is true")
         return self
+
+    @property
+    def in_branches(self) -> bool:
+        """Whether the replicas are branches of the template."""
+        return self.replicas == ["branches"]
+
+    @property
+    def other_files(self) -> list[str]:
+        """The files of replicas, of other trainings and of the closure test."""
+        replicas = [] if self.in_branches else self.replicas
+        return [path for some in (replicas, self.retrained, self.closure) for path in some or []]
 
     def amplified(self, amplification: Amplification) -> Amplification:
         """What the uncertainty of this background comes from; an ordinary one has nothing but its own events."""

@@ -77,8 +77,9 @@ class ApplySettings(Section):
     """The ntuple to write, or the folder for those of each input."""
     each: bool = False
     """Write a file of its own for each input, with its name."""
-    replicas: bool = True
-    """Write OUT.replica01.root, ... too, by the replicas of the model, where it has some."""
+    replicas: bool | Literal["files", "branches"] = True
+    """Write what the replicas of the model make too, where it has some: into files OUT.replica01.root, ..., or into
+    branches `<name>_morphed_r01`, ... of the same file."""
 
     @model_validator(mode="after")
     def _write_something(self) -> Self:
@@ -87,7 +88,14 @@ class ApplySettings(Section):
         given = [key for key in ("selection", "friend", "each") if getattr(self, key)]
         if given and self.n_events is not None:
             raise ValueError(f"n_events writes new events, and {given[0]} is about those of the input: leave one out")
+        if self.in_branches and self.n_events is not None:
+            raise ValueError("replicas draw events of their own, which are no branches of others: write files")
         return self
+
+    @property
+    def in_branches(self) -> bool:
+        """Whether replicas write branches of the same file."""
+        return self.replicas == "branches"
 
 
 class Recipe(Learning, MadeInputs, NamedVariables):

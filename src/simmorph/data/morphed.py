@@ -46,6 +46,26 @@ def features_in(branches: Iterable[str]) -> list[str]:
     return [name.removesuffix(_SUFFIX) for name in branches if name.endswith(_SUFFIX) and name != WEIGHT]
 
 
+def of_replica(branch: str, replica: str) -> str:
+    """The branch that a replica of the model makes in place of one that the model makes.
+
+    >>> of_replica("pt1_morphed", "01")
+    'pt1_morphed_r01'
+    """
+    return f"{branch}_r{replica}"
+
+
+def replicas_in(branches: Iterable[str]) -> list[str]:
+    """The replicas whose branches stand in a file with these, in order.
+
+    >>> replicas_in(["pt1_morphed", "weight_morphed_r02", "weight_morphed_r01", "HT_r03"])
+    ['01', '02']
+    """
+    start = of_replica(WEIGHT, "")
+    found = {name.removeprefix(start) for name in branches if name.startswith(start)}
+    return sorted((name for name in found if name.isdecimal()), key=int)
+
+
 def standing_for(names: Iterable[str], known: Iterable[str]) -> dict[str, str]:
     """For each name its branch after the map where the file has one, else the branch of that name.
 
@@ -110,7 +130,8 @@ def spread(columns: Mapping[str, NDArray[Any]], rows: IntArray, n_entries: int) 
     """
     found: dict[str, NDArray[Any]] = {}
     for name, values in columns.items():
-        found[name] = np.full(n_entries, NOT_SELECTED if name == STATUS else np.nan, values.dtype)
+        is_status = values.dtype.kind == "i"
+        found[name] = np.full(n_entries, NOT_SELECTED if is_status else np.nan, values.dtype)
         found[name][rows] = values
     return found
 

@@ -6,24 +6,25 @@ Files are read in the order in which they are given, and each event keeps its en
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import awkward as ak
 import numpy as np
 
 from simmorph.data.events import Events
-from simmorph.data.morphed import standing_for
+from simmorph.data.morphed import of_replica, standing_for
 from simmorph.data.ntuples.files import checksums_of
 from simmorph.data.ntuples.reading import STEP, open_tree
 from simmorph.errors import EmptySelectionError, InputError, one_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from simmorph.data.events import BoolArray, FloatArray, IntArray
     from simmorph.data.expressions.expression import Expression
     from simmorph.data.ntuples.reading import Column, OpenTree
 
+NameOrNone = TypeVar("NameOrNone", str, str | None)
 A_FEW = 100
 """Entries that show of what kind a branch is."""
 
@@ -128,6 +129,7 @@ class SampleReader:
         expressions: others to be computed of the events; the same.
         others: further branches, taken as they are.
         is_morphed: whether each name stands for its branch after the map, where a file has one.
+        replica: the replica of the model whose branches stand for the model's.
     """
 
     paths: Sequence[str]
@@ -139,6 +141,7 @@ class SampleReader:
     expressions: Sequence[Expression] = ()
     others: Sequence[str] = ()
     is_morphed: bool = False
+    replica: str = ""
 
     def read(self) -> EventTable:
         """All events.
@@ -171,14 +174,15 @@ class SampleReader:
         n_left = np.inf if first is None else first
         for path in self.paths:
             with open_tree(path, self.tree) as tree:
-                branches = self._branches(tree)
-                wanted = dict.fromkeys([*branches.values(), *([self.weight] if self.weight else [])])
+                branches, weight = self._branches(tree), self._standing(self.weight, tree)
+                wanted = dict.fromkeys([*branches.values(), *([weight] if weight else [])])
+                self._refuse_without_replica(tree, wanted)
                 for start, found in tree.iterate(list(wanted), step):
                     n_events = int(min(step, tree.n_entries - start, n_left))
                     if n_events <= 0:
                         return
                     columns = {name: found[branch][:n_events] for name, branch in branches.items()}
-                    weights = found[self.weight][:n_events] if self.weight else np.ones(n_events)
+                    weights = found[weight][:n_events] if weight else np.ones(n_events)
                     yield self._table(path, start, columns, weights)
                     n_left -= n_events
 
@@ -210,7 +214,17 @@ class SampleReader:
             if branch not in tree.branches:
                 what = f"tree {self.tree!r} lacks {name!r}{needed[name]}"
                 raise InputError(tree.path, what, one_of(name, tree.branches))
-        return branches
+        return {name: self._standing(branch, tree) for name, branch in branches.items()}
+
+    def _standing(self, branch: NameOrNone, tree: OpenTree) -> NameOrNone:
+        """The branch of the replica in place of the model's, where there is one."""
+        its = of_replica(branch, self.replica) if self.replica and branch else branch
+        return its if its in tree.branches else branch
+
+    def _refuse_without_replica(self, tree: OpenTree, branches: Iterable[str]) -> None:
+        if self.replica and not any(name.endswith(of_replica("", self.replica)) for name in branches):
+            what = f"replica {self.replica} has none of the branches used: {', '.join(branches)}"
+            raise InputError(tree.path, what, "use what the map changes, by `morphed: true` or by its name")
 
     def _table(self, path: str, start: int, columns: dict[str, Column], weights: Column) -> EventTable:
         numbers = {name: columns[name] for name in self.names if name not in self.derived}

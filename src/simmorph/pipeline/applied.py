@@ -27,11 +27,13 @@ class Part(NamedTuple):
         inputs: what it is made of.
         model: what makes it.
         output: where it goes.
+        replicas: what makes further branches of it.
     """
 
     inputs: list[str]
     model: Path
     output: Path
+    replicas: Sequence[Path] = ()
 
 
 @dataclass(frozen=True)
@@ -40,13 +42,15 @@ class Applied:
 
     Attributes:
         results: what the model wrote, a single file or one for each input.
-        replicas: the files of its replicas.
+        replicas: the files of its replicas; their folders, where they wrote branches of the same file.
         is_each: whether each input has a file of its own.
+        is_beside: whether each replica has a file of its own.
     """
 
     results: list[ApplyResult | GenerateResult]
     replicas: list[Path]
     is_each: bool
+    is_beside: bool = True
 
     def to_json(self) -> dict[str, Any]:
         """The same as plain JSON."""
@@ -56,7 +60,8 @@ class Applied:
 
     def to_text(self) -> str:
         """What a person wants to know."""
-        beside = [f"replicas: {len(self.replicas)} files beside it"] if self.replicas else []
+        kind = "files beside it" if self.is_beside else "in branches beside its own"
+        beside = [f"replicas: {len(self.replicas)} {kind}"] if self.replicas else []
         return "\n".join([*(result.to_text() for result in self.results), *beside])
 
     def warnings(self) -> list[str]:
@@ -77,7 +82,9 @@ def parts_of(settings: ApplySettings, model: Path, replicas: Sequence[Path] = ()
     files = [(given, settings.output)]
     if settings.each:
         files = [([path], output) for path, output in one_for_each(given, settings.output)]
-    own = [Part(its, model, output) for its, output in files]
+    own = [Part(its, model, output, replicas if settings.in_branches else ()) for its, output in files]
+    if settings.in_branches:
+        return own
     return own + [Part(its, each, replica_output(output, each.name)) for each in replicas for its, output in files]
 
 
@@ -94,7 +101,7 @@ def apply_all(
     Args:
         settings: an entry of the recipe's `apply:`.
         model: the model folder.
-        replicas: folders of its replicas, each of which writes a file too.
+        replicas: folders of its replicas, each of which writes a file too, or branches.
         force: replace outputs that exist.
         progress: called with a line now and then.
 
@@ -106,6 +113,8 @@ def apply_all(
     for part in parts:
         refuse_existing(part.output, force=force)
     results = [_written(settings, part, force=force, progress=progress) for part in parts]
+    if settings.in_branches:
+        return Applied(results, list(replicas), settings.each, is_beside=False)
     n_own = len(parts) // (1 + len(replicas))
     return Applied(results[:n_own], [part.output for part in parts[n_own:]], settings.each)
 
@@ -116,7 +125,7 @@ def _written(settings: ApplySettings, part: Part, **how: Any) -> ApplyResult | G
     if settings.n_events is None:
         from simmorph.pipeline.apply import apply_model
 
-        how |= {"selection": settings.selection, "friend": settings.friend}
+        how |= {"selection": settings.selection, "friend": settings.friend, "replicas": part.replicas}
         return apply_model(part.inputs, part.model, part.output, **how)
     from simmorph.pipeline.generate import generate_events
 

@@ -161,6 +161,7 @@ class Job:
         step: entries read at once.
         seed: of the noise of point masses; the model's own if None.
         copied: branches of the input that are copied.
+        replicas: replicas of the model by name, whose branches stand beside its own.
     """
 
     model: Model
@@ -169,6 +170,7 @@ class Job:
     step: int = STEP
     seed: int | None = None
     copied: Sequence[str] = ()
+    replicas: Mapping[str, Model] = field(default_factory=dict)
     tally: _Tally = field(default_factory=_Tally)
     power: _Power = field(default_factory=_Power)
 
@@ -180,7 +182,9 @@ class Job:
     @property
     def new_branches(self) -> list[str]:
         """The branches that are added."""
-        return morphed.new_branches([variable.name for variable in self.model.card.features], reweights=self.reweights)
+        features = [variable.name for variable in self.model.card.features]
+        own = morphed.new_branches(features, reweights=self.reweights)
+        return own + [morphed.of_replica(branch, name) for name in self.replicas for branch in own]
 
     def units(self, paths: Sequence[str]) -> dict[str, str]:
         """The unit of each branch to write, as far as it is known; a feature has the same after the map.
@@ -190,8 +194,9 @@ class Job:
         """
         of_input = {path: read_units(path) if self.selector is None else self.selector.units() for path in paths}
         units = agreed({"the model": self.model.card.units, **of_input})
-        features = [variable.name for variable in self.model.card.features]
-        return units | {morphed.branch_of(name): units[name] for name in features if name in units}
+        known = {morphed.branch_of(it.name): units[it.name] for it in self.model.card.features if it.name in units}
+        of_replicas = {morphed.of_replica(it, name): unit for name in self.replicas for it, unit in known.items()}
+        return units | known | of_replicas
 
     def chunks(self, path: str) -> Iterator[dict[str, Column]]:
         """The branches to write, chunk by chunk, one row for each entry of the file."""
@@ -232,6 +237,9 @@ class Job:
         """The new branches of some events."""
         new = self.model.new_columns(columns, before, self.seed)
         self.power.add(new[morphed.WEIGHT][(new[morphed.STATUS] & morphed.NON_FINITE) == 0])
+        for name, replica in self.replicas.items():
+            its = replica.new_columns(columns, before, self.seed)
+            new |= {morphed.of_replica(branch, name): values for branch, values in its.items()}
         return new
 
 
@@ -242,6 +250,7 @@ def apply_model(  # noqa: PLR0913 - one keyword for each option of the command
     *,
     selection: str | None = None,
     friend: bool = False,
+    replicas: Sequence[Path] = (),
     tree: str | None = None,
     seed: int | None = None,
     force: bool = False,
@@ -258,6 +267,7 @@ def apply_model(  # noqa: PLR0913 - one keyword for each option of the command
         output: the file to write.
         selection: makes events of original ntuples; a friend tree with one row for each of their entries is written.
         friend: write only the new branches, not a copy of the input.
+        replicas: folders of replicas of the model, whose branches are written beside its own: `<feature>_morphed_r01`.
         tree: the tree to read; the one of the recipe or selection by default.
         seed: of all random numbers, such as the noise that spreads repeated values; the model's own by default.
         force: replace an existing output.
@@ -275,10 +285,11 @@ def apply_model(  # noqa: PLR0913 - one keyword for each option of the command
     paths = expand_inputs(inputs)
     if Path(output).resolve() in {Path(path).resolve() for path in paths if not is_url(path)}:
         raise UsageError(output, "is also an input", "choose another output")
-    job, left_out = _new_job(Model.load(model), paths, selection, tree, copy=not friend and selection is None)
-    job = replace(job, seed=seed, step=step)
+    others = {folder.name: Model.load(folder) for folder in replicas}
+    start = Job(Model.load(model), None, tree or "", step, seed, replicas=others)
+    job, left_out = _new_job(start, paths, selection, copy=not friend and selection is None)
     name = job.tree if job.copied else morphed.FRIEND_TREE
-    made_from = _made_from(paths, model, job, selection)
+    made_from = _made_from(paths, model, job, selection) | {"replicas": [str(folder) for folder in replicas]}
     metadata = {**made_from, "input": read_metadata(paths[0]), UNITS: job.units(paths)}
     with create_ntuple(Path(output), name, force=force, metadata=metadata, made_from=made_from) as ntuple:
         for path in paths:
@@ -309,20 +320,17 @@ def one_for_each(paths: Sequence[str], folder: Path) -> list[tuple[str, Path]]:
     return pairs
 
 
-def _new_job(
-    model: Model, paths: Sequence[str], selection: str | None, tree: str | None, *, copy: bool
-) -> tuple[Job, dict[str, str]]:
+def _new_job(job: Job, paths: Sequence[str], selection: str | None, *, copy: bool) -> tuple[Job, dict[str, str]]:
     """What to do, and the branches that cannot be copied."""
     if selection is not None:
         settings, document = read_selection(selection)
-        job = Job(model, Selector.of(settings, document), tree or settings.tree)
-        for name in model.needed:
+        job = replace(job, selector=Selector.of(settings, document), tree=job.tree or settings.tree)
+        for name in job.model.needed:
             if name not in settings.variables and name != "weight":
                 mend = one_of(name, settings.variables)
                 raise ConfigError(selection, f"this selection makes no {name!r}, which the model needs", mend)
         return job, {}
-    job = Job(model, None, tree or model.card.learning.tree)
-    info = describe(paths[0], job.tree)
+    info = describe(paths[0], job.tree or job.model.card.learning.tree)
     job = replace(job, tree=info.tree)
     taken = [name for name in job.new_branches if name in info.branches]
     if taken and copy:

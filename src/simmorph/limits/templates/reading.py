@@ -13,7 +13,7 @@ import numpy as np
 
 from simmorph.data.expressions.expression import parse
 from simmorph.data.histograms import Histogram, in_window, summed
-from simmorph.data.morphed import WEIGHT, features_in
+from simmorph.data.morphed import WEIGHT, features_in, replicas_in
 from simmorph.data.ntuples.contents import describe, read_histogram
 from simmorph.data.ntuples.files import expand_inputs
 from simmorph.data.samples import SampleReader
@@ -47,10 +47,12 @@ class Defaults(NamedTuple):
     Attributes:
         tree: the tree in the files.
         weight: branch of event weights of simulation; 1 if None.
+        replica: whose branches are read in place of the model's.
     """
 
     tree: str
     weight: str | None
+    replica: str = ""
 
 
 def read_channels(settings: LimitsSettings, defaults: Defaults, progress: Progress) -> dict[str, Templates]:
@@ -215,10 +217,11 @@ class Reader:
         if self._is_floored(settings):
             self.progress(f"{settings.name}: no better known than {settings.training_events:g} events")
             sample = sample.moved_to(self._floored(settings, sample.histogram, first))
-        replicas = self._others(settings, settings.replicas)
+        replicas = self._of_branches(settings) if settings.in_branches else self._others(settings, settings.replicas)
         if settings.amplified(self.settings.amplification) == "replicas":
             shape_only = settings.normalise != "weights" or first is not None
-            sample = self._with_spread(sample, replicas, ReplicaSpread(shape_only, settings.morphed))
+            spread = ReplicaSpread(shape_only, same_events=settings.morphed or settings.in_branches)
+            sample = self._with_spread(sample, replicas, spread)
         total = sample.histogram.values.sum()
         retrained = [it.scaled(total / it.values.sum()) for it in self._others(settings, settings.retrained)]
         truth = self._truth(settings, sample.histogram)
@@ -243,6 +246,17 @@ class Reader:
             raise InputError(paths[0], "one file is too few for a spread", "give two at least")
         others = [settings.model_copy(update={"input": [path]}) for path in paths]
         return [self._floored(other, self.histogram(other, self.defaults).usable()) for other in others]
+
+    def _of_branches(self, settings: BackgroundSettings) -> list[Histogram]:
+        """The background once more from the branches of each replica."""
+        paths, tree = expand_inputs(settings.input or []), settings.tree or self.defaults.tree
+        found = [replicas_in(describe(path, tree).branches) for path in paths]
+        if len(found[0]) < 2 or any(names != found[0] for names in found):
+            numbers = ", ".join(f"{len(names)} in {path}" for names, path in zip(found, paths, strict=True))
+            mend = "write them by `simmorph apply --replicas branches`, the same for all files"
+            raise InputError(settings.name, f"needs branches of two replicas at least: {numbers}", mend)
+        each = [self.defaults._replace(replica=name) for name in found[0]]
+        return [self._floored(settings, self.histogram(settings, its).usable()) for its in each]
 
     def _with_spread(self, sample: Sample, replicas: Sequence[Histogram], spread: ReplicaSpread) -> Sample:
         """The sample with the spread of its replicas as variations of its bins."""
@@ -344,6 +358,7 @@ class ObservableReader(NamedTuple):
             cuts=[region] if region else [],
             expressions=[observable],
             is_morphed=settings.morphed,
+            replica=defaults.replica,
         )
         return cls(samples, observable, region)
 

@@ -286,8 +286,7 @@ def inputs_of(settings: LimitsSettings) -> list[str]:
     channels = settings.by_channel().values()
     samples = [it for channel in channels for it in [*channel.signal, *channel.background, channel.data] if it]
     varied = [path for kind, options in map(kind_of, settings.systematics) for path in kind.inputs(options)]
-    backgrounds = [it for channel in channels for it in channel.background]
-    others = [path for it in backgrounds for some in (it.replicas, it.retrained, it.closure) for path in some or []]
+    others = [path for channel in channels for it in channel.background for path in it.other_files]
     named = [path for sample in samples for path in sample.input or []]
     return expand_inputs(list(dict.fromkeys([*named, *varied, *others])))
 
