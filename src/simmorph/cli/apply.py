@@ -1,4 +1,7 @@
-"""`simmorph apply`."""
+"""`simmorph apply`: a saved model on ntuples, or new events from a generator.
+
+The options are the keys of an entry of `apply:` in a recipe, and are checked by the same model (`ApplySettings`).
+"""
 
 from __future__ import annotations
 

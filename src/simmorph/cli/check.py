@@ -1,4 +1,7 @@
-"""`simmorph check`."""
+"""`simmorph check`: is a recipe sound, and do its inputs have what it needs?
+
+It takes recipes of all three kinds, and asks the file which one it is: a whole analysis, a comparison, or limits alone.
+"""
 
 from __future__ import annotations
 

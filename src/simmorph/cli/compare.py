@@ -1,4 +1,8 @@
-"""`simmorph compare`."""
+"""`simmorph compare`: many methods on the same events in one table.
+
+A failed method does not end the others. Its reason is in the table, and the exit code is 1 once all are done; a bug in
+a method is raised with its traceback, after the table has been written.
+"""
 
 from __future__ import annotations
 

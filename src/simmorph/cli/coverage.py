@@ -1,4 +1,7 @@
-"""`simmorph coverage`."""
+"""`simmorph coverage`: pseudo-experiments of a workspace or of a recipe's limits.
+
+With a recipe the options become its keys (`coverage:`); with a workspace, which has no recipe, they are the settings.
+"""
 
 from __future__ import annotations
 

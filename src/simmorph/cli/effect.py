@@ -1,4 +1,9 @@
-"""An option that would have no effect is refused: each says beside its help what it needs and what it excludes."""
+"""An option that would have no effect is refused: each says beside its help what it needs and what it excludes.
+
+A user who gives an option expects something of it. Silence would be a wrong number later: `--measurement` beside a
+recipe, `--set` of a key that the command does not read, one key set twice. `Option` states the rules of one option,
+`Command` asks all that are given, and passes on those with a key as if `--set` had been used.
+"""
 
 from __future__ import annotations
 
@@ -111,7 +116,13 @@ class Command(click.Command):
         self.one_of = one_of
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse, and look for options without an effect."""
+        """Parse, and look for options without an effect.
+
+        With a recipe, the values of options that have a key are added to the overrides behind those of `--set`.
+
+        Raises:
+            UsageError: an option has no effect, or a key is set twice.
+        """
         *_, order = self.make_parser(ctx).parse_args(list(args))
         rest = super().parse_args(ctx, args)
         self._refuse_repetition(order)
@@ -126,12 +137,22 @@ class Command(click.Command):
         return rest
 
     def _refuse_repetition(self, order: Sequence[click.Parameter]) -> None:
+        """Refuse an option that stands twice and counts once, of which click takes the last without a word.
+
+        Raises:
+            UsageError: one does.
+        """
         for parameter in self.params:
             is_single = not (parameter.multiple or getattr(parameter, "is_flag", False) or parameter.nargs == -1)
             if is_single and order.count(parameter) > 1:
                 raise UsageError(_name(parameter), "stands twice, and the last one counts", "leave one out")
 
     def _refuse_none_or_several(self, ctx: click.Context) -> None:
+        """Refuse none or several of the arguments and options that exclude each other.
+
+        Raises:
+            UsageError: not exactly one of `one_of` is given.
+        """
         some = [_parameter(ctx, name) for name in self.one_of]
         given = [_shown(it) for it in some if _is_given(it, ctx)]
         if some and len(given) != 1:
@@ -140,10 +161,12 @@ class Command(click.Command):
 
 
 def _parameter(ctx: click.Context, name: str) -> click.Parameter:
+    """The parameter of a command by one of its names, such as `--config` or `workspace`."""
     return next(it for it in ctx.command.params if name in {*it.opts, it.name})
 
 
 def _name(parameter: click.Parameter) -> str:
+    """The longest name of a parameter, which is the one that people read."""
     return max(parameter.opts, key=len)
 
 
@@ -154,22 +177,39 @@ def _shown(parameter: click.Parameter) -> str:
 
 
 def _is_given(parameter: click.Parameter, ctx: click.Context) -> bool:
+    """Whether it stands on the command line with a value; a default does not count."""
     value = {**ctx.params, **ctx.meta.get(VALUES, {})}.get(parameter.name)
     on_line = ctx.get_parameter_source(str(parameter.name)) is ParameterSource.COMMANDLINE
     return on_line and value not in {None, ()}
 
 
 def _assignment(option: Option, ctx: click.Context) -> str:
+    """The value of an option as `--set` has it: KEY=VALUE, with the value as JSON, which is YAML too."""
     value = ctx.meta[VALUES][option.name]
     return f"{option.key}={json.dumps(value, ensure_ascii=False, default=str)}"
 
 
 def _key(assignment: str) -> tuple[str, ...]:
+    """The key of an assignment, part by part.
+
+    >>> _key("training.epochs=5")
+    ('training', 'epochs')
+    """
     return tuple(assignment.partition("=")[0].strip().split("."))
 
 
 def _refuse_replaced(assignments: Sequence[tuple[str, str]]) -> None:
-    """Refuse a key that a later assignment, or an option, sets again."""
+    """Refuse a key that a later assignment, or an option, sets again.
+
+    Setting a block replaces all keys in it: `evaluate={...}` behind `evaluate.report=...` is refused too, and the other
+    order is not.
+
+    Args:
+        assignments: the option that each is from, and KEY=VALUE, in order.
+
+    Raises:
+        UsageError: one is set again.
+    """
     for i, (_, earlier) in enumerate(assignments):
         for name, later in assignments[i + 1 :]:
             key = _key(later)

@@ -1,4 +1,7 @@
-"""`simmorph evaluate`."""
+"""`simmorph evaluate`: how good a map is, on events that training has not seen.
+
+All options are keys of the recipe: `--template` sets `template`, `-o` sets `evaluate.report`.
+"""
 
 from __future__ import annotations
 

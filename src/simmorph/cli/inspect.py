@@ -1,4 +1,7 @@
-"""`simmorph inspect`."""
+"""`simmorph inspect`: what is in a model folder, and whether it is whole.
+
+The answer is the model's card; `--json` prints all of it, for `jq` or another program.
+"""
 
 from __future__ import annotations
 

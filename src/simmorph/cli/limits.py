@@ -1,4 +1,7 @@
-"""`simmorph limits`."""
+"""`simmorph limits`: CLs upper limits from a pyhf workspace, a patch set, or a recipe.
+
+With a patch set there is a line for each patch as soon as it is known: a table for people, JSON lines with `--json`.
+"""
 
 from __future__ import annotations
 
@@ -99,7 +102,12 @@ def _print_patches(
     *,
     as_json: bool,
 ) -> None:
-    """One line a patch as soon as it is known, so that nothing is lost if the rest is not."""
+    """One line a patch as soon as it is known, so that nothing is lost if the rest is not.
+
+    Raises:
+        InputError: workspace or patch set cannot be used.
+        NoLimitError: some patch has no limit, raised once all are printed.
+    """
     from simmorph.limits.fits.inference import NoLimitError
     from simmorph.pipeline.limits.patches import limits_of_patches, table_head
 

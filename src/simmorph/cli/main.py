@@ -1,4 +1,8 @@
-"""The `simmorph` command: its group, and the one place where errors become exit codes."""
+"""The `simmorph` command: its group, and the one place where errors become exit codes.
+
+`COMMANDS` lists the commands; `run` calls one of them and turns what it raises into a line on stderr and a code. `main`
+is the entry point of the process: it prepares signals and environment, and exits.
+"""
 
 from __future__ import annotations
 
@@ -91,7 +95,11 @@ def simmorph(context: click.Context) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and exit with its code."""
+    """Run the command line and exit with its code.
+
+    Args:
+        arguments: those of the process by default.
+    """
     signal.signal(signal.SIGTERM, _exit_on_sigterm)
     keep_to_scratch(os.environ)
     share_cores(os.environ)
@@ -99,7 +107,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; a user's mistake is one line on stderr, a bug keeps its traceback."""
+    """Run the command line; a user's mistake is one line on stderr, a bug keeps its traceback.
+
+    Args:
+        arguments: those of the process by default.
+
+    Returns:
+        The exit code: 0 done, that of a `SimmorphError`, 2 for a mistake that click finds, 130 after Ctrl-C.
+
+    Raises:
+        SystemExit: SIGTERM came, with the code 143.
+    """
     try:
         simmorph.main(args=None if arguments is None else list(arguments), prog_name="simmorph", standalone_mode=False)
     except SimmorphError as error:
@@ -125,7 +143,13 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def _failed_to_print(error: OSError) -> int:
-    """The exit code if the result could not be printed; any other error of the system is a bug."""
+    """The exit code if the result could not be printed; any other error of the system is a bug.
+
+    A closed pipe, as behind `| head`, is no failure (0); a full disk is one (1).
+
+    Raises:
+        OSError: it is another error.
+    """
     if isinstance(error, BrokenPipeError):
         # The reader of our pipe has what it wanted; the interpreter must not flush stdout again at exit.
         sys.stderr.close()

@@ -1,4 +1,8 @@
-"""Options that several commands share: one name for one thing."""
+"""Options that several commands share: one name for one thing.
+
+Each function here adds options to a command and returns it, to be used as a decorator. Besides, `note` and `answer` are
+the only ways to print: what is being done to stderr, the result to stdout.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +42,7 @@ STUDY = ("tree", "weight", "features", "limits")
 
 
 def sample_options(decorated: Decorated) -> Decorated:
-    """--source and --target."""
+    """--source and --target, which take the place of the recipe's files; each may be repeated."""
     decorated = keyed_option(
         "--target", multiple=True, metavar="FILE", key="target",
         help="The sample that it should look like; instead of the recipe's.",
@@ -50,12 +54,12 @@ def sample_options(decorated: Decorated) -> Decorated:
 
 
 def quiet_option(decorated: Decorated) -> Decorated:
-    """-q."""
+    """-q, which leaves nothing on stderr but errors."""
     return option("-q", "--quiet", is_flag=True, help="Only errors on stderr.")(decorated)
 
 
 def json_option(decorated: Decorated) -> Decorated:
-    """--json."""
+    """--json, of every command: the result as JSON on stdout."""
     return option("--json", "as_json", is_flag=True, help="Print the result as JSON.")(decorated)
 
 
@@ -110,7 +114,11 @@ def workspace_or_recipe(*reads: str, example: str) -> Decorator:
 
 
 def level_option(*, expose_value: bool = False) -> Decorator:
-    """--cl."""
+    """--cl, the confidence level.
+
+    Args:
+        expose_value: whether the command takes it as `level` too, where it may be without a recipe.
+    """
     return option(
         "--cl", "level", type=click.FloatRange(0.5, 0.9999), key="limits.cl", expose_value=expose_value,
         help="Confidence level.  [default: 0.95]",
@@ -118,7 +126,11 @@ def level_option(*, expose_value: bool = False) -> Decorator:
 
 
 def amplification_option(**rules: Any) -> Decorator:
-    """--amplification."""
+    """--amplification.
+
+    Args:
+        **rules: when it has an effect; see `Option`.
+    """
     return keyed_option(
         "--amplification",
         type=click.Choice(["auto", "replicas", "training", "naive"]),
@@ -129,7 +141,14 @@ def amplification_option(**rules: Any) -> Decorator:
 
 
 def output_option(what: str, *, required: bool = False, key: str | None = None, expose_value: bool = True) -> Decorator:
-    """-o/--output, and what it is."""
+    """-o/--output, and what it is.
+
+    Args:
+        what: its help.
+        required: whether the command cannot do without.
+        key: of the recipe, that it sets.
+        expose_value: whether the command takes it as `output`.
+    """
     return option(
         "-o", "--output", required=required, type=click.Path(path_type=Path), key=key, expose_value=expose_value,
         help=what,
@@ -143,12 +162,23 @@ def note(text: str, *, quiet: bool = False) -> None:
 
 
 def answer(result: Any, text: str, *, as_json: bool) -> None:
-    """Print the result on stdout, as JSON or as text."""
+    """Print the result on stdout, as JSON or as text.
+
+    Args:
+        result: ready for JSON; NaN and infinity, which JSON does not know, are a bug.
+        text: the same for people.
+        as_json: which of them.
+    """
     click.echo(json.dumps(result, indent=2, allow_nan=False) if as_json else text)
 
 
 def answer_so_far(found: Any, *, as_json: bool) -> None:
-    """Print what was finished, then exit as Ctrl-C or SIGTERM asked for, if they did."""
+    """Print what was finished, then exit as Ctrl-C or SIGTERM asked for, if they did.
+
+    Args:
+        found: a result that may have `stopped`.
+        as_json: print it as JSON.
+    """
     answer(found.to_json(), found.to_text(), as_json=as_json)
     if found.stopped is not None:
         raise found.stopped
@@ -176,6 +206,7 @@ def progress_shown(*, quiet: bool) -> Iterator[Progress]:
 
 
 def _epoch_line(record: Mapping[str, Any]) -> str:
+    """Stage, epoch, losses and seconds of one epoch, in a line."""
     validation = record["validation_loss"]
     losses = f"loss {record['loss']:.5f}" + ("" if validation is None else f", validation {validation:.5f}")
     return f"{record['stage']}: epoch {record['epoch']}/{record['epochs']}, {losses}, {record['seconds']:.0f} s"

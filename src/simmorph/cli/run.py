@@ -1,4 +1,7 @@
-"""`simmorph run`."""
+"""`simmorph run`: the whole chain of one recipe, skipping what is up to date.
+
+Outputs of the recipe's own steps are replaced without `--force`, once they are out of date.
+"""
 
 from __future__ import annotations
 

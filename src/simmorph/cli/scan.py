@@ -1,4 +1,7 @@
-"""`simmorph scan`."""
+"""`simmorph scan`: limits over luminosity, generated events and the size of a systematic.
+
+A scan that was stopped is printed as far as it came, and exits as the signal asked for.
+"""
 
 from __future__ import annotations
 

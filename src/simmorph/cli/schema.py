@@ -1,4 +1,7 @@
-"""`simmorph schema`."""
+"""`simmorph schema`: the JSON schema of what a user writes.
+
+The files in `schemas/` are what it prints.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`simmorph select`."""
+"""`simmorph select`: from original ntuples to a flat one, by a selection in YAML.
+
+The answer is the cutflow of all inputs together; the selection says what a row is.
+"""
 
 from __future__ import annotations
 

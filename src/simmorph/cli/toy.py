@@ -1,4 +1,7 @@
-"""`simmorph toy`."""
+"""`simmorph toy`: simulated ntuples of which the truth is known.
+
+A toy takes the place of data wherever a method is to be tried or tested without them.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`simmorph train`."""
+"""`simmorph train`: learn a map and write it as a model folder.
+
+Exit code 85 says that training was stopped and saved: the same command goes on from there.
+"""
 
 from __future__ import annotations
 

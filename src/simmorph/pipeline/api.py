@@ -1,4 +1,8 @@
-"""The steps of an analysis as functions, for notebooks and scripts; `import simmorph` offers them."""
+"""The steps of an analysis as functions, for notebooks and scripts; `import simmorph` offers them.
+
+They take a recipe in any form (an object, its keys, its file) and samples as files or in memory. Nothing is printed,
+and mistakes come as the errors that the command line turns into exit codes.
+"""
 
 from __future__ import annotations
 
@@ -70,6 +74,9 @@ def apply(inputs: str | Sequence[str], model: str | Path, output: str | Path, **
         output: the file to write.
         **options: `force`, and the keys of an entry of `apply:` in a recipe, such as `friend`, `selection`, `seed`.
 
+    Returns:
+        What was written, with counts and warnings; `each` gives a file for each input.
+
     Raises:
         ConfigError: an option is wrong.
         InputError: the model or an input cannot be used.
@@ -89,9 +96,13 @@ def evaluate(recipe: AnyRecipe, *, force: bool = False) -> EvaluateResult:
         recipe: a recipe, its keys, or its YAML file, with `source`, `target`, `template` and `evaluate.report`.
         force: replace a report that exists.
 
+    Returns:
+        The results of each region, that of training (or all events) first.
+
     Raises:
         ConfigError: the recipe lacks something.
         InputError: an input is missing or not what it should be.
+        UsageError: the report exists.
     """
     from simmorph.pipeline.evaluate.run import evaluate as evaluate_recipe
 
@@ -101,6 +112,9 @@ def evaluate(recipe: AnyRecipe, *, force: bool = False) -> EvaluateResult:
 def upper_limits(recipe_or_workspace: AnyRecipe | LimitsRecipe, *, force: bool = False) -> LimitsResult:
     """CLs upper limits by a recipe with `limits:`, or from a pyhf workspace at 95 % confidence level.
 
+    What has `channels` at its top is taken for a workspace, as is a file whose name ends in `.json`; all else is a
+    recipe.
+
     Args:
         recipe_or_workspace: a recipe, its keys, or its YAML file; a workspace, or its JSON file.
         force: replace the recipe's `limits.output` if it exists.
@@ -109,6 +123,7 @@ def upper_limits(recipe_or_workspace: AnyRecipe | LimitsRecipe, *, force: bool =
         ConfigError: the recipe lacks something.
         InputError: the workspace or a sample cannot be used.
         NoLimitError: nothing can be excluded.
+        UsageError: the output exists.
     """
     from simmorph.pipeline.limits.run import AS_USUAL, limits_of_recipe, limits_of_spec, limits_of_workspace
 
@@ -124,13 +139,28 @@ def upper_limits(recipe_or_workspace: AnyRecipe | LimitsRecipe, *, force: bool =
 
 
 def _recipe(given: AnyRecipe) -> Recipe:
+    """The recipe itself, or that of its keys or its file.
+
+    Raises:
+        ConfigError: a key is unknown, missing or wrong.
+    """
     if isinstance(given, Recipe):
         return given
     return validate(Document("recipe", dict(given)), Recipe) if isinstance(given, Mapping) else load_recipe(given)
 
 
 def _events(learning: Learning, sample: Any, name: str) -> Events:
-    """The events of a sample in memory that lie in the region."""
+    """The events of a sample in memory that lie in the region.
+
+    Args:
+        learning: names the variables, the weight and the region.
+        sample: columns by name.
+        name: source or target, for messages.
+
+    Raises:
+        InputError: a column is missing or not of numbers.
+        EmptySelectionError: no event lies in the region.
+    """
     region = parse(learning.region, "region") if learning.region else None
     weight = [learning.weight] if learning.weight else []
     needed = dict.fromkeys([*learning.features, *learning.context, *weight, *(region.names if region else ())])

@@ -1,4 +1,8 @@
-"""Is a recipe sound, and do its inputs have what it needs? Nothing is run and nothing is written."""
+"""Is a recipe sound, and do its inputs have what it needs? Nothing is run and nothing is written.
+
+The checks are made by the code that the steps run with, so that none can be forgotten here: expressions are parsed, the
+method is built, files are opened for their branches. Inputs that an earlier step of the recipe writes may be missing.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +42,11 @@ class Finding(NamedTuple):
 
 @dataclass(frozen=True)
 class CheckResult:
-    """Everything that was checked, and found in order."""
+    """Everything that was checked, and found in order; what is not in order is an error instead.
+
+    Attributes:
+        findings: one for each thing that was looked at.
+    """
 
     findings: list[Finding]
 
@@ -82,6 +90,7 @@ def _check_comparison(recipe: CompareRecipe) -> Iterator[Finding]:
 
 
 def _check_method(recipe: Learning) -> Iterator[Finding]:
+    """Build the method, which refuses options that it does not take."""
     from simmorph.methods.registry import build_map
 
     method = build_map(recipe)
@@ -90,6 +99,11 @@ def _check_method(recipe: Learning) -> Iterator[Finding]:
 
 
 def _check_toy(recipe: Recipe | CompareRecipe) -> Iterator[Finding]:
+    """The toy, if the recipe has one.
+
+    Raises:
+        ConfigError: there is none of this name.
+    """
     if recipe.toy is None:
         return
     if recipe.toy.name not in TOYS:
@@ -98,6 +112,7 @@ def _check_toy(recipe: Recipe | CompareRecipe) -> Iterator[Finding]:
 
 
 def _check_selections(recipe: Recipe | CompareRecipe) -> Iterator[Finding]:
+    """Each selection with its expressions, and each of its inputs that exists."""
     for settings in recipe.select:
         selection = Selector.of(*read_selection(settings.selection)).selection
         yield Finding(f"selection {settings.selection}", f"{len(selection.cuts)} cuts on tree {selection.tree!r}")
@@ -106,6 +121,13 @@ def _check_selections(recipe: Recipe | CompareRecipe) -> Iterator[Finding]:
 
 
 def _check_samples(recipe: Recipe | CompareRecipe, reader: SampleReader, methods: Sequence[str]) -> Iterator[Finding]:
+    """Expressions on the samples, then the branches of source and target in every file.
+
+    Args:
+        recipe: names the files.
+        reader: what is needed of them.
+        methods: the names of the methods; generators need no source.
+    """
     from simmorph.methods.registry import find_method
 
     for it in [*reader.derived.values(), *reader.cuts]:
@@ -121,6 +143,7 @@ def _check_samples(recipe: Recipe | CompareRecipe, reader: SampleReader, methods
 
 
 def _check_limits(recipe: Recipe | LimitsRecipe) -> Iterator[Finding]:
+    """Systematics, then every sample of every channel."""
     if recipe.limits is None:
         return
     for variation in recipe.limits.systematics:
@@ -137,6 +160,12 @@ def _check_limits(recipe: Recipe | LimitsRecipe) -> Iterator[Finding]:
 def _check_template(
     recipe: Recipe | LimitsRecipe, limits: LimitsSettings, sample: SampleSettings, defaults: Defaults, channel: str
 ) -> Finding:
+    """One sample of the limits: its histogram, or the branches of its expressions, in each of its files.
+
+    Raises:
+        ConfigError: an expression is wrong, or there is no binning.
+        InputError: a file lacks the histogram or a branch.
+    """
     where, paths = ", ".join(filter(None, ("limits", channel, sample.name))), _existing(recipe, sample.input or [])
     if histogram := sample.histogram or limits.histogram:
         for path in paths:
@@ -163,6 +192,7 @@ def _existing(recipe: Recipe | LimitsRecipe | CompareRecipe, inputs: Sequence[st
 
 
 def _expanded(given: str, made: Sequence[Path]) -> list[str]:
+    """The files of one input; none if an earlier step of the recipe is to make it."""
     try:
         return expand_inputs([given])
     except InputError:

@@ -1,4 +1,8 @@
-"""Draw new events from a generator into a ROOT file."""
+"""Draw new events from a generator into a ROOT file.
+
+The number of an event is all that its random numbers depend on, beside the seed: a file of 10,000 events is the
+beginning of one of a million, and parts can be drawn in different jobs.
+"""
 
 from __future__ import annotations
 
@@ -209,7 +213,16 @@ class Contexts:
 
 
 def _read_contexts(card: ModelCard, inputs: Sequence[str], tree: str | None) -> Contexts:
-    """The contexts of the inputs, or of the events that the model was trained with."""
+    """The contexts of the inputs, or of the events that the model was trained with.
+
+    The model's region is asked for only in the latter. Events of weight 0, or with a context that is not finite, are
+    left out.
+
+    Raises:
+        UsageError: there are no inputs, and the model names no files either.
+        EmptySelectionError: no usable event is left.
+        InputError: a file or branch is missing, a weight is not finite, or units contradict those of the model.
+    """
     names, learning = [variable.name for variable in card.context], card.learning
     given = list(inputs) or learning.source or learning.target or []
     if not given:

@@ -1,4 +1,8 @@
-"""Show what is in a model."""
+"""Show what is in a model.
+
+Loading it checks the hash of its tensors and sends the events of its probe through it: a model that does something else
+than when it was written, because a file or a library changed, does not pass.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""Replicas of a model: how much of it depends on its training events and on its random start."""
+"""Replicas of a model: how much of it depends on its training events and on its random start.
+
+A replica is the same learning on a bootstrap sample of the events (weights times Poisson numbers of mean 1) from
+another random start. The spread of what replicas make of the same events is the uncertainty that training leaves; see
+`limits.templates.amplification`.
+"""
 
 from __future__ import annotations
 
@@ -43,6 +48,10 @@ def train_replicas(recipe: Recipe, n_replicas: int, **how: Any) -> ReplicasResul
         recipe: of the model.
         n_replicas: how many there are to be in the end.
         **how: see `train_model`; with `force` all are trained anew.
+
+    Raises:
+        InputError: a folder holds a replica of another model.
+        Checkpointed: training was stopped and saved; the replicas before are kept.
     """
     model = Path(str(recipe.model))
     folders = [replica_folder(model, number) for number in range(1, n_replicas + 1)]

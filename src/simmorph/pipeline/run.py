@@ -94,7 +94,11 @@ class StepOutcome(NamedTuple):
 
 @dataclass(frozen=True)
 class RunResult:
-    """What became of the chain."""
+    """What became of the chain.
+
+    Attributes:
+        steps: every step in order, those that were up to date too.
+    """
 
     steps: list[StepOutcome]
 
@@ -120,6 +124,10 @@ def run_chain(recipe: Recipe, name: str, *, force: bool = False, progress: Progr
         name: what the recipe is called; the state is kept beside the model in `<name>.run.json`.
         force: run every step, up to date or not.
         progress: called with the name of each step before it starts, and after every epoch of training.
+
+    Raises:
+        ConfigError: the recipe names no model, or a step lacks a key.
+        SimmorphError: a step failed; those before it are done, and are not run again.
     """
     model: Path = required(recipe.model, "model", "--set model=PATH")
     state_file = model.parent / f"{name}.run.json"
@@ -163,6 +171,7 @@ def _known(step: ChainStep, before: Mapping[str, Any]) -> Mapping[str, Any] | No
 
 
 def _record(step: ChainStep, result: Result) -> dict[str, Any]:
+    """What the state file keeps of a step that is done."""
     shown = result.to_text() if step.is_shown else None
     return {"key": _key(step), "outputs": _written(step), "result": result.to_json(), "shown": shown}
 
@@ -184,6 +193,7 @@ def input_steps(recipe: MadeInputs) -> Iterator[ChainStep]:
 
 
 def _toy_steps(recipe: MadeInputs) -> Iterator[ChainStep]:
+    """The step that writes the toy, if the recipe has one; it reads nothing."""
     toy = recipe.toy
     if toy is None:
         return
@@ -197,6 +207,7 @@ def _toy_steps(recipe: MadeInputs) -> Iterator[ChainStep]:
 
 
 def _select_steps(recipe: MadeInputs) -> Iterator[ChainStep]:
+    """One step for each selection; it depends on the content of the selection's file too."""
     for settings in recipe.select:
 
         def act(settings: SelectSettings = settings) -> Result:
@@ -274,11 +285,14 @@ def _template_run(recipe: Recipe, template: Path) -> ApplySettings:
 
 
 def _n_target(recipe: Recipe) -> int:
+    """How many entries the target has, which a template from a generator gets by default."""
     paths = expand_inputs(required(recipe.target, "target", "--target"))
     return sum(describe(path, recipe.tree).n_entries for path in paths)
 
 
 def _evaluate_step(recipe: Recipe, report: Path) -> ChainStep:
+    """The report; it reads the samples, the model and the template."""
+
     def act() -> Result:
         from simmorph.pipeline.evaluate.run import evaluate
 
@@ -318,6 +332,7 @@ def _whole(result: Any) -> Result:
 
 
 def _read_state(path: Path) -> dict[str, Any]:
+    """What was written down of each step; nothing where there is no state, or one that cannot be read."""
     try:
         state = json.loads(path.read_text())
     except (OSError, ValueError):  # no state, or a broken one: everything runs again
@@ -329,14 +344,17 @@ def _read_state(path: Path) -> dict[str, Any]:
 
 
 def _names(step: ChainStep) -> list[str]:
+    """The outputs of a step as text."""
     return [str(output) for output in step.outputs]
 
 
 def _written(step: ChainStep) -> dict[str, str]:
+    """The content hash of each output as it is now."""
     return {output: _content_hash(output) for output in _names(step)}
 
 
 def _key(step: ChainStep) -> str:
+    """A hash of all that the step's result depends on: this version, its settings, and the content of its inputs."""
     content = {"simmorph": __version__, "settings": step.settings, "inputs": _hashes(step.inputs)}
     return digest_of(content)
 
@@ -352,6 +370,7 @@ def _expanded(paths: Sequence[str]) -> list[str]:
 
 
 def _content_hash(path: str) -> str:
+    """The hash of a file, or of all files of a folder with their names; `missing` if there is none."""
     folder = Path(path)
     if folder.is_dir():
         files = sorted(file for file in folder.rglob("*") if file.is_file())

@@ -1,4 +1,8 @@
-"""The JSON schema of what a user writes, for editors and validators."""
+"""The JSON schema of what a user writes, for editors and validators.
+
+pydantic makes it of the models in `config`; here the blocks are completed whose keys depend on a name in them:
+`method:` by the constructors of METHODS, `systematics:` by the options of each kind of modifier.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +42,11 @@ def json_schema(document: str) -> dict[str, Any]:
 
 
 def _method_schema(block: type[MethodSettings]) -> dict[str, Any]:
-    """Each method with the keywords of its constructor, types and defaults included, beside the block's own keys."""
+    """Each method with the keywords of its constructor, types and defaults included, beside the block's own keys.
+
+    Args:
+        block: the model of the block that names a method.
+    """
     from simmorph.methods.registry import METHODS, options_of
 
     own = block.model_json_schema()["properties"]
@@ -89,4 +97,5 @@ def _blocks_of_methods() -> dict[str, Any]:
 
 
 def _without_blocks(schema: dict[str, Any]) -> dict[str, Any]:
+    """A schema without its own definitions, which `_blocks_of_methods` puts at the top."""
     return {key: value for key, value in schema.items() if key != "$defs"}

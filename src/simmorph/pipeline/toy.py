@@ -92,6 +92,7 @@ def write_toy(name: str, output: Path, *, n_events: int = N_EVENTS, seed: int = 
 
 
 def _write(sample: ToySample, path: Path, made_from: dict[str, Any]) -> None:
+    """Write one sample block by block, with the units of its branches in the file."""
     metadata = {**sample.metadata, UNITS: dict(sample.units)}
     with create_ntuple(path, sample.tree, metadata=metadata, made_from=made_from) as ntuple:
         for block in sample.blocks():
@@ -99,7 +100,11 @@ def _write(sample: ToySample, path: Path, made_from: dict[str, Any]) -> None:
 
 
 def _refuse_other_content(output: Path, samples: list[ToySample]) -> None:
-    """Replacing a folder must not take anything with it that the toy did not write."""
+    """Replacing a folder must not take anything with it that the toy did not write.
+
+    Raises:
+        UsageError: the folder holds another file.
+    """
     if not output.is_dir():
         return
     known = {sample.file for sample in samples}

@@ -1,4 +1,9 @@
-"""Learn a map from source to target, from ntuples to a model folder."""
+"""Learn a map from source to target, from ntuples to a model folder.
+
+Events in the recipe's region are read, split by their ids into training, validation and hold-out, and given to
+`Model.fit`. A model knows by its `identity` (settings, and the content of its files) whether it is the one that a
+recipe asks for. Training that is stopped leaves a checkpoint from which the same command comes to the same model.
+"""
 
 from __future__ import annotations
 
@@ -120,6 +125,7 @@ def train_model(
     Raises:
         ConfigError: something in the recipe is missing or wrong.
         InputError: the ntuples cannot be trained on.
+        UsageError: the model folder exists.
         Checkpointed: training was stopped and saved.
     """
     start = time.monotonic()
@@ -160,13 +166,23 @@ def model_of(folder: Path, identity: str) -> TrainResult | None:
 
 
 def identity_now(learning: Learning) -> str:
-    """The identity of this learning, with its files as they are now; see `identity_of`."""
+    """The identity of this learning, with its files as they are now; see `identity_of`.
+
+    Raises:
+        ConfigError: the recipe names no source or target.
+        InputError: an input matches no file, or cannot be read.
+    """
     origin = origin_of(learning)
     return identity_of(learning.learning, origin.source, origin.target)
 
 
 def replica_folder(model: Path, replica: int) -> Path:
-    """The folder of a bootstrap replica, beside the model; replica 0 is the model itself."""
+    """The folder of a bootstrap replica, beside the model; replica 0 is the model itself.
+
+    >>> from pathlib import PurePosixPath
+    >>> print(replica_folder(PurePosixPath("build/model"), 3))
+    build/model.replicas/03
+    """
     return model.with_name(f"{model.name}.replicas") / f"{replica:02d}" if replica else model
 
 
@@ -190,7 +206,12 @@ def _log_kept_for(checkpoint: Path, log: EpochLog) -> Iterator[None]:
 
 @dataclass
 class EpochLog:
-    """The log of training: one JSON line for each epoch, also over restarts."""
+    """The log of training: one JSON line for each epoch, also over restarts.
+
+    Attributes:
+        path: where it is written, anew with each epoch.
+        records: what is in it: stage, epoch, losses and whatever else the stage observes.
+    """
 
     path: Path
     goes_on: Path
@@ -202,7 +223,11 @@ class EpochLog:
             self.records = [json.loads(line) for line in self.goes_on.read_text().splitlines() if line.endswith("}")]
 
     def add(self, record: Mapping[str, Any]) -> None:
-        """Write down an epoch; later epochs of the same stage, from a run that was given up, go."""
+        """Write down an epoch; later epochs of the same stage, from a run that was given up, go.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
         stage, epoch = record["stage"], record["epoch"]
         self.records = [old for old in self.records if old["stage"] != stage or old["epoch"] < epoch]
         self.records.append(dict(record))
@@ -219,7 +244,11 @@ class EpochLog:
 
 @contextlib.contextmanager
 def stop_on_sigterm() -> Iterator[Callable[[], bool]]:
-    """Within the block SIGTERM only sets a flag, which the function yielded returns."""
+    """Within the block SIGTERM only sets a flag, which the function yielded returns.
+
+    Batch systems send SIGTERM before they take a job away; the training loop asks for the flag and saves itself. In
+    another thread than the main one, which cannot receive signals, the flag is never set.
+    """
     asked = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield asked.is_set
@@ -233,7 +262,13 @@ def stop_on_sigterm() -> Iterator[Callable[[], bool]]:
 
 @dataclass(frozen=True)
 class TrainingSamples:
-    """Source and target in the recipe's region, and where they came from."""
+    """Source and target in the recipe's region, and where they came from.
+
+    Attributes:
+        source: may be empty, for a generator.
+        target: what the source should look like.
+        origin: the files with their hashes, and the units of the variables.
+    """
 
     source: Events
     target: Events
@@ -295,6 +330,12 @@ def read_samples(learning: Learning, units: Mapping[str, str] = MappingProxyType
 
 
 def _read_sample(learning: Learning, paths: Sequence[str], name: str) -> Events:
+    """The events of one sample in the region of training.
+
+    Raises:
+        InputError: a file, tree or branch is missing.
+        EmptySelectionError: no event lies in the region.
+    """
     region = parse(learning.region, "region") if learning.region else None
     names, cuts = [*learning.features, *learning.context], [region] if region else []
     table = SampleReader(paths, learning.tree, names, learning.weight, cuts=cuts).read()
@@ -302,4 +343,5 @@ def _read_sample(learning: Learning, paths: Sequence[str], name: str) -> Events:
 
 
 def _file_record(path: str, tree: str) -> FileRecord:
+    """Path, hash and number of entries of a file."""
     return FileRecord(path=path, sha256=checksum_of(path), n_entries=describe(path, tree).n_entries)

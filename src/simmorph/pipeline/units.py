@@ -1,4 +1,8 @@
-"""Is a sample in another unit than what it belongs to? Where ntuples do not say it, sizes do."""
+"""Is a sample in another unit than what it belongs to? Where ntuples do not say it, sizes do.
+
+MeV taken for GeV give no error by themselves, only wrong numbers. Units that files carry are compared by name; a
+variable without one is judged by the median of its size, which differs by 1,000 then.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +26,11 @@ ENOUGH = 20
 
 
 def differ_in_unit(one: float, other: float) -> bool:
-    """Whether two typical sizes of one variable differ as MeV and GeV do; 0 says nothing."""
+    """Whether two typical sizes of one variable differ as MeV and GeV do; 0 says nothing.
+
+    >>> differ_in_unit(45_000.0, 45.0), differ_in_unit(60.0, 45.0), differ_in_unit(0.0, 45.0)
+    (True, False, False)
+    """
     return min(one, other) > 0 and not 1 / WRONG_UNIT < one / other < WRONG_UNIT
 
 

@@ -62,6 +62,7 @@ class CompareInputs:
         return (self._trained_on(self.source, "source") if self.recipe.source else target[:0]), target
 
     def _trained_on(self, table: EventTable, name: str) -> Events:
+        """The events of a sample in the region of training."""
         return table.events(self.recipe.features, self.recipe.context, table.inside(self._region, name))
 
     @property
@@ -81,6 +82,7 @@ class CompareInputs:
         return replace(self, source=replace(target, seen=~target.seen), target=target)
 
     def _with_seen(self, table: EventTable, settings: TrainingSettings) -> EventTable:
+        """The sample with those events marked that the split puts into training or validation."""
         part = part_of(table.ids, settings.seed, settings.validation, settings.holdout)
         return replace(table, seen=table.passes(self._region) & (part != HOLDOUT))
 
@@ -119,6 +121,7 @@ class CompareInputs:
         }
 
     def _optimal(self, rows: BoolArray) -> FloatArray | None:
+        """(n_rows, n_features), where the optimal map takes these source events; None without branches that say it."""
         names = [f"{name}{SUFFIX}" for name in self.recipe.features]
         known = self.recipe.source and all(name in self.source.columns for name in names)
         return self.source.matrix(names)[rows] if known else None
@@ -135,7 +138,12 @@ class CompareInputs:
         return replace(self.source, columns=columns, weights=weights).with_derived(self.derived), status
 
     def plan(self, region: str, repeat: int) -> Plan:
-        """How every method is measured in one region in one repeat; the null has its splits over all repeats."""
+        """How every method is measured in one region in one repeat; the null has its splits over all repeats.
+
+        Args:
+            region: its name, which is part of the seed.
+            repeat: its number, from 0.
+        """
         settings, features = self.recipe.judge, self.recipe.features
         shown = settings.inputs or {"all": [*features, *self.recipe.context]}
         return Plan(

@@ -63,7 +63,8 @@ def compare(
 ) -> CompareResult:
     """Train every method on the same events, judge it by others, and write the results.
 
-    A score that is there already, made from the same events and settings, is not made again.
+    A score that is there already, made from the same events and settings, is not made again. A method that fails has a
+    row with the reason; the others are not touched by it.
 
     Args:
         recipe: with `source`, `target` and `output`.
@@ -74,6 +75,7 @@ def compare(
     Raises:
         ConfigError: the recipe lacks something, or a method does not take its options.
         InputError: an input is missing or not what it should be.
+        UsageError: the folder holds something else, or there is no method of a label.
     """
     folder: Path = required(recipe.output, "output", "-o OUTPUT")
     refuse_other_content(folder)
@@ -112,6 +114,11 @@ def _outcomes(shards: Shards, tasks: Sequence[Task], progress: Progress) -> dict
 
 
 def _chosen(recipe: CompareRecipe, only: Sequence[str]) -> list[Any]:
+    """The methods of these labels in the recipe's order; all if there are none.
+
+    Raises:
+        UsageError: there is no method of a label.
+    """
     titles = [method.title for method in recipe.methods]
     for title in only:
         if title not in titles:

@@ -1,4 +1,8 @@
-"""One score and one model for each method and repeat, named after the content that they were made from."""
+"""One score and one model for each method and repeat, named after the content that they were made from.
+
+The name ends in twelve digits of a hash of settings, events and version. What is up to date is found by its name, and
+what is not is not found; a comparison of other settings in the same folder leaves its files alone.
+"""
 
 from __future__ import annotations
 
@@ -103,6 +107,7 @@ def refuse_other_content(folder: Path) -> None:
 
 
 def _slug(title: str) -> str:
+    """A title as a part of a file name."""
     return "".join(letter if letter.isalnum() else "_" for letter in title)
 
 

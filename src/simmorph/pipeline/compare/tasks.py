@@ -82,13 +82,21 @@ def failed(task: Task, why: str) -> Score:
 
 
 def _empty(task: Task) -> Score:
+    """The score of a task before anything is measured."""
     return Score(
         title=task.title, method=task.method.name if task.method else "", kind=kind_of(task), repeat=task.repeat
     )
 
 
 def score(inputs: CompareInputs, task: Task) -> Score:
-    """Do the task; a failure that a user can mend is part of the score."""
+    """Do the task; a failure that a user can mend is part of the score.
+
+    A bug, which is any other exception, goes up.
+
+    Args:
+        inputs: all events.
+        task: which method in which repeat; the repeat decides the split.
+    """
     recipe = inputs.recipe
     settings = recipe.training_of(task.method or recipe.methods[0], task.repeat)
     split = inputs.split(settings)

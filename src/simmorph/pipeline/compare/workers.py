@@ -57,6 +57,7 @@ def results(inputs: CompareInputs, tasks: Sequence[Task], jobs: int) -> Generato
 
 
 def _one_by_one(inputs: CompareInputs, tasks: Sequence[Task]) -> Generator[TaskOutcome]:
+    """Every task in this process."""
     for task in tasks:
         with _threads():
             outcome = _done(inputs, task)
@@ -86,13 +87,20 @@ def _threads() -> Iterator[None]:
 
 @dataclass
 class _Worker:
-    """A process and the task that it has at the moment."""
+    """A process and the task that it has at the moment.
+
+    Attributes:
+        process: started, and ended by `stop`.
+        connection: tasks go there, scores come from there.
+        task: what it does now; None if nothing.
+    """
 
     process: SpawnProcess
     connection: Connection
     task: Task | None = None
 
     def give(self, task: Task) -> None:
+        """Send it a task."""
         self.task = task
         self.connection.send(task)
 
@@ -113,6 +121,7 @@ class _Worker:
         return TaskOutcome(task, Score.model_validate_json(found), bug)
 
     def stop(self) -> None:
+        """End the process: by SIGTERM, and by SIGKILL if it is still there after SECONDS_TO_STOP."""
         self.connection.close()
         self.process.terminate()
         self.process.join(SECONDS_TO_STOP)

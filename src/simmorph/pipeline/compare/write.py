@@ -1,4 +1,8 @@
-"""The output folder of a comparison."""
+"""The output folder of a comparison.
+
+`compare.json` has everything and is written last, so that its presence means a whole folder; the tables, the plot and
+`report.html` show it.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +36,14 @@ RESULT = "compare.json"
 def report_of(
     recipe: CompareRecipe, inputs: CompareInputs, rows: Sequence[Ranked], models: Mapping[str, Sequence[str]]
 ) -> dict[str, Any]:
-    """The content of `compare.json`."""
+    """The content of `compare.json`.
+
+    Args:
+        recipe: of the comparison.
+        inputs: whose files are listed with their hashes.
+        rows: of the table.
+        models: the model folders by title of the row.
+    """
     ranking = ranked_by(recipe, rows)
     return {
         "region": main_region(recipe),
@@ -54,6 +65,7 @@ def ranked_by(recipe: CompareRecipe, rows: Sequence[Ranked]) -> Ranking:
 
 
 def _row(row: Ranked, ranking: Ranking) -> dict[str, Any]:
+    """One row: every number over the repeats with its significance, and the scores that they come from."""
     numbers = {}
     for column in ranking.columns:
         found, above = column.measure(row), ranking.significance(column, row)

@@ -34,12 +34,19 @@ class NamedCut(NamedTuple):
 
 
 def column_text(name: str) -> str:
-    """A column in an expression, whatever it is called."""
+    """A column in an expression, whatever it is called.
+
+    >>> print(column_text("pt1"), column_text("jet.pt"))
+    pt1 branch("jet.pt")
+    """
     return name if name.isidentifier() else f"branch({json.dumps(name)})"
 
 
 def bands(variable: str, wanted: int | Sequence[float], values: FloatArray) -> dict[str, str]:
     """The cuts of the bins of one variable, by name; the last bin holds its upper edge.
+
+    >>> bands("mass", [100, 120, 160], values=np.empty(0))
+    {'mass 100 to 120': '100.0 <= mass < 120.0', 'mass 120 to 160': '120.0 <= mass <= 160.0'}
 
     Args:
         variable: its name.
@@ -58,6 +65,11 @@ def bands(variable: str, wanted: int | Sequence[float], values: FloatArray) -> d
 
 
 def _equal_shares(variable: str, n_bins: int, values: FloatArray) -> list[float]:
+    """Edges of bins that hold equal shares of the values, with six digits; the outermost ones hold all of them.
+
+    Raises:
+        ConfigError: values repeat so often that two edges are the same.
+    """
     known = values[np.isfinite(values)]
     edges = np.unique(np.quantile(known, np.linspace(0, 1, n_bins + 1))) if len(known) else np.empty(0)
     # Edges within a few digits, so that names tell bins apart and are those of the cuts.

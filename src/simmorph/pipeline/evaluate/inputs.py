@@ -1,4 +1,9 @@
-"""What `simmorph evaluate` reads: source, target and template, row by row, and which rows training has seen."""
+"""What `simmorph evaluate` reads: source, target and template, row by row, and which rows training has seen.
+
+A template belongs to its source row by row: it has the same number of rows, and says which files it was made of. An
+event counts as seen where the model's card lists its file and the split puts it into training or validation; such
+events would flatter the map and are left out.
+"""
 
 from __future__ import annotations
 
@@ -69,6 +74,9 @@ class Inputs:
 
         The cut is taken on the source before the map and on the template after it; a branch that is neither a feature
         nor derived has the value that it had before.
+
+        Raises:
+            ConfigError: the cut or a condition is on a branch that a generator did not draw.
         """
         expression = self._cut(cut)
         usable = self._usable_rows()
@@ -159,6 +167,7 @@ class Inputs:
         }
 
     def _usable_rows(self) -> BoolArray:
+        """(n_events,), the rows that are finite before and after the map, morphed, and not seen in training."""
         variables = [*self.names, *self.context]
         finite = self.source.is_finite(variables) & self.template.is_finite(variables)
         return np.asarray(finite & ~self.source.seen & ((self.status & NOT_MORPHED) == 0))
@@ -238,7 +247,17 @@ def read_inputs(recipe: Recipe, card: ModelCard | None) -> Inputs:
 def periodic_of(
     features: Sequence[str], given: Sequence[str] | None, card: ModelCard | None, units: Mapping[str, str]
 ) -> tuple[str, ...]:
-    """The features that are angles: as given, else as the model treats them, else by their units."""
+    """The features that are angles: as given, else as the model treats them, else by their units.
+
+    Args:
+        features: their names.
+        given: those that the recipe calls angles; None if it says nothing.
+        card: of the model, if there is one.
+        units: of variables, as far as they are known.
+
+    Raises:
+        ConfigError: what is given is not a feature.
+    """
     if given is not None:
         stray = sorted(set(given) - set(features))
         if stray:
@@ -332,7 +351,13 @@ def _check_origin(path: str, source: EventTable) -> None:
 def _read_template(
     recipe: Recipe, source: EventTable, derived: Mapping[str, Expression]
 ) -> tuple[EventTable, IntArray]:
-    """The source with its morphed features and weights, and the status of each row."""
+    """The source with its morphed features and weights, and the status of each row.
+
+    Derived quantities are computed anew from the morphed features.
+
+    Raises:
+        InputError: the template has another number of rows, or was made of another source.
+    """
     path = str(required(recipe.template, "template", "--template"))
     paths = expand_inputs([path])
     _check_origin(paths[0], source)

@@ -1,4 +1,8 @@
-"""From source, template and target to a report: metrics, tables, plots, and one page that shows them all."""
+"""From source, template and target to a report: metrics, tables, plots, and one page that shows them all.
+
+The report tells first whether the template looks like the target in the region of training, then the same of every
+other region: a map that was learnt beside the signal is used where the signal is, and has to be seen there too.
+"""
 
 from __future__ import annotations
 
@@ -57,6 +61,7 @@ class EvaluateResult:
 
 
 def _table(result: RegionResult) -> str:
+    """The metrics of one region in aligned columns, and what they say."""
     words = {metric: metric_words(metric, result.derived) for metric in result.metrics}
     width = max(map(len, words.values()))
     names = "".join(f"{name.replace('_', ' '):>22}" for name in result.comparisons)
@@ -81,6 +86,7 @@ def evaluate(recipe: Recipe, *, force: bool = False, progress: Progress = silent
     Raises:
         ConfigError: the recipe lacks something.
         InputError: an input is missing or not what it should be.
+        UsageError: the report exists.
     """
     start = time.perf_counter()
     folder: Path = required(recipe.evaluate.report, "evaluate.report", "--output")
@@ -118,6 +124,7 @@ def _regions(recipe: Recipe, inputs: Inputs) -> dict[str, str]:
 
 
 def _compared(recipe: Recipe, inputs: Inputs, name: str, cut: str, progress: Progress) -> RegionResult:
+    """Everything that is measured in one region; its name is part of the seed, so that no region changes another."""
     progress(f"comparing in region {name}")
     settings, samples = recipe.evaluate, inputs.samples(cut)
     plan = Plan(
@@ -162,6 +169,7 @@ def _report(recipe: Recipe, inputs: Inputs, regions: list[RegionResult]) -> dict
 
 
 def _held_out_remark(inputs: Inputs) -> str:
+    """How many events are left out because training has seen them, in a sentence."""
     if inputs.card is None:
         return "Without the model it is not known which events training has seen: none are left out."
     used = [f"{count['used']:,} of {count['read']:,} {name} events" for name, count in inputs.counts().items()]

@@ -1,4 +1,8 @@
-"""How often the intervals of a workspace or a recipe hold the true strength."""
+"""How often the intervals of a workspace or a recipe hold the true strength.
+
+Each pseudo-experiment has random numbers of its own, and is written down when it is done: a study that is stopped goes
+on, and one with more experiments begins with those that are there.
+"""
 
 from __future__ import annotations
 
@@ -112,6 +116,8 @@ def coverage_of_workspace(  # noqa: PLR0913 - one keyword for each option of the
 
     Raises:
         InputError: the workspace is not usable.
+        UsageError: the folder exists.
+        SimmorphError: hardly any fit worked.
     """
     refuse_existing(settings.output, force=force, marker=NUMBERS)
     spec = read_workspace(path)
@@ -138,8 +144,10 @@ def coverage_of_recipe(
         progress: called with a line now and then.
 
     Raises:
-        ConfigError: the recipe has no `limits:` block.
+        ConfigError: the recipe has no `limits:` block, or several channels.
         InputError: a sample is not usable.
+        UsageError: the folder exists.
+        SimmorphError: hardly any fit worked.
     """
     settings: LimitsSettings = required(recipe.limits, "limits", "a WORKSPACE.json")
     study = recipe.coverage or CoverageSettings()
@@ -159,11 +167,16 @@ def coverage_of_recipe(
 
 
 def _toys(settings: CoverageSettings, level: float, progress: Progress) -> Toys:
+    """How pseudo-experiments are made, by the settings of a recipe or of the command line."""
     return Toys(settings.toys, settings.strength, level, settings.seed, progress)
 
 
 def _covered(study: _Study, output: Path | None, *, force: bool) -> CoverageResult:
-    """Make the pseudo-experiments that are still missing, and write down what all of them say."""
+    """Make the pseudo-experiments that are still missing, and write down what all of them say.
+
+    After Ctrl-C or SIGTERM the result is that of the experiments so far, and has `stopped`; the folder is written only
+    by a study that came to its end. With fewer than MIN_TOYS experiments the interruption is raised again.
+    """
     toys = study.toys
     done = FinishedParts(output, {**study.made_of, "strength": toys.strength, "level": toys.level, "seed": toys.seed})
     known = dict(map(_outcome, done.parts))
@@ -188,11 +201,13 @@ def _covered(study: _Study, output: Path | None, *, force: bool) -> CoverageResu
 
 
 def _outcome(part: tuple[int, Sequence[Any] | None]) -> tuple[int, ToyOutcome | None]:
+    """Number and outcome of a pseudo-experiment, as the file of finished parts has them."""
     number, found = part
     return number, None if found is None else ToyOutcome(*found)
 
 
 def _write(result: CoverageResult, output: Path, inputs: Mapping[str, str], *, force: bool) -> None:
+    """Write the table of pseudo-experiments, the numbers, and where they come from."""
     with whole_folder(output, force=force, marker=NUMBERS) as folder:
         rows = ([number, *(outcome or [""] * 3)] for number, outcome in sorted(result.outcomes.items()))
         write_csv(folder / "toys.csv", ["number", *ToyOutcome._fields], rows)
@@ -202,6 +217,7 @@ def _write(result: CoverageResult, output: Path, inputs: Mapping[str, str], *, f
 
 
 def _truth_words(templates: Templates) -> str:
+    """What is true in the pseudo-experiments, in words."""
     has_truth = any(sample.truth is not None for sample in templates.samples)
     if any(sample.retrained for sample in templates.samples):
         return "the closure events are true, and the template at hand is from a training on other events"
@@ -211,6 +227,7 @@ def _truth_words(templates: Templates) -> str:
 
 
 def _right(templates: Templates, settings: LimitsSettings, strength: float) -> Callable[[Generator], PseudoExperiment]:
+    """Experiments in which the model of these templates is right."""
     return from_model(measurement_of(workspace_of(templates, settings.parameter)), strength)
 
 
@@ -227,6 +244,7 @@ def _tested(
 
 
 def _at_hand(sample: Sample) -> tuple[Histogram, ...]:
+    """The templates that stand in for the nominal one, an experiment each: from other trainings, or else replicas."""
     return sample.retrained or sample.replicas
 
 
@@ -239,6 +257,7 @@ def _true_yields(sample: Sample, strength: float) -> FloatArray:
 
 
 def _as_learnt(sample: Sample, number: int) -> Sample:
+    """A sample as experiment `number` has it at hand."""
     if sample.retrained:
         return sample.moved_to(sample.retrained[number])
     return sample.as_replica(number) if sample.replicas else sample

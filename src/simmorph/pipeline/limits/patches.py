@@ -1,4 +1,8 @@
-"""Limits of a workspace with each patch of a pyhf patch set: one signal hypothesis after the other."""
+"""Limits of a workspace with each patch of a pyhf patch set: one signal hypothesis after the other.
+
+Searches publish a background-only workspace and a patch set that adds the signal at each point of a grid of masses. The
+set names the workspace by its digest, and is refused beside another one.
+"""
 
 from __future__ import annotations
 
@@ -97,6 +101,11 @@ def limits_of_patches(
 
 
 def _read_patches(path: str) -> Any:
+    """The patch set in a JSON file.
+
+    Raises:
+        InputError: it cannot be read, or is not a patch set.
+    """
     content = read_workspace(path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # pyhf 0.7 calls jsonschema by an old name
@@ -110,6 +119,11 @@ def _read_patches(path: str) -> Any:
 
 
 def _verify(patches: Any, spec: dict[str, Any], where: str, patchset: str) -> None:
+    """Refuse a workspace that the patch set was not made for.
+
+    Raises:
+        InputError: the digests differ.
+    """
     try:
         patches.verify(spec)
     except pyhf.exceptions.PatchSetVerificationError as error:

@@ -34,7 +34,11 @@ class Fitting:
 
 
 class SidebandQuality(NamedTuple):
-    """How well the curve describes the sidebands, and what is above it between them."""
+    """How well the curve describes the sidebands, and what is above it between them.
+
+    A chi2 far above the degrees of freedom says that the polynomial's order is too low for the data. The excess is that
+    of events, before any fit of a signal.
+    """
 
     chi2: float
     """Of the sideband bins."""
@@ -46,6 +50,9 @@ class SidebandQuality(NamedTuple):
 
 class ClosureTest(NamedTuple):
     """What the fit finds in expected data whose background is the closure events: an injection test.
+
+    A spurious strength that is small beside its uncertainty, and 1 where 1 is injected, say that what is wrong with the
+    template does not look like the signal.
 
     Attributes:
         spurious: the fitted strength without a signal in these data.
@@ -132,6 +139,7 @@ class LimitsResult:
         }
 
     def _sidebands(self) -> dict[str, Any]:
+        """The quality by channel, or that of the single one."""
         found = {name: quality._asdict() for name, quality in self.sidebands.items()}
         return found.get("", found)
 

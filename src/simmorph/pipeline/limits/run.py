@@ -1,4 +1,8 @@
-"""From a workspace, ntuples or histograms to upper limits, a workspace and plots."""
+"""From a workspace, ntuples or histograms to upper limits, a workspace and plots.
+
+A recipe is made a pyhf workspace first, and its limits are those of that workspace, which is written beside them for
+other programs.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +68,16 @@ AS_USUAL = LimitsOptions()
 
 
 class _Inference(NamedTuple):
-    """A measurement and what came of it."""
+    """A measurement and what came of it.
+
+    Attributes:
+        ready: the measurement, with the likelihood of the chosen engine.
+        test: CLs, with every fit so far.
+        limits: observed and expected.
+        strength: fitted.
+        significance: of an excess.
+        warnings: what a reader of the limits should know.
+    """
 
     ready: Measurement
     test: inference.AsymptoticCls
@@ -93,6 +106,7 @@ def limits_of_workspace(
     Raises:
         InputError: the workspace is not usable.
         NoLimitError: nothing can be excluded.
+        UsageError: the output exists.
     """
     return limits_of_spec(read_workspace(path), path, options, measurement=measurement)
 
@@ -108,6 +122,11 @@ def limits_of_spec(
         options: confidence level and output.
         measurement: which of its measurements; the first one if None.
         patch: what has been done to it, for messages.
+
+    Raises:
+        InputError: the workspace is not usable.
+        NoLimitError: nothing can be excluded.
+        UsageError: the output exists.
     """
     refuse_existing(options.output, force=options.force, marker=WORKSPACE)
     file = "stdin" if path == STDIN else path
@@ -139,8 +158,9 @@ def limits_of_recipe(
 
     Raises:
         ConfigError: the block is missing or wrong.
-        InputError: a sample is not usable.
+        InputError: a sample is not usable, or the data are empty where many events are expected.
         NoLimitError: nothing can be excluded.
+        UsageError: the output exists.
     """
     settings: LimitsSettings = required(recipe.limits, "limits", "a WORKSPACE.json")
     options = LimitsOptions(settings.cl, settings.output, force, progress, settings.engine, settings.impacts)
@@ -200,6 +220,12 @@ def _refuse_missing_data(templates: Templates) -> None:
 
 
 def _infer(ready: Measurement, options: LimitsOptions) -> _Inference:
+    """Limits, strength and significance by the engine that the options name.
+
+    Raises:
+        InputError: a fit has no finite minimum.
+        NoLimitError: nothing can be excluded.
+    """
     given = ready.likelihood
     likelihood = ENGINES[options.engine](given.model, given.yields, given.name)
     ready = ready._replace(likelihood=likelihood)
@@ -217,6 +243,7 @@ def _infer(ready: Measurement, options: LimitsOptions) -> _Inference:
 
 
 def _impacts(found: _Inference, options: LimitsOptions) -> tuple[Impact, ...]:
+    """The impact of every nuisance parameter, if the options ask for them."""
     return tuple(impacts(found.ready.likelihood, found.ready.data, found.strength)) if options.impacts else ()
 
 
@@ -238,12 +265,14 @@ def _closure(channels: Mapping[str, Templates], found: _Inference) -> ClosureTes
 
 
 def _true_background(templates: Templates) -> FloatArray:
+    """(n_bins,), the sum of the backgrounds, closure events in place of a template that has some."""
     backgrounds = [it for it in templates.samples if not it.is_signal]
     parts = [it.histogram.values if it.truth is None else it.truth for it in backgrounds]
     return np.asarray(np.sum(parts, axis=0), np.float64)
 
 
 def _yields(histograms: Iterable[Histogram]) -> FloatArray:
+    """(n_bins,), the sum of some histograms."""
     return np.asarray(np.sum([it.values for it in histograms], axis=0), np.float64)
 
 
@@ -282,7 +311,11 @@ def load_limits_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe | Li
 
 
 def inputs_of(settings: LimitsSettings) -> list[str]:
-    """Every file that these limits are made from."""
+    """Every file that these limits are made from: samples, variations, replicas, other trainings, closure events.
+
+    Raises:
+        InputError: one matches no file.
+    """
     channels = settings.by_channel().values()
     samples = [it for channel in channels for it in [*channel.signal, *channel.background, channel.data] if it]
     varied = [path for kind, options in map(kind_of, settings.systematics) for path in kind.inputs(options)]
@@ -292,5 +325,6 @@ def inputs_of(settings: LimitsSettings) -> list[str]:
 
 
 def _quality(templates: Templates, fit: SidebandFit) -> SidebandQuality:
+    """Chi2 of the sidebands, and the data above the curve in the bins that the limit uses."""
     excess = float(np.sum((templates.data.values - fit.expected.values)[templates.used]))
     return SidebandQuality(fit.chi2, fit.n_degrees, excess)

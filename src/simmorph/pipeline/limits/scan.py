@@ -1,4 +1,8 @@
-"""Scan limits over luminosity, generated events and the size of a systematic, from ntuples to figures."""
+"""Scan limits over luminosity, generated events and the size of a systematic, from ntuples to figures.
+
+What is scanned and why is said in `limits.studies.scan`. Each point is written down when it is known, so that a scan
+that was stopped goes on.
+"""
 
 from __future__ import annotations
 
@@ -81,7 +85,7 @@ class ScanResult:
         return "\n".join(lines)
 
     def difference(self, point: ScanPoint) -> float:
-        """Expected limit less that of the simulated reference."""
+        """Expected limit less that of the simulated reference at the same luminosity and size of the systematic."""
         same = (it for it in self.points if it.generated is None)
         reference = next(it for it in same if (it.luminosity, it.beta) == (point.luminosity, point.beta))
         return point.expected - reference.expected
@@ -95,9 +99,14 @@ def scan_of_recipe(recipe: Recipe | LimitsRecipe, *, force: bool = False, progre
         force: replace the folder if it exists.
         progress: called with a line now and then.
 
+    Returns:
+        Every point; after Ctrl-C or SIGTERM those that have a simulated reference, with what stopped it.
+
     Raises:
         ConfigError: the recipe has no `limits:` block, or not one generated background with `closure` events.
         InputError: a sample is not usable.
+        NoLimitError: at some point nothing can be excluded.
+        UsageError: the folder exists.
     """
     settings: LimitsSettings = required(recipe.limits, "limits", "a recipe")
     grid = recipe.scan or ScanSettings()
@@ -150,6 +159,7 @@ def _points(
 
 
 def _point(part: Sequence[Any]) -> ScanPoint:
+    """A point as the file of finished parts has it."""
     return ScanPoint(*part)
 
 
@@ -161,6 +171,11 @@ def _with_reference(points: Sequence[ScanPoint]) -> list[ScanPoint]:
 
 
 def _background(settings: LimitsSettings) -> BackgroundSettings:
+    """The generated background, the only one.
+
+    Raises:
+        ConfigError: there are several backgrounds or signals, or no closure events.
+    """
     background = settings.background[0]
     if len(settings.background) > 1 or len(settings.signal) > 1 or background.closure is None:
         what = "a scan needs one signal, and one background with `closure:` events to take the place of data"
@@ -169,6 +184,7 @@ def _background(settings: LimitsSettings) -> BackgroundSettings:
 
 
 def _write(result: ScanResult, output: Path, inputs: Mapping[str, str], *, force: bool) -> None:
+    """Write figures, the table as CSV and JSON, and where they come from."""
     kind = ScanKind(result.beta_type, result.amplification, result.injected)
     with whole_folder(output, force=force, marker=TABLE) as folder:
         figures = {"strength": draw_strength, "limit": draw_limits, "difference": draw_difference}
