@@ -33,7 +33,7 @@ MODES = [
     Mode("toy", ("hgg", "-o", "out")),
     Mode("select", ("in.root", "--selection", "s.yaml", "-o", "out.root")),
     Mode("train", ("-c", "r.yaml")),
-    Mode("apply", ("in.root", "--model", "m", "-o", "out.root")),
+    Mode("apply", ("in.root", "--model", "m", "-o", "out.root"), frozenset({"--sample"})),
     Mode(
         "apply",
         ("in.root", "--model", "m", "-o", "out.root", "--selection", "s.yaml"),
@@ -42,12 +42,12 @@ MODES = [
     Mode(
         "apply",
         ("--n-events", "9", "--model", "m", "-o", "out.root"),
-        frozenset({"--selection", "--friend", "--tree", "--each"}),
+        frozenset({"--selection", "--friend", "--tree", "--each", "--sample", "--on-bad-file"}),
     ),
     Mode(
         "apply",
         ("in.root", "--n-events", "9", "--model", "m", "-o", "out.root"),
-        frozenset({"--selection", "--friend", "--each"}),
+        frozenset({"--selection", "--friend", "--each", "--sample", "--on-bad-file"}),
     ),
     Mode("evaluate", ("-c", "r.yaml")),
     Mode("compare", ("-c", "r.yaml")),

@@ -21,6 +21,7 @@ from simmorph.model import Model
 from simmorph.pipeline.apply import apply_model
 from simmorph.pipeline.train import read_samples, train_model
 from tests.conftest import read_columns
+from tests.pipeline.conftest import _columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -385,3 +386,61 @@ def test_each_input_gets_an_output_of_its_name(
     twice = [*command[:2], trained / "all" / "source.root", *command[3:], "-o", trained / "more"]
     assert "two inputs are called 'source.root'" in simmorph(*twice).stderr
     assert not (trained / "more").exists()
+
+
+def _refused(simmorph: Callable[..., Any], folder: Path, *options: object) -> tuple[list[str], list[int]]:
+    """What `select` and `apply --selection` say of the same file, and their exit codes."""
+    rest = ["--selection", folder / "selection.yaml", *options]
+    outcomes = [
+        simmorph("select", folder / "original.root", "-o", folder / "selected.root", *rest),
+        simmorph("apply", folder / "original.root", "--model", folder / "model", "-o", folder / "friend.root", *rest),
+    ]
+    assert not (folder / "selected.root").exists()
+    assert not (folder / "friend.root").exists()
+    return [it.stderr for it in outcomes], [it.code for it in outcomes]
+
+
+@pytest.mark.parametrize(
+    ("weight", "sample", "message"),
+    [
+        ("{simulation: mcWeight * 0}", "auto", "every event has weight 0; if this is real data, add --sample data"),
+        ("{simulation: 1 / (mcWeight - mcWeight)}", "auto", "is not finite"),
+        ("{data: mcWeight * 0, data_if_missing: nothing}", "auto", "every event has weight 0"),
+        ("{data: mcWeight * 0}", "data", "every event has weight 0"),
+    ],
+)
+def test_apply_refuses_the_weights_that_select_refuses(
+    trained: Path, simmorph: Callable[..., Any], weight: str, sample: str, message: str
+) -> None:
+    _original(trained, _columns)
+    (trained / "selection.yaml").write_text(SELECTION.replace("{simulation: mcWeight}", weight))
+    texts, codes = _refused(simmorph, trained, "--sample", sample)
+    assert codes == [4, 4]
+    assert all(message in text for text in texts)
+    assert texts[0] == texts[1]
+
+
+def test_apply_takes_data_for_data(trained: Path, flat_columns: Callable[..., Any]) -> None:
+    _original(trained, flat_columns)
+    (trained / "selection.yaml").write_text(SELECTION.replace("{simulation", "{data: 3, simulation"))
+    out, model = trained / "friend.root", trained / "model"
+    apply_model([str(trained / "original.root")], model, out, selection=str(trained / "selection.yaml"), sample="data")
+    weights = _read(out, "morphed")["weight_morphed"]
+    assert set(weights[np.isfinite(weights)]) == {3.0}
+
+
+@pytest.mark.parametrize("options", [[], ["--friend"]])
+def test_a_bad_file_is_left_out_where_that_is_asked_for(
+    trained: Path, simmorph: Callable[..., Any], options: list[str]
+) -> None:
+    source, bad, out = trained / "source.root", trained / "bad.root", trained / "out.root"
+    bad.write_bytes(source.read_bytes()[:-5000])
+    arguments = ["apply", bad, source, trained / "target.root", "--model", trained / "model", "-o", out, *options]
+    assert simmorph(*arguments).code == 4
+    outcome = simmorph(*arguments, "--on-bad-file", "skip", "--json")
+    assert outcome.code == 0, outcome.stderr
+    assert "bad.root" in outcome.stderr
+    found = json.loads(outcome.stdout)
+    assert (found["n_events"], list(found["skipped"])) == (4000, [str(bad)])
+    made_from = json.loads((trained / "out.root.provenance.json").read_text())
+    assert [it["path"] for it in made_from["inputs"]] == [str(source), str(trained / "target.root")]

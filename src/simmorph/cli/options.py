@@ -63,6 +63,22 @@ def json_option(decorated: Decorated) -> Decorated:
     return option("--json", "as_json", is_flag=True, help="Print the result as JSON.")(decorated)
 
 
+def bad_file_option(**rules: Any) -> Decorator:
+    """--on-bad-file."""
+    return option(
+        "--on-bad-file", type=click.Choice(["fail", "skip"]), default="fail",
+        help="Stop at a bad file, or leave it out.", **rules,
+    )  # fmt: skip
+
+
+def kind_option(**rules: Any) -> Decorator:
+    """--sample."""
+    return option(
+        "--sample", type=click.Choice(["auto", "data", "simulation"]), default="auto",
+        help="Take every event for data or simulation instead of asking the selection.", **rules,
+    )  # fmt: skip
+
+
 def run_options(decorated: Decorated) -> Decorated:
     """--force, -q and --json, of every command that writes an output."""
     decorated = json_option(quiet_option(decorated))

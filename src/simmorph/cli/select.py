@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from simmorph.cli.options import answer, command, note, option, output_option, run_options
+from simmorph.cli.options import (
+    answer,
+    bad_file_option,
+    command,
+    kind_option,
+    note,
+    option,
+    output_option,
+    run_options,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,15 +30,8 @@ if TYPE_CHECKING:
 @option("--selection", required=True, metavar="NAME_OR_FILE", help="A shipped selection, or a YAML file.")
 @output_option("The ntuple to write: tree `events`, one row per selected event, GeV.", required=True)
 @option("--tree", help="Read this tree instead of the selection's.")
-@option(
-    "--on-bad-file", type=click.Choice(["fail", "skip"]), default="fail", help="Stop at a bad file, or leave it out."
-)
-@option(
-    "--sample",
-    type=click.Choice(["auto", "data", "simulation"]),
-    default="auto",
-    help="Take every event for data or simulation instead of asking the selection.",
-)
+@bad_file_option()
+@kind_option()
 @run_options
 def select_command(
     inputs: tuple[str, ...], selection: str, output: Path, as_json: bool, quiet: bool, **options: Any

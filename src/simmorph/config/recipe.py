@@ -32,7 +32,16 @@ class ToySettings(Section):
     """Start of its random numbers."""
 
 
-class SelectSettings(Section):
+class ReadSettings(Section):
+    """How files are read through a selection, the same in `select` and `apply`."""
+
+    sample: Literal["auto", "data", "simulation"] = "auto"
+    """Take every event for data or simulation instead of asking the selection."""
+    on_bad_file: Literal["fail", "skip"] = "fail"
+    """Stop at a bad file, or leave it out."""
+
+
+class SelectSettings(ReadSettings):
     """One run of `simmorph select`."""
 
     input: Inputs
@@ -43,10 +52,6 @@ class SelectSettings(Section):
     """The flat ntuple to write."""
     tree: Name | None = None
     """The tree to read; the selection's by default."""
-    sample: Literal["auto", "data", "simulation"] = "auto"
-    """Take every event for data or simulation instead of asking the selection."""
-    on_bad_file: Literal["fail", "skip"] = "fail"
-    """Stop at a bad file, or leave it out."""
 
 
 class MadeInputs(Section):
@@ -58,7 +63,7 @@ class MadeInputs(Section):
     """The selections that are made first."""
 
 
-class ApplySettings(Section):
+class ApplySettings(ReadSettings):
     """One run of `simmorph apply`."""
 
     input: Inputs | None = None
@@ -90,6 +95,8 @@ class ApplySettings(Section):
             raise ValueError(f"n_events writes new events, and {given[0]} is about those of the input: leave one out")
         if self.in_branches and self.n_events is not None:
             raise ValueError("replicas draw events of their own, which are no branches of others: write files")
+        if self.selection is None and self.sample != "auto":
+            raise ValueError("sample says how a selection takes events, and there is no selection: leave it out")
         return self
 
     @property

@@ -18,6 +18,7 @@ from simmorph.data.ntuples.reading import STEP, iterate
 from simmorph.data.ntuples.writing import create_ntuple
 from simmorph.data.outputs import refuse_existing
 from simmorph.data.samples import SampleReader
+from simmorph.data.selection.reading import BadFiles, SelectionReader
 from simmorph.data.selection.selector import Selector
 from simmorph.data.units import UNITS, agreed, read_units
 from simmorph.errors import ConfigError, EmptySelectionError, InputError, UsageError, one_of
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from simmorph.data.events import Events, FloatArray, IntArray
     from simmorph.data.ntuples.contents import TreeInfo
     from simmorph.data.ntuples.reading import Column
+    from simmorph.data.selection.reading import OnBadFile
+    from simmorph.data.selection.weights import SampleKind
     from simmorph.progress import Progress
 
 OUTSIDE_WARNING = 0.01
@@ -56,6 +59,7 @@ class ApplyResult:
         effective_fraction: of a reweighting, how many events the new weights are worth, as a share of the events
             reweighted (ESS/N); None for methods that move or draw events.
         left_out: branches of the input that cannot be written to a TTree, with the reason.
+        skipped: files that cannot be used and have no rows in the output, with the reason.
         seconds: how long it took.
     """
 
@@ -69,6 +73,7 @@ class ApplyResult:
     n_out_of_range: int
     effective_fraction: float | None
     left_out: dict[str, str]
+    skipped: dict[str, str]
     seconds: float
 
     @property
@@ -101,6 +106,7 @@ class ApplyResult:
     def warnings(self) -> list[str]:
         """What the user should look at."""
         found = [f"branch {name!r} is left out: {reason}" for name, reason in self.left_out.items()]
+        found += [f"no rows for {path}, which was skipped: {reason}" for path, reason in self.skipped.items()]
         if self.n_non_finite:
             bit = f"{morphed.STATUS} & {morphed.NON_FINITE}"
             found.append(f"{self.n_non_finite} events are not finite and were not morphed: {bit}")
@@ -156,7 +162,7 @@ class Job:
 
     Attributes:
         model: what to apply.
-        selector: makes events of original ntuples; None for flat ones.
+        reader: makes events of original ntuples by a selection; None for flat ones.
         tree: the tree to read.
         step: entries read at once.
         seed: of the noise of point masses; the model's own if None.
@@ -165,7 +171,7 @@ class Job:
     """
 
     model: Model
-    selector: Selector | None
+    reader: SelectionReader | None
     tree: str
     step: int = STEP
     seed: int | None = None
@@ -192,7 +198,7 @@ class Job:
         Raises:
             InputError: the inputs are in other units than the model.
         """
-        of_input = {path: read_units(path) if self.selector is None else self.selector.units() for path in paths}
+        of_input = {path: read_units(path) if self.reader is None else self.reader.selector.units() for path in paths}
         units = agreed({"the model": self.model.card.units, **of_input})
         known = {morphed.branch_of(it.name): units[it.name] for it in self.model.card.features if it.name in units}
         of_replicas = {morphed.of_replica(it, name): unit for name in self.replicas for it, unit in known.items()}
@@ -200,10 +206,13 @@ class Job:
 
     def chunks(self, path: str) -> Iterator[dict[str, Column]]:
         """The branches to write, chunk by chunk, one row for each entry of the file."""
-        chunks = self._flat_chunks(path) if self.selector is None else self._selected_chunks(path, self.selector)
-        for columns in chunks:
-            self.tally.add(columns[morphed.STATUS])
-            yield columns
+        return self._flat_chunks(path) if self.reader is None else self._selected_chunks(path, self.reader)
+
+    def count(self, columns: Mapping[str, Column]) -> None:
+        """Count rows that are written."""
+        status = columns[morphed.STATUS]
+        self.tally.add(status)
+        self.power.add(columns[morphed.WEIGHT][(status & morphed.NOT_MORPHED) == 0])
 
     def _flat_chunks(self, path: str) -> Iterator[dict[str, Column]]:
         first = self._first_id()
@@ -215,15 +224,13 @@ class Job:
             new = self._morphed(table.columns, before)
             yield {**{name: table.columns[name] for name in self.copied}, **new}
 
-    def _selected_chunks(self, path: str, selector: Selector) -> Iterator[dict[str, Column]]:
-        sample, first = selector.sample_of(describe(path, self.tree).branches), self._first_id()
-        for start, columns in iterate(path, self.tree, selector.branches(sample), self.step):
-            chosen = selector.run(columns, sample, check_unit=start == 0)
+    def _selected_chunks(self, path: str, selected: SelectionReader) -> Iterator[dict[str, Column]]:
+        first, weight = self._first_id(), self.model.weight
+        for start, chosen in selected.chunks(path):
             ids = first + chosen.rows + start
-            weight = self.model.weight
             weights = np.asarray(chosen.columns[weight], np.float64) if weight else np.ones(len(ids))
             new = self._morphed(chosen.columns, self.model.events_of(chosen.columns, weights, ids))
-            yield morphed.spread(new, chosen.rows, len(next(iter(columns.values()))))
+            yield morphed.spread(new, chosen.rows, int(chosen.cutflow[0, 0]))
 
     def _first_id(self) -> int:
         """What the first event of the next file is seeded by.
@@ -236,7 +243,6 @@ class Job:
     def _morphed(self, columns: Mapping[str, Column], before: Events) -> dict[str, NDArray[Any]]:
         """The new branches of some events."""
         new = self.model.new_columns(columns, before, self.seed)
-        self.power.add(new[morphed.WEIGHT][(new[morphed.STATUS] & morphed.NON_FINITE) == 0])
         for name, replica in self.replicas.items():
             its = replica.new_columns(columns, before, self.seed)
             new |= {morphed.of_replica(branch, name): values for branch, values in its.items()}
@@ -253,6 +259,8 @@ def apply_model(  # noqa: PLR0913 - one keyword for each option of the command
     replicas: Sequence[Path] = (),
     tree: str | None = None,
     seed: int | None = None,
+    sample: SampleKind = "auto",
+    on_bad_file: OnBadFile = "fail",
     force: bool = False,
     step: int = STEP,
     progress: Progress = silent,
@@ -270,6 +278,8 @@ def apply_model(  # noqa: PLR0913 - one keyword for each option of the command
         replicas: folders of replicas of the model, whose branches are written beside its own: `<feature>_morphed_r01`.
         tree: the tree to read; the one of the recipe or selection by default.
         seed: of all random numbers, such as the noise that spreads repeated values; the model's own by default.
+        sample: what a selection takes all events for; see `select_events`.
+        on_bad_file: whether to stop at a file that cannot be used, or to leave it out.
         force: replace an existing output.
         step: entries read at once; no result depends on it.
         progress: called with a line for each file.
@@ -285,25 +295,40 @@ def apply_model(  # noqa: PLR0913 - one keyword for each option of the command
     paths = expand_inputs(inputs)
     if Path(output).resolve() in {Path(path).resolve() for path in paths if not is_url(path)}:
         raise UsageError(output, "is also an input", "choose another output")
+    bad, its_model = BadFiles(on_bad_file, progress), Model.load(model)
+    reader = None if selection is None else _reader(its_model, selection, tree, sample, step)
+    given, read = paths, reader.tree if reader else tree or its_model.card.learning.tree
     others = {folder.name: Model.load(folder) for folder in replicas}
-    start = Job(Model.load(model), None, tree or "", step, seed, replicas=others)
-    job, left_out = _new_job(start, paths, selection, copy=not friend and selection is None)
+    start = Job(its_model, reader, read, step, seed, replicas=others)
+    paths = bad.usable(paths, lambda path: (describe(path, read), start.units([path])))
+    bad.refuse_none_left(output, len(given))
+    job, left_out = _new_job(start, paths, copy=not friend and selection is None)
     name = job.tree if job.copied else morphed.FRIEND_TREE
     made_from = _made_from(paths, model, job, selection) | {"replicas": [str(folder) for folder in replicas]}
     metadata = {**made_from, "input": read_metadata(paths[0]), UNITS: job.units(paths)}
     with create_ntuple(Path(output), name, force=force, metadata=metadata, made_from=made_from) as ntuple:
         for path in paths:
             n_before = job.tally.n_events
-            for columns in job.chunks(path):
+            for columns in bad.whole(path, job.chunks(path)):
+                job.count(columns)
                 ntuple.extend(columns)
-            progress(f"{path}: {job.tally.n_events - n_before:,} entries")
+            if path not in bad.skipped:
+                progress(f"{path}: {job.tally.n_events - n_before:,} entries")
+        bad.refuse_none_left(output, len(given))
+        made_from["inputs"] = [it for it in made_from["inputs"] if it["path"] not in bad.skipped]
+        ntuple.metadata["inputs"] = made_from["inputs"]
         if not job.tally.n_events:
             raise EmptySelectionError(", ".join(paths), "there are no entries", "nothing was written")
     seconds = time.monotonic() - begin
     worth = job.power.effective_fraction() if job.reweights else None
     counts = asdict(job.tally)
     return ApplyResult(
-        str(output), name, str(model), **counts, effective_fraction=worth, left_out=left_out, seconds=seconds
+        *(str(output), name, str(model)),
+        **counts,
+        effective_fraction=worth,
+        left_out=left_out,
+        skipped=bad.skipped,
+        seconds=seconds,
     )
 
 
@@ -320,17 +345,25 @@ def one_for_each(paths: Sequence[str], folder: Path) -> list[tuple[str, Path]]:
     return pairs
 
 
-def _new_job(job: Job, paths: Sequence[str], selection: str | None, *, copy: bool) -> tuple[Job, dict[str, str]]:
+def _reader(model: Model, selection: str, tree: str | None, sample: SampleKind, step: int) -> SelectionReader:
+    """Makes events of original ntuples.
+
+    Raises:
+        ConfigError: the selection is wrong, or does not make what the model needs.
+    """
+    settings, document = read_selection(selection)
+    for name in model.needed:
+        if name not in settings.variables and name != "weight":
+            mend = one_of(name, settings.variables)
+            raise ConfigError(selection, f"this selection makes no {name!r}, which the model needs", mend)
+    return SelectionReader(Selector.of(settings, document), tree or settings.tree, sample, step)
+
+
+def _new_job(job: Job, paths: Sequence[str], *, copy: bool) -> tuple[Job, dict[str, str]]:
     """What to do, and the branches that cannot be copied."""
-    if selection is not None:
-        settings, document = read_selection(selection)
-        job = replace(job, selector=Selector.of(settings, document), tree=job.tree or settings.tree)
-        for name in job.model.needed:
-            if name not in settings.variables and name != "weight":
-                mend = one_of(name, settings.variables)
-                raise ConfigError(selection, f"this selection makes no {name!r}, which the model needs", mend)
+    if job.reader is not None:
         return job, {}
-    info = describe(paths[0], job.tree or job.model.card.learning.tree)
+    info = describe(paths[0], job.tree)
     job = replace(job, tree=info.tree)
     taken = [name for name in job.new_branches if name in info.branches]
     if taken and copy:

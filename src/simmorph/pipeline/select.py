@@ -4,32 +4,32 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from simmorph.config.selection.files import read_selection
 from simmorph.data.ntuples.files import expand_inputs
-from simmorph.data.ntuples.reading import open_tree
+from simmorph.data.ntuples.reading import STEP
 from simmorph.data.ntuples.writing import create_ntuple
 from simmorph.data.outputs import refuse_existing
+from simmorph.data.selection.reading import BadFiles, SelectionReader
 from simmorph.data.selection.selector import Selector
-from simmorph.data.units import UNITS, agreed, read_units
-from simmorph.errors import EmptySelectionError, InputError, UsageError
+from simmorph.data.units import UNITS
+from simmorph.errors import EmptySelectionError, UsageError
 from simmorph.progress import silent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from simmorph.data.events import FloatArray
     from simmorph.data.ntuples.writer import NtupleWriter
+    from simmorph.data.selection.reading import OnBadFile
     from simmorph.data.selection.weights import SampleKind
     from simmorph.progress import Progress
 
 TREE = "events"
-OnBadFile = Literal["fail", "skip"]
 
 
 @dataclass(frozen=True)
@@ -102,14 +102,6 @@ class SelectResult:
         return found
 
 
-@dataclass
-class _Counts:
-    """What is counted while files are read."""
-
-    cutflow: FloatArray
-    n_data: int = 0
-
-
 def select_events(  # noqa: PLR0913 - one keyword for each option of the command
     inputs: Sequence[str],
     selection: str,
@@ -119,6 +111,7 @@ def select_events(  # noqa: PLR0913 - one keyword for each option of the command
     on_bad_file: OnBadFile = "fail",
     sample: SampleKind = "auto",
     force: bool = False,
+    step: int = STEP,
     progress: Progress = silent,
 ) -> SelectResult:
     """Write the selected events of all inputs into one flat ntuple.
@@ -134,6 +127,7 @@ def select_events(  # noqa: PLR0913 - one keyword for each option of the command
         on_bad_file: whether to stop at a file that cannot be used, or to leave it out.
         sample: take every event for data, or for simulation, instead of asking the selection.
         force: replace an existing output.
+        step: entries read at once; no result depends on it.
         progress: called with a line for each file.
 
     Raises:
@@ -144,16 +138,18 @@ def select_events(  # noqa: PLR0913 - one keyword for each option of the command
     """
     refuse_existing(output, force=force)
     settings, document = read_selection(selection)
-    job = _Job(Selector.of(settings, document), tree or settings.tree, sample, on_bad_file, progress)
-    paths = expand_inputs(inputs)
+    selector, bad = Selector.of(settings, document), BadFiles(on_bad_file, progress)
+    reader = SelectionReader(selector, tree or settings.tree, sample, step)
+    job, paths = _Job(reader, bad, progress), expand_inputs(inputs)
     if str(Path(output).resolve()) in {str(Path(path).resolve()) for path in paths}:
         raise UsageError(output, "is also an input", "choose another output")
-    made_from = {"inputs": paths, "selection": settings.model_dump(mode="json"), "tree": job.tree, "sample": sample}
+    made_from = {"inputs": paths, "selection": settings.model_dump(mode="json"), "tree": reader.tree, "sample": sample}
     with create_ntuple(output, TREE, force=force, made_from=made_from) as ntuple:
         for path in paths:
             job.add(path, ntuple)
+        bad.refuse_none_left(output, len(paths))
         result = job.result(str(output), selection)
-        ntuple.metadata[UNITS] = job.selector.units()
+        ntuple.metadata[UNITS] = selector.units()
         _write_cutflow(ntuple, result, made_from)
     return result
 
@@ -161,65 +157,29 @@ def select_events(  # noqa: PLR0913 - one keyword for each option of the command
 class _Job:
     """One run over all files, and what it has counted."""
 
-    def __init__(
-        self, selector: Selector, tree: str, sample: SampleKind, on_bad_file: OnBadFile, progress: Progress
-    ) -> None:
-        self.selector, self.tree, self.sample, self.progress = selector, tree, sample, progress
-        self.on_bad_file = on_bad_file
+    def __init__(self, reader: SelectionReader, bad: BadFiles, progress: Progress) -> None:
+        self.reader, self.bad, self.progress = reader, bad, progress
         self.files: list[str] = []
-        self.skipped: dict[str, str] = {}
         self.not_finite: dict[str, int] = {}
-        self.total = self._tally()
-
-    def _tally(self) -> _Counts:
-        return _Counts(np.zeros((len(self.selector.cuts) + 1, 3)))
+        self.cutflow = np.zeros((len(reader.selector.cuts) + 1, 3))
+        self.n_data = 0
 
     def add(self, path: str, ntuple: NtupleWriter) -> None:
         """Select from one file; one that cannot be used adds nothing, or ends the run."""
-        tally = self._tally()
-        chunks = self._chunks(path, tally)
-        if self.on_bad_file == "skip":
-            try:
-                chunks = iter(list(chunks))
-            except InputError as error:
-                self.skipped[path] = str(error)
-                self.progress(f"skipped {error}")
-                return
-        for columns in chunks:
-            self._count_not_finite(columns)
-            ntuple.extend(columns)
-        self.files.append(path)
-        self.total.cutflow += tally.cutflow
-        self.total.n_data += tally.n_data
-        self.progress(f"{path}: {tally.cutflow[-1, 0]:,.0f} of {tally.cutflow[0, 0]:,.0f} events selected")
-
-    def _chunks(self, path: str, tally: _Counts) -> Iterator[dict[str, NDArray[Any]]]:
-        """The branches to write, chunk by chunk; the file's cutflow is added up on the way."""
-        agreed({"the selection": self.selector.units_read(), path: read_units(path)})
-        with open_tree(path, self.tree) as tree:
-            sample = self.selector.sample_of(tree.branches, self.sample)
-            for start, columns in tree.iterate(self.selector.branches(sample)):
-                try:
-                    chosen = self.selector.run(columns, sample, check_unit=start == 0)
-                except InputError as error:
-                    raise InputError(f"{path}, entries from {start}: {error.where}", error.what, error.mend) from error
-                tally.cutflow += chosen.cutflow
-                tally.n_data += chosen.n_data
-                yield {
-                    **chosen.columns,
-                    "source_file": np.full(len(chosen.rows), len(self.files), np.int32),
-                    "source_entry": chosen.rows + start,
-                }
-        self._check_weights(path, tally)
-
-    def _check_weights(self, path: str, tally: _Counts) -> None:
-        events, _, squares = tally.cutflow[0]
-        if events and not squares:
-            mend = "if this is real data, add --sample data; otherwise mend `weight:` of the selection"
-            raise InputError(path, "every event has weight 0", mend)
+        before = self.cutflow[:, 0].copy()
+        for start, chosen in self.bad.whole(path, self.reader.chunks(path)):
+            self._count_not_finite(chosen.columns)
+            self.cutflow += chosen.cutflow
+            self.n_data += chosen.n_data
+            place = {"source_file": np.full(len(chosen.rows), len(self.files), np.int32)}
+            ntuple.extend({**chosen.columns, **place, "source_entry": chosen.rows + start})
+        if path not in self.bad.skipped:
+            self.files.append(path)
+            read = self.cutflow[:, 0] - before
+            self.progress(f"{path}: {read[-1]:,.0f} of {read[0]:,.0f} events selected")
 
     def _count_not_finite(self, columns: dict[str, NDArray[Any]]) -> None:
-        for name in self.selector.variables:
+        for name in self.reader.selector.variables:
             count = int(np.sum(~np.isfinite(columns[name])))
             if count:
                 self.not_finite[name] = self.not_finite.get(name, 0) + count
@@ -228,23 +188,18 @@ class _Job:
         """What was selected.
 
         Raises:
-            InputError: every file was skipped.
             EmptySelectionError: no event passed.
         """
-        if not self.files:
-            raise InputError(
-                output, f"none of {len(self.skipped)} files can be used", next(iter(self.skipped.values()))
-            )
-        names = ("all", *self.selector.cuts)
+        names = ("all", *self.reader.selector.cuts)
         cutflow = tuple(
             CutflowLine(name, int(events), float(weighted), float(squares))
-            for name, (events, weighted, squares) in zip(names, self.total.cutflow, strict=True)
+            for name, (events, weighted, squares) in zip(names, self.cutflow, strict=True)
         )
         if not cutflow[-1].events:
             left = ", ".join(f"{line.cut} {line.events}" for line in cutflow)
             raise EmptySelectionError(selection, f"no event passed: {left}", "nothing was written")
-        files = tuple(self.files)
-        return SelectResult(output, selection, files, self.skipped, self.total.n_data, cutflow, self.not_finite)
+        files, skipped = tuple(self.files), self.bad.skipped
+        return SelectResult(output, selection, files, skipped, self.n_data, cutflow, self.not_finite)
 
 
 def _write_cutflow(ntuple: NtupleWriter, result: SelectResult, made_from: dict[str, Any]) -> None:

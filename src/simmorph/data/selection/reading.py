@@ -1,0 +1,106 @@
+"""Files read through a selection, in one way for every command: what is data, and which weights and files are bad."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+import numpy as np
+
+from simmorph.data.ntuples.reading import STEP, open_tree
+from simmorph.data.units import agreed, read_units
+from simmorph.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from simmorph.data.events import FloatArray
+    from simmorph.data.selection.selector import Chosen, Selector
+    from simmorph.data.selection.weights import SampleKind
+    from simmorph.progress import Progress
+
+Piece = TypeVar("Piece")
+OnBadFile = Literal["fail", "skip"]
+
+
+@dataclass(frozen=True)
+class SelectionReader:
+    """A selection, and how files are read through it.
+
+    Attributes:
+        selector: the selection.
+        tree: the tree to read.
+        sample: what the files hold; `auto` asks the selection.
+        step: entries read at once; no result depends on it.
+    """
+
+    selector: Selector
+    tree: str
+    sample: SampleKind = "auto"
+    step: int = STEP
+
+    def chunks(self, path: str) -> Iterator[tuple[int, Chosen]]:
+        """The first entry of each chunk of a file, and what is selected of it.
+
+        Raises:
+            InputError: the file cannot be read, a branch is not what the selection takes it for, a weight is not
+                finite, or every weight is 0, which is known at the end of the file only.
+        """
+        agreed({"the selection": self.selector.units_read(), path: read_units(path)})
+        total = np.zeros(3)
+        with open_tree(path, self.tree) as tree:
+            sample = self.selector.sample_of(tree.branches, self.sample)
+            for start, columns in tree.iterate(self.selector.branches(sample), self.step):
+                try:
+                    chosen = self.selector.run(columns, sample, check_unit=start == 0)
+                except InputError as error:
+                    raise InputError(f"{path}, entries from {start}: {error.where}", error.what, error.mend) from error
+                total += chosen.cutflow[0]
+                yield start, chosen
+        _refuse_zero_weights(path, total)
+
+
+def _refuse_zero_weights(path: str, total: FloatArray) -> None:
+    events, _, squares = total
+    if events and not squares:
+        mend = "if this is real data, add --sample data; otherwise mend `weight:` of the selection"
+        raise InputError(path, "every event has weight 0", mend)
+
+
+@dataclass
+class BadFiles:
+    """What becomes of files that cannot be used.
+
+    Attributes:
+        on_bad_file: whether to stop at one, or to leave it out.
+        progress: called with a line for each file left out.
+        skipped: the files left out, each with the reason.
+    """
+
+    on_bad_file: OnBadFile
+    progress: Progress
+    skipped: dict[str, str] = field(default_factory=dict)
+
+    def usable(self, paths: Sequence[str], look: Callable[[str], object]) -> list[str]:
+        """The files of which a first look says nothing bad."""
+        return [path for path in paths for _ in self.whole(path, (look(it) for it in [path]))]
+
+    def whole(self, path: str, pieces: Iterator[Piece]) -> Iterator[Piece]:
+        """The pieces of a file; where bad files are left out none before the last is read, and of a bad one none."""
+        if self.on_bad_file == "skip":
+            try:
+                pieces = iter(list(pieces))
+            except InputError as error:
+                self.skipped[path] = str(error)
+                self.progress(f"skipped {error}")
+                return
+        yield from pieces
+
+    def refuse_none_left(self, output: object, n_files: int) -> None:
+        """Stop where no file is left.
+
+        Raises:
+            InputError: every one of so many files was left out.
+        """
+        if len(self.skipped) == n_files:
+            raise InputError(output, f"none of {n_files} files can be used", next(iter(self.skipped.values())))
