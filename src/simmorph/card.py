@@ -1,4 +1,9 @@
-"""The card of a model: everything about it but its tensors, as JSON."""
+"""The card of a model: everything about it but its tensors, as JSON.
+
+It says what was learnt from which files, in which units and ranges, what preprocessing was fitted, how training went,
+and what the model makes of a few events (the probe). From it follow the identity of a model, by which it is known
+whether a recipe asks for this one, and which events training has seen.
+"""
 
 from __future__ import annotations
 
@@ -170,6 +175,7 @@ class ModelCard(Section):
         return "\n".join([*self._head(), "", *self._variables(), "", *self._history(), *self._remarks()])
 
     def _head(self) -> list[str]:
+        """The facts that stand above the variables, a line each."""
         method, reweight, training = self.learning.method, self.learning.reweight, self.learning.training
         before = {"reweight": f"{reweight.name} ({_options_text(reweight)})"} if reweight else {}
         rows = {
@@ -185,6 +191,7 @@ class ModelCard(Section):
         return [f"{key:<12}{value}" for key, value in rows.items()]
 
     def _variables(self) -> list[str]:
+        """A line for each variable: unit, range in training, and the steps of its preprocessing."""
         chains = {
             chain["name"]: chain
             for part in ("features", "context")
@@ -202,21 +209,25 @@ class ModelCard(Section):
         return lines
 
     def _history(self) -> list[str]:
+        """A line for each stage of training."""
         return [
             f"{stage}: {record['epochs']} epochs, best {record['best_epoch']}, {record['seconds']:.1f} s"
             for stage, record in self.history.items()
         ]
 
     def _remarks(self) -> list[str]:
+        """The numbers of the map and its warnings, a line each."""
         numbers = [f"{name}: {value:.4g}" for name, value in self.numbers.items()]
         return [*numbers, *(f"warning: {warning}" for warning in self.warnings)]
 
 
 def _options_text(settings: MethodSettings) -> str:
+    """The options of a method that its recipe sets, as text."""
     return ", ".join(f"{key}={value}" for key, value in settings.options.items()) or "default options"
 
 
 def _sample_text(record: SampleRecord) -> str:
+    """Size and origin of a sample in a line."""
     if not record.n_events:
         return "none"
     files = ", ".join(file.path for file in record.files) or "arrays"
@@ -232,6 +243,7 @@ def _step_text(step: dict[str, Any]) -> str:
 
 
 def _value_text(value: Any) -> str:
+    """A learnt value as text, six digits; of more than four the number of them."""
     if not isinstance(value, list):
         return f"{value:.6g}"
     if len(value) > 4:
@@ -253,5 +265,12 @@ def identity_of(learning: Learning, source: Sequence[FileRecord], target: Sequen
 
 
 def digest_of(content: dict[str, Any]) -> str:
-    """The SHA-256 of JSON values, however they are laid out."""
+    """The SHA-256 of JSON values, however they are laid out.
+
+    >>> digest_of({"a": 1, "b": 2}) == digest_of({"b": 2, "a": 1})
+    True
+
+    Raises:
+        ValueError: a number is NaN or infinite, for which JSON has no word.
+    """
     return hashlib.sha256(json.dumps(content, sort_keys=True, allow_nan=False).encode()).hexdigest()

@@ -1,4 +1,8 @@
-"""What is done around a method when it learns: samples made fit for it, preprocessing fitted, a card written."""
+"""What is done around a method when it learns: samples made fit for it, preprocessing fitted, a card written.
+
+`Model.fit` calls these in order. The hold-out part is taken away first, so that nothing that is learnt, not even a mean
+or a quantile, depends on the events by which the map is judged.
+"""
 
 from __future__ import annotations
 
@@ -79,7 +83,17 @@ def _check_sample(events: Events, name: str, variables: Sequence[str], negative_
 def fit_preprocessing(
     learning: Learning, samples: Sequence[Events], how: Training
 ) -> tuple[Preprocessing, Preprocessing]:
-    """Features and context, from the training parts of both samples, each counting the same."""
+    """Features and context, from the training parts of both samples, each counting the same.
+
+    Args:
+        learning: names the variables, and the steps that were chosen by hand.
+        samples: those that are trained on, without hold-out.
+        how: how they are split, and the seed.
+
+    Raises:
+        InputError: no event is left to train on.
+        ConfigError: an angle is relative to something that is not another angle.
+    """
     parts = [how.split(events)[0] for events in samples]
     if not all(len(part) and np.sum(part.weights) > 0 for part in parts):
         raise InputError("training", "a sample has no events to train on", "select more events or hold out fewer")
@@ -132,11 +146,13 @@ def with_notes(card: ModelCard, method: Method, prepared: Events, of_samples: No
 
 
 def _versions() -> dict[str, str]:
+    """The versions of this package, of Python, and of those whose change could change the model."""
     packages = {name: version(name) for name in ("torch", "numpy", "nflows", "safetensors", "uproot")}
     return {"simmorph": __version__, "python": platform.python_version(), **packages}
 
 
 def _variables(names: Sequence[str], values: FloatArray, units: Mapping[str, str]) -> list[Variable]:
+    """Each variable with its unit and its range in (n_events, n_variables) values."""
     return [
         Variable(name=name, unit=units.get(name, ""), low=float(column.min()), high=float(column.max()))
         for name, column in zip(names, values.T, strict=True)
@@ -144,4 +160,5 @@ def _variables(names: Sequence[str], values: FloatArray, units: Mapping[str, str
 
 
 def _sample_record(events: Events, files: Sequence[FileRecord]) -> SampleRecord:
+    """The size of a sample, and the files that it came from."""
     return SampleRecord(files=list(files), n_events=len(events), sum_of_weights=float(np.sum(events.weights)))

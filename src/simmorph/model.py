@@ -1,4 +1,8 @@
-"""The model: learning, preprocessing and method in one artefact that is fitted, applied, saved and loaded."""
+"""The model: learning, preprocessing and method in one artefact that is fitted, applied, saved and loaded.
+
+Events come and go in physical units; preprocessing travels inside, so that it cannot be forgotten. What a model makes
+of an event depends on the event, its id and the seed alone, not on the events beside it.
+"""
 
 from __future__ import annotations
 
@@ -119,7 +123,12 @@ class Model:
         return cls(card.model_copy(update={"probe": probe}), method, features, context)
 
     def save(self, folder: str | Path, *, force: bool = False, log: str = "") -> None:
-        """Write the model folder, whole or not at all; `log` has one JSON line for each epoch of training."""
+        """Write the model folder, whole or not at all; `log` has one JSON line for each epoch of training.
+
+        Raises:
+            UsageError: the folder exists, and `force` is not set, or it holds something else.
+            OutputError: it cannot be written.
+        """
         write_folder(Path(folder), self.card, self.method, log, force=force)
 
     @classmethod
@@ -321,6 +330,7 @@ def _beyond(values: FloatArray, variables: Sequence[Variable]) -> BoolArray:
 
 
 def _probe_events(card: ModelCard) -> tuple[Events, Events]:
+    """The events of the probe, before and after the map, as they are in the card."""
     probe, n_events = card.probe, len(card.probe.ids)
     context = np.array(probe.context, np.float64).reshape(n_events, len(card.context))
     shape = n_events, len(card.features)
@@ -333,6 +343,11 @@ def _probe_events(card: ModelCard) -> tuple[Events, Events]:
 
 
 def _preprocessing_of(card: ModelCard, part: str, variables: Sequence[Variable]) -> Preprocessing:
+    """The preprocessing of features or context from the card.
+
+    Raises:
+        ValueError: it is of other variables, or in another order.
+    """
     preprocessing = Preprocessing.from_json(card.preprocessing[part])
     if preprocessing.names != [variable.name for variable in variables]:
         raise ValueError(f"the preprocessing of {preprocessing.names} belongs to other variables")

@@ -1,4 +1,8 @@
-"""The folder in which a model is kept: a card, its tensors, the log of its training; nothing in it can run."""
+"""The folder in which a model is kept: a card, its tensors, the log of its training; nothing in it can run.
+
+JSON and safetensors hold numbers and text, never code, so that a model from elsewhere is safe to load. Card and tensors
+carry checksums, since a flipped bit in either would be a wrong map without an error.
+"""
 
 from __future__ import annotations
 
@@ -96,6 +100,11 @@ def read_tensors(folder: Path, card: ModelCard) -> dict[str, Tensor]:
 
 
 def _read(folder: Path, name: str) -> bytes:
+    """The content of a file of the folder.
+
+    Raises:
+        InputError: the folder lacks it.
+    """
     try:
         return (folder / name).read_bytes()
     except OSError as error:

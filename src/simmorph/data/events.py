@@ -102,7 +102,11 @@ class Events:
 
     @property
     def effective_size(self) -> float:
-        """The Kish effective sample size (sum w)^2 / sum w^2, which holds for signed weights too."""
+        """The Kish effective sample size (sum w)^2 / sum w^2, which holds for signed weights too.
+
+        >>> Events.of(np.zeros((4, 1)), weights=np.array([1.0, 1.0, 1.0, -1.0])).effective_size
+        1.0
+        """
         squares = float(np.sum(self.weights**2))
         return float(np.sum(self.weights)) ** 2 / squares if squares > 0 else 0.0
 

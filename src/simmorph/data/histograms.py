@@ -57,6 +57,14 @@ class Histogram:
     def filled(self, observable: FloatArray, weights: FloatArray) -> Self:
         """With more events in it; the last bin includes its upper edge, and what is outside is left out.
 
+        >>> empty = Histogram.empty(np.array([100.0, 120.0, 140.0]))
+        >>> empty.filled(np.array([99.0, 110.0, 140.0]), weights=np.array([1.0, 1.0, -0.5])).values.tolist()
+        [1.0, -0.5]
+
+        Args:
+            observable: (n_events,).
+            weights: (n_events,), may be negative.
+
         Raises:
             InputError: the weight of an event inside is not finite.
         """

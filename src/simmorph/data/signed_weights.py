@@ -186,6 +186,14 @@ def shifts(events: Events, weights: FloatArray, names: Sequence[str]) -> list[Sh
 
 
 def _shift(name: str, values: FloatArray, before: FloatArray, after: FloatArray) -> Shift:
+    """What other weights do to the mean and the width of one variable.
+
+    Args:
+        name: of the variable.
+        values: (n_events,).
+        before: (n_events,), the weights as they are.
+        after: (n_events,), the others.
+    """
     moments = [_Moments.of(values, weights) for weights in (before, after)]
     mean_shift, width_shift = moments[1].mean - moments[0].mean, moments[1].width - moments[0].width
     mean_error = _length(moments[1].of_mean - moments[0].of_mean)
@@ -202,7 +210,14 @@ def _shift(name: str, values: FloatArray, before: FloatArray, after: FloatArray)
 
 
 class _Moments(NamedTuple):
-    """Mean and standard deviation, and what each event adds to them to first order, (n_events,)."""
+    """Mean and standard deviation, and what each event adds to them to first order, (n_events,).
+
+    Attributes:
+        mean: weighted.
+        width: 0 where signed weights give no positive variance.
+        of_mean: (n_events,), share times distance from the mean.
+        of_width: (n_events,), the same for the width.
+    """
 
     mean: float
     width: float
@@ -211,6 +226,7 @@ class _Moments(NamedTuple):
 
     @classmethod
     def of(cls, values: FloatArray, weights: FloatArray) -> _Moments:
+        """The moments of (n_events,) values with these weights."""
         shares = weights / np.sum(weights)
         mean = float(np.sum(shares * values))
         variance = float(np.sum(shares * (values - mean) ** 2))
@@ -220,6 +236,7 @@ class _Moments(NamedTuple):
 
 
 def _length(values: FloatArray) -> float:
+    """The root of the sum of squares."""
     return float(np.sqrt(np.sum(values**2)))
 
 
@@ -243,6 +260,7 @@ def _out_of_fold(inputs: FloatArray, values: FloatArray, ids: IntArray, seed: in
 
 
 def _standardised(values: FloatArray) -> FloatArray:
+    """(n_events, n_variables), each in standard deviations from its mean; 0 for a constant."""
     width = values.std(axis=0)
     return np.asarray((values - values.mean(axis=0)) / np.where(width > 0, width, 1.0))
 
@@ -259,6 +277,7 @@ def _cell(weights: FloatArray, nearest: IntArray, more: Callable[[int], IntArray
 
 
 def _table_numbers(table: Sequence[Shift]) -> dict[str, float]:
+    """Shifts and their significance by name, for the model's card."""
     return {
         f"{shift.name}_{name}": value
         for shift in table

@@ -1,4 +1,8 @@
-"""Gradient-boosted trees; the only module that knows xgboost."""
+"""Gradient-boosted trees; the only module that knows xgboost.
+
+The judges of two-sample tests, the `bdt` method and the treatment of negative weights grow trees here. They use one
+thread, so that the order of sums is fixed and equal rows give equal trees.
+"""
 
 from __future__ import annotations
 
@@ -156,6 +160,7 @@ def grow(
 
 
 def _nodes(tree: dict[str, Any]) -> Iterator[Node]:
+    """The nodes below one of xgboost's JSON, itself first."""
     number = tree["nodeid"]
     if "leaf" in tree:
         yield Node(number, 0, 0.0, number, number, tree["leaf"])

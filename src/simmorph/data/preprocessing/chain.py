@@ -1,4 +1,7 @@
-"""Preprocessing: the chain of steps of every variable, fitted once and used in both directions."""
+"""Preprocessing: the chain of steps of every variable, fitted once and used in both directions.
+
+Chains are saved in the model's card as plain values. Source and target go through the same ones.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +58,16 @@ class Chain:
         noise: FloatArray,
         propose: Proposal,
     ) -> Self:
-        """The chain fitted to these values, each step to the result of the one before; proposed without settings."""
+        """The chain fitted to these values, each step to the result of the one before; proposed without settings.
+
+        Args:
+            name: of the variable.
+            settings: of its steps; None to have them proposed.
+            values: (n_events,), finite.
+            weights: (n_events,), not negative.
+            noise: (n_events,), numbers in (0, 1) that fill the intervals of point masses.
+            propose: chooses the steps.
+        """
         chosen = propose(name, values, weights) if settings is None else settings
         steps = []
         for step_settings in chosen:
@@ -106,13 +118,19 @@ class Chain:
 
 
 def _relative_to(settings: Sequence[StepSettings] | None) -> str | None:
+    """The angle that the first of these steps is taken relative to, if the recipe says so."""
     first = settings[0] if settings else None
     return first.relative_to if isinstance(first, PeriodicSettings) else None
 
 
 @dataclass(frozen=True, eq=False)
 class Preprocessing:
-    """The chains of several variables, the columns of one array."""
+    """The chains of several variables, the columns of one array.
+
+    Attributes:
+        chains: one for each column, in order.
+        seed: of the noise that fills the intervals of point masses.
+    """
 
     chains: tuple[Chain, ...]
     seed: int
@@ -226,6 +244,11 @@ def _follows(differences: FloatArray, weights: FloatArray) -> bool:
 
 
 def _check_references(references: Mapping[str, str | None]) -> None:
+    """Refuse an angle that is relative to no other angle's column, or to one that is relative itself.
+
+    Raises:
+        ConfigError: one is.
+    """
     for name, reference in references.items():
         if reference is None:
             continue

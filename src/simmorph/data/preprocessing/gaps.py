@@ -33,6 +33,10 @@ def find_gaps(values: FloatArray) -> list[tuple[float, float]]:
     """The stretches between values that are too wide to be empty by chance, their edges rounded as cuts are.
 
     A gap has NEIGHBOURS distinct values or a point mass on each side, so that the thin end of a tail has none.
+
+    >>> eta = np.concatenate([np.linspace(0, 1.37, 500), np.linspace(1.52, 2.37, 500)])
+    >>> [(round(low, 3), round(high, 3)) for low, high in find_gaps(eta)]
+    [(1.37, 1.52)]
     """
     unique = np.unique(values)
     at_point_mass = np.isin(unique, find_point_masses(values))

@@ -47,7 +47,12 @@ class Step(Protocol):
 
 @dataclass(frozen=True)
 class Standardise:
-    """(x - mean) / scale."""
+    """(x - mean) / scale.
+
+    Attributes:
+        mean: weighted mean of the values.
+        scale: their standard deviation; 1 for a constant.
+    """
 
     mean: float
     scale: float
@@ -73,7 +78,12 @@ class Standardise:
 
 @dataclass(frozen=True)
 class Log:
-    """log(x + shift); below `floor` the tangent of the logarithm there."""
+    """log(x + shift); below `floor` the tangent of the logarithm there.
+
+    Attributes:
+        shift: makes all values positive.
+        floor: least value of x + shift that the logarithm is taken of.
+    """
 
     shift: float
     floor: float
@@ -106,7 +116,12 @@ class Log:
 
 @dataclass(frozen=True)
 class Logit:
-    """log(u / (1 - u)) of u = (x - low) / (high - low); near and beyond the bounds its tangents there."""
+    """log(u / (1 - u)) of u = (x - low) / (high - low); near and beyond the bounds its tangents there.
+
+    Attributes:
+        low: lower bound, where u is 0.
+        high: upper bound, where u is 1.
+    """
 
     low: float
     high: float
@@ -136,7 +151,12 @@ class Logit:
 
 @dataclass(frozen=True)
 class Quantile:
-    """Straight lines between knots of the empirical and the normal distribution, continued beyond the last ones."""
+    """Straight lines between knots of the empirical and the normal distribution, continued beyond the last ones.
+
+    Attributes:
+        values: (n_knots,), quantiles of the variable, strictly increasing.
+        normal: (n_knots,), the normal variable at the same probabilities.
+    """
 
     values: FloatArray
     normal: FloatArray
@@ -168,7 +188,13 @@ class Quantile:
 
 @dataclass(frozen=True)
 class Periodic:
-    """The normal variable of the place on a circle that is cut open at the seam."""
+    """The normal variable of the place on a circle that is cut open at the seam.
+
+    Events on both sides of the seam lie next to each other and are far apart after it; so it is put where few are.
+
+    Attributes:
+        seam: the angle in rad.
+    """
 
     seam: float
 
@@ -199,7 +225,17 @@ class Periodic:
 
 @dataclass(frozen=True)
 class Dequantise:
-    """Each point mass becomes an interval of its own, filled with noise; what lies above moves up by its width."""
+    """Each point mass becomes an interval of its own, filled with noise; what lies above moves up by its width.
+
+    >>> step = Dequantise(point_masses=np.array([0.0]), widths=np.array([0.5]))
+    >>> moved = step.forward(np.array([0.0, 2.0]), lambda: np.array([0.5, 0.5]))
+    >>> moved.tolist(), step.inverse(moved).tolist()
+    ([0.25, 2.5], [0.0, 2.0])
+
+    Attributes:
+        point_masses: (n_point_masses,), in order.
+        widths: (n_point_masses,), of their intervals.
+    """
 
     point_masses: FloatArray
     widths: FloatArray
@@ -250,7 +286,16 @@ class Dequantise:
 
 @dataclass(frozen=True)
 class Gaps:
-    """Regions without events, closed: what lies above moves down by their widths."""
+    """Regions without events, closed: what lies above moves down by their widths.
+
+    >>> crack = Gaps(low=np.array([1.37]), high=np.array([1.52]))
+    >>> round(float(crack.forward(np.array([2.0]), _no_noise)[0]), 3)
+    1.85
+
+    Attributes:
+        low: (n_gaps,), where each begins, in order.
+        high: (n_gaps,), where each ends.
+    """
 
     low: FloatArray
     high: FloatArray
@@ -354,14 +399,17 @@ def _segments(values: FloatArray, knots: FloatArray) -> IntArray:
 
 
 def _no_noise() -> FloatArray:
+    """No noise, for what needs none."""
     return np.zeros(1)
 
 
 def _logit(fractions: Any) -> Any:
+    """log(u / (1 - u)), without loss of digits near 0."""
     return np.log(fractions) - np.log1p(-fractions)
 
 
 def _logistic(values: FloatArray) -> FloatArray:
+    """The inverse of `_logit`; without overflow."""
     return 0.5 * (1 + np.tanh(0.5 * values))
 
 

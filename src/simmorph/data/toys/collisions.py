@@ -1,6 +1,8 @@
 """From scatterings to recorded events: generator filter, detector, skim; all as flat columns with the layout's names.
 
-Photons come in three columns an event, ordered by measured pT; `photon_found` says which of them exist.
+Photons come in three columns an event, ordered by measured pT; `photon_found` says which of them exist. Energies are in
+GeV up to the detector, and in MeV in the columns, as in the layout. The thresholds of filter and skim are such that
+what the filter cuts off could hardly pass the skim, whatever the resolution.
 """
 
 from __future__ import annotations
@@ -87,7 +89,7 @@ def _recorded(process: Process, rng: np.random.Generator) -> Columns:
 
 
 def _with_extra_photon(pair: Photons, rng: np.random.Generator) -> Photons:
-    """The two photons and a soft jet that may be taken for a third."""
+    """The two photons and a soft jet that may be taken for a third; where there is none, its pT is next to 0."""
     n_events = len(pair.pt)
     pt = np.where(rng.random(n_events) < EXTRA_PHOTON_RATE, LEAST_PT_GEV + rng.exponential(6.0, n_events), 1e-3)
     eta, phi = rng.uniform(-LARGEST_ETA, LARGEST_ETA, n_events), rng.uniform(-np.pi, np.pi, n_events)
@@ -96,6 +98,12 @@ def _with_extra_photon(pair: Photons, rng: np.random.Generator) -> Photons:
 
 
 def _photon_columns(candidates: Candidates, pt_as_data: FloatArray) -> Columns:
+    """The photons' branches, (n_events, 3) each, measured and true.
+
+    Args:
+        candidates: what the detector made of them.
+        pt_as_data: (n_events, 3), in GeV, what the data's detector would have measured.
+    """
     measured, truth = candidates.measured, candidates.truth
     return {
         "photon_pt": measured.pt * MEV_PER_GEV,
@@ -130,6 +138,7 @@ def _skim(columns: Columns, rng: np.random.Generator) -> BoolArray:
 
 
 def _event_columns(scatterings: Scatterings, candidates: Candidates, rng: np.random.Generator) -> Columns:
+    """The branches with one value an event: trigger, missing energy, truth and the jet."""
     n_events = len(scatterings)
     met = rng.rayleigh(12.0, n_events)
     return {

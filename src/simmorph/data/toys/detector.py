@@ -1,4 +1,8 @@
-"""What a detector makes of photons: efficiency, energy, isolation, identification."""
+"""What a detector makes of photons: efficiency, energy, isolation, identification.
+
+Two detectors differ by numbers alone, and the random number behind an energy is kept: so it is known what the other one
+would have measured, which is the exact map between simulation and data.
+"""
 
 from __future__ import annotations
 
@@ -103,7 +107,12 @@ class Identification:
 
 @dataclass(frozen=True)
 class Detector:
-    """A calorimeter and the identification behind it."""
+    """A calorimeter and the identification behind it.
+
+    Attributes:
+        calorimeter: efficiency and energy response.
+        identification: isolation of photons and fakes, and how many of them are tight.
+    """
 
     calorimeter: Calorimeter
     identification: Identification
@@ -137,7 +146,14 @@ class Candidates:
 
 
 def reconstruct(truth: Photons, is_fake: BoolArray, detector: Detector, rng: np.random.Generator) -> Candidates:
-    """The photons as the detector sees them, in the order they came."""
+    """The photons as the detector sees them, in the order they came.
+
+    Args:
+        truth: (n_events, n_photons), momenta before the detector.
+        is_fake: (n_events, n_photons), which of them are jets.
+        detector: what sees them.
+        rng: where the randomness comes from.
+    """
     shape, calorimeter = truth.pt.shape, detector.calorimeter
     noise = rng.standard_normal(shape)
     smearing = calorimeter.angular_resolution * rng.standard_normal((2, *shape))
@@ -159,6 +175,7 @@ def reconstruct(truth: Photons, is_fake: BoolArray, detector: Detector, rng: np.
 def _isolation(
     is_fake: BoolArray, identification: Identification, rng: np.random.Generator
 ) -> tuple[FloatArray, FloatArray]:
+    """ptcone30 / pT and etcone20 / pT, (n_events, n_photons) each; those of fakes have another shape."""
     real = identification.photon.draw(is_fake.size, rng)
     fake = identification.fake.draw(is_fake.size, rng)
     tracks, activity = (

@@ -85,7 +85,12 @@ def samples(n_events: int, seed: int) -> list[ToySample]:
 
 
 def as_target(linked: FloatArray, u: FloatArray) -> FloatArray:
-    """Where linked variables of the source, (n_events, 5), are in the target."""
+    """Where linked variables of the source, (n_events, 5), are in the target.
+
+    Args:
+        linked: logarithms of the masses, logits of the N-subjettiness ratios, and the shifted distance.
+        u: (n_events,), the mass of the pair, -1 to 1 across the range.
+    """
     m_j1, delta_m, tau21_j1, tau21_j2, delta_r = ((linked - MEAN) / SPREAD).T
     moved = np.column_stack([
         m_j1 + 0.05,
@@ -127,15 +132,18 @@ def _linked(normal: FloatArray, gluons: Any, u: FloatArray) -> FloatArray:
 
 
 def _drift(u: FloatArray) -> FloatArray:
+    """How far the linked variables have moved at u, before each is multiplied by its own DRIFT."""
     return np.sin(3.0 * u)
 
 
 def _features(linked: FloatArray) -> dict[str, FloatArray]:
+    """The features by name from (n_events, 5) linked variables: masses in GeV, ratios in (0, 1), a distance."""
     m_j1, delta_m, tau21_j1, tau21_j2, delta_r = linked.T
     columns = np.exp(m_j1), np.exp(delta_m), expit(tau21_j1), expit(tau21_j2), np.pi + DELTA_R_SCALE * delta_r
     return dict(zip(FEATURES, columns, strict=True))
 
 
 def _bands(m_jj: FloatArray) -> dict[str, Any]:
+    """Which band each event is in, by branch; see BANDS."""
     inside = {f"in_{name}": (m_jj >= low) & (m_jj < high) for name, (low, high) in BANDS.items()}
     return inside | {"in_sidebands": inside["in_sb1"] | inside["in_sb2"]}

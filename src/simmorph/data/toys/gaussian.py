@@ -94,7 +94,15 @@ def samples(n_events: int, seed: int) -> list[ToySample]:
 
 
 def optimal(values: FloatArray, context: FloatArray) -> FloatArray:
-    """(n_events, 3), where the optimal map takes events of the source."""
+    """(n_events, 3), where the optimal map takes events of the source.
+
+    >>> optimal(np.zeros((1, 3)), np.zeros(1)).tolist()  # the mean goes to the mean
+    [[0.6, -0.6, 0.6]]
+
+    Args:
+        values: (n_events, 3).
+        context: (n_events,), c; 0 in the files without context.
+    """
     maps = _bures(SOURCE.covariances(context), TARGET.covariances(context))
     centred = values - SOURCE.means(context)
     return np.asarray(TARGET.means(context) + (maps @ centred[:, :, None])[:, :, 0])
@@ -111,6 +119,7 @@ def optimal_cost(*, drifts: bool) -> float:
 
 
 def _bures(source: FloatArray, target: FloatArray) -> FloatArray:
+    """(n_events, 3, 3), the matrices A of the optimal map between covariances; symmetric and positive."""
     root, inverse = _power(source, 0.5), _power(source, -0.5)
     return np.asarray(inverse @ _power(root @ target @ root, 0.5) @ inverse)
 

@@ -151,6 +151,7 @@ class Normalisation:
 
 
 def _sample(kind: SampleShape, n_events: int, normalisation: Normalisation, seed: int) -> ToySample:
+    """One file: its metadata, and the function that makes its blocks."""
     metadata = {"toy": "hgg", "seed": seed, "luminosity_fb": LUMINOSITY_FB, **asdict(normalisation)}
     if kind is DATA:
         metadata |= {"signal_strength": 1.0, "signal_fraction": SIGNAL_FRACTION}

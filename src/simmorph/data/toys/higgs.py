@@ -42,6 +42,12 @@ class Shape(NamedTuple):
     """How a normal number z becomes y = location + scale sinh((arcsinh(z) + skew) / tail).
 
     A variable without bound is exp(y); one that is bounded by b is b tanh(y).
+
+    Attributes:
+        location: of y.
+        scale: of y.
+        skew: positive for a longer tail above.
+        tail: below 1 for longer tails than those of a normal distribution.
     """
 
     location: float
@@ -51,7 +57,14 @@ class Shape(NamedTuple):
 
 
 class Cause(NamedTuple):
-    """How strongly a variable follows each of the common causes."""
+    """How strongly a variable follows each of the common causes.
+
+    Attributes:
+        hardness: of the event.
+        hadronic: the hadronic top quark.
+        boost: along the beam.
+        b_jets: the two jets from b quarks.
+    """
 
     hardness: float = 0.0
     hadronic: float = 0.0
@@ -162,6 +175,7 @@ def _correlations() -> FloatArray:
 
 
 def _bent(normal: FloatArray, shape: Shape) -> FloatArray:
+    """(n_events,), normal numbers bent to a shape; see `Shape`."""
     return np.asarray(shape.location + shape.scale * np.sinh((np.arcsinh(normal) + shape.skew) / shape.tail))
 
 
@@ -174,6 +188,7 @@ def _straightened(bent: FloatArray, shape: Shape) -> tuple[FloatArray, FloatArra
 
 
 def _stretched(plain: FloatArray, bound: float | None) -> FloatArray:
+    """From y to the variable: exp(y), or bound tanh(y)."""
     return np.exp(plain) if bound is None else bound * np.tanh(plain)
 
 

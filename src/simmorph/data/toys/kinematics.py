@@ -1,4 +1,8 @@
-"""Two photons from one collision: a 2 -> 2 scattering, kicked by recoil and boosted along the beam."""
+"""Two photons from one collision: a 2 -> 2 scattering, kicked by recoil and boosted along the beam.
+
+A continuum can be drawn from and has its density in closed form, so that the ratio of two of them at an event, which is
+the exact weight between them, is known.
+"""
 
 from __future__ import annotations
 
@@ -85,7 +89,11 @@ def photons_of(scatterings: Scatterings) -> Photons:
 
 
 def wrapped(phi: FloatArray) -> FloatArray:
-    """The same angle between -pi and pi."""
+    """The same angle between -pi and pi.
+
+    >>> round(float(wrapped(np.array(3.5))), 3)
+    -2.783
+    """
     return np.asarray((phi + np.pi) % (2 * np.pi) - np.pi)
 
 
@@ -119,6 +127,7 @@ class Recoil:
         return (1 - self.hard_fraction) * soft + self.hard_fraction * hard
 
     def _unit(self, pt_hat: FloatArray) -> FloatArray:
+        """By how much the scales have grown at this pt_hat, 1 at 40 GeV."""
         return np.asarray((pt_hat / 40.0) ** self.growth)
 
 
@@ -196,4 +205,5 @@ def _draw_sech2(width: float, n_events: int, rng: np.random.Generator) -> FloatA
 
 
 def _sech2_density(rapidity: FloatArray, width: float) -> FloatArray:
+    """(n_events,), the density of what `_draw_sech2` draws, per unit of rapidity."""
     return np.asarray(1 / (2 * width * np.tanh(LARGEST_BOOST / width) * np.cosh(rapidity / width) ** 2))

@@ -33,6 +33,7 @@ SCALARS: dict[str, type[np.generic]] = {
 
 
 def _vectors(prefix: str, floats: str, bools: str = "", integers: str = "") -> dict[str, type[np.generic]]:
+    """Branches of one kind of object with their types; the names of each type stand in one string."""
     kinds: tuple[tuple[str, type[np.generic]], ...] = ((floats, np.float32), (bools, np.bool_), (integers, np.int32))
     return {f"{prefix}_{name}": kind for names, kind in kinds for name in names.split()}
 

@@ -58,7 +58,14 @@ N_GRID = 100_001
 
 @dataclass(frozen=True)
 class Smooth:
-    """A normal variable whose mean falls with eta and whose width falls with pt and rises with the noise."""
+    """A normal variable whose mean falls with eta and whose width falls with pt and rises with the noise.
+
+    Attributes:
+        mean: at an eta of 0.
+        falls_with_eta: by this for each unit of eta.
+        width: at a pt and noise of 0; it is never below 0.1.
+        falls_with_pt: the width by this for each unit of pt.
+    """
 
     mean: float
     falls_with_eta: float
@@ -74,7 +81,15 @@ class Smooth:
 
 @dataclass(frozen=True)
 class Discontinuous:
-    """Zeros, more with pt and fewer with noise; the others are an exponential above a threshold."""
+    """Zeros, more with pt and fewer with noise; the others are an exponential above a threshold.
+
+    Attributes:
+        zeros: probability of a zero at a pt and noise of 0.
+        rises_with_pt: the probability by this for each unit of pt.
+        threshold: the least value above 0.
+        mean: of the exponential, at an eta and noise of 0.
+        rises_with_eta: the mean by this for each unit of eta.
+    """
 
     zeros: float
     rises_with_pt: float
@@ -278,4 +293,5 @@ def _ranks(columns: FloatArray) -> Any:
 
 
 def _lower_root(matrix: FloatArray) -> FloatArray:
+    """The lower triangular matrix whose product with its transpose is the given one."""
     return np.asarray(np.linalg.cholesky(matrix))

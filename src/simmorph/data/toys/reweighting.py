@@ -152,4 +152,5 @@ def _block(population: Population, seed: int, index: int, n_events: int) -> dict
 
 
 def _log_normal(values: FloatArray, mean: float, width: float) -> FloatArray:
+    """(n_events,), the logarithm of the density of a normal distribution."""
     return np.asarray(-0.5 * ((values - mean) / width) ** 2 - np.log(width) - 0.5 * np.log(2 * np.pi))

@@ -13,7 +13,11 @@ BLOCK = 100_000
 
 
 def block_lengths(n_events: int) -> Iterator[tuple[int, int]]:
-    """The number of each block and of its events."""
+    """The number of each block and of its events.
+
+    >>> list(block_lengths(250_000))
+    [(0, 100000), (1, 100000), (2, 50000)]
+    """
     for index, first in enumerate(range(0, n_events, BLOCK)):
         yield index, min(BLOCK, n_events - first)
 
