@@ -167,6 +167,7 @@ class UnpairedFlow(Method):
         return Notes(numbers, warnings)
 
     def _losses(self) -> dict[str, Callable[[Batch, Batch], Tensor]]:
+        """The loss of a batch of each sample, by the name that it has in a recipe."""
         return {"nll": self._likelihood, "kl": self._marginal, "mmd": self._joint, "mdmm": self._constrained}
 
     def _fix(self, target: Batch, how: Training) -> None:
@@ -192,14 +193,17 @@ class UnpairedFlow(Method):
         return loss
 
     def _marginal(self, source: Batch, target: Batch) -> Tensor:  # noqa: ARG002 - the target's densities are known
+        """KL(morphed || target) of each feature alone, on average; the target's densities are known beforehand."""
         divergence: Tensor = self.marginals(self._drawn(source), source.weights)
         return divergence
 
     def _joint(self, source: Batch, target: Batch) -> Tensor:
+        """The maximum mean discrepancy of morphed source and target, features and context together."""
         squared: Tensor = self.discrepancy(_points(self._drawn(source), source), _points(target.features, target))
         return squared
 
     def _constrained(self, source: Batch, target: Batch) -> Tensor:
+        """The Lagrangian of `kl` under the constraint on `mmd`; both are taken of the same draw."""
         morphed = self._drawn(source)
         joint = self.discrepancy(_points(morphed, source), _points(target.features, target))
         lagrangian: Tensor = self.multiplier(self.marginals(morphed, source.weights), joint)
@@ -210,11 +214,13 @@ class UnpairedFlow(Method):
         return self._morphed(source.features, source.context, torch.randn_like(source.features))
 
     def _morphed(self, features: Tensor, context: Tensor, noise: Tensor) -> Tensor:
+        """(n_events, n_features), the events with what the flow makes of their noise."""
         drawn = self.flow.from_base(self.spread * noise, torch.cat([features, context], dim=1))
         return features + drawn if self.predict == "delta" else drawn
 
 
 def _points(features: Tensor, sample: Batch) -> Points:
+    """A batch as points of features and context with weights."""
     return Points(torch.cat([features, sample.context], dim=1), sample.weights)
 
 

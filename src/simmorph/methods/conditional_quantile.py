@@ -94,6 +94,11 @@ class ConditionalQuantile(Method):
         return events.with_features(moved[:, np.argsort(self.order)])
 
     def _morph(self, features: Tensor, context: Tensor) -> Tensor:
+        """(n_events, n_features), feature by feature at the value that has its score in the target.
+
+        The score in the source is that given the context and the features before it as they were, the value in the
+        target that given the context and the features before it as they are now.
+        """
         moved = features[:, :0]
         for at, (source, target) in enumerate(zip(_links(self.source_chain), _links(self.target_chain), strict=True)):
             scores = source.scores(features[:, at : at + 1], torch.cat([context, features[:, :at]], dim=1))
@@ -129,4 +134,5 @@ class _Link(nn.Module):
 
 
 def _links(chain: nn.ModuleList) -> list[_Link]:
+    """The links of a chain, with the type that torch's list does not keep."""
     return cast("list[_Link]", list(chain))

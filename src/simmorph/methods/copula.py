@@ -83,6 +83,7 @@ class Copula(Method):
         return events.with_features(self._by_row(self._carry, events.features, events.context))
 
     def _carry(self, features: Tensor, context: Tensor) -> Tensor:
+        """(n_events, n_features), the scores of the source carried by A, as features of the target."""
         functions = self.basis(context)
         normal = self.source.marginals.scores(features, functions)
         # Without context there is one map for all events.

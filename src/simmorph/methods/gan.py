@@ -104,6 +104,11 @@ class AdversarialNetwork(Generator):
         return judged
 
     def _critic_loss(self, target: Batch) -> Tensor:
+        """What the critic makes small: how badly it tells forged events from true ones, and the penalty on its slope.
+
+        The first is the logistic loss or the negative Wasserstein estimate. The slope is taken at the target's events,
+        or in the Wasserstein game at random places between target and forged ones.
+        """
         forged = self._forged(target).detach()
         # Contexts and weights of both samples are the same events': only the features can tell them apart.
         of_target, of_forged = self._judged(target.features, target), self._judged(forged, target)
@@ -115,6 +120,10 @@ class AdversarialNetwork(Generator):
         return (target.weights * (softplus(of_forged) + softplus(-of_target) + self.penalty * steepness)).mean()
 
     def _generator_loss(self, target: Batch) -> Tensor:
+        """What the generator makes small: how sure the critic is of forged events.
+
+        In training, the generator's weights enter their running mean here.
+        """
         judged = self._judged(self._forged(target), target)
         if self.training:
             self._remember()

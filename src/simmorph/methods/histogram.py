@@ -132,4 +132,5 @@ def _quantile_edges(values: FloatArray, weights: FloatArray, cells: IntArray, n_
 
 
 def _unit_sum(weights: FloatArray) -> FloatArray:
+    """The weights over their sum."""
     return weights / np.sum(weights)

@@ -58,6 +58,7 @@ class MovementPenalty(Transport):
         self.alpha, self.norm, self.direction = alpha, norm, direction
 
     def _loss(self, source: Batch, target: Batch) -> Tensor:
+        """The likelihood's loss, and alpha times the mean movement."""
         return self._likelihood_loss(target) + self.alpha * self.movement(source, target)
 
     def movement(self, source: Batch, target: Batch) -> Tensor:

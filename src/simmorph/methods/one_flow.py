@@ -149,6 +149,7 @@ class OneFlow(Method):
 
     @property
     def _flows(self) -> list[OrderedFlow]:
+        """The flows, with the type that torch's list does not keep."""
         return [flow for flow in self.flows if isinstance(flow, OrderedFlow)]
 
     def _moved(self, flow: OrderedFlow, events: Events) -> Events:

@@ -62,5 +62,12 @@ class QuantileMap(Method):
 
 
 def _moved(values: FloatArray, source: FloatArray, target: FloatArray) -> FloatArray:
+    """Values at the same quantile of the target; beyond the last of the source they move by as much as it does.
+
+    Args:
+        values: (n_events,).
+        source: (n_quantiles,), in order.
+        target: (n_quantiles,), at the same probabilities.
+    """
     inside = np.clip(values, source[0], source[-1])
     return np.interp(inside, source, target) + (values - inside)

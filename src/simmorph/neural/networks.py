@@ -69,6 +69,7 @@ class Perceptron(nn.Module):
         return torch.addmm(self.output.bias[:, None], self.output.weight, aligned(self._hidden(inputs)).T)
 
     def _hidden(self, inputs: Tensor) -> Tensor:
+        """What the hidden layers make of the inputs; without inputs they see a 1."""
         values = inputs if self.n_inputs else inputs.new_ones(len(inputs), 1)
         for layer in self.hidden:
             values = torch.relu_(layer(aligned(values)))

@@ -87,6 +87,14 @@ def _drawn(rows: IntArray, weights: FloatArray, n_drawn: int, rng: np.random.Gen
 
 
 def _assigned(source: IntArray, target: IntArray, of_source: FloatArray, of_target: FloatArray) -> Pairs:
+    """The assignment of least total squared distance between some events of both samples.
+
+    Args:
+        source: which events of the source.
+        target: which of the target, as many.
+        of_source: (n_source, n_columns), places of all events of the source.
+        of_target: (n_target, n_columns), the same of the target.
+    """
     rows, columns = linear_sum_assignment(cdist(of_source[source], of_target[target], "sqeuclidean"))
     return Pairs(source[rows], target[columns])
 

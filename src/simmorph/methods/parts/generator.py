@@ -57,6 +57,7 @@ class Generator(Method):
         """
 
     def _fit(self, source: Events, target: Events, how: Training) -> dict[str, History]:  # noqa: ARG002 - a contract
+        """Learn from the target alone; see Method."""
         return self.learn(target, how)
 
     def _transform(self, events: Events) -> Events:

@@ -86,6 +86,7 @@ class FoldedRatio(nn.Module):
         return history
 
     def _calibrate(self, number: int, source: Events, target: Events, how: Training) -> None:
+        """Calibrate one ratio by the events of the fold that it was learnt without."""
         n_folds = len(self.ratios)
         left_out = [sample[np.flatnonzero(fold_of(sample.ids, n_folds, how) == number)] for sample in (source, target)]
         scored = [(self._ratio(number).log_ratio(sample.features), sample.weights) for sample in left_out]
@@ -99,9 +100,11 @@ class FoldedRatio(nn.Module):
         return np.asarray(sum(logs) / len(logs))
 
     def _ratio(self, number: int) -> Ratio:
+        """One of the ratios, with the type that torch's list does not keep."""
         return self.ratios[number]  # type: ignore[return-value]
 
     def _calibration(self, number: int) -> Isotonic:
+        """The calibration of one of the ratios, likewise."""
         return self.calibrations[number]  # type: ignore[return-value]
 
 
@@ -207,15 +210,18 @@ def fold_of(ids: IntArray, n_folds: int, how: Training) -> IntArray:
 
 
 def _without_fold(sample: Halves, number: int, n_folds: int, how: Training) -> Halves:
+    """The sample without one fold of its training part; validation stays whole."""
     others = np.flatnonzero(fold_of(sample.training.ids, n_folds, how) != number)
     return sample._replace(training=sample.training[others])
 
 
 def _everything(events: Events) -> Events:
+    """Features and context side by side, as the inputs of a ratio."""
     return Events.of(np.hstack([events.features, events.context]), None, events.weights, events.ids)
 
 
 def _context_alone(events: Events) -> Events:
+    """The context as the inputs of a ratio."""
     return Events.of(events.context, None, events.weights, events.ids)
 
 

@@ -74,6 +74,7 @@ class SplineCoupling(Transform):  # type: ignore[misc]
         return self._move(inputs, context, inverse=True)
 
     def _move(self, inputs: Tensor, context: Tensor | None, *, inverse: bool) -> tuple[Tensor, Tensor]:
+        """Outputs and log-determinants one way or the other: what is kept decides how the rest is moved."""
         kept = inputs.index_select(1, self.kept)
         moved = inputs.index_select(1, self.moved).T
         conditions = kept if context is None else torch.cat([kept, context], dim=1)
@@ -132,6 +133,7 @@ class FlowOverNormal(nn.Module):
         return self.transform.inverse(noise, self._seen(context))[0]  # type: ignore[no-any-return]
 
     def _seen(self, context: Tensor) -> Tensor | None:
+        """The context, or None where there is none, as nflows wants it."""
         return context if self.n_context else None
 
 

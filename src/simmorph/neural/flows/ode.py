@@ -85,6 +85,7 @@ def _slope(
 
 
 def _weighted(weights: tuple[float, ...], slopes: list[Tensor], state: Tensor) -> Tensor:
+    """The sum of slopes times weights, one step of a Runge-Kutta method; added in a fixed order."""
     total = torch.zeros_like(state)
     for weight, slope in zip(weights, slopes, strict=True):
         total = total + weight * slope

@@ -103,6 +103,7 @@ def rational_quadratic(
 
 
 def _slope(raw: Tensor) -> Tensor:
+    """The derivative at a knot, above MIN_SLOPE; 1 where the raw parameter is 0."""
     return MIN_SLOPE + softplus(raw + UNIT_SLOPE)
 
 

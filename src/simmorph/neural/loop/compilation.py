@@ -69,6 +69,7 @@ def compile_losses(losses: Sequence[Loss], batches: Sequence[Batch], module: nn.
 
 
 def _tried(losses: Sequence[Loss], batches: Sequence[Batch], module: nn.Module) -> list[Loss]:
+    """The losses compiled, each computed once with its gradients, so that a failure comes here."""
     splines = _splines(module)
     for spline in splines:
         spline.fused = _compiled(rational_quadratic)
@@ -82,12 +83,14 @@ def _tried(losses: Sequence[Loss], batches: Sequence[Batch], module: nn.Module) 
 
 
 def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function as torch compiles it for the shapes of its first call."""
     # The process's own threads, or else torch would start one process for each core of a shared machine.
     options: dict[str, str | int | bool | Callable[..., Any]] = {"compile_threads": torch.get_num_threads()}
     return torch.compile(function, dynamic=False, options=options)
 
 
 def _splines(module: nn.Module) -> list[Spline]:
+    """All splines in a module."""
     return [layer for layer in module.modules() if isinstance(layer, Spline)]
 
 
@@ -126,6 +129,11 @@ def compiled_or_plain(
 def _compiled_if_possible(
     setting: str, losses: Sequence[Loss], batches: Sequence[Batch], module: nn.Module
 ) -> list[Loss]:
+    """The losses compiled, or as they are with a warning where torch cannot.
+
+    Raises:
+        ConfigError: torch cannot, and the setting is `always`.
+    """
     try:
         return compile_losses(losses, batches, module)
     except RuntimeError as error:

@@ -91,7 +91,9 @@ class Multiplier(nn.Module):
         self.value.copy_(self._bounded(self.value + self.rate * self._violation(self.secondary)))
 
     def _violation(self, secondary: Tensor) -> Tensor:
+        """By how much the constraint is exceeded, in its `unit`; negative where it is met."""
         return (secondary - self.epsilon) / self.unit
 
     def _bounded(self, pull: Tensor) -> Tensor:
+        """The pull of an inequality only acts from above; that of an equality from both sides."""
         return pull.clamp_min(0) if self.kind == "inequality" else pull

@@ -69,7 +69,20 @@ def seed_of(seed: int, stage: str) -> int:
 
 @dataclass
 class _Progress:
-    """Where a stage stands; everything that is not a tensor."""
+    """Where a stage stands; everything that is not a tensor.
+
+    Attributes:
+        epoch: epochs that are done.
+        step: steps of the present epoch that are done.
+        seconds: spent in epochs, over all restarts.
+        losses: of training, one for each epoch.
+        validation_losses: the same of validation; none without a validation part.
+        observed: what else was looked at, by name, one number for each epoch.
+        best_score: the least score so far.
+        best_epoch: the epoch that it is of, from 1.
+        stalled_at: the epoch from which on the learning rate is brought to its end; None as long as it is not.
+        finished: whether the stage is done.
+    """
 
     epoch: int = 0
     step: int = 0
@@ -84,7 +97,12 @@ class _Progress:
 
 
 class Stage:
-    """One call of `minimize`; see there."""
+    """One call of `minimize`; see there.
+
+    An epoch has as many steps as the largest sample has batches. Between two steps everything that decides how training
+    goes on is in `_tensors` and `_progress`: parameters, the optimisers' state, the best weights, and the states of all
+    random generators. A stage restored from them ends with the same bits as one that was never stopped.
+    """
 
     def __init__(  # noqa: PLR0913, PLR0917 - what minimize is given
         self,
@@ -129,6 +147,12 @@ class Stage:
         )
 
     def _epoch(self) -> None:
+        """One epoch, or what is left of it: all steps, then validation, report, and whether to go on.
+
+        Raises:
+            Checkpointed: training was asked to stop, and is saved.
+            SimmorphError: the loss is not finite.
+        """
         progress, started = self.progress, time.monotonic()
         self.epoch_start = self.generator.get_state()
         self.module.train()
@@ -167,6 +191,7 @@ class Stage:
             yield [sample.rows(order[step]) for sample, order in zip(self.training, orders, strict=True)]
 
     def _step(self, batches: Sequence[Batch]) -> None:
+        """Every player whose turn it is moves; the loss of the last one counts for the epoch."""
         progress, rate = self.progress, self._learning_rate()
         progress.step += 1
         for number, player in enumerate(self.players):
@@ -189,6 +214,11 @@ class Stage:
         return loss.detach()
 
     def _finite(self, value: float) -> float:
+        """The value itself.
+
+        Raises:
+            SimmorphError: it is not finite.
+        """
         if math.isfinite(value):
             return value
         raise SimmorphError(
@@ -246,6 +276,7 @@ class Stage:
             self.best = {name: values.detach().clone() for name, values in self.module.state_dict().items()}
 
     def _note(self, numbers: Mapping[str, float]) -> None:
+        """Add numbers to the history of this epoch."""
         for name, value in numbers.items():
             self.progress.observed.setdefault(name, []).append(float(value))
 
@@ -259,6 +290,7 @@ class Stage:
         return torch.stack(losses).double().mean().item()
 
     def _has_stalled(self) -> bool:
+        """Whether `patience` epochs have gone by without better weights; it is found once."""
         patience, progress = self.how.settings.patience, self.progress
         if patience is None or progress.stalled_at is not None or not self.best:
             return False
@@ -273,6 +305,7 @@ class Stage:
         self.module.load_state_dict(self.best)
 
     def _report(self, learning_rate: float) -> None:
+        """Say what the epoch has brought."""
         progress = self.progress
         self.how.progress(
             {
@@ -297,6 +330,12 @@ class Stage:
         self._save()
 
     def _stop(self) -> NoReturn:
+        """Save and leave.
+
+        Raises:
+            Checkpointed: it is saved.
+            SimmorphError: there is no place to save it, or the loss is not finite.
+        """
         self._finite(self.loss_sum.item())
         place = f"stopped in epoch {self.progress.epoch + 1} of {self.how.settings.epochs}"
         if self.how.checkpoint is None:
@@ -306,6 +345,7 @@ class Stage:
 
     @property
     def _file(self) -> Path | None:
+        """The checkpoint of this stage, if checkpoints are kept."""
         return self.how.checkpoint and self.how.checkpoint / f"{self.name}.safetensors"
 
     def _work(self) -> str:
@@ -318,6 +358,7 @@ class Stage:
         return digest(tensors, f"{self.name} {how.member} {how.device.type} {how.learning} {settings}")
 
     def _save(self) -> None:
+        """Write the checkpoint, if checkpoints are kept."""
         if self._file is not None:
             record = {"work": self.work, "progress": asdict(self.progress)}
             write_checkpoint(self._file, self._tensors(), record)
@@ -357,6 +398,7 @@ class Stage:
 
 
 def _optimizer(parameters: Sequence[nn.Parameter], how: Training) -> torch.optim.Optimizer:
+    """The optimiser of the settings: RMSProp, or AdamW with decoupled weight decay."""
     settings = how.settings
     rate, decay = settings.learning_rate, settings.weight_decay
     if settings.optimizer == "rmsprop":
@@ -365,10 +407,12 @@ def _optimizer(parameters: Sequence[nn.Parameter], how: Training) -> torch.optim
 
 
 def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors whose names begin with a prefix, without it."""
     return {name.removeprefix(prefix): values for name, values in tensors.items() if name.startswith(prefix)}
 
 
 def _optimizer_state(tensors: Mapping[str, Tensor]) -> dict[int, dict[str, Tensor]]:
+    """The state of an optimiser from tensors named `<parameter>.<quantity>`."""
     state: dict[int, dict[str, Tensor]] = {}
     for name, values in tensors.items():
         index, key = name.split(".")

@@ -90,6 +90,7 @@ def biased_mmd(first: Points, second: Points, kernel: Kernel) -> Tensor:
 
 
 def _pairs_between(first: Points, second: Points, kernel: Kernel) -> Tensor:
+    """The weighted mean of the kernel over all pairs of one point of each sample."""
     total = first.weights @ kernel(first.values, second.values) @ second.weights
     return total / (first.weights.sum() * second.weights.sum())
 
@@ -207,5 +208,6 @@ class PrintedDiscrepancy(Discrepancy):
 
 
 def _blocks(points: Points, n_blocks: int) -> list[Points]:
+    """The points cut into so many parts, nearly equal in size."""
     pairs = zip(points.values.tensor_split(n_blocks), points.weights.tensor_split(n_blocks), strict=True)
     return [Points(*pair) for pair in pairs]
