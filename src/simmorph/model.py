@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from simmorph.card import ModelCard, Origin, Probe, Variable, identity_of
-from simmorph.data.columns import columns_of, length_of, with_columns
+from simmorph.data.columns import columns_of, length_of, names_of, with_columns
 from simmorph.data.events import Events
+from simmorph.data.expressions.expression import weight_expression
 from simmorph.data.morphed import NON_FINITE, OUT_OF_RANGE, float_type, new_columns, score_of
 from simmorph.data.preprocessing.chain import Preprocessing
 from simmorph.data.splits import reseeded
@@ -221,8 +222,9 @@ class Model:
         Raises:
             InputError: a column is missing, or it is not one number per event.
         """
-        known, ids = columns_of(columns, self.needed), np.arange(length_of(columns))
-        weights = known[self.weight].astype(np.float64) if self.weight else np.ones(len(ids))
+        weigh = weight_expression(self.weight, names_of(columns))
+        known, ids = columns_of(columns, [*self.variables, *sorted(weigh.names)]), np.arange(length_of(columns))
+        weights = weigh.numbers(known or {"": ids}).astype(np.float64)
         return with_columns(columns, self.new_columns(known, self.events_of(known, weights, ids), seed))
 
     def events_of(self, columns: Mapping[str, Any], weights: FloatArray, ids: IntArray) -> Events:
@@ -257,20 +259,15 @@ class Model:
         return np.where(status & NON_FINITE, np.nan, score_of(factors))
 
     @property
-    def weight(self) -> str | None:
-        """The column of weights; without one every event counts 1."""
-        return self.card.learning.weight
+    def weight(self) -> str:
+        """The weights of the source, a column or an expression of columns; 1 where there are none."""
+        return self.card.learning.weight_of("source") or "1"
 
     @property
     def variables(self) -> list[str]:
         """What the map looks at: features and context, or the context alone if it draws its features."""
         learning = self.card.learning
         return [*([] if self.draws_anew else learning.features), *learning.context]
-
-    @property
-    def needed(self) -> list[str]:
-        """The columns that `apply` reads."""
-        return [*self.variables, *([self.weight] if self.weight else [])]
 
     def log_density(self, events: Events) -> FloatArray | None:
         """(n_events,), the logarithm of the density of the features at the context, in physical units.

@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field, model_validator
 from simmorph.config.documents import Inputs, Name, Section
 from simmorph.config.preprocessing import Steps
 from simmorph.config.training import TrainingSettings
+from simmorph.config.weights import SampleName, Weight, weight_of
 
 
 class MethodSettings(Section):
@@ -50,14 +51,19 @@ class Problem(Section):
     """The branches that are morphed."""
     context: list[Name] = Field(default_factory=list)
     """The branches that the map is conditioned on."""
-    weight: Name | None = None
-    """The branch of event weights; without it every event counts 1."""
+    weight: Weight | None = None
+    """The event weights, an expression of branches, or one for each sample: `{source: abs(w) * sf, target: 1}`; without
+    it every event counts 1."""
     region: str | None = None
     """Cut on source and target for training, as an expression of branches."""
     preprocessing: dict[str, Steps] = Field(default_factory=dict)
     """Steps for each feature or context variable; what is left out is proposed from the data."""
     reweight: ReweightSettings | None = None
     """Reweight the source to the target's spectrum of contexts first; the factors go into `weight_morphed`."""
+
+    def weight_of(self, sample: SampleName) -> str | None:
+        """The expression of the weights of source or target; None where every event counts 1."""
+        return weight_of(self.weight, sample)
 
     @model_validator(mode="after")
     def _name_each_variable_once(self) -> Self:

@@ -8,8 +8,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from simmorph.config.documents import Inputs, Name, Section, as_list
+from simmorph.config.selection.names import Formula
 from simmorph.config.studies import CoverageSettings, Positive, ScanSettings
 from simmorph.config.variables import NamedVariables
+from simmorph.config.weights import Weight  # noqa: TC001 - pydantic reads it
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Amplification = Literal["auto", "replicas", "training", "naive"]
@@ -58,8 +60,9 @@ class SampleSettings(Section):
     """Expression of branches, where it differs from the observable of the other samples."""
     region: Name | None = None
     """Cut, where it differs from the region of the other samples."""
-    weight: Name | None = None
-    """Branch of event weights; `weight` of the recipe for simulation, 1 for data."""
+    weight: Formula | None = None
+    """Event weights, an expression of branches; `weight` of the recipe for simulation, and for data 1 or, where the
+    recipe has one for each sample, that of the target."""
     morphed: bool = False
     """Read `<name>_morphed` in place of every feature in the expressions, and `weight_morphed` as the weight."""
     scale: Positive = 1.0
@@ -280,8 +283,9 @@ class LimitsRecipe(NamedVariables):
 
     tree: Name = "events"
     """The tree in the files."""
-    weight: Name | None = None
-    """The branch of event weights of simulation; without it every event counts 1."""
+    weight: Weight | None = None
+    """The event weights of simulation, an expression of branches; without it every event counts 1. With one for each
+    sample, `{source: abs(w) * sf, target: 1}`, that of the target is for data."""
     features: list[Name] = Field(default_factory=list)
     """The branches that were morphed."""
     limits: LimitsSettings

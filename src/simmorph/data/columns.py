@@ -23,8 +23,13 @@ def columns_of(container: Any, names: Iterable[str]) -> dict[str, NDArray[Any]]:
     Raises:
         InputError: one is missing, or it is not one number per event.
     """
-    known = list(container.fields if isinstance(container, ak.Array) else container)
+    known = names_of(container)
     return {name: _column(container, known, name) for name in names}
+
+
+def names_of(container: Any) -> list[str]:
+    """The names of all columns."""
+    return list(container.fields if isinstance(container, ak.Array) else container)
 
 
 def _column(container: Any, known: list[str], name: str) -> NDArray[Any]:

@@ -28,6 +28,15 @@ NOT_MORPHED = NOT_SELECTED | NON_FINITE
 _SUFFIX = "_morphed"
 
 
+def drawn_weight(weight: object) -> str:
+    """The branch of the weights of events that a generator draws: that of the recipe, if it is one.
+
+    >>> drawn_weight("w"), drawn_weight("abs(w)")
+    ('w', 'weight')
+    """
+    return weight if isinstance(weight, str) and weight.isidentifier() else DRAWN_WEIGHT
+
+
 def branch_of(feature: str) -> str:
     """The branch of a feature after the map.
 

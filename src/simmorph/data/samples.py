@@ -6,12 +6,13 @@ Files are read in the order in which they are given, and each event keeps its en
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import awkward as ak
 import numpy as np
 
 from simmorph.data.events import Events
+from simmorph.data.expressions.expression import weight_expression
 from simmorph.data.morphed import of_replica, standing_for
 from simmorph.data.ntuples.files import checksums_of
 from simmorph.data.ntuples.reading import STEP, open_tree
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from simmorph.data.expressions.expression import Expression
     from simmorph.data.ntuples.reading import Column, OpenTree
 
-NameOrNone = TypeVar("NameOrNone", str, str | None)
 A_FEW = 100
 """Entries that show of what kind a branch is."""
 
@@ -123,7 +123,7 @@ class SampleReader:
         paths: its files.
         tree: the name of the tree in them.
         names: branches that are one number per event.
-        weight: the branch of weights; without one every event counts 1.
+        weight: the weights, a branch or an expression of branches; without one every event counts 1.
         derived: quantities computed from branches and from each other, in their order.
         cuts: to be made on the events; their branches may hold a list for each event.
         expressions: others to be computed of the events; the same.
@@ -174,15 +174,17 @@ class SampleReader:
         n_left = np.inf if first is None else first
         for path in self.paths:
             with open_tree(path, self.tree) as tree:
-                branches, weight = self._branches(tree), self._standing(self.weight, tree)
-                wanted = dict.fromkeys([*branches.values(), *([weight] if weight else [])])
+                branches, weigh = self._branches(tree), self._weigh(tree)
+                of_weight = {name: self._standing(name, tree) for name in sorted(weigh.names)}
+                wanted = dict.fromkeys([*branches.values(), *of_weight.values()])
                 self._refuse_without_replica(tree, wanted)
                 for start, found in tree.iterate(list(wanted), step):
                     n_events = int(min(step, tree.n_entries - start, n_left))
                     if n_events <= 0:
                         return
                     columns = {name: found[branch][:n_events] for name, branch in branches.items()}
-                    weights = found[weight][:n_events] if weight else np.ones(n_events)
+                    weighted = {name: found[branch][:n_events] for name, branch in of_weight.items()}
+                    weights = self._weights(tree, weigh, weighted or {"": np.empty(n_events)})
                     yield self._table(path, start, columns, weights)
                     n_left -= n_events
 
@@ -216,9 +218,9 @@ class SampleReader:
                 raise InputError(tree.path, what, one_of(name, tree.branches))
         return {name: self._standing(branch, tree) for name, branch in branches.items()}
 
-    def _standing(self, branch: NameOrNone, tree: OpenTree) -> NameOrNone:
+    def _standing(self, branch: str, tree: OpenTree) -> str:
         """The branch of the replica in place of the model's, where there is one."""
-        its = of_replica(branch, self.replica) if self.replica and branch else branch
+        its = of_replica(branch, self.replica) if self.replica else branch
         return its if its in tree.branches else branch
 
     def _refuse_without_replica(self, tree: OpenTree, branches: Iterable[str]) -> None:
@@ -226,13 +228,33 @@ class SampleReader:
             what = f"replica {self.replica} has none of the branches used: {', '.join(branches)}"
             raise InputError(tree.path, what, "use what the map changes, by `morphed: true` or by its name")
 
-    def _table(self, path: str, start: int, columns: dict[str, Column], weights: Column) -> EventTable:
-        numbers = {name: columns[name] for name in self.names if name not in self.derived}
-        for name, column in {**numbers, self.weight or "": weights}.items():
-            _check_numbers(path, self.tree, name, column)
+    def _weigh(self, tree: OpenTree) -> Expression:
+        """The expression of the weights in a file.
+
+        Raises:
+            InputError: the file lacks a branch of it.
+        """
+        text = self.weight or "1"
+        weigh = weight_expression(text, tree.branches)
+        for name in sorted(weigh.names - tree.branches.keys()):
+            what = f"tree {self.tree!r} lacks {name!r}" + (f", which the weight {text!r} needs" if text != name else "")
+            mend = f"{one_of(name, tree.branches)}; if only simulation has it: `weight: {{source: {text}, target: 1}}`"
+            raise InputError(tree.path, what, mend)
+        return weigh
+
+    def _weights(self, tree: OpenTree, weigh: Expression, columns: Mapping[str, Column]) -> FloatArray:
+        """(n_events,), the weights of some events."""
+        for name, column in columns.items():
+            _check_numbers(tree.path, self.tree, name, column)
+        return weigh.numbers(columns).astype(np.float64)
+
+    def _table(self, path: str, start: int, columns: dict[str, Column], weights: FloatArray) -> EventTable:
+        for name in self.names:
+            if name not in self.derived:
+                _check_numbers(path, self.tree, name, columns[name])
         n_events = len(weights)
         ids, seen = np.arange(start, start + n_events), np.zeros(n_events, np.bool_)
-        table = EventTable(columns, weights.astype(np.float64), ids, {path: n_events}, seen)
+        table = EventTable(columns, weights, ids, {path: n_events}, seen)
         return table.with_derived(self.derived)
 
 

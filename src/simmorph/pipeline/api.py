@@ -14,8 +14,8 @@ import numpy as np
 
 from simmorph.config.documents import Document, validate
 from simmorph.config.recipe import ApplySettings, Recipe, any_recipe, load_any_recipe, load_recipe
-from simmorph.data.columns import columns_of, length_of
-from simmorph.data.expressions.expression import parse
+from simmorph.data.columns import columns_of, length_of, names_of
+from simmorph.data.expressions.expression import parse, weight_expression
 from simmorph.data.samples import EventTable
 from simmorph.model import Model
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from simmorph.config.learning import Learning
     from simmorph.config.limits import LimitsRecipe
+    from simmorph.config.weights import SampleName
     from simmorph.data.events import Events
     from simmorph.pipeline.applied import Applied
     from simmorph.pipeline.evaluate.run import EvaluateResult
@@ -149,7 +150,7 @@ def _recipe(given: AnyRecipe) -> Recipe:
     return validate(Document("recipe", dict(given)), Recipe) if isinstance(given, Mapping) else load_recipe(given)
 
 
-def _events(learning: Learning, sample: Any, name: str) -> Events:
+def _events(learning: Learning, sample: Any, name: SampleName) -> Events:
     """The events of a sample in memory that lie in the region.
 
     Args:
@@ -162,9 +163,10 @@ def _events(learning: Learning, sample: Any, name: str) -> Events:
         EmptySelectionError: no event lies in the region.
     """
     region = parse(learning.region, "region") if learning.region else None
-    weight = [learning.weight] if learning.weight else []
-    needed = dict.fromkeys([*learning.features, *learning.context, *weight, *(region.names if region else ())])
+    weigh = weight_expression(learning.weight_of(name) or "1", names_of(sample))
+    of_cuts = [*sorted(weigh.names), *(sorted(region.names) if region else ())]
+    needed = dict.fromkeys([*learning.features, *learning.context, *of_cuts])
     columns, n_events = columns_of(sample, needed), length_of(sample)
-    weights = columns[learning.weight].astype(np.float64) if learning.weight else np.ones(n_events)
+    weights = weigh.numbers(columns).astype(np.float64)
     table = EventTable(columns, weights, np.arange(n_events), {name: n_events}, np.zeros(n_events, np.bool_))
     return table.events(learning.features, learning.context, table.inside(region, name))

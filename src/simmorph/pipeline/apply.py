@@ -12,6 +12,7 @@ import numpy as np
 
 from simmorph.config.selection.files import read_selection
 from simmorph.data import morphed
+from simmorph.data.expressions.expression import weight_expression
 from simmorph.data.ntuples.contents import describe, read_metadata
 from simmorph.data.ntuples.files import checksum_of, expand_inputs, is_url
 from simmorph.data.ntuples.reading import STEP, iterate
@@ -218,6 +219,7 @@ class Job:
         first = self._first_id()
         reader = SampleReader([path], self.tree, self.model.variables, self.model.weight, others=self.copied)
         for table in reader.chunks(step=self.step):
+            table.refuse_bad_weights(path)
             before = self.model.events_of(table.columns, table.weights, first + table.ids)
             if table.ids[0] == 0:
                 check_units(self.model.card, before, path, KnownUnits.of([path], {}, self.model.card).certain)
@@ -225,10 +227,11 @@ class Job:
             yield {**{name: table.columns[name] for name in self.copied}, **new}
 
     def _selected_chunks(self, path: str, selected: SelectionReader) -> Iterator[dict[str, Column]]:
-        first, weight = self._first_id(), self.model.weight
+        first = self._first_id()
         for start, chosen in selected.chunks(path):
             ids = first + chosen.rows + start
-            weights = np.asarray(chosen.columns[weight], np.float64) if weight else np.ones(len(ids))
+            weigh = weight_expression(self.model.weight, chosen.columns)
+            weights = weigh.numbers(chosen.columns).astype(np.float64)
             new = self._morphed(chosen.columns, self.model.events_of(chosen.columns, weights, ids))
             yield morphed.spread(new, chosen.rows, int(chosen.cutflow[0, 0]))
 
@@ -352,9 +355,10 @@ def _reader(model: Model, selection: str, tree: str | None, sample: SampleKind, 
         ConfigError: the selection is wrong, or does not make what the model needs.
     """
     settings, document = read_selection(selection)
-    for name in model.needed:
-        if name not in settings.variables and name != "weight":
-            mend = one_of(name, settings.variables)
+    known = {*settings.variables, *(f"in_{name}" for name in settings.regions), "weight"}
+    for name in [*model.variables, *sorted(weight_expression(model.weight, known).names)]:
+        if name not in known:
+            mend = one_of(name, known)
             raise ConfigError(selection, f"this selection makes no {name!r}, which the model needs", mend)
     return SelectionReader(Selector.of(settings, document), tree or settings.tree, sample, step)
 

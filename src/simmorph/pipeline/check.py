@@ -6,7 +6,7 @@ method is built, files are opened for their branches. Inputs that an earlier ste
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simmorph.config.compare import CompareRecipe
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from simmorph.config.learning import Learning
     from simmorph.config.limits import LimitsSettings, SampleSettings
+    from simmorph.config.weights import SampleName
     from simmorph.data.samples import SampleReader
 
 
@@ -130,15 +131,16 @@ def _check_samples(recipe: Recipe | CompareRecipe, reader: SampleReader, methods
     """
     from simmorph.methods.registry import find_method
 
+    samples: list[tuple[SampleName, list[str] | None]] = [("source", recipe.source), ("target", recipe.target)]
     for it in [*reader.derived.values(), *reader.cuts]:
         yield Finding(it.where, "uses " + ", ".join(sorted(it.names)))
-    for key, inputs in (("source", recipe.source), ("target", recipe.target)):
+    for key, inputs in samples:
         if inputs is None:
             is_drawn = key == "source" and not any(find_method(name).kind.needs_source for name in methods)
             yield Finding(key, "none: events are drawn" if is_drawn else "to be given on the command line")
             continue
         for path in _existing(recipe, inputs):
-            reader.check(path)
+            replace(reader, weight=recipe.weight_of(key)).check(path)
             yield Finding(path, f"{describe(path, recipe.tree).n_entries:,} entries with all branches")
 
 
@@ -150,11 +152,11 @@ def _check_limits(recipe: Recipe | LimitsRecipe) -> Iterator[Finding]:
         kind, options = kind_of(variation)
         yield Finding(f"limits.systematics: {variation.name}", kind.described(options))
     for channel, limits in recipe.limits.by_channel().items():
-        defaults = Defaults(limits.tree or recipe.tree, recipe.weight)
+        defaults = Defaults.of(recipe, limits)
         for sample in [*limits.signal, *limits.background]:
             yield _check_template(recipe, limits, sample, defaults, channel)
         if limits.data:
-            yield _check_template(recipe, limits, limits.data, defaults._replace(weight=None), channel)
+            yield _check_template(recipe, limits, limits.data, defaults.of_data(), channel)
 
 
 def _check_template(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from simmorph.data.expressions.expression import parse
-from simmorph.data.morphed import DRAWN_WEIGHT
+from simmorph.data.morphed import drawn_weight
 from simmorph.data.ntuples.files import checksum_of, expand_inputs
 from simmorph.data.ntuples.reading import STEP
 from simmorph.data.ntuples.writing import create_ntuple
@@ -175,7 +175,7 @@ class _Draw:
             for variable, values, its_type in zip(variables, np.hstack([features, context]).T, types, strict=True)
         }
         is_finite = np.asarray(np.isfinite(features).all(axis=1))
-        return {**columns, card.learning.weight or DRAWN_WEIGHT: weights}, is_finite
+        return {**columns, drawn_weight(card.learning.weight): weights}, is_finite
 
     def made_from(self, folder: Path, n_events: int) -> dict[str, Any]:
         """What the provenance says."""
@@ -232,7 +232,8 @@ def _read_contexts(card: ModelCard, inputs: Sequence[str], tree: str | None) -> 
     region = None if inputs or not learning.region else parse(learning.region, "the model's region")
     cuts = [region] if region else []
     KnownUnits.of(paths, {}, card)
-    table = SampleReader(paths, tree or learning.tree, names, learning.weight, cuts=cuts).read()
+    weight = learning.weight_of("source" if inputs or learning.source else "target")
+    table = SampleReader(paths, tree or learning.tree, names, weight, cuts=cuts).read()
     known = table.is_finite(names) & (table.weights != 0) & table.passes(region)
     if not known.any():
         raise EmptySelectionError(", ".join(paths), "there is no finite context to draw events at")

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from simmorph.card import ModelCard
     from simmorph.config.learning import Learning
     from simmorph.config.recipe import Recipe
+    from simmorph.config.weights import SampleName
     from simmorph.data.estimates import Estimate
     from simmorph.data.events import Events
     from simmorph.progress import Progress
@@ -329,7 +330,7 @@ def read_samples(learning: Learning, units: Mapping[str, str] = MappingProxyType
     return TrainingSamples(source, target, origin_of(learning, known.units))
 
 
-def _read_sample(learning: Learning, paths: Sequence[str], name: str) -> Events:
+def _read_sample(learning: Learning, paths: Sequence[str], name: SampleName) -> Events:
     """The events of one sample in the region of training.
 
     Raises:
@@ -338,7 +339,7 @@ def _read_sample(learning: Learning, paths: Sequence[str], name: str) -> Events:
     """
     region = parse(learning.region, "region") if learning.region else None
     names, cuts = [*learning.features, *learning.context], [region] if region else []
-    table = SampleReader(paths, learning.tree, names, learning.weight, cuts=cuts).read()
+    table = SampleReader(paths, learning.tree, names, learning.weight_of(name), cuts=cuts).read()
     return table.events(learning.features, learning.context, table.inside(region, name))
 
 

@@ -20,7 +20,7 @@ from simmorph.data.expressions.grammar import names_in
 from simmorph.errors import ConfigError, SimmorphError, one_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from numpy.typing import NDArray
 
@@ -128,6 +128,17 @@ def parse(text: str, where: str = "expression") -> Expression:
         raise ConfigError(where, f"{shown!r} is not an expression: {_reason(error)}") from error
     names = frozenset(names_in(tree, where, text))
     return Expression(text, names, where, tree)
+
+
+def weight_expression(text: str, known: Collection[str]) -> Expression:
+    """What a recipe has for the weights of a sample: the branch of this very name if there is one, else a formula.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    if text in known:
+        return Expression(text, frozenset({text}), "weight", ast.Name(text))
+    return parse(text, "weight")
 
 
 def parse_all(texts: Mapping[str, str], block: str) -> dict[str, Expression]:

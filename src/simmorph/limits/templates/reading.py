@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
+from simmorph.config.weights import SampleWeights, weight_of
 from simmorph.data.expressions.expression import parse
 from simmorph.data.histograms import Histogram, in_window, summed
 from simmorph.data.morphed import WEIGHT, features_in, replicas_in
@@ -31,7 +32,8 @@ from simmorph.limits.templates.sideband import SidebandFit, fit_sidebands
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from simmorph.config.limits import BackgroundSettings, LimitsSettings, SampleSettings
+    from simmorph.config.limits import BackgroundSettings, LimitsRecipe, LimitsSettings, SampleSettings
+    from simmorph.config.recipe import Recipe
     from simmorph.data.events import BoolArray, FloatArray
     from simmorph.data.expressions.expression import Expression
     from simmorph.limits.modifiers.base import Modifier
@@ -46,13 +48,25 @@ class Defaults(NamedTuple):
 
     Attributes:
         tree: the tree in the files.
-        weight: branch of event weights of simulation; 1 if None.
+        weight: event weights of simulation, a branch or an expression; 1 if None.
         replica: whose branches are read in place of the model's.
+        data_weight: event weights of data; 1 if None.
     """
 
     tree: str
     weight: str | None
     replica: str = ""
+    data_weight: str | None = None
+
+    @classmethod
+    def of(cls, recipe: Recipe | LimitsRecipe, settings: LimitsSettings) -> Self:
+        """What a recipe and its `limits:`, as a whole or in a channel, say."""
+        of_data = weight_of(recipe.weight, "target") if isinstance(recipe.weight, SampleWeights) else None
+        return cls(settings.tree or recipe.tree, weight_of(recipe.weight, "source"), data_weight=of_data)
+
+    def of_data(self) -> Self:
+        """The same for data."""
+        return self._replace(weight=self.data_weight)
 
 
 def read_channels(settings: LimitsSettings, defaults: Defaults, progress: Progress) -> dict[str, Templates]:
@@ -81,7 +95,7 @@ def read_templates(settings: LimitsSettings, defaults: Defaults, progress: Progr
     """
     reader = Reader(settings, defaults, progress, suffix)
     signals = [reader.sample(sample, is_signal=True) for sample in settings.signal]
-    data = None if settings.data is None else reader.histogram(settings.data, defaults._replace(weight=None))
+    data = None if settings.data is None else reader.histogram(settings.data, defaults.of_data())
     used = np.ones(len(signals[0].histogram.values), np.bool_)
     fit: SidebandFit | None = None
     backgrounds = []

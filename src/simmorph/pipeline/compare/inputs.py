@@ -176,9 +176,9 @@ def read_inputs(recipe: CompareRecipe) -> CompareInputs:
         InputError: an input is missing or lacks a branch, or the samples are in different units.
     """
     reader = reader_of(recipe)
-    target = read_sample(reader, recipe.target, "target")
+    target = read_sample(reader, recipe, "target")
     with_truth = replace(reader, names=[*reader.names, *_truth(recipe)])
-    source = read_sample(with_truth, recipe.source, "source") if recipe.source else target
+    source = read_sample(with_truth, recipe, "source") if recipe.source else target
     known = KnownUnits.of([*source.files, *target.files], recipe.units)
     check_samples(recipe.features, source.matrix(recipe.features), target.matrix(recipe.features), known.certain)
     return CompareInputs(recipe, tuple(reader.names), reader.derived, source, target, known.units)
@@ -193,7 +193,7 @@ def reader_of(recipe: CompareRecipe) -> SampleReader:
     derived = derived_of(recipe.judge.derived, [*recipe.features, *recipe.context], "judge")
     trained_on = [parse(recipe.region, "region")] if recipe.region else []
     cuts = [*trained_on, *parse_all(recipe.judge.regions, "judge.regions").values()]
-    return SampleReader([], recipe.tree, _names(recipe), recipe.weight, derived, cuts)
+    return SampleReader([], recipe.tree, _names(recipe), derived=derived, cuts=cuts)
 
 
 def _truth(recipe: CompareRecipe) -> list[str]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from simmorph.config.recipe import required
 from simmorph.data.expressions.expression import parse, parse_all
-from simmorph.data.morphed import DRAWN_WEIGHT, FRIEND_TREE, NOT_MORPHED, OUT_OF_RANGE, STATUS, WEIGHT, branch_of
+from simmorph.data.morphed import FRIEND_TREE, NOT_MORPHED, OUT_OF_RANGE, STATUS, WEIGHT, branch_of, drawn_weight
 from simmorph.data.ntuples.contents import describe, read_metadata, trees_in
 from simmorph.data.ntuples.files import checksum_of, expand_inputs
 from simmorph.data.samples import EventTable, SampleReader
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from simmorph.card import ModelCard
+    from simmorph.config.learning import Problem
     from simmorph.config.recipe import Recipe
+    from simmorph.config.weights import SampleName
     from simmorph.data.events import BoolArray, FloatArray, IntArray
     from simmorph.data.expressions.expression import Expression
 
@@ -213,10 +215,10 @@ def read_inputs(recipe: Recipe, card: ModelCard | None) -> Inputs:
     """
     trained_on = card.learning.region if card else recipe.region
     reader = reader_of(recipe, trained_on)
-    target = read_sample(reader, recipe.target, "target")
+    target = read_sample(reader, recipe, "target")
     has_source = recipe.source is not None or (card is not None and card.kind.needs_source)
     if has_source:
-        source = read_sample(reader, recipe.source, "source")
+        source = read_sample(reader, recipe, "source")
         known = KnownUnits.of([*source.files, *target.files], recipe.units, card)
         check_samples(recipe.features, source.matrix(recipe.features), target.matrix(recipe.features), known.certain)
         source = _with_seen(source, "source", trained_on, card)
@@ -295,17 +297,18 @@ def reader_of(recipe: Recipe, trained_on: str | None) -> SampleReader:
     acceptance = parse_all(settings.acceptance, "evaluate.acceptance")
     cuts = [*([parse(trained_on, "region")] if trained_on else []), *regions.values(), *acceptance.values()]
     names = [*variables, *settings.conditions, *settings.bands]
-    return SampleReader([], recipe.tree, names, recipe.weight, derived, cuts)
+    return SampleReader([], recipe.tree, names, derived=derived, cuts=cuts)
 
 
-def read_sample(reader: SampleReader, inputs: Sequence[str] | None, sample: str) -> EventTable:
+def read_sample(reader: SampleReader, recipe: Problem, sample: SampleName) -> EventTable:
     """Source or target, as if training had seen nothing of it.
 
     Raises:
         ConfigError: nothing says where it is.
         InputError: it cannot be read, or a weight is not finite.
     """
-    table = replace(reader, paths=expand_inputs(required(inputs, sample, f"--{sample}"))).read()
+    paths = expand_inputs(required(getattr(recipe, sample), sample, f"--{sample}"))
+    table = replace(reader, paths=paths, weight=recipe.weight_of(sample)).read()
     table.refuse_bad_weights(sample)
     return table
 
@@ -319,8 +322,10 @@ def _read_drawn(recipe: Recipe, reader: SampleReader) -> EventTable:
         raise InputError(path, what, "add `source:` or give --source FILE")
     others = [name for it in reader.cuts for name in sorted(it.names) if name in known]
     names = [name for name in reader.names if name in {*known, *recipe.features, *recipe.context}]
-    drawn = replace(reader, names=names, cuts=(), others=others, weight=recipe.weight or DRAWN_WEIGHT)
-    return read_sample(drawn, [path], "template")
+    weight = drawn_weight(recipe.weight)
+    table = replace(reader, paths=[path], names=names, cuts=(), others=others, weight=weight).read()
+    table.refuse_bad_weights("template")
+    return table
 
 
 def _with_seen(

@@ -153,7 +153,7 @@ def coverage_of_recipe(
     study = recipe.coverage or CoverageSettings()
     refuse_existing(study.output, force=force, marker=NUMBERS)
     toys = _toys(study, settings.cl, progress)
-    templates = read_templates(settings, Defaults(settings.tree or recipe.tree, recipe.weight), progress)
+    templates = read_templates(settings, Defaults.of(recipe, settings), progress)
     chosen = templates.in_likelihood()
     tested = any(_at_hand(sample) or sample.truth is not None for sample in chosen.samples)
     experiments = (

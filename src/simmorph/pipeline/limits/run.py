@@ -166,7 +166,7 @@ def limits_of_recipe(
     options = LimitsOptions(settings.cl, settings.output, force, progress, settings.engine, settings.impacts)
     refuse_existing(options.output, force=force, marker=WORKSPACE)
     labels = _labels(settings, recipe)
-    channels = read_channels(settings, Defaults(settings.tree or recipe.tree, recipe.weight), progress)
+    channels = read_channels(settings, Defaults.of(recipe, settings), progress)
     for templates in channels.values():
         _refuse_missing_data(templates)
     spec = workspace_of_channels(channels, settings.parameter)

@@ -115,7 +115,7 @@ def scan_of_recipe(recipe: Recipe | LimitsRecipe, *, force: bool = False, progre
     inputs = checksums_of(inputs_of(settings))
     made_of = {"scan": grid.model_dump(mode="json"), "limits": settings.model_dump(mode="json"), "inputs": inputs}
     done = FinishedParts(grid.output, made_of)
-    reader = Reader(_without_scanned(settings), Defaults(settings.tree or recipe.tree, recipe.weight), progress)
+    reader = Reader(_without_scanned(settings), Defaults.of(recipe, settings), progress)
     known = {point.at: point for point in map(_point, done.parts)}
     missing = (point for point in _points(reader, grid, background, known) if point.at not in known)
 
