@@ -53,6 +53,12 @@ class EmptySelectionError(SimmorphError):
     exit_code = 5
 
 
+class UnreachableError(SimmorphError):
+    """A server does not answer, or not now: the same command may succeed later (EX_TEMPFAIL of sysexits.h)."""
+
+    exit_code = 75
+
+
 class Checkpointed(SimmorphError):  # noqa: N818 - not a failure: the job is to be restarted
     """The work was stopped on request and saved; the same command resumes it."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from safetensors import SafetensorError
 from safetensors import torch as safetensors_torch
 
 from simmorph.card import FORMAT_VERSION, ModelCard, digest_of
+from simmorph.data.json_files import parse_json
 from simmorph.data.outputs import whole_folder, write_json
 from simmorph.errors import InputError, one_of
 
@@ -53,7 +53,7 @@ def write_folder(folder: Path, card: ModelCard, module: nn.Module, log: str, *, 
     content = card.model_dump(mode="json")
     with whole_folder(folder, force=force, marker=CARD) as temporary:
         (temporary / TENSORS).write_bytes(serialised(module))
-        (temporary / LOG).write_text(log)
+        (temporary / LOG).write_text(log, encoding="utf-8")
         write_json(temporary / CARD, {"card_sha256": digest_of(content), **content})
 
 
@@ -69,11 +69,8 @@ def read_card(folder: Path) -> ModelCard:
     if not folder.is_dir():
         raise InputError(folder, "is a file, and a model is a folder", TRAIN_IT)
     path = folder / CARD
-    try:
-        content = json.loads(_read(folder, CARD))
-    except (ValueError, RecursionError) as error:
-        raise InputError(path, "is not JSON", "the model is damaged; copy it again") from error
-    if not isinstance(content, dict) or content.get("format") != "simmorph-model":
+    content = parse_json(_read(folder, CARD), path, "the model is damaged; copy it again")
+    if content.get("format") != "simmorph-model":
         raise InputError(path, "is not the card of a model", TRAIN_IT)
     version = content.get("format_version")
     if version != FORMAT_VERSION:

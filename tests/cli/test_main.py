@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -24,6 +26,7 @@ EXIT_CODES = {
     errors.ConfigError: 3,
     errors.InputError: 4,
     errors.EmptySelectionError: 5,
+    errors.UnreachableError: 75,
     errors.Checkpointed: 85,
 }
 
@@ -149,3 +152,65 @@ def test_a_full_disk_behind_stdout_is_one_line() -> None:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
     assert "stdout: no space left on device" in done.stderr
+
+
+@pytest.mark.parametrize("streams", ["| head -n 1 >/dev/null", "2>&1 | head -n 1 >/dev/null"])
+def test_a_reader_that_has_what_it_wants_is_no_failure(streams: str) -> None:
+    """As in `simmorph schema recipe | head`; bash tells the exit code of the first command of a pipe."""
+    repeated = f"{sys.executable} -c 'import sys, click; from simmorph.cli import main; {MANY_LINES}'"
+    done = subprocess.run(
+        ["bash", "-c", f"{repeated} {streams}; echo ${{PIPESTATUS[0]}}"], capture_output=True, text=True, check=True
+    )
+    assert (done.stdout, done.stderr) == ("0\n", "")
+
+
+MANY_LINES = (
+    "main.Commands.get_command = lambda *_: click.Command("
+    '"toy", callback=lambda: [click.echo("x" * 100_000) for _ in range(100)]); main.main(["toy"])'
+)
+
+
+def test_the_work_goes_on_when_nobody_listens_to_its_notes() -> None:
+    code = "from simmorph.cli.options import note; [note('x' * 100_000) for _ in range(9)]; print('done')"
+    command = f"{sys.executable} -c {shlex.quote(code)} 2> >(head -c 10 >/dev/null)"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "done\n")
+
+
+def test_another_pipe_that_breaks_is_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
+    raising(monkeypatch, BrokenPipeError(errno.EPIPE, "Broken pipe"))
+    with pytest.raises(RuntimeError, match="a pipe to another process broke"):
+        run(["toy"])
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.ENAMETOOLONG, errno.EROFS, errno.EDQUOT])
+def test_what_is_wrong_with_the_machine_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], code: int
+) -> None:
+    raising(monkeypatch, OSError(code, os.strerror(code), "/eos/out.root"))
+    assert run(["toy"]) == 1
+    assert (
+        capsys.readouterr().err == f"simmorph: /eos/out.root: {os.strerror(code).lower()}; mend that and run it again\n"
+    )
+
+
+ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}
+
+
+def test_an_ascii_terminal_shows_escapes(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "simmorph", "check", "--config", str(tmp_path / "H\u2192\u03b3\u03b3.yaml")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **ASCII})
+    assert done.returncode == 3
+    assert done.stderr.endswith("no such file or directory; name an existing YAML file\n")
+    assert done.stderr.isascii()
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", ["limits -", "select - --selection diphoton-demo -o x.root"])
+def test_a_closed_stdin_is_one_line(arguments: str) -> None:
+    command = f"{sys.executable} -m simmorph {arguments} <&-"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (
+        4,
+        "simmorph: stdin: is closed; pipe something into the command, or name a file\n",
+    )

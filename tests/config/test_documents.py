@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+import time
 from typing import TYPE_CHECKING, Annotated, Any
 
 import pytest
@@ -330,3 +331,27 @@ def test_a_misspelt_key_is_named_before_one_that_is_missing() -> None:
 def test_what_a_result_depends_on_leaves_out_marked_keys_at_every_depth() -> None:
     assert Outermost().decisive() == {"marked": {"epochs": 1}, "name": ""}
     assert Deep().decisive() == {"inner": {"epochs": 1}, "files": None, "either": 0}
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[" * 20_000, "text:1: nested deeper than 30 levels"),
+        ("{a: " * 20_000, "text:1: nested deeper than 30 levels"),
+        ("- " * 20_000, "text:1: nested deeper than 30 levels"),
+        ("a: [" + "1," * 240_000 + "]", "text:1: more than 20000 values are too many for a configuration"),
+        ("a: " + "9" * 5000, "text:1: an integer of 5000 digits is too large; 19 at most"),
+        ("a: -" + "9" * 20, "text:1: an integer of 20 digits is too large; 19 at most"),
+    ],
+    ids=["brackets", "braces", "dashes", "values", "digits", "negative"],
+)
+def test_what_would_take_minutes_is_refused_at_once(text: str, says: str) -> None:
+    start = time.process_time()
+    with pytest.raises(ConfigError) as caught:
+        parse_yaml(text, "text")
+    assert str(caught.value) == says
+    assert time.process_time() - start < 5
+
+
+def test_numbers_of_64_bits_are_integers() -> None:
+    assert parse_yaml("9223372036854775807", "text")[0] == 2**63 - 1

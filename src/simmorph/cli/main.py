@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from simmorph.cli.streams import print_in_any_locale, silence_if_broken, until_the_reader_leaves
 from simmorph.errors import SimmorphError
 from simmorph.version import __version__
 
@@ -42,6 +43,13 @@ INTERRUPTED = 130
 TERMINATED = 128 + signal.SIGTERM
 
 
+OF_THE_MACHINE = {
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP, errno.ENOSPC, errno.EDQUOT, errno.EFBIG,
+    errno.EIO, errno.ESTALE, errno.EMFILE, errno.ENFILE, errno.ENOTDIR,
+}  # fmt: skip
+"""Errors of the system that a user, or who runs the machine, can mend."""
+
+
 class Commands(click.Group):
     """The group that imports a command when it is called, so that `--help` answers at once."""
 
@@ -66,6 +74,16 @@ class Commands(click.Group):
             ctx.fail(f"no such command {args[0]!r}; {one_of(args[0], COMMANDS)}")
         return super().resolve_command(ctx, args)
 
+    def make_context(self, *names: Any, **settings: Any) -> click.Context:
+        """Parse the command line; `--help` prints."""
+        with until_the_reader_leaves():
+            return super().make_context(*names, **settings)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        with until_the_reader_leaves():
+            return super().invoke(ctx)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """List the commands without importing them."""
         with formatter.section("Commands"):
@@ -88,7 +106,8 @@ def simmorph(context: click.Context) -> None:
       simmorph run --config cli-examples/demo/hgg.yaml
 
     Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 failure, 2 usage, 3 configuration,
-    4 input data, 5 nothing selected, 85 checkpointed, 130 interrupted, 143 terminated.
+    4 input data, 5 nothing selected, 75 a server does not answer (try again), 85 checkpointed, 130 interrupted,
+    143 terminated.
     """
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
@@ -101,6 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         arguments: those of the process by default.
     """
     signal.signal(signal.SIGTERM, _exit_on_sigterm)
+    print_in_any_locale(sys.stdout, sys.stderr)
     keep_to_scratch(os.environ)
     share_cores(os.environ)
     sys.exit(run(arguments))
@@ -135,28 +155,20 @@ def run(arguments: Sequence[str] | None = None) -> int:
         if stop.code == TERMINATED:
             _say("terminated; nothing was left half-written")
         raise
-    except click.exceptions.Exit as stop:
-        return stop.exit_code
     except OSError as error:
-        return _failed_to_print(error)
+        return _failed_by_system(error)
     return 0
 
 
-def _failed_to_print(error: OSError) -> int:
-    """The exit code if the result could not be printed; any other error of the system is a bug.
-
-    A closed pipe, as behind `| head`, is no failure (0); a full disk is one (1).
+def _failed_by_system(error: OSError) -> int:
+    """The exit code where the machine is at fault: a full disk, a missing permission.
 
     Raises:
-        OSError: it is another error.
+        OSError: it is another error, and so a bug.
     """
-    if isinstance(error, BrokenPipeError):
-        # The reader of our pipe has what it wanted; the interpreter must not flush stdout again at exit.
-        sys.stderr.close()
-        return 0
-    if error.errno != errno.ENOSPC:
+    if error.errno not in OF_THE_MACHINE:
         raise error
-    _say(f"{error.filename or 'stdout'}: no space left on device; make room and run it again")
+    _say(f"{error.filename or 'stdout'}: {(error.strerror or '').lower()}; mend that and run it again")
     return 1
 
 
@@ -179,7 +191,10 @@ def share_cores(environment: MutableMapping[str, str]) -> None:
 def _say(message: str) -> None:
     """One printable line on stderr, whatever a file may have named its branches."""
     line = " ".join(message.split())
-    click.echo("simmorph: " + "".join(c if c.isprintable() else repr(c)[1:-1] for c in line), err=True)
+    try:
+        click.echo("simmorph: " + "".join(c if c.isprintable() else repr(c)[1:-1] for c in line), err=True)
+    except BrokenPipeError:
+        silence_if_broken(sys.stderr)
 
 
 def _exit_on_sigterm(signum: int, frame: Any) -> None:  # noqa: ARG001

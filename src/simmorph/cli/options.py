@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import click
 
 from simmorph.cli.effect import Command, Option, SetOption
+from simmorph.cli.streams import silence_if_broken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -173,8 +174,12 @@ def output_option(what: str, *, required: bool = False, key: str | None = None, 
 
 def note(text: str, *, quiet: bool = False) -> None:
     """Say something on stderr; stdout belongs to the result."""
-    if not quiet:
+    if quiet:
+        return
+    try:
         click.echo(text, err=True)
+    except BrokenPipeError:  # whoever listened is gone, and the work goes on
+        silence_if_broken(sys.stderr)
 
 
 def answer(result: Any, text: str, *, as_json: bool) -> None:

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 30
+MAX_VALUES = 20_000
+"""Values and blocks in one text; more is no configuration, and reading it takes minutes."""
+MAX_DIGITS = 19
+"""Of an integer: no number of 64 bits has more, but for the largest without a sign."""
 
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9_]*)$")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?$")
@@ -139,11 +143,7 @@ def parse_yaml(text: str, name: str) -> tuple[Any, dict[Place, int]]:
     """The value of a YAML text, and the line of each of its parts."""
     lines: dict[Place, int] = {}
     try:
-        for event in yaml.parse(text, Loader=yaml.SafeLoader):
-            if getattr(event, "anchor", None):
-                raise ConfigError(
-                    f"{name}:{_line(event)}", "anchors and aliases are not allowed", "write the value out"
-                )
+        _refuse_excess(text, name)
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
@@ -155,6 +155,24 @@ def parse_yaml(text: str, name: str) -> tuple[Any, dict[Place, int]]:
     return (None if node is None else _value(node, (), name, lines)), lines
 
 
+def _refuse_excess(text: str, name: str) -> None:
+    """Read a text once without building anything of it.
+
+    Raises:
+        ConfigError: it has too many values, is nested too deep, or uses an anchor.
+    """
+    depth = 0
+    for n_values, event in enumerate(yaml.parse(text, Loader=yaml.SafeLoader)):
+        where = f"{name}:{_line(event)}"
+        if getattr(event, "anchor", None):
+            raise ConfigError(where, "anchors and aliases are not allowed", "write the value out")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise ConfigError(where, f"nested deeper than {MAX_DEPTH} levels")
+        if n_values > MAX_VALUES:
+            raise ConfigError(where, f"more than {MAX_VALUES} values are too many for a configuration")
+
+
 def _line(marked: yaml.Event | yaml.Node) -> int:
     """The line on which a piece of YAML starts, counted from 1."""
     return marked.start_mark.line + 1 if marked.start_mark else 1
@@ -163,13 +181,11 @@ def _line(marked: yaml.Event | yaml.Node) -> int:
 def _value(node: yaml.Node, place: Place, name: str, lines: dict[Place, int]) -> Any:
     line = _line(node)
     lines.setdefault(place, line)
-    if len(place) > MAX_DEPTH:
-        raise ConfigError(f"{name}:{line}", f"nested deeper than {MAX_DEPTH} levels")
     if isinstance(node, yaml.SequenceNode):
         return [_value(item, (*place, i), name, lines) for i, item in enumerate(node.value)]
     if isinstance(node, yaml.MappingNode):
         return dict(_pairs(node, place, name, lines))
-    return _scalar(node) if isinstance(node, yaml.ScalarNode) else None
+    return _scalar(node, f"{name}:{line}") if isinstance(node, yaml.ScalarNode) else None
 
 
 def _pairs(node: yaml.MappingNode, place: Place, name: str, lines: dict[Place, int]) -> Iterator[tuple[str, Any]]:
@@ -184,13 +200,16 @@ def _pairs(node: yaml.MappingNode, place: Place, name: str, lines: dict[Place, i
         yield key_node.value, _value(value_node, inner, name, lines)
 
 
-def _scalar(node: yaml.ScalarNode) -> object:
+def _scalar(node: yaml.ScalarNode, where: str) -> object:
     text: str = node.value
     if node.style is not None:
         return text
     if text.lower() in _WORDS:
         return _WORDS[text.lower()]
     if _INTEGER.match(text):
+        digits = text.replace("_", "").lstrip("+-")
+        if len(digits) > MAX_DIGITS:
+            raise ConfigError(where, f"an integer of {len(digits)} digits is too large", f"{MAX_DIGITS} at most")
         return int(text.replace("_", ""))
     return float(text) if _FLOAT.match(text) else text
 

@@ -33,7 +33,7 @@ class FinishedParts:
         """The parts of an earlier start; its last line may have been cut off."""
         if self.path is None or not self.path.is_file():
             return []
-        head, *lines = self.path.read_text().splitlines(keepends=True) or [""]
+        head, *lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True) or [""]
         if head.rstrip("\n") != self._head:
             return []
         return [json.loads(line) for line in lines if line.endswith("\n")]
@@ -50,10 +50,10 @@ class FinishedParts:
         lines = [json.dumps(it, allow_nan=False) for it in ([part] if self._is_begun else self.parts)]
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("a" if self._is_begun else "w") as file:
+            with self.path.open("a" if self._is_begun else "w", encoding="utf-8") as file:
                 file.writelines(f"{line}\n" for line in ([] if self._is_begun else [self._head]) + lines)
         except OSError as error:
-            raise OutputError(self.path, (error.strerror or str(error)).lower(), "choose another output") from error
+            raise OutputError.of(self.path, error) from error
         self._is_begun = True
 
     def where(self) -> str:

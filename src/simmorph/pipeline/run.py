@@ -334,7 +334,7 @@ def _whole(result: Any) -> Result:
 def _read_state(path: Path) -> dict[str, Any]:
     """What was written down of each step; nothing where there is no state, or one that cannot be read."""
     try:
-        state = json.loads(path.read_text())
+        state = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):  # no state, or a broken one: everything runs again
         return {}
     if not isinstance(state, dict):

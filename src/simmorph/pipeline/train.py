@@ -221,7 +221,8 @@ class EpochLog:
 
     def __post_init__(self) -> None:
         if self.goes_on.exists():
-            self.records = [json.loads(line) for line in self.goes_on.read_text().splitlines() if line.endswith("}")]
+            lines = self.goes_on.read_text(encoding="utf-8").splitlines()
+            self.records = [json.loads(line) for line in lines if line.endswith("}")]
 
     def add(self, record: Mapping[str, Any]) -> None:
         """Write down an epoch; later epochs of the same stage, from a run that was given up, go.
@@ -234,9 +235,9 @@ class EpochLog:
         self.records.append(dict(record))
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.path.write_text(self.text())
+            self.path.write_text(self.text(), encoding="utf-8")
         except OSError as error:
-            raise OutputError(self.path, (error.strerror or str(error)).lower(), "choose another output") from error
+            raise OutputError.of(self.path, error) from error
 
     def text(self) -> str:
         """The whole log."""

@@ -85,7 +85,7 @@ def test_a_measurement_is_chosen_by_name(reference: Workspace) -> None:
 def test_what_is_not_a_json_object_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "workspace.json"
     path.write_text(text)
-    with pytest.raises(InputError, match=r"not JSON|not a pyhf workspace"):
+    with pytest.raises(InputError, match=r"not JSON|not a JSON object"):
         read_workspace(str(path))
 
 

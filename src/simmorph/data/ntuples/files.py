@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 import glob
 import re
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from simmorph.data import stdin
 from simmorph.data.outputs import sha256_of
 from simmorph.errors import InputError
 
@@ -28,9 +28,8 @@ def expand_inputs(inputs: Sequence[str]) -> list[str]:
 
 
 def _expand(given: str) -> list[str]:
-    if given == "-":
-        listed = [line.strip() for line in sys.stdin]
-        files = [path for line in listed if line and not line.startswith("#") for path in _expand_path(line)]
+    if given == stdin.NAME:
+        files = [path for line in stdin.lines() if line and not line.startswith("#") for path in _expand_path(line)]
     else:
         files = _expand_path(given)
     if not files:
@@ -39,6 +38,18 @@ def _expand(given: str) -> list[str]:
 
 
 def _expand_path(given: str) -> list[str]:
+    """The files of a path; none where there is nothing.
+
+    Raises:
+        InputError: it is something else than files or folders, or cannot be looked at.
+    """
+    try:
+        return _found_at(given)
+    except OSError as error:
+        raise InputError(given, (error.strerror or str(error)).lower(), "name files that can be read") from error
+
+
+def _found_at(given: str) -> list[str]:
     if is_url(given) or Path(given).is_file():
         return [given]
     if Path(given).is_dir():

@@ -54,7 +54,8 @@ def write_report(
             is_band = number > 0 and result.name not in settings.regions
             pages.append(_region(folder, drawing, is_band=is_band))
         pictures = Pictures(_overview(folder, regions, settings), [*_training(folder, report, settings)])
-    (folder / "report.html").write_text(page(pages, report, settings.label, _collisions(settings), pictures))
+    html = page(pages, report, settings.label, _collisions(settings), pictures)
+    (folder / "report.html").write_text(html, encoding="utf-8")
 
 
 def _region(folder: Path, drawing: Drawing, *, is_band: bool) -> RegionPage:
@@ -67,9 +68,10 @@ def _region(folder: Path, drawing: Drawing, *, is_band: bool) -> RegionPage:
         pictures.setdefault(drawn.part, []).append(_picture(place, drawn))
     tables = tables_of(result, drawing.settings.pairs)
     for name, table in tables.items():
-        (place / f"{name}.csv").write_text(table.to_csv())
-        (place / f"{name}.tex").write_text(table.to_latex())
-    (place / "histograms.json").write_text(histograms_json(drawing.shown, drawing.labels, result.density_ratio))
+        (place / f"{name}.csv").write_text(table.to_csv(), encoding="utf-8")
+        (place / f"{name}.tex").write_text(table.to_latex(), encoding="utf-8")
+    histograms = histograms_json(drawing.shown, drawing.labels, result.density_ratio)
+    (place / "histograms.json").write_text(histograms, encoding="utf-8")
     return RegionPage(result, pictures, tables, place.name, is_band)
 
 

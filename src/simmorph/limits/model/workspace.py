@@ -6,23 +6,18 @@ lengths, bins that expect nothing. `measurement_of` refuses these by name before
 
 from __future__ import annotations
 
-import json
 import math
-import sys
 import warnings
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyhf
 
+from simmorph.data.json_files import read_json
 from simmorph.errors import InputError, one_of
 from simmorph.limits.model.likelihood import Data, Likelihood
 from simmorph.limits.model.yields import modifiers_of, samples_of, yields_of
 from simmorph.limits.modifiers.registry import MODIFIERS
-
-STDIN = "-"
-MAX_BYTES = 200_000_000
 
 
 class Measurement(NamedTuple):
@@ -45,18 +40,7 @@ def read_workspace(path: str) -> dict[str, Any]:
     Raises:
         InputError: there is no such file, or it is not a JSON object.
     """
-    where = "stdin" if path == STDIN else path
-    try:
-        raw = sys.stdin.buffer.read(MAX_BYTES) if path == STDIN else Path(path).read_bytes()
-    except OSError as error:
-        raise InputError(path, (error.strerror or str(error)).lower(), "name a pyhf workspace in JSON") from error
-    try:
-        content = json.loads(raw)
-    except (ValueError, RecursionError) as error:
-        raise InputError(where, f"not JSON: {error}", "give a pyhf workspace") from error
-    if not isinstance(content, dict):
-        raise InputError(where, "not a pyhf workspace: the top level is not an object")
-    return content
+    return read_json(path, "give a pyhf workspace")
 
 
 def measurement_of(spec: dict[str, Any], where: str = "workspace", name: str | None = None) -> Measurement:

@@ -51,7 +51,7 @@ def write_submission(folder: Path, limits: Limits, scan: Scan, spectra: Mapping[
 
 def _dump(path: Path, documents: Sequence[dict[str, Any]]) -> None:
     """Write YAML documents into one file, one after the other."""
-    with path.open("w") as file:
+    with path.open("w", encoding="utf-8") as file:
         yaml.safe_dump_all(documents, file, sort_keys=False)
 
 

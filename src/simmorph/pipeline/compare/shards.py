@@ -64,7 +64,7 @@ class Shards:
     def read(self, task: Task) -> Score | None:
         """The score of a task; None if there is none of this content."""
         try:
-            return Score.model_validate_json(self.path_of(task).read_text())
+            return Score.model_validate_json(self.path_of(task).read_text(encoding="utf-8"))
         except (OSError, ValidationError):  # none yet, or one of another version: it is made again
             return None
 
@@ -72,7 +72,7 @@ class Shards:
         """Keep a score, unless the task failed."""
         if score.failure is None:
             with whole_file(self.path_of(task), force=True) as temporary:
-                temporary.write_text(score.model_dump_json(indent=2) + "\n")
+                temporary.write_text(score.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
     def forget(self, task: Task) -> None:
         """Make the score and its model again."""

@@ -116,7 +116,7 @@ def _trained(inputs: CompareInputs, task: Task, method: ComparedMethod) -> tuple
         raise ValueError("a task that trains has a place for its model")
     beside = task.model.with_name(f"{task.model.name}.json")
     with contextlib.suppress(OSError, ValidationError, SimmorphError):  # not there, or not whole: it is trained again
-        return Model.load(task.model), Cost.model_validate_json(beside.read_text())
+        return Model.load(task.model), Cost.model_validate_json(beside.read_text(encoding="utf-8"))
     model, cost = _fitted(inputs, inputs.recipe.learning_of(method, task.repeat))
     model.save(task.model, force=True)
     with whole_file(beside, force=True) as temporary:

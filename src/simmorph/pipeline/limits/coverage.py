@@ -13,10 +13,11 @@ import numpy as np
 
 from simmorph.config.recipe import required
 from simmorph.config.studies import CoverageSettings
+from simmorph.data import stdin
 from simmorph.data.ntuples.files import checksums_of
 from simmorph.data.outputs import refuse_existing, whole_folder, write_csv, write_json, write_provenance
 from simmorph.limits.model.building import workspace_of
-from simmorph.limits.model.workspace import STDIN, measurement_of, read_workspace
+from simmorph.limits.model.workspace import measurement_of, read_workspace
 from simmorph.limits.studies.coverage import Coverage, ToyOutcome, Toys, from_model, from_truth, outcomes, summary
 from simmorph.limits.templates.reading import Defaults, read_templates
 from simmorph.pipeline.limits.run import inputs_of
@@ -121,7 +122,7 @@ def coverage_of_workspace(  # noqa: PLR0913 - one keyword for each option of the
     """
     refuse_existing(settings.output, force=force, marker=NUMBERS)
     spec = read_workspace(path)
-    ready = measurement_of(spec, "stdin" if path == STDIN else path, measurement)
+    ready = measurement_of(spec, "stdin" if path == stdin.NAME else path, measurement)
     toys = _toys(settings, level, progress)
     made_of = {"workspace": spec, "measurement": measurement}
     study = _Study([from_model(ready, toys.strength)], toys, MODEL_IS_RIGHT, made_of)

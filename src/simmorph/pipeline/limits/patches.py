@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pyhf
 from pyhf.patchset import jsonpatch
 
+from simmorph.data import stdin
+from simmorph.data.json_files import read_json
 from simmorph.errors import InputError, SimmorphError, one_of
-from simmorph.limits.model.workspace import STDIN, read_workspace
+from simmorph.limits.model.workspace import read_workspace
 from simmorph.pipeline.limits.run import LimitsOptions, limits_of_spec
 
 if TYPE_CHECKING:
@@ -80,7 +82,7 @@ def limits_of_patches(
     known = [patch.name for patch in patches]
     if stray := [name for name in names if name not in known]:
         raise InputError(patchset, f"no patch {stray[0]!r}", one_of(stray[0], known))
-    _verify(patches, spec, "stdin" if path == STDIN else path, patchset)
+    _verify(patches, spec, "stdin" if path == stdin.NAME else path, patchset)
     chosen = [patch for patch in patches if not names or patch.name in names]
     width = max(len("patch"), *(len(patch.name) for patch in chosen))
     for number, patch in enumerate(chosen, 1):
@@ -106,7 +108,7 @@ def _read_patches(path: str) -> Any:
     Raises:
         InputError: it cannot be read, or is not a patch set.
     """
-    content = read_workspace(path)
+    content = read_json(path, "give the patchset.json of an analysis")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # pyhf 0.7 calls jsonschema by an old name
         try:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from simmorph.config.recipe import Recipe, load_any_recipe, required
+from simmorph.data import stdin
 from simmorph.data.expressions.expression import parse
 from simmorph.data.ntuples.files import checksums_of, expand_inputs
 from simmorph.data.outputs import refuse_existing, whole_folder, write_provenance
@@ -21,7 +22,7 @@ from simmorph.limits.fits import inference
 from simmorph.limits.fits.impacts import Impact, impacts
 from simmorph.limits.model.building import CHANNEL, workspace_of_channels
 from simmorph.limits.model.likelihood import ENGINES, Data
-from simmorph.limits.model.workspace import STDIN, Measurement, measurement_of, read_workspace
+from simmorph.limits.model.workspace import Measurement, measurement_of, read_workspace
 from simmorph.limits.modifiers.registry import kind_of
 from simmorph.limits.report.plots import scan_of
 from simmorph.limits.report.report import WORKSPACE, Report, with_bounds
@@ -129,7 +130,7 @@ def limits_of_spec(
         UsageError: the output exists.
     """
     refuse_existing(options.output, force=options.force, marker=WORKSPACE)
-    file = "stdin" if path == STDIN else path
+    file = "stdin" if path == stdin.NAME else path
     where = f"{file}, patch {patch!r}" if patch else file
     found = _infer(measurement_of(spec, where, measurement), options)
     result = LimitsResult(
@@ -142,7 +143,7 @@ def limits_of_spec(
     if options.output is not None:
         scan, spectra = scan_of(found.test, found.limits), spectra_of_bins(found.ready, found.strength)
         report = Report(spec, result.to_json(), found.limits, scan, spectra, result.impacts)
-        _write(report, options.output, [] if path == STDIN else [path], force=options.force)
+        _write(report, options.output, [] if path == stdin.NAME else [path], force=options.force)
     return result
 
 
