@@ -309,15 +309,19 @@ def _root(test: AsymptoticCls, function: Callable[[float], float], guess: float)
 
 
 def discovery(test: AsymptoticCls, data: Data) -> ExcessSignificance:
-    """The local significance of the signal, by the statistic q0 of Cowan et al., section 4.1.
+    """The local significance of the signal, by the statistic q0 of Cowan et al., section 2.3.
 
     Z = sqrt(q0), with q0 the difference of the deviance without a signal and at the best value, and 0 where that is not
-    positive. The expected one has the nuisance parameters that the data prefer at a strength of 1. Where a mass or
-    another property of the signal was searched for, the look-elsewhere effect is not in it.
+    positive. The expected one is the median for a signal of strength 1 (section 4.1), with the nuisance parameters that
+    the data prefer at that strength. Where a mass or another property of the signal was searched for, the
+    look-elsewhere effect is not in it.
 
     Args:
         test: CLs of model and data, with the fits that are needed here.
         data: the observed data.
+
+    Raises:
+        InputError: a fit has no finite minimum.
     """
     likelihood = test.likelihood
     observed = test.background_only.deviance - test.best.deviance if test.best_value > 0 else 0.0

@@ -19,8 +19,8 @@ class ShapeSys(Systematic, PerBin):
     """Multiplies each bin by a parameter near 1, which a Poisson distribution constrains.
 
     The constraint is a count of 1 / size^2 events in a control region of its own for each bin, so that bins move
-    without regard to their neighbours: right for statistics of a sideband, too generous for a calibration that moves a
-    whole shape.
+    without regard to their neighbours: right for statistics of a sideband, wrong for a calibration that moves a whole
+    shape.
 
     Attributes:
         sizes: (n_bins,), relative size of one standard deviation; it keeps when the yields change.
