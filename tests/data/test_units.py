@@ -41,6 +41,8 @@ KNOWN = {"pt": ENERGY, "E": ENERGY, "phi": RADIANS, "strange": None}
         ("arctan2(pt, E)", "rad"),
         ("where(phi > pi, phi - 2 * pi, phi)", "rad"),
         ("-pi", ""),
+        ("mean(pt) + entry(E, 0, 0)", "GeV"),
+        ("arccos(pt / E)", "rad"),
     ],
 )
 def test_units_follow_from_the_formula(text: str, unit: str) -> None:

@@ -46,8 +46,8 @@ class Dimension(NamedTuple):
 
 
 NUMBER, ENERGY, RADIANS = Dimension(), Dimension(energy=Fraction(1)), Dimension(angle=Fraction(1))
-_AS_ARGUMENTS = ("abs", "floor", "ceil", "hypot", "min", "max", "minimum", "maximum", "sum")
-_TO_ANGLES = ("arctan", "arctan2", "delta_phi")
+_AS_ARGUMENTS = ("abs", "floor", "ceil", "round", "hypot", "min", "max", "minimum", "maximum", "sum", "mean")
+_TO_ANGLES = ("arcsin", "arccos", "arctan", "arctan2", "delta_phi")
 
 
 def dimension_of(expression: Expression, known: Mapping[str, Dimension | None]) -> Dimension | None:
@@ -93,6 +93,8 @@ def _of_call(node: ast.Call, known: Mapping[str, Dimension | None]) -> Dimension
         return RADIANS
     if name == "where":
         return _alike(node.args[1:], known)
+    if name == "entry":
+        return _alike(node.args[::2], known)
     if name in _AS_ARGUMENTS:
         return _alike(node.args, known)
     if name == "sqrt":

@@ -22,6 +22,11 @@ COLUMNS = {
     "passed": np.array([True, True, False]),
     "pt": ak.values_astype(ak.Array([[40.0, 30.0], [], [5.0]]), np.float32),
     "tight": ak.Array([[True, False], [], [True]]),
+    "bits": np.array([2**63 + 1, 1, 2], np.uint64),
+    "masks": ak.Array([[3, 12], [], [4]]),
+    "at": ak.Array([[1, 0, 2], [], [-1]]),
+    "grid": np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]),
+    "maybe": ak.Array([7, None, 9]),
     "odd >= name": np.arange(3),
     "word": ak.Array(["a", "bb", ""]),
 }
@@ -53,14 +58,38 @@ KNOWN_ANSWERS = [
     ("sqrt(2 * n * (cosh(0) - cos(pi)))", [0, 2, math.sqrt(8)]),
     ("hypot(3, 4)", [5, 5, 5]),
     ("2 ** 0.5 ** 2 < 1.2", [True, True, True]),
+    ("(n & 3) == (n & 3)", [True, True, True]),
+    ("n | 4", [4, 5, 6]),
+    ("n ^ 3", [3, 2, 1]),
+    ("~n", [-1, -2, -3]),
+    ("1 << n", [1, 2, 4]),
+    ("(256 >> n & 64) != 0", [False, False, True]),
+    ("(bits & 9223372036854775808) == 9223372036854775808", [True, False, False]),
+    ("(bits & ~1) >> 1", [2**62, 0, 1]),
+    ("passed ^ (n == 1)", [True, False, False]),
+    ("(masks & 4) != 0", [[False, True], [], [True]]),
+    ("count((masks & 4) == 4)", [1, 0, 1]),
+    ("(masks[0] & 1) == 1", [True, False, False]),
+    ("not (masks[0] & 1) == 1", [False, False, True]),
+    ("not (masks[0] & 1)", [False, False, True]),
+    ("entry(masks, 0, -1)", [3, -1, 4]),
+    ("entry(masks, n, 9)", [3, 9, 9]),
+    ("masks[n] == 3", [True, False, False]),
+    ("entry(pt, at, -1)", [[30, 40, -1], [], [-1]]),
+    ("masks[at] == 12", [[True, False, False], [], [False]]),
+    ("round(pt1 / 7)", [1, 6, 43]),
+    ("round(pt1 / 7, 2)", [1.43, 5.71, 42.86]),
+    ("arccos(cos(1)) + arcsin(sin(1)) + tan(0)", [2, 2, 2]),
+    ("event % 5", [(2**62 + 1) % 5, 1, 2]),
+    ("bits % 5", [(2**63 + 1) % 5, 1, 2]),
 ]
 
 
 @pytest.mark.parametrize(("text", "answer"), KNOWN_ANSWERS)
 def test_expressions_give_known_answers(text: str, answer: list[float]) -> None:
-    result = parse(text).evaluate(COLUMNS)
-    assert isinstance(result, np.ndarray)
-    assert result.tolist() == pytest.approx(answer)
+    result = parse(text).evaluate(COLUMNS).tolist()
+    is_flat = not any(isinstance(each, list) for each in answer)
+    assert result == (pytest.approx(answer) if is_flat else answer)
 
 
 def test_angle_difference_wraps_to_within_pi() -> None:
@@ -79,6 +108,64 @@ def test_lists_stay_lists_until_they_are_reduced() -> None:
 def test_missing_entries_are_nan() -> None:
     assert np.isnan(parse("pt[1]").evaluate(COLUMNS)).tolist() == [False, True, True]
     assert np.isnan(parse("max(pt)").evaluate(COLUMNS)).tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("masks[0]", [3, np.nan, 4]),
+        ("masks[0] & 1", [1, np.nan, 0]),
+        ("masks[0] + 1", [4, np.nan, 5]),
+        ("maybe", [7, np.nan, 9]),
+        ("maybe << 1", [14, np.nan, 18]),
+        ("mean(pt)", [35, np.nan, 5]),
+        ("n // n", [np.nan, 1, 1]),
+        ("max(where(pt > 30, nan, pt))", [np.nan, np.nan, 5]),
+        ("pt[n]", [40, np.nan, np.nan]),
+        ("pt[maybe]", [np.nan, np.nan, np.nan]),
+    ],
+)
+def test_a_missing_integer_is_nan_and_its_type_does_not_depend_on_the_events(text: str, answer: list[float]) -> None:
+    result = parse(text).evaluate(COLUMNS)
+    assert result.tolist() == pytest.approx(answer, nan_ok=True)
+    known = {name: column[:1] for name, column in COLUMNS.items()}
+    assert parse(text).evaluate(known).dtype == result.dtype == np.float64
+
+
+def test_an_array_of_fixed_size_is_a_list_for_each_event() -> None:
+    assert parse("sum(grid)").evaluate(COLUMNS).tolist() == [3, 7, 11]
+    assert parse("grid * n").evaluate(COLUMNS).tolist() == [[0, 0], [3, 4], [10, 12]]
+    with pytest.raises(ConfigError, match="lists differ in length, first in event 1 of those read: 2 and 0"):
+        parse("grid + masks").evaluate(COLUMNS)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("passed & 1", "two integers or two conditions; join conditions by `and`"),
+        ("pt1 | 1", "floats have no bits"),
+        ("~pt1", "floats have no bits"),
+        ("n << 64", "by 0 to 63 places"),
+        ("n << -1", "by 0 to 63 places"),
+        ("event << 2", "bits get lost"),
+        ("event * 4", "more than 64 bits"),
+        ("bits + 1", "can only be compared, and taken apart by its bits"),
+        ("masks[passed]", "an index is an integer, or a condition on each entry"),
+        ("masks[pt]", "an index is an integer, or a condition on each entry"),
+        ("entry(masks, 0, 0.5)", "one number as in the list"),
+        ("pt1 and passed", "compare it with something"),
+        ("word == word", "only numbers are compared"),
+        ("pt + at", "lists differ in length, first in event 0 of those read: 2 and 3"),
+        ("pt[at > 0]", "lists differ in length, first in event 0 of those read: 2 and 3"),
+        ("n & 2 == 2", "need brackets"),
+        ("2 == n | 2", "need brackets"),
+        ("sum(n & 2 == 2)", "need brackets"),
+    ],
+)
+def test_what_cannot_be_computed_says_why(text: str, reason: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        parse(text).evaluate(COLUMNS)
+    assert reason in str(error.value)
 
 
 def test_names_are_the_columns_that_are_needed() -> None:
@@ -126,13 +213,35 @@ def test_size_is_bounded() -> None:
         parse("+".join(["pt1"] * MAX_NODES))
 
 
-ATOMS = ["pt1", "n", "passed", "pt", "tight", "word", "event", "1", "0", "2.5", "1e308", "pi", "nan", "True"]
+ATOMS = [
+    "bits",
+    "masks",
+    "at",
+    "grid",
+    "maybe",
+    "pt1",
+    "n",
+    "passed",
+    "pt",
+    "tight",
+    "word",
+    "event",
+    "1",
+    "0",
+    "2.5",
+    "1e308",
+    "pi",
+    "nan",
+    "True",
+]
 FORMULAS = st.recursive(
     st.sampled_from(ATOMS),
     lambda inner: st.one_of(
         st.tuples(
             inner,
-            st.sampled_from(["+", "-", "*", "/", "**", "//", "%", "&", "|", "<", "<=", "==", "!=", "and", "or"]),
+            st.sampled_from(
+                ["+", "-", "*", "/", "**", "//", "%", "&", "|", "^", "<<", ">>", "<", "<=", "==", "!=", "and", "or"]
+            ),
             inner,
         ).map(lambda parts: f"({parts[0]} {parts[1]} {parts[2]})"),
         st.tuples(st.sampled_from(sorted(FUNCTIONS)), inner).map(lambda parts: f"{parts[0]}({parts[1]})"),

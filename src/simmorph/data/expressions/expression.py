@@ -15,9 +15,9 @@ import awkward as ak
 import numpy as np
 
 from simmorph.data.expressions.evaluation import evaluated
-from simmorph.data.expressions.functions import flat
 from simmorph.data.expressions.grammar import names_in
-from simmorph.errors import ConfigError, SimmorphError, one_of
+from simmorph.data.expressions.values import Misfit, kind_of, settled
+from simmorph.errors import ConfigError, one_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from simmorph.data.events import BoolArray
-    from simmorph.data.expressions.functions import Value
+    from simmorph.data.expressions.values import Value
 
 MAX_CHARACTERS = 5000
 
@@ -49,8 +49,9 @@ class Expression:
     def evaluate(self, columns: Mapping[str, Value]) -> Value:
         """The formula's value for every event: numpy for one number per event, awkward for a list per event.
 
-        Integers are computed with 64 bits and floats in double precision, so that nothing wraps around. A missing
-        value, like the maximum of no photons, is NaN, which fails every comparison, with `not` before it too.
+        Integers are computed with 64 bits and floats in double precision, and what does not fit is refused. A missing
+        value, like the maximum of no photons, is NaN, which fails every comparison, with `not` before it too; integers
+        of which some can be missing are floats.
 
         Raises:
             ConfigError: a column is missing or is not of a kind that the formula can use.
@@ -63,12 +64,9 @@ class Expression:
         try:
             with np.errstate(all="ignore"), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                return _spread(flat(evaluated(self.tree, columns)), columns)
-        except SimmorphError:
-            raise
-        except Exception as error:
-            reason = str(error).strip().partition("\n")[0][:200] or type(error).__name__
-            raise ConfigError(self.where, f"{self.text!r} cannot be computed: {reason}") from error
+                return _spread(settled(evaluated(self.tree, columns)), columns)
+        except Misfit as error:
+            raise ConfigError(self.where, f"{self.text!r} cannot be computed: {error}") from error
 
     def passes(self, columns: Mapping[str, Value]) -> BoolArray:
         """(n_events,), which events pass this formula as a cut; where a comparison needs NaN, they do not.
@@ -98,8 +96,7 @@ class Expression:
         """
         values = self.evaluate(columns)
         is_list = isinstance(values, ak.Array)
-        is_boolean = "bool" in str(values.type) if is_list else values.dtype == np.bool_
-        if is_boolean and (values.ndim == 1 or (is_object and values.ndim == 2)):
+        if kind_of(values) == "b" and (values.ndim == 1 or (is_object and values.ndim == 2)):
             return values
         what = f"{self.text!r} is not true or false for each event"
         mend = "choose one with [0], or use any(), all(), count()" if is_list else "compare it with something"

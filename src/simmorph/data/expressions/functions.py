@@ -1,49 +1,52 @@
-"""What the functions and operators of expressions compute, of one number or a list for each event."""
+"""What the functions of expressions compute, of one number or a list for each event."""
 
 from __future__ import annotations
 
-import ast
-import operator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import awkward as ak
 import numpy as np
 
+from simmorph.data.expressions.indexing import entry
+from simmorph.data.expressions.values import Misfit, Value, flat, is_scalar, kind_of, lists_of, number, truth
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Value = Any
-"""A number, a numpy array of one value per event, or an awkward array of a list per event."""
-
 CONSTANTS: dict[str, Value] = {"pi": np.pi, "nan": np.nan, "inf": np.inf}
+MOST_DECIMALS = 15
 
 
-def _reduced(function: Callable[..., Value], empty: float | None = None) -> Callable[[Value], Value]:
-    """One value for each event's list; `empty` for an empty list, if the function has none for it."""
+def _of_conditions(function: Callable[..., Value]) -> Callable[[Value], Value]:
+    """One condition for each event's list of them."""
+    return lambda values: flat(function(truth(lists_of(values)), axis=1))
+
+
+def _of_numbers(function: Callable[..., Value]) -> Callable[[Value], Value]:
+    """One number for each event's list: NaN if the list is empty or one of it is NaN, which awkward would pass over."""
 
     def reduce(values: Value) -> Value:
-        lists = lists_of(values)
-        if empty is None:
-            return flat(function(lists, axis=1))
-        return flat(ak.fill_none(function(ak.values_astype(lists, np.float64), axis=1), empty))
+        lists = ak.values_astype(number(lists_of(values)), np.float64)
+        undefined = ak.any(np.isnan(lists), axis=-1)
+        found = ak.fill_none(function(lists, axis=-1), np.nan, axis=-1)
+        return flat(ak.where(undefined, np.nan, found))
 
     return reduce
 
 
-def lists_of(values: Value) -> ak.Array:
-    """The values, if they are a list per event; reducing over events would depend on how they are read."""
-    if isinstance(values, np.ndarray) and values.ndim > 1:
-        values = ak.Array(values)
-    if not isinstance(values, ak.Array) or values.ndim < 2:
-        raise TypeError("a list per event is needed, and this is one number per event")
-    return values
+def _sum(values: Value) -> Value:
+    """The sum of each event's list, 0 if it is empty; of booleans, how many are true."""
+    lists = lists_of(number(lists_of(values)))
+    total = ak.sum(lists, axis=1)
+    if kind_of(lists) != "f" and ak.any(np.abs(ak.sum(ak.values_astype(lists, np.float64), axis=1)) >= 2.0**63):
+        raise Misfit("the sum is an integer of more than 64 bits")
+    return flat(total)
 
 
 def _count(values: Value) -> Value:
     """How many values each event's list has; of booleans, how many are true."""
     lists = lists_of(values)
-    is_boolean = "bool" in str(lists.type)
-    return flat(ak.sum(lists, axis=1) if is_boolean else ak.num(lists, axis=1))
+    return flat(ak.sum(lists, axis=1) if kind_of(lists) == "b" else ak.num(lists, axis=1))
 
 
 def _extreme(of_lists: Callable[[Value], Value], of_two: Callable[[Value, Value], Value]) -> Callable[..., Value]:
@@ -58,86 +61,43 @@ def _extreme(of_lists: Callable[[Value], Value], of_two: Callable[[Value, Value]
 
 
 def _where(condition: Value, yes: Value, no: Value) -> Value:
+    condition = truth(condition)
     has_lists = any(isinstance(value, ak.Array) for value in (condition, yes, no))
     return ak.where(condition, yes, no) if has_lists else np.where(condition, yes, no)
+
+
+def _round(values: Value, decimals: Value = 0) -> Value:
+    """To the nearest number of so many decimals, of two that are as near to the even one."""
+    if not is_scalar(decimals) or kind_of(decimals) != "i" or not 0 <= decimals <= MOST_DECIMALS:
+        raise Misfit(f"round takes a number of decimals from 0 to {MOST_DECIMALS}")
+    return np.rint(values) if decimals == 0 else np.rint(values * 10.0**decimals) / 10.0**decimals
 
 
 def _delta_phi(phi1: Value, phi2: Value) -> Value:
     return np.remainder(phi1 - phi2 + np.pi, 2 * np.pi) - np.pi
 
 
-def flat(values: Value) -> Value:
-    """A numpy array where there is one number per event."""
-    if isinstance(values, ak.Array) and values.ndim == 1:
-        return ak.to_numpy(values, allow_missing=False)
-    return values
-
-
-_MINIMUM = _extreme(_reduced(ak.min, np.nan), np.minimum)
-_MAXIMUM = _extreme(_reduced(ak.max, np.nan), np.maximum)
+_MINIMUM = _extreme(_of_numbers(ak.min), np.minimum)
+_MAXIMUM = _extreme(_of_numbers(ak.max), np.maximum)
 
 FUNCTIONS: dict[str, tuple[Callable[..., Value], int, int]] = {
     "sqrt": (np.sqrt, 1, 1), "exp": (np.exp, 1, 1), "log": (np.log, 1, 1), "log10": (np.log10, 1, 1),
     "log1p": (np.log1p, 1, 1), "expm1": (np.expm1, 1, 1), "abs": (np.abs, 1, 1), "sign": (np.sign, 1, 1),
-    "floor": (np.floor, 1, 1), "ceil": (np.ceil, 1, 1),
-    "sin": (np.sin, 1, 1), "cos": (np.cos, 1, 1), "tan": (np.tan, 1, 1), "arctan": (np.arctan, 1, 1),
-    "sinh": (np.sinh, 1, 1), "cosh": (np.cosh, 1, 1), "tanh": (np.tanh, 1, 1), "arcsinh": (np.arcsinh, 1, 1),
+    "floor": (np.floor, 1, 1), "ceil": (np.ceil, 1, 1), "round": (_round, 1, 2),
+    "sin": (np.sin, 1, 1), "cos": (np.cos, 1, 1), "tan": (np.tan, 1, 1),
+    "arcsin": (np.arcsin, 1, 1), "arccos": (np.arccos, 1, 1), "arctan": (np.arctan, 1, 1),
+    "sinh": (np.sinh, 1, 1), "cosh": (np.cosh, 1, 1), "tanh": (np.tanh, 1, 1),
+    "arcsinh": (np.arcsinh, 1, 1), "arccosh": (np.arccosh, 1, 1), "arctanh": (np.arctanh, 1, 1),
     "arctan2": (np.arctan2, 2, 2), "hypot": (np.hypot, 2, 2), "delta_phi": (_delta_phi, 2, 2),
     "min": (_MINIMUM, 1, 8), "max": (_MAXIMUM, 1, 8), "minimum": (_MINIMUM, 2, 8), "maximum": (_MAXIMUM, 2, 8),
     "where": (_where, 3, 3), "isfinite": (np.isfinite, 1, 1),
-    "sum": (_reduced(ak.sum), 1, 1), "any": (_reduced(ak.any), 1, 1), "all": (_reduced(ak.all), 1, 1),
-    "count": (_count, 1, 1),
+    "sum": (_sum, 1, 1), "mean": (_of_numbers(ak.mean), 1, 1), "count": (_count, 1, 1),
+    "any": (_of_conditions(ak.any), 1, 1), "all": (_of_conditions(ak.all), 1, 1), "entry": (entry, 3, 3),
 }  # fmt: skip
 """Each function with the fewest and the most arguments it takes."""
-
-
-def _arithmetic(function: Callable[[Value, Value], Value]) -> Callable[[Value, Value], Value]:
-    """Booleans count as 0 and 1; numpy would take `a + b` of two booleans for `a or b`."""
-    return lambda left, right: function(_number(left), _number(right))
-
-
-def _number(value: Value) -> Value:
-    if isinstance(value, (bool, np.bool_)):
-        return int(value)
-    if isinstance(value, np.ndarray):
-        return value.astype(np.int64) if value.dtype == np.bool_ else value
-    return ak.values_astype(value, np.int64) if isinstance(value, ak.Array) and "bool" in str(value.type) else value
-
-
-def _power(base: Value, exponent: Value) -> Value:
-    """In floating point, where no power of two numbers can grow without end."""
-    return np.power(_real(base), _real(exponent))
-
-
-def _real(value: Value) -> Value:
-    return float(value) if isinstance(value, (int, np.integer)) else value
-
-
-def _invert(value: Value) -> Value:
-    return np.logical_not(value) if isinstance(value, bool) else np.invert(value)
-
-
-BINARY: dict[type[ast.operator], Callable[[Value, Value], Value]] = {
-    ast.Add: _arithmetic(np.add), ast.Sub: _arithmetic(np.subtract), ast.Mult: _arithmetic(np.multiply),
-    ast.Div: _arithmetic(np.divide), ast.Mod: _arithmetic(np.remainder), ast.Pow: _arithmetic(_power),
-    ast.FloorDiv: _arithmetic(np.floor_divide), ast.BitAnd: np.bitwise_and, ast.BitOr: np.bitwise_or,
-}  # fmt: skip
-UNARY: dict[type[ast.unaryop], Callable[[Value], Value]] = {
-    ast.USub: lambda value: np.negative(_number(value)), ast.UAdd: _number,
-    ast.Not: np.logical_not, ast.Invert: _invert,
-}  # fmt: skip
-
-
-def _differ(left: Value, right: Value) -> Value:
-    """Whether two values are known and not the same; NaN is not known."""
-    return np.logical_and(left != right, np.logical_and(left == left, right == right))  # noqa: PLR0124 - NaN is not
-
-
-COMPARISONS: dict[type[ast.cmpop], Callable[[Value, Value], Value]] = {
-    ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge,
-    ast.Eq: operator.eq, ast.NotEq: _differ,
-}  # fmt: skip
-JOINED: dict[type[ast.boolop], Callable[[Value, Value], Value]] = {ast.And: np.logical_and, ast.Or: np.logical_or}
-OPPOSITES: dict[type[ast.cmpop], type[ast.cmpop]] = {
-    ast.Lt: ast.GtE, ast.LtE: ast.Gt, ast.Gt: ast.LtE, ast.GtE: ast.Lt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
-}  # fmt: skip
+CONDITIONS = frozenset({"any", "all", "isfinite"})
+"""Functions that tell true from false."""
+AS_THE_ARGUMENTS = {"where": (1, 2), "entry": (0,)}
+"""Functions whose value is a condition if these arguments are."""
+WITH_MISSING = frozenset({"entry"})
+"""Functions that take missing numbers as such; all others take NaN in their place."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Any
 
-from simmorph.data.expressions.functions import BINARY, COMPARISONS, CONSTANTS, FUNCTIONS, JOINED, UNARY
+from simmorph.data.expressions.functions import CONSTANTS, FUNCTIONS
+from simmorph.data.expressions.operators import BINARY, COMPARISONS, JOINED, UNARY
 from simmorph.errors import ConfigError, one_of
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def names_in(tree: ast.expr, where: str, text: str) -> Iterator[str]:
         if name is not None:
             yield name
             continue
-        fault = _fault_of(node)
+        fault = _fault_of(node) or _bracket_fault(node, text)
         if fault:
             raise ConfigError(where, f"{text[:80]!r}: {fault}")
         waiting += [(part, depth + 1) for part in _parts(node)]
@@ -97,17 +98,27 @@ def _operator_fault(known: Mapping[Any, Any]) -> Callable[[Any], str]:
 
 
 def _comparison_fault(node: Any) -> str:
-    """Refuse `a > 1 & b > 2`, which reads as `a > (1 & b) > 2`."""
     unknown = [type(it).__name__ for it in node.ops if type(it) not in COMPARISONS]
-    if unknown:
-        return f"comparison {unknown[0]} is not allowed"
-    is_bits = len(node.ops) == 1 and isinstance(node.left, ast.BinOp) and isinstance(node.left.right, ast.Constant)
-    operands = node.comparators if is_bits else [node.left, *node.comparators]
-    if any(isinstance(it, ast.BinOp) and isinstance(it.op, (ast.BitAnd, ast.BitOr)) for it in operands):
-        return "`&` and `|` bind tighter than comparisons; write `and` and `or`"
-    return ""
+    return f"comparison {unknown[0]} is not allowed" if unknown else ""
 
 
+def _bracket_fault(node: ast.expr, text: str) -> str:
+    """Refuse `a > 1 & b > 2`, which reads as `a > (1 & b) > 2`, and `a & b == c`, which C++ reads as `a & (b == c)`."""
+    operands = [node.left, *node.comparators] if isinstance(node, ast.Compare) else []
+    if all(_is_in_brackets(it, text) for it in operands if isinstance(it, ast.BinOp) and isinstance(it.op, _BITWISE)):
+        return ""
+    return "beside a comparison, `&`, `|` and `^` need brackets: (a & b) == c; or write `and`, `or`"
+
+
+def _is_in_brackets(node: ast.expr, text: str) -> bool:
+    lines = text.encode().splitlines(keepends=True)
+    before = b"".join(lines[: node.lineno - 1]) + lines[node.lineno - 1][: node.col_offset]
+    last = (node.end_lineno or node.lineno) - 1
+    after = lines[last][node.end_col_offset :] + b"".join(lines[last + 1 :])
+    return before.rstrip().endswith(b"(") and after.lstrip().startswith(b")")
+
+
+_BITWISE = (ast.BitAnd, ast.BitOr, ast.BitXor)
 _CHECKS: dict[type[ast.expr], Callable[[Any], str]] = {
     ast.Name: lambda _: "",
     ast.Constant: _constant_fault,

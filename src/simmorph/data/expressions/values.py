@@ -1,0 +1,168 @@
+"""What a value in an expression is: numbers or conditions, of each event or of each entry of its list, some missing.
+
+An integer or condition that is missing, as the first entry of an empty list, is None in awkward's option type until the
+end, where it becomes NaN or false; a float that is missing is NaN. So a type never depends on which events are read.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import awkward as ak
+import numpy as np
+
+Value = Any
+"""A number, a numpy array of one value per event, or an awkward array of a list per event."""
+
+LARGEST_EXACT = 2**53
+"""Integers up to here are exact in double precision."""
+_LAYERS = (ak.types.ListType, ak.types.RegularType, ak.types.OptionType)
+
+
+class Misfit(Exception):  # noqa: N818 - the user's expression is at fault, and its message says how
+    """Values that an operation cannot take."""
+
+
+def kind_of(value: Value) -> str:
+    """What the numbers in a value are, by numpy's letters: `b`, `i`, `u`, `f`; `U` for texts, `O` for all else."""
+    if not isinstance(value, ak.Array):
+        return str(np.asarray(value).dtype.kind)
+    inner = value.type.content
+    while isinstance(inner, _LAYERS):
+        if inner.parameters:
+            return "U"
+        inner = inner.content
+    if isinstance(inner, ak.types.NumpyType):
+        return str(np.dtype(inner.primitive).kind)
+    return "f" if isinstance(inner, ak.types.UnknownType) else "O"
+
+
+def is_scalar(value: Value) -> bool:
+    """Whether this is one number for all events, as it stands in the formula."""
+    return not isinstance(value, ak.Array) and np.ndim(value) == 0
+
+
+def can_miss(value: Value) -> bool:
+    """Whether the type of a value allows missing numbers."""
+    inner = value.type.content if isinstance(value, ak.Array) else None
+    while isinstance(inner, _LAYERS):
+        if isinstance(inner, ak.types.OptionType):
+            return True
+        inner = inner.content
+    return False
+
+
+def anywhere(condition: Value) -> bool:
+    """Whether a condition is true of any number in it."""
+    return bool(ak.any(condition, axis=None) if isinstance(condition, ak.Array) else np.any(condition))
+
+
+def flat(values: Value) -> Value:
+    """A numpy array where there is one number per event."""
+    if isinstance(values, ak.Array) and values.ndim == 1 and not can_miss(values):
+        return ak.to_numpy(values, allow_missing=False)
+    return values
+
+
+def lists_of(values: Value) -> ak.Array:
+    """The values, if they are a list per event; reducing over events would depend on how they are read."""
+    if not isinstance(values, ak.Array) or values.ndim < 2:
+        raise Misfit("a list per event is needed, and this is one number per event")
+    return values
+
+
+def wide(column: Value) -> Value:
+    """A column with integers of 64 bits and floats of double precision; its lists may differ in length."""
+    if not isinstance(column, ak.Array):
+        array = np.asarray(column)
+        if array.ndim == 1:
+            return array.astype(_widest(array.dtype.kind, array.dtype), copy=False)
+        column = ak.Array(array)
+    column = flat(ak.from_regular(column, axis=None))
+    if not isinstance(column, ak.Array):
+        return wide(column)
+    if isinstance(column.type.content, ak.types.OptionType) and column.ndim > 1:
+        column = ak.fill_none(column, [], axis=0)
+    kind = kind_of(column)
+    if kind not in "iuf":
+        return column
+    column = ak.values_astype(column, _widest(kind, np.dtype(np.uint64)))
+    return flat(ak.fill_none(column, np.nan, axis=-1)) if kind == "f" and can_miss(column) else column
+
+
+def _widest(kind: str, own: np.dtype[Any]) -> np.dtype[Any]:
+    if kind == "u" and own.itemsize == 8:
+        return own
+    return np.dtype({"i": np.int64, "u": np.int64, "f": np.float64}.get(kind, own))
+
+
+def settled(value: Value) -> Value:
+    """The value with NaN for each missing number, as which integers are floats, and false for a missing condition.
+
+    Raises:
+        Misfit: an integer beside missing ones is too large to be exact in double precision.
+    """
+    if not can_miss(value):
+        return flat(value)
+    if kind_of(value) == "b":
+        return flat(ak.fill_none(value, False, axis=-1))
+    if anywhere(np.abs(value) > LARGEST_EXACT):
+        raise Misfit(
+            "an integer is too large to stand beside missing ones; give them a value by entry(list, at, value)"
+        )
+    return flat(ak.fill_none(real(value), np.nan, axis=-1))
+
+
+def real(value: Value) -> Value:
+    """In double precision."""
+    if isinstance(value, ak.Array):
+        return ak.values_astype(value, np.float64)
+    return value.astype(np.float64) if isinstance(value, np.ndarray) else float(value)
+
+
+def signed(value: Value) -> Value:
+    """Unsigned integers as signed ones, which can be subtracted.
+
+    Raises:
+        Misfit: one is 2^63 or more.
+    """
+    if isinstance(value, int) and value >= 2**63:
+        raise Misfit("an integer of 2^63 or more can only be compared, and taken apart by its bits")
+    if is_scalar(value) or kind_of(value) != "u":
+        return value
+    if anywhere(value >= np.uint64(2**63)):
+        raise Misfit("an integer of 2^63 or more can only be compared, and taken apart by its bits")
+    return ak.values_astype(value, np.int64) if isinstance(value, ak.Array) else value.astype(np.int64)
+
+
+def number(value: Value) -> Value:
+    """A value to calculate with: conditions count as 0 and 1, and what is missing is NaN.
+
+    Raises:
+        Misfit: it holds texts or records, or integers that are too large.
+    """
+    kind = kind_of(value)
+    if kind not in "biuf":
+        raise Misfit("numbers are needed, and this is " + ("text" if kind in "US" else "something else"))
+    if can_miss(value):
+        return settled(ak.values_astype(value, np.int64) if kind == "b" else signed(value))
+    if kind == "b":
+        return int(value) if is_scalar(value) else real_integers(value)
+    return signed(value)
+
+
+def real_integers(value: Value) -> Value:
+    """Conditions as 0 and 1."""
+    return ak.values_astype(value, np.int64) if isinstance(value, ak.Array) else value.astype(np.int64)
+
+
+def truth(value: Value) -> Value:
+    """A value as a condition, false where it is missing; an integer is true if it is not 0.
+
+    Raises:
+        Misfit: it is neither.
+    """
+    kind = kind_of(value)
+    if kind not in "biu":
+        raise Misfit("conditions are joined, and this is a number; compare it with something")
+    return settled(value if kind == "b" else value != 0)
