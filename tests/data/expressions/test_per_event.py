@@ -207,8 +207,8 @@ def formulas(s: str) -> tuple[Any, Any, Any]:
 INTEGERS, NUMBERS, CONDITIONS = formulas("")
 OF_LISTS = formulas("s")
 REDUCED = st.one_of(
-    st.tuples(st.sampled_from(["sum", "min", "max", "mean", "count"]), OF_LISTS[1]),
-    st.tuples(st.sampled_from(["count", "any", "all"]), OF_LISTS[2]),
+    st.tuples(st.sampled_from(["sum", "min", "max", "mean", "count"]), OF_LISTS[1].map(lambda it: f"{it} + 0 * ns")),
+    st.tuples(st.sampled_from(["count", "any", "all"]), OF_LISTS[2].map(lambda it: f"{it} and ns == ns")),
 ).map(lambda it: f"{it[0]}({it[1]})")
 
 

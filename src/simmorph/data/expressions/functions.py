@@ -62,8 +62,10 @@ def _extreme(of_lists: Callable[[Value], Value], of_two: Callable[[Value, Value]
 
 def _where(condition: Value, yes: Value, no: Value) -> Value:
     condition = truth(condition)
-    has_lists = any(isinstance(value, ak.Array) for value in (condition, yes, no))
-    return ak.where(condition, yes, no) if has_lists else np.where(condition, yes, no)
+    lists = [value for value in (condition, yes, no) if isinstance(value, ak.Array)]
+    if not lists:
+        return np.where(condition, yes, no)
+    return ak.where(ak.broadcast_arrays(condition, lists[0])[0] if is_scalar(condition) else condition, yes, no)
 
 
 def _round(values: Value, decimals: Value = 0) -> Value:
