@@ -77,8 +77,16 @@ def one_of(name: str, known: Iterable[str]) -> str:
     lower = {candidate.lower(): candidate for candidate in reversed(names)}
     close = [lower[match] for match in difflib.get_close_matches(name.lower(), lower, n=3, cutoff=0.6)]
     rest = [candidate for candidate in names if candidate not in close]
-    shown = (close + rest)[:8]
-    listed = ", ".join(repr(candidate) for candidate in shown)
-    more = f" and {len(names) - len(shown)} more" if len(names) > len(shown) else ""
     hint = f"did you mean {close[0]!r}? " if close else ""
-    return f"{hint}it has {listed}{more}"
+    return f"{hint}it has {listed(close + rest)}"
+
+
+def listed(names: Iterable[str], most: int = 8) -> str:
+    """Some names in a line: the first few, and how many more there are.
+
+    >>> listed(["met", "pt", "eta"], most=2)
+    "'met', 'pt' and 1 more"
+    """
+    names = list(names)
+    shown = ", ".join(repr(name) for name in names[:most])
+    return shown + (f" and {len(names) - most} more" if len(names) > most else "")

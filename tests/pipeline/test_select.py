@@ -268,6 +268,86 @@ cuts: {half: x > 0.5}
 """
 
 
+def flat(tmp_path: Path, name: str, **columns: Any) -> str:
+    """An ntuple for FLAT with three events, some branches added."""
+    with create_ntuple(tmp_path / name, "pairs") as ntuple:
+        ntuple.extend({"x": np.array([0.6, 0.4, 0.7]), "y": np.ones(3), **columns})
+    return str(tmp_path / name)
+
+
+def select_flat(tmp_path: Path, *inputs: str, variables: str = "{x: x}", more: str = "") -> dict[str, Any]:
+    text = FLAT.replace("{x: x, y: y, z: x * y}", variables) + more
+    (tmp_path / "flat.yaml").write_text(text)
+    select_events(inputs, str(tmp_path / "flat.yaml"), tmp_path / "out.root", force=True)
+    return read_columns([str(tmp_path / "out.root")], "events", list(describe(str(tmp_path / "out.root")).branches))
+
+
+def test_types_that_differ_between_files_lose_no_digit(tmp_path: Path) -> None:
+    first = flat(
+        tmp_path,
+        "a.root",
+        event=np.arange(3, dtype=np.int32),
+        kind=np.ones(3, np.int8),
+        met=np.arange(3, dtype=np.int32),
+    )
+    later = flat(
+        tmp_path,
+        "b.root",
+        event=np.full(3, 5000000499),
+        kind=np.full(3, 300, np.int32),
+        met=np.full(3, 30.7, np.float32),
+    )
+    how = {"variables": "{kind: kind, met: met, event_too: event}", "more": "event: event\n"}
+    for inputs, at in (((first, later), slice(2, 4)), ((later, first), slice(0, 2))):
+        columns = select_flat(tmp_path, *inputs, **how)
+        assert columns["event"][at].tolist() == columns["event_too"][at].tolist() == [5000000499] * 2
+        assert columns["kind"][at].tolist() == [300] * 2
+        assert columns["met"][at].tolist() == pytest.approx([30.7] * 2, rel=1e-7)
+
+
+def test_event_numbers_without_a_common_type_are_refused(tmp_path: Path) -> None:
+    inputs = flat(tmp_path, "a.root", event=np.arange(3)), flat(tmp_path, "b.root", event=np.arange(3, dtype=np.uint64))
+    with pytest.raises(InputError, match=r"'event' has types that none holds exactly: int64 in .*a\.root, uint64 in"):
+        select_flat(tmp_path, *inputs, more="event: event\n")
+    assert not (tmp_path / "out.root").exists()
+
+
+def test_an_event_number_beyond_the_signed_range_is_kept(tmp_path: Path) -> None:
+    path = flat(tmp_path, "a.root", event=np.array([2**63 + 1, 0, 2**64 - 1], np.uint64))
+    assert select_flat(tmp_path, path, more="event: event\n")["event"].tolist() == [2**63 + 1, 2**64 - 1]
+
+
+def test_an_event_number_that_is_not_whole_is_refused(tmp_path: Path) -> None:
+    path = flat(tmp_path, "a.root", event=np.array([1.0, 2.5, 3.0]))
+    with pytest.raises(InputError, match="branch 'event': is not a whole number"):
+        select_flat(tmp_path, path, more="event: event\n")
+
+
+def test_variables_of_integers_keep_every_digit(tmp_path: Path) -> None:
+    """Odd numbers above 2^24, which single precision does not hold; that of a list may be missing, and is then NaN."""
+    path = flat(tmp_path, "a.root", seed=np.full(3, 2**24 + 1), seeds=ak.Array([[2**24 + 1], [1], []]))
+    columns = select_flat(
+        tmp_path, path, variables="{seed: seed, more: seed + 2, first: 'seeds[0]', again: first, ratio: x / seed}"
+    )
+    assert (columns["seed"].dtype, columns["more"].dtype) == (np.int64, np.int64)
+    assert (columns["first"].dtype, columns["again"].dtype, columns["ratio"].dtype) == (
+        np.float64,
+        np.float64,
+        np.float32,
+    )
+    assert columns["more"].tolist() == [2**24 + 3] * 2
+    assert columns["first"][0] == columns["again"][0] == 2**24 + 1
+    assert np.isnan(columns["first"][1])
+
+
+def test_empty_trees_among_others_are_no_rows(tmp_path: Path) -> None:
+    empty, full = tmp_path / "empty.root", flat(tmp_path, "full.root")
+    with create_ntuple(empty, "pairs") as ntuple:
+        ntuple.extend({"x": np.empty(0), "y": np.empty(0)})
+    for inputs in ([str(empty), full], [full, str(empty)]):
+        assert select_flat(tmp_path, *inputs)["x"].tolist() == pytest.approx([0.6, 0.7])
+
+
 def test_memory_does_not_grow_with_the_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("simmorph.data.ntuples.writer.ROWS_PER_BASKET", 20_000)
     (tmp_path / "flat.yaml").write_text(FLAT)

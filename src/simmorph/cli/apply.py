@@ -54,6 +54,17 @@ NEW = {"--n-events": "new events come from no ntuple that it could be about"}
     help="Write a file of its own for each INPUT, with its name, into the folder OUT.",
 )
 @option(
+    "--missing-branches",
+    type=click.Choice(["fill", "drop"]),
+    default="fill",
+    unless={
+        **NEW,
+        **dict.fromkeys(("--friend", "--selection"), "nothing is copied"),
+        "--each": "each file is copied by itself",
+    },
+    help="A branch that only some inputs have: fill the rows of the others, or leave it out.",
+)
+@option(
     "--replicas",
     is_flag=False,
     flag_value="files",
@@ -74,10 +85,10 @@ def apply_command(
     """Write what a model makes of events back to ROOT, or new events that it draws.
 
     INPUT is a flat ntuple, a glob, a folder (its *.root), a URL, or - for a list on stdin; with --selection the
-    original ntuples that were selected from. All branches are copied, and <feature>_morphed, weight_morphed and
-    morph_status are added. The bits of morph_status are 1 not selected, 2 not finite, 4 outside of the training range.
-    A reweighting adds morph_score, from 0 (like the source) to 1 (like the target): with signal for a target it is the
-    classifier's score.
+    original ntuples that were selected from. All branches are copied, each with a type that is exact in all inputs,
+    and <feature>_morphed, weight_morphed and morph_status are added. The bits of morph_status are 1 not selected, 2 not
+    finite, 4 outside of the training range. A reweighting adds morph_score, from 0 (like the source) to 1 (like the
+    target): with signal for a target it is the classifier's score.
 
     With --n-events a generator writes events of its own: its features and context, and their weight, which is 1. The
     contexts are drawn from those of INPUT, or else from the events that it was trained with.

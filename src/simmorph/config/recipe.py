@@ -81,7 +81,10 @@ class ApplySettings(ReadSettings):
     output: Path
     """The ntuple to write, or the folder for those of each input."""
     each: bool = False
-    """Write a file of its own for each input, with its name."""
+    """Write a file of its own for each input, with its name; one without entries becomes one without rows."""
+    missing_branches: Literal["fill", "drop"] = "fill"
+    """What becomes of a branch that only some inputs have: in the rows of the others stands NaN, false, the lowest
+    integer (the highest, if unsigned) or an empty list; or the copy lacks it."""
     replicas: bool | Literal["files", "branches"] = True
     """Write what the replicas of the model make too, where it has some: into files OUT.replica01.root, ..., or into
     branches `<name>_morphed_r01`, ... of the same file."""

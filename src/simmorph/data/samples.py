@@ -151,9 +151,6 @@ class SampleReader:
             ConfigError: a derived quantity is not.
         """
         parts = list(self.chunks())
-        if not parts:
-            columns = dict.fromkeys(self._needed(), np.empty(0))
-            return self._table(self.paths[0], 0, columns, np.empty(0))
         columns = {name: _joined([part.columns[name] for part in parts]) for name in parts[0].columns}
         n_events = dict.fromkeys(self.paths, 0)
         for part in parts:
@@ -165,7 +162,7 @@ class SampleReader:
         return EventTable(columns, weights, ids, n_events, seen)
 
     def chunks(self, first: int | None = None, step: int = STEP) -> Iterator[EventTable]:
-        """The events piece by piece, each of one file; see `read`.
+        """The events piece by piece, each of one file, and at least one piece of each; see `read`.
 
         Args:
             first: stop after so many events.
@@ -180,13 +177,13 @@ class SampleReader:
                 self._refuse_without_replica(tree, wanted)
                 for start, found in tree.iterate(list(wanted), step):
                     n_events = int(min(step, tree.n_entries - start, n_left))
-                    if n_events <= 0:
-                        return
                     columns = {name: found[branch][:n_events] for name, branch in branches.items()}
                     weighted = {name: found[branch][:n_events] for name, branch in of_weight.items()}
                     weights = self._weights(tree, weigh, weighted or {"": np.empty(n_events)})
                     yield self._table(path, start, columns, weights)
                     n_left -= n_events
+                    if n_left <= 0:
+                        return
 
     def check(self, path: str) -> None:
         """Look at the first entries of a file: all branches are there, and each cut is one.

@@ -125,8 +125,8 @@ def _written(settings: ApplySettings, part: Part, **how: Any) -> ApplyResult | G
     if settings.n_events is None:
         from simmorph.pipeline.apply import apply_model
 
-        how |= settings.model_dump(include={"selection", "friend", "sample", "on_bad_file"})
-        how["replicas"] = part.replicas
+        how |= settings.model_dump(include={"selection", "friend", "sample", "on_bad_file", "missing_branches"})
+        how |= {"replicas": part.replicas, "allow_empty": settings.each}
         return apply_model(part.inputs, part.model, part.output, **how)
     from simmorph.pipeline.generate import generate_events
 

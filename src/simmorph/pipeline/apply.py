@@ -5,24 +5,25 @@ from __future__ import annotations
 import time
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import awkward as ak
 import numpy as np
 
 from simmorph.config.selection.files import read_selection
 from simmorph.data import morphed
 from simmorph.data.expressions.expression import weight_expression
-from simmorph.data.ntuples.contents import describe, read_metadata
+from simmorph.data.ntuples.contents import read_metadata
+from simmorph.data.ntuples.copying import DEFAULTS, Copied, copy_of
 from simmorph.data.ntuples.files import checksum_of, expand_inputs, is_url
-from simmorph.data.ntuples.reading import STEP, iterate
+from simmorph.data.ntuples.reading import STEP, open_tree
+from simmorph.data.ntuples.types import Writable, agreed_types, as_types
 from simmorph.data.ntuples.writing import create_ntuple
 from simmorph.data.outputs import refuse_existing
 from simmorph.data.samples import SampleReader
 from simmorph.data.selection.reading import BadFiles, SelectionReader
 from simmorph.data.selection.selector import Selector
 from simmorph.data.units import UNITS, agreed, read_units
-from simmorph.errors import ConfigError, EmptySelectionError, InputError, UsageError, one_of
+from simmorph.errors import ConfigError, EmptySelectionError, InputError, UsageError, listed, one_of
 from simmorph.methods.base import poor_weights
 from simmorph.model import Model
 from simmorph.pipeline.units import KnownUnits, check_units
@@ -34,8 +35,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from simmorph.data.events import Events, FloatArray, IntArray
-    from simmorph.data.ntuples.contents import TreeInfo
-    from simmorph.data.ntuples.reading import Column
+    from simmorph.data.ntuples.copying import OnMissing
+    from simmorph.data.ntuples.reading import Column, OpenTree
+    from simmorph.data.ntuples.types import Type
     from simmorph.data.selection.reading import OnBadFile
     from simmorph.data.selection.weights import SampleKind
     from simmorph.progress import Progress
@@ -59,7 +61,8 @@ class ApplyResult:
         n_out_of_range: morphed events that lie outside of what the model was trained on.
         effective_fraction: of a reweighting, how many events the new weights are worth, as a share of the events
             reweighted (ESS/N); None for methods that move or draw events.
-        left_out: branches of the input that cannot be written to a TTree, with the reason.
+        left_out: branches of the input that are not in the copy, with the reason.
+        filled: branches that a file lacks and that have a default in its rows, by file.
         skipped: files that cannot be used and have no rows in the output, with the reason.
         seconds: how long it took.
     """
@@ -74,6 +77,7 @@ class ApplyResult:
     n_out_of_range: int
     effective_fraction: float | None
     left_out: dict[str, str]
+    filled: dict[str, list[str]]
     skipped: dict[str, str]
     seconds: float
 
@@ -107,6 +111,7 @@ class ApplyResult:
     def warnings(self) -> list[str]:
         """What the user should look at."""
         found = [f"branch {name!r} is left out: {reason}" for name, reason in self.left_out.items()]
+        found += [f"{path} lacks {listed(names)}: in its rows stands {DEFAULTS}" for path, names in self.filled.items()]
         found += [f"no rows for {path}, which was skipped: {reason}" for path, reason in self.skipped.items()]
         if self.n_non_finite:
             bit = f"{morphed.STATUS} & {morphed.NON_FINITE}"
@@ -157,6 +162,18 @@ class _Power:
         return self.total**2 / self.squares / self.n_events if self.squares > 0 else 0.0
 
 
+class _Looked(NamedTuple):
+    """What a first look at a file says.
+
+    Attributes:
+        types: of the columns that the model needs.
+        writable: what can be copied.
+    """
+
+    types: Mapping[str, Type]
+    writable: Writable = Writable()
+
+
 @dataclass(frozen=True)
 class Job:
     """One run over all inputs.
@@ -176,7 +193,8 @@ class Job:
     tree: str
     step: int = STEP
     seed: int | None = None
-    copied: Sequence[str] = ()
+    copied: Copied = field(default_factory=lambda: copy_of({}))
+    types: Mapping[str, Type] = field(default_factory=dict)
     replicas: Mapping[str, Model] = field(default_factory=dict)
     tally: _Tally = field(default_factory=_Tally)
     power: _Power = field(default_factory=_Power)
@@ -205,6 +223,31 @@ class Job:
         of_replicas = {morphed.of_replica(it, name): unit for name in self.replicas for it, unit in known.items()}
         return units | known | of_replicas
 
+    def look(self, path: str, *, copy: bool) -> _Looked:
+        """A first look at a file.
+
+        Raises:
+            InputError: it cannot be used.
+        """
+        self.units([path])
+        if self.reader is not None:
+            return _Looked(self.reader.types_in(path))
+        with open_tree(path, self.tree) as tree:
+            if copy:
+                _refuse_taken(tree, self.new_branches)
+            return _Looked(tree.types(self.model.variables), tree.writable() if copy else Writable())
+
+    def agreed(self, looked: Mapping[str, _Looked], missing: OnMissing) -> Job:
+        """The same run, with the types that all files can have.
+
+        Raises:
+            InputError: a branch has types that no type holds exactly.
+        """
+        types = agreed_types({path: its.types for path, its in looked.items()})
+        if self.reader is not None:
+            return replace(self, reader=replace(self.reader, types=types))
+        return replace(self, types=types, copied=copy_of({path: its.writable for path, its in looked.items()}, missing))
+
     def chunks(self, path: str) -> Iterator[dict[str, Column]]:
         """The branches to write, chunk by chunk, one row for each entry of the file."""
         return self._flat_chunks(path) if self.reader is None else self._selected_chunks(path, self.reader)
@@ -217,14 +260,16 @@ class Job:
 
     def _flat_chunks(self, path: str) -> Iterator[dict[str, Column]]:
         first = self._first_id()
-        reader = SampleReader([path], self.tree, self.model.variables, self.model.weight, others=self.copied)
+        others = self.copied.present(path)
+        reader = SampleReader([path], self.tree, self.model.variables, self.model.weight, others=others)
         for table in reader.chunks(step=self.step):
             table.refuse_bad_weights(path)
             before = self.model.events_of(table.columns, table.weights, first + table.ids)
-            if table.ids[0] == 0:
+            if len(table) and table.ids[0] == 0:
                 check_units(self.model.card, before, path, KnownUnits.of([path], {}, self.model.card).certain)
-            new = self._morphed(table.columns, before)
-            yield {**{name: table.columns[name] for name in self.copied}, **new}
+            copied = self.copied.of(path, table.columns, len(table))
+            variables = as_types({name: table.columns[name] for name in self.types}, self.types)
+            yield {**copied, **self._morphed({**copied, **variables}, before)}
 
     def _selected_chunks(self, path: str, selected: SelectionReader) -> Iterator[dict[str, Column]]:
         first = self._first_id()
@@ -264,6 +309,8 @@ def apply_model(  # noqa: PLR0913 - one keyword for each option of the command
     seed: int | None = None,
     sample: SampleKind = "auto",
     on_bad_file: OnBadFile = "fail",
+    missing_branches: OnMissing = "fill",
+    allow_empty: bool = False,
     force: bool = False,
     step: int = STEP,
     progress: Progress = silent,
@@ -283,12 +330,16 @@ def apply_model(  # noqa: PLR0913 - one keyword for each option of the command
         seed: of all random numbers, such as the noise that spreads repeated values; the model's own by default.
         sample: what a selection takes all events for; see `select_events`.
         on_bad_file: whether to stop at a file that cannot be used, or to leave it out.
+        missing_branches: whether a branch that only some files have is filled with a default in the rows of the others,
+            or left out.
+        allow_empty: write a tree without rows where there are no entries.
         force: replace an existing output.
         step: entries read at once; no result depends on it.
         progress: called with a line for each file.
 
     Raises:
-        InputError: the model or an input cannot be used.
+        InputError: the model or an input cannot be used, or a branch has types in two files that no type holds exactly.
+        EmptySelectionError: there are no entries.
         UsageError: the output exists or is also an input.
     """
     begin = time.monotonic()
@@ -303,10 +354,12 @@ def apply_model(  # noqa: PLR0913 - one keyword for each option of the command
     given, read = paths, reader.tree if reader else tree or its_model.card.learning.tree
     others = {folder.name: Model.load(folder) for folder in replicas}
     start = Job(its_model, reader, read, step, seed, replicas=others)
-    paths = bad.usable(paths, lambda path: (describe(path, read), start.units([path])))
+    looked: dict[str, _Looked] = {}
+    copy = not friend and selection is None
+    paths = bad.usable(paths, lambda path: looked.setdefault(path, start.look(path, copy=copy)))
     bad.refuse_none_left(output, len(given))
-    job, left_out = _new_job(start, paths, copy=not friend and selection is None)
-    name = job.tree if job.copied else morphed.FRIEND_TREE
+    job = start.agreed({path: looked[path] for path in paths}, missing_branches)
+    name = job.tree if job.copied.types else morphed.FRIEND_TREE
     made_from = _made_from(paths, model, job, selection) | {"replicas": [str(folder) for folder in replicas]}
     metadata = {**made_from, "input": read_metadata(paths[0]), UNITS: job.units(paths)}
     with create_ntuple(Path(output), name, force=force, metadata=metadata, made_from=made_from) as ntuple:
@@ -320,18 +373,16 @@ def apply_model(  # noqa: PLR0913 - one keyword for each option of the command
         bad.refuse_none_left(output, len(given))
         made_from["inputs"] = [it for it in made_from["inputs"] if it["path"] not in bad.skipped]
         ntuple.metadata["inputs"] = made_from["inputs"]
-        if not job.tally.n_events:
+        if not job.tally.n_events and not allow_empty:
             raise EmptySelectionError(", ".join(paths), "there are no entries", "nothing was written")
-    seconds = time.monotonic() - begin
-    worth = job.power.effective_fraction() if job.reweights else None
-    counts = asdict(job.tally)
     return ApplyResult(
         *(str(output), name, str(model)),
-        **counts,
-        effective_fraction=worth,
-        left_out=left_out,
+        **asdict(job.tally),
+        effective_fraction=job.power.effective_fraction() if job.reweights else None,
+        left_out=dict(job.copied.left_out),
+        filled={path: list(names) for path, names in job.copied.filled.items()},
         skipped=bad.skipped,
-        seconds=seconds,
+        seconds=time.monotonic() - begin,
     )
 
 
@@ -363,42 +414,11 @@ def _reader(model: Model, selection: str, tree: str | None, sample: SampleKind, 
     return SelectionReader(Selector.of(settings, document), tree or settings.tree, sample, step)
 
 
-def _new_job(job: Job, paths: Sequence[str], *, copy: bool) -> tuple[Job, dict[str, str]]:
-    """What to do, and the branches that cannot be copied."""
-    if job.reader is not None:
-        return job, {}
-    info = describe(paths[0], job.tree)
-    job = replace(job, tree=info.tree)
-    taken = [name for name in job.new_branches if name in info.branches]
-    if taken and copy:
-        what = f"tree {info.tree!r} already has {taken[0]!r}"
-        raise InputError(paths[0], what, "apply to the ntuple before morphing, or add --friend")
-    left_out = _unwritable(info) if copy else {}
-    copied = [name for name in info.branches if name not in left_out] if copy else []
-    return replace(job, copied=copied), left_out
-
-
-def _unwritable(info: TreeInfo) -> dict[str, str]:
-    """The branches that uproot cannot write to a TTree, with the reason."""
-    reasons = {}
-    for name, kind in info.branches.items():
-        try:
-            _, columns = next(iterate(info.path, info.tree, [name], step=1), (0, {}))
-        except InputError as error:
-            reasons[name] = f"{kind}: {error.what}"
-            continue
-        if columns and not _is_writable(columns[name]):
-            reasons[name] = f"{kind} cannot be written to a TTree"
-    return reasons
-
-
-def _is_writable(column: Column) -> bool:
-    """Whether these are numbers, or a list of numbers per entry."""
-    if isinstance(column, np.ndarray):
-        return column.dtype.kind in "biuf"
-    inner = column.type.content
-    is_list = isinstance(inner, (ak.types.ListType, ak.types.RegularType)) and inner.parameters == {}
-    return is_list and isinstance(inner.content, ak.types.NumpyType) and inner.content.parameters == {}
+def _refuse_taken(tree: OpenTree, new: Sequence[str]) -> None:
+    taken = [name for name in new if name in tree.branches]
+    if taken:
+        what = f"tree {tree.tree!r} already has {taken[0]!r}"
+        raise InputError(tree.path, what, "apply to the ntuple before morphing, or add --friend")
 
 
 def _made_from(paths: Sequence[str], folder: Path, job: Job, selection: str | None) -> dict[str, Any]:

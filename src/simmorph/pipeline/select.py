@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from simmorph.config.selection.files import read_selection
 from simmorph.data.ntuples.files import expand_inputs
 from simmorph.data.ntuples.reading import STEP
+from simmorph.data.ntuples.types import agreed_types
 from simmorph.data.ntuples.writing import create_ntuple
 from simmorph.data.outputs import refuse_existing
 from simmorph.data.selection.reading import BadFiles, SelectionReader
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from simmorph.data.ntuples.types import Type
     from simmorph.data.ntuples.writer import NtupleWriter
     from simmorph.data.selection.reading import OnBadFile
     from simmorph.data.selection.weights import SampleKind
@@ -140,12 +142,15 @@ def select_events(  # noqa: PLR0913 - one keyword for each option of the command
     settings, document = read_selection(selection)
     selector, bad = Selector.of(settings, document), BadFiles(on_bad_file, progress)
     reader = SelectionReader(selector, tree or settings.tree, sample, step)
-    job, paths = _Job(reader, bad, progress), expand_inputs(inputs)
+    paths = expand_inputs(inputs)
     if str(Path(output).resolve()) in {str(Path(path).resolve()) for path in paths}:
         raise UsageError(output, "is also an input", "choose another output")
+    types: dict[str, dict[str, Type]] = {}
+    usable = bad.usable(paths, lambda path: types.setdefault(path, reader.types_in(path)))
+    job = _Job(replace(reader, types=agreed_types({path: types[path] for path in usable})), bad, progress)
     made_from = {"inputs": paths, "selection": settings.model_dump(mode="json"), "tree": reader.tree, "sample": sample}
     with create_ntuple(output, TREE, force=force, made_from=made_from) as ntuple:
-        for path in paths:
+        for path in usable:
             job.add(path, ntuple)
         bad.refuse_none_left(output, len(paths))
         result = job.result(str(output), selection)

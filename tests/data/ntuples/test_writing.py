@@ -116,3 +116,19 @@ class TestWriting:
     def test_columns_that_change_are_a_bug(self, tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="not in every call"):
             _write(tmp_path / "out.root", {"x": np.arange(3)}, {"y": np.arange(3)})
+
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [
+            (np.arange(3, dtype=np.int32), np.arange(3)),
+            (np.arange(3), np.arange(3, dtype=np.int32)),
+            (np.arange(3, dtype=np.float32), np.arange(3.0)),
+            (np.arange(3), np.arange(3.0)),
+            (np.arange(3, dtype=np.int32), ak.values_astype(ak.Array([[1], [2], []]), np.int32)),
+            (ak.values_astype(ak.Array([[1], [2], []]), np.int32), ak.Array([[1], [2], []])),
+        ],
+    )
+    def test_columns_of_another_type_are_never_cast(self, tmp_path: Path, one: Any, other: Any) -> None:
+        with pytest.raises(ValueError, match="in the first call"):
+            _write(tmp_path / "out.root", {"x": one}, {"x": other})
+        assert list(tmp_path.iterdir()) == []

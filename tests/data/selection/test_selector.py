@@ -96,7 +96,7 @@ def test_kinematics_are_single_weights_double_and_event_numbers_whole() -> None:
     kinds = {name: values.dtype.name for name, values in columns.items()}
     assert kinds == {
         "pt1": "float32", "ratio": "float32", "n": "int64", "met": "float32", "in_hard": "bool", "in_pair": "bool",
-        "weight": "float64", "event": "int64",
+        "weight": "float64", "event": "uint64",
     }  # fmt: skip
     assert columns["event"].tolist() == [11, 12, 13, 2**40]
     assert columns["in_hard"].tolist() == [True, False, False, True]

@@ -10,10 +10,14 @@ import awkward as ak
 import numpy as np
 import uproot
 
+from simmorph.data.ntuples.types import type_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
+
+    from simmorph.data.ntuples.types import Type
 
 METADATA = "simmorph_metadata"
 """Name of the JSON text beside the tree."""
@@ -38,28 +42,37 @@ class NtupleWriter:
     _waiting: list[dict[str, Any]] = field(default_factory=list)
     _n_waiting: int = 0
     _written: Any = None
+    _types: dict[str, Type] = field(default_factory=dict)
 
     def extend(self, columns: Mapping[str, Any]) -> None:
         """Add rows: numpy arrays, or awkward arrays of one variable-length list of numbers per row.
 
         Raises:
-            ValueError: the columns differ in length, or are not those of the first call.
+            ValueError: the columns differ in length, or are not those of the first call, of its types.
         """
         arrays = {name: np.asarray(it) if not isinstance(it, ak.Array) else it for name, it in columns.items()}
         lengths = {len(array) for array in arrays.values()}
         if len(lengths) != 1:
             raise ValueError(f"columns of one length are needed, not of {sorted(lengths)}")
+        types = {name: type_of(array) for name, array in arrays.items()}
         if self._written is None:
-            types = {name: _branch_type(array) for name, array in arrays.items()}
-            self._written = self.file.mktree(self.tree, types, counter_name=_counter_names(types))
-            self._names = set(arrays)
-        if set(arrays) != self._names:
-            raise ValueError(f"columns {sorted(set(arrays) ^ self._names)} are not in every call")
+            branches = {name: _branch_type(kind) for name, kind in types.items()}
+            self._written = self.file.mktree(self.tree, branches, counter_name=_counter_names(types))
+            self._types = types
+        self._refuse_others(types)
         rows = lengths.pop()
         self.n_rows, self._n_waiting = self.n_rows + rows, self._n_waiting + rows
         self._waiting.append(arrays)
         if self._n_waiting >= ROWS_PER_BASKET:
             self._flush()
+
+    def _refuse_others(self, types: Mapping[str, Type]) -> None:
+        """Refuse columns that a tree of those of the first call cannot hold as they are; uproot would cast them."""
+        if types.keys() != self._types.keys():
+            raise ValueError(f"columns {sorted(types.keys() ^ self._types.keys())} are not in every call")
+        for name, kind in types.items():
+            if kind != self._types[name]:
+                raise ValueError(f"column {name!r} is {kind}, and was {self._types[name]} in the first call")
 
     def add_histogram(self, name: str, title: str, labels: Sequence[str], values: Any, variances: Any) -> None:
         """Write a TH1D with one labelled bin for each value."""
@@ -78,8 +91,8 @@ class NtupleWriter:
         self._waiting, self._n_waiting = [], 0
 
 
-def _branch_type(array: Any) -> Any:
-    return array.dtype if isinstance(array, np.ndarray) and array.ndim == 1 else ak.Array(array[:0]).type.content
+def _branch_type(kind: Type) -> Any:
+    return np.dtype(kind.primitive) if isinstance(kind, ak.types.NumpyType) else kind
 
 
 def _joined(name: str, pieces: Sequence[Mapping[str, Any]]) -> Any:

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 import numpy as np
 
 from simmorph.data.ntuples.reading import STEP, open_tree
+from simmorph.data.ntuples.types import as_types, type_of
 from simmorph.data.units import agreed, read_units
 from simmorph.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from simmorph.data.events import FloatArray
+    from simmorph.data.ntuples.types import Type
     from simmorph.data.selection.selector import Chosen, Selector
     from simmorph.data.selection.weights import SampleKind
     from simmorph.progress import Progress
@@ -32,12 +34,14 @@ class SelectionReader:
         tree: the tree to read.
         sample: what the files hold; `auto` asks the selection.
         step: entries read at once; no result depends on it.
+        types: of the branches, in all files; as they are in each file, if nothing is said.
     """
 
     selector: Selector
     tree: str
     sample: SampleKind = "auto"
     step: int = STEP
+    types: Mapping[str, Type] = field(default_factory=dict)
 
     def chunks(self, path: str) -> Iterator[tuple[int, Chosen]]:
         """The first entry of each chunk of a file, and what is selected of it.
@@ -51,13 +55,24 @@ class SelectionReader:
         with open_tree(path, self.tree) as tree:
             sample = self.selector.sample_of(tree.branches, self.sample)
             for start, columns in tree.iterate(self.selector.branches(sample), self.step):
+                types = {name: self.types.get(name) or type_of(column) for name, column in columns.items()}
                 try:
-                    chosen = self.selector.run(columns, sample, check_unit=start == 0)
+                    chosen = self.selector.run(as_types(columns, types), sample, check_unit=start == 0)
                 except InputError as error:
                     raise InputError(f"{path}, entries from {start}: {error.where}", error.what, error.mend) from error
                 total += chosen.cutflow[0]
                 yield start, chosen
         _refuse_zero_weights(path, total)
+
+    def types_in(self, path: str) -> dict[str, Type]:
+        """Of what type the branches that are read of a file are.
+
+        Raises:
+            InputError: the file cannot be read, or lacks a branch.
+        """
+        with open_tree(path, self.tree) as tree:
+            sample = self.selector.sample_of(tree.branches, self.sample)
+            return tree.types(self.selector.branches(sample))
 
 
 def _refuse_zero_weights(path: str, total: FloatArray) -> None:

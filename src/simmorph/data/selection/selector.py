@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simmorph.data.expressions.expression import Expression, parse
+from simmorph.data.ntuples.types import is_whole, type_of
 from simmorph.data.selection.objects import Objects, scaled
 from simmorph.data.selection.weights import WEIGHTS_OF, SampleKind, weigh, yield_of
 from simmorph.data.units import ANGLE, ENERGY, RADIANS, dimension_of
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from simmorph.data.events import BoolArray, FloatArray, IntArray
     from simmorph.data.ntuples.reading import Column
     from simmorph.data.units import Dimension
+
+LARGEST_EXACT = 2**53
+"""Whole numbers up to here are exact in double precision."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +153,7 @@ class Selector:
         passed, cutflow = self._cut(events, weights)
         rows = np.flatnonzero(passed)
         regions = {f"in_{name}": it.passes(events) for name, it in self.regions.items()}
-        kept = {name: _compact(events[name]) for name in self.variables} | regions | {"weight": weights}
+        kept = self._compact(events) | regions | {"weight": weights}
         for name, branch in (("run", self.selection.run), ("event", self.selection.event)):
             if branch:
                 kept[name] = _whole(branch, columns[branch])
@@ -171,6 +175,20 @@ class Selector:
             cleaned |= objects.clean(lists, events)
         return events | cleaned
 
+    def _compact(self, events: Mapping[str, Column]) -> dict[str, NDArray[Any]]:
+        """The variables: integers as they are, and floats in single precision.
+
+        In double if they are made of integers alone, as the first of a list of them, which may be missing.
+        """
+        whole = {name for name, column in events.items() if is_whole(type_of(column))}
+        kept = {name: events[name] for name in self.variables}
+        for name, expression in self.variables.items():
+            if expression.names and expression.names <= whole:
+                whole.add(name)
+            elif kept[name].dtype.kind == "f":
+                kept[name] = kept[name].astype(np.float32)
+        return kept
+
     def _cut(self, events: Mapping[str, Column], weights: FloatArray) -> tuple[BoolArray, FloatArray]:
         """Which events pass all cuts, and the cutflow."""
         passed = np.ones(len(weights), np.bool_)
@@ -181,13 +199,12 @@ class Selector:
         return passed, np.array(cutflow)
 
 
-def _whole(branch: str, column: Column) -> IntArray:
-    """A run or event number of each event."""
-    if not isinstance(column, np.ndarray) or column.dtype.kind not in "iuf":
+def _whole(branch: str, column: Column) -> NDArray[Any]:
+    """A run or event number of each event, an integer as it is in the file."""
+    if not isinstance(column, np.ndarray) or column.ndim != 1 or column.dtype.kind not in "iuf":
         raise InputError(f"branch {branch!r}", "is not one number per event")
-    return column.astype(np.int64)
-
-
-def _compact(values: NDArray[Any]) -> NDArray[Any]:
-    """Floats in single precision, as the detector deserves."""
-    return values.astype(np.float32) if values.dtype.kind == "f" else values
+    if column.dtype.kind == "f":
+        if not np.all((column == np.floor(column)) & (np.abs(column) <= LARGEST_EXACT)):
+            raise InputError(f"branch {branch!r}", "is not a whole number for each event")
+        return column.astype(np.int64)
+    return column
