@@ -11,6 +11,7 @@ import uproot
 from benchmarks.measure import Row, compare
 from simmorph.config.selection.files import read_selection
 from simmorph.data.ntuples.reading import iterate
+from simmorph.data.selection.selector import Selector
 from simmorph.pipeline.toy import write_toy
 
 if TYPE_CHECKING:
@@ -21,8 +22,7 @@ N_EVENTS = 100_000
 
 def rows() -> Iterator[Row]:
     """Read what the demo's selection needs."""
-    selection, _ = read_selection("diphoton-demo")
-    branches = [*selection.objects["photon"].branches.values(), "trigP", "mcWeight", "runNumber", "eventNumber"]
+    branches = Selector.of(*read_selection("diphoton-demo")).branches()
     with tempfile.TemporaryDirectory() as folder:
         write_toy("hgg", Path(folder) / "toy", n_events=N_EVENTS)
         path = str(Path(folder) / "toy" / "mc_gamgam.root")

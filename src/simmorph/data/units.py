@@ -46,8 +46,13 @@ class Dimension(NamedTuple):
 
 
 NUMBER, ENERGY, RADIANS = Dimension(), Dimension(energy=Fraction(1)), Dimension(angle=Fraction(1))
-_AS_ARGUMENTS = ("abs", "floor", "ceil", "round", "hypot", "min", "max", "minimum", "maximum", "sum", "mean")
-_TO_ANGLES = ("arcsin", "arccos", "arctan", "arctan2", "delta_phi")
+_AS_ARGUMENTS = {
+    **dict.fromkeys(("abs", "floor", "ceil", "hypot", "min", "max", "minimum", "maximum", "sum", "mean"), slice(None)),
+    **dict.fromkeys(("mass", "pt"), slice(None, None, 4)), "round": slice(1), "where": slice(1, None),
+    "entry": slice(None, None, 2),
+}  # fmt: skip
+"""Functions that give what these of their arguments are."""
+_TO_ANGLES = ("arccos", "arcsin", "arctan", "arctan2", "delta_phi", "phi")
 
 
 def dimension_of(expression: Expression, known: Mapping[str, Dimension | None]) -> Dimension | None:
@@ -91,12 +96,8 @@ def _of_call(node: ast.Call, known: Mapping[str, Dimension | None]) -> Dimension
     name = node.func.id if isinstance(node.func, ast.Name) else ""
     if name in _TO_ANGLES:
         return RADIANS
-    if name == "where":
-        return _alike(node.args[1:], known)
-    if name == "entry":
-        return _alike(node.args[::2], known)
     if name in _AS_ARGUMENTS:
-        return _alike(node.args, known)
+        return _alike(node.args[_AS_ARGUMENTS[name]], known)
     if name == "sqrt":
         inner = _dimension(node.args[0], known)
         return None if inner is None else NUMBER.times(inner, Fraction(1, 2))

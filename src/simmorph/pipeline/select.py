@@ -63,6 +63,7 @@ class SelectResult:
         n_data: how many events of the input were taken for real data, which have the weight of data.
         cutflow: what was left after each cut.
         not_finite: how many selected events have NaN or infinity in a variable, by variable.
+        branches: for each name with alternatives what was taken for it, and of which files, as `source_file` counts.
     """
 
     output: str
@@ -72,6 +73,7 @@ class SelectResult:
     n_data: int
     cutflow: tuple[CutflowLine, ...]
     not_finite: dict[str, int]
+    branches: dict[str, dict[str, list[int]]]
 
     @property
     def n_selected(self) -> int:
@@ -168,20 +170,31 @@ class _Job:
         self.not_finite: dict[str, int] = {}
         self.cutflow = np.zeros((len(reader.selector.cuts) + 1, 3))
         self.n_data = 0
+        self.branches: dict[str, dict[str, list[int]]] = {}
 
     def add(self, path: str, ntuple: NtupleWriter) -> None:
         """Select from one file; one that cannot be used adds nothing, or ends the run."""
-        before = self.cutflow[:, 0].copy()
+        before, taken = self.cutflow[:, 0].copy(), {}
         for start, chosen in self.bad.whole(path, self.reader.chunks(path)):
             self._count_not_finite(chosen.columns)
             self.cutflow += chosen.cutflow
             self.n_data += chosen.n_data
+            taken = chosen.taken
             place = {"source_file": np.full(len(chosen.rows), len(self.files), np.int32)}
             ntuple.extend({**chosen.columns, **place, "source_entry": chosen.rows + start})
         if path not in self.bad.skipped:
+            self._note(taken)
             self.files.append(path)
             read = self.cutflow[:, 0] - before
             self.progress(f"{path}: {read[-1]:,.0f} of {read[0]:,.0f} events selected")
+
+    def _note(self, taken: dict[str, str]) -> None:
+        """Keep what was taken in this file for names that have alternatives, and say what is new."""
+        for name, branch in taken.items():
+            files = self.branches.setdefault(name, {}).setdefault(branch, [])
+            if not files:
+                self.progress(f"{name} is {branch}")
+            files.append(len(self.files))
 
     def _count_not_finite(self, columns: dict[str, NDArray[Any]]) -> None:
         for name in self.reader.selector.variables:
@@ -204,7 +217,8 @@ class _Job:
             left = ", ".join(f"{line.cut} {line.events}" for line in cutflow)
             raise EmptySelectionError(selection, f"no event passed: {left}", "nothing was written")
         files, skipped = tuple(self.files), self.bad.skipped
-        return SelectResult(output, selection, files, skipped, self.n_data, cutflow, self.not_finite)
+        counted = self.n_data, cutflow, self.not_finite, self.branches
+        return SelectResult(output, selection, files, skipped, *counted)
 
 
 def _write_cutflow(ntuple: NtupleWriter, result: SelectResult, made_from: dict[str, Any]) -> None:

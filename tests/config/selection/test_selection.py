@@ -71,7 +71,7 @@ def test_a_selection_survives_writing_and_reading(tmp_path: Path) -> None:
         ("energy: MeV", "energy: TeV", "mine.yaml:3: units.energy: should be 'MeV' or 'GeV', not 'TeV'"),
         ("units: {energy: MeV}\n", "", "mine.yaml:2: key 'units' is missing; add `units:`"),
         ("energies: [pt]", "energies: [e]", "mine.yaml:6: objects.photon: 'e' is not one of its branches; it has 'pt'"),
-        ("order_by: pt", "order_by: phi", "mine.yaml:6: objects.photon: 'phi' is not one of its branches; "),
+        ("order_by: pt", "order_by: phi", "mine.yaml:6: objects.photon: 'phi' is not one of its properties; "),
         (
             "order_by: pt",
             "order-by: pt",
@@ -81,7 +81,11 @@ def test_a_selection_survives_writing_and_reading(tmp_path: Path) -> None:
         ("{lead:", "{in_central:", "variable 'in_central' has the name of another output branch"),
         ("{central:", "{'central region':", "'central region' is not a name: letters, digits and underscores are"),
         ("cuts: [pt > 25]", "cuts: ['']", "mine.yaml:9: objects.photon.cuts.0: "),
-        ("branches: {pt: photon_pt, eta: photon_eta}", "branches: {}", "mine.yaml:7: objects.photon.branches: "),
+        (
+            "branches: {pt: photon_pt, eta: photon_eta}",
+            "branches: {}",
+            "photon: an object has either branches or `pairs_of`",
+        ),
         ("variables:", "variabels:", "mine.yaml:11: unknown key 'variabels'; did you mean 'variables'?"),
     ],
 )

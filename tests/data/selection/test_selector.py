@@ -185,7 +185,7 @@ def test_an_unknown_selection_names_the_likest() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("order_by: pt", "order_by: et", r"'et' is not one of its branches"),
+        ("order_by: pt", "order_by: et", r"'et' is not one of its properties"),
         ("energy: MeV", "energy: TeV", r"units.energy: should be 'MeV' or 'GeV', not 'TeV'"),
         ("  pt1:", "  weight:", r"variable 'weight' has the name of another output branch"),
         ("regions:", "region:", r"unknown key 'region'; did you mean 'regions'"),

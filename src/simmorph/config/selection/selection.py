@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from simmorph.config.documents import Section
+from simmorph.config.selection.branches import Branch
 from simmorph.config.selection.names import Formula, Word
 from simmorph.config.selection.objects import ObjectSettings
 from simmorph.config.selection.weight import WeightSettings
@@ -25,14 +26,16 @@ class UnitSettings(Section):
 class Selection(Section):
     """An event selection.
 
-    Names in expressions are, in this order: a variable defined above, a property of an object such as photon_pt (after
-    the object's cuts, ordered, in GeV), or a branch of the tree.
+    Names in expressions are, in this order: a variable or definition above, a property of an object such as photon_pt
+    (after the object's cuts, ordered, in GeV), one of `branches`, or a branch of the tree.
     """
 
     tree: str
     """The tree to read; `--tree` overrides it."""
     units: UnitSettings
     """Units of the input."""
+    branches: dict[Word, Branch] = Field(default_factory=dict)
+    """Names for branches that are called otherwise in some files, or are missing there."""
     energies: list[str] = Field(default_factory=list)
     """Branches of one number per event that are energies; they are converted to GeV."""
     angles: list[str] = Field(default_factory=list)
@@ -43,6 +46,8 @@ class Selection(Section):
     """Branch of the event number, kept as `event`."""
     objects: dict[Word, ObjectSettings] = Field(default_factory=dict)
     """The lists of objects."""
+    define: dict[Word, Formula] = Field(default_factory=dict)
+    """Name of each number, condition or list that several expressions use, and that is not written: its expression."""
     variables: Annotated[dict[Word, Formula], Field(min_length=1)]
     """Name of each branch to write: its expression. Later ones can use earlier ones."""
     cuts: dict[str, Formula] = Field(default_factory=dict)
@@ -55,6 +60,8 @@ class Selection(Section):
     @model_validator(mode="after")
     def _name_each_branch_once(self) -> Selection:
         for name in self.variables:
+            if name in self.define:
+                raise ValueError(f"variable {name!r} stands under `define` too")
             if name in RESERVED or name.removeprefix("in_") in self.regions:
                 raise ValueError(f"variable {name!r} has the name of another output branch")
         return self

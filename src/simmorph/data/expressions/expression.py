@@ -20,7 +20,7 @@ from simmorph.data.expressions.values import Misfit, kind_of, settled
 from simmorph.errors import ConfigError, one_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from numpy.typing import NDArray
 
@@ -103,12 +103,15 @@ class Expression:
         raise ConfigError(self.where, what, mend)
 
 
-def parse(text: str, where: str = "expression") -> Expression:
+def parse(
+    text: str, where: str = "expression", written_out: Callable[[ast.expr], ast.expr] | None = None
+) -> Expression:
     """Read a formula.
 
     Args:
         text: the formula.
         where: the file and key it stands in, for messages.
+        written_out: what it is short for.
 
     Raises:
         ConfigError: it is not a formula, or uses more than formulas may.
@@ -120,6 +123,7 @@ def parse(text: str, where: str = "expression") -> Expression:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             tree = ast.parse(text, mode="eval").body
+            tree = written_out(tree) if written_out else tree
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         shown = text if len(text) <= 80 else text[:77] + "..."
         raise ConfigError(where, f"{shown!r} is not an expression: {_reason(error)}") from error

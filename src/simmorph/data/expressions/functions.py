@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import awkward as ak
 import numpy as np
 
+from simmorph.data.expressions import kinematics
 from simmorph.data.expressions.indexing import entry
 from simmorph.data.expressions.values import Misfit, Value, flat, is_scalar, kind_of, lists_of, number, truth
 
@@ -75,13 +76,17 @@ def _round(values: Value, decimals: Value = 0) -> Value:
     return np.rint(values) if decimals == 0 else np.rint(values * 10.0**decimals) / 10.0**decimals
 
 
-def _delta_phi(phi1: Value, phi2: Value) -> Value:
-    return np.remainder(phi1 - phi2 + np.pi, 2 * np.pi) - np.pi
-
-
 _MINIMUM = _extreme(_of_numbers(ak.min), np.minimum)
 _MAXIMUM = _extreme(_of_numbers(ak.max), np.maximum)
 
+_KINEMATIC: dict[str, tuple[Callable[..., Value], int, int]] = {
+    "delta_r": (kinematics.delta_r, 4, 4), "min_delta_r": (kinematics.min_delta_r, 4, 4),
+    "nearest": (kinematics.nearest, 4, 4), "argmin": (kinematics.argmin, 1, 1), "argmax": (kinematics.argmax, 1, 1),
+    **{
+        function.__name__: (function, 4, 4 * kinematics.MOST_MOMENTA)
+        for function in (kinematics.mass, kinematics.pt, kinematics.eta, kinematics.phi)
+    },
+}  # fmt: skip
 FUNCTIONS: dict[str, tuple[Callable[..., Value], int, int]] = {
     "sqrt": (np.sqrt, 1, 1), "exp": (np.exp, 1, 1), "log": (np.log, 1, 1), "log10": (np.log10, 1, 1),
     "log1p": (np.log1p, 1, 1), "expm1": (np.expm1, 1, 1), "abs": (np.abs, 1, 1), "sign": (np.sign, 1, 1),
@@ -90,11 +95,12 @@ FUNCTIONS: dict[str, tuple[Callable[..., Value], int, int]] = {
     "arcsin": (np.arcsin, 1, 1), "arccos": (np.arccos, 1, 1), "arctan": (np.arctan, 1, 1),
     "sinh": (np.sinh, 1, 1), "cosh": (np.cosh, 1, 1), "tanh": (np.tanh, 1, 1),
     "arcsinh": (np.arcsinh, 1, 1), "arccosh": (np.arccosh, 1, 1), "arctanh": (np.arctanh, 1, 1),
-    "arctan2": (np.arctan2, 2, 2), "hypot": (np.hypot, 2, 2), "delta_phi": (_delta_phi, 2, 2),
+    "arctan2": (np.arctan2, 2, 2), "hypot": (np.hypot, 2, 2), "delta_phi": (kinematics.delta_phi, 2, 2),
     "min": (_MINIMUM, 1, 8), "max": (_MAXIMUM, 1, 8), "minimum": (_MINIMUM, 2, 8), "maximum": (_MAXIMUM, 2, 8),
     "where": (_where, 3, 3), "isfinite": (np.isfinite, 1, 1),
     "sum": (_sum, 1, 1), "mean": (_of_numbers(ak.mean), 1, 1), "count": (_count, 1, 1),
     "any": (_of_conditions(ak.any), 1, 1), "all": (_of_conditions(ak.all), 1, 1), "entry": (entry, 3, 3),
+    **_KINEMATIC,
 }  # fmt: skip
 """Each function with the fewest and the most arguments it takes."""
 CONDITIONS = frozenset({"any", "all", "isfinite"})

@@ -1,94 +1,160 @@
-"""The objects of a chunk: read from lists per event, cleaned by cuts and ordered."""
+"""One kind of object of a selection: where its properties come from, and which of them are kept in which order."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import awkward as ak
 import numpy as np
 
+from simmorph.data.expressions.expression import Expression, parse
+from simmorph.data.selection.momenta import Momenta
+from simmorph.data.selection.sources import Source
 from simmorph.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Mapping
 
+    from simmorph.config.documents import Document
     from simmorph.config.selection.objects import ObjectSettings
-    from simmorph.data.expressions.expression import Expression
-    from simmorph.data.ntuples.reading import Column
 
 SMALLEST_LEADING_GEV = 1.0
 LARGEST_LEADING_GEV = 3000.0
+FIRST, SECOND = "first", "second"
+"""What the two objects of a pair are called."""
+OF_PAIRS = {
+    "mass": "mass(first + second)",
+    "pt": "pt(first + second)",
+    "eta": "eta(first + second)",
+    "phi": "phi(first + second)",
+    "delta_r": "delta_r(first, second)",
+    "charge": "first_charge + second_charge",
+}
+"""What every pair has, as far as its objects have what is needed."""
 
 
 @dataclass(frozen=True)
 class Objects:
-    """One kind of object, with its expressions parsed."""
+    """One kind of object, with its expressions parsed.
+
+    Attributes:
+        name: what it is called.
+        settings: what the user wrote.
+        sources: where the properties that stand in the file come from.
+        members: of pairs, the kinds of object that are first and second.
+        taken: of pairs, the properties of their objects, by the name they have here.
+        computed: the expressions of the other properties.
+        cuts: what an object must fulfil.
+        order: by what they are ordered.
+    """
 
     name: str
     settings: ObjectSettings
-    cuts: tuple[Expression, ...]
+    sources: dict[str, Source] = field(default_factory=dict)
+    members: tuple[Objects, ...] = ()
+    taken: dict[str, tuple[Objects, str]] = field(default_factory=dict)
+    computed: dict[str, Expression] = field(default_factory=dict)
+    cuts: tuple[Expression, ...] = ()
+    order: Expression | None = None
+
+    @classmethod
+    def of(
+        cls, name: str, all_settings: Mapping[str, ObjectSettings], above: Mapping[str, Objects], document: Document
+    ) -> Objects:
+        """The object with its expressions parsed.
+
+        Args:
+            name: what it is called.
+            all_settings: what the user wrote of all objects.
+            above: those that are defined above.
+            document: the file, for messages.
+
+        Raises:
+            ConfigError: one is not an expression, or a pair is of objects that are not defined above.
+        """
+        place, settings = ("objects", name), all_settings[name]
+        members = tuple(_member(it, above, document.where((*place, "pairs_of"))) for it in settings.pairs_of or ())
+        taken = {
+            f"{which}_{it}": (member, it)
+            for which, member in zip((FIRST, SECOND), members, strict=False)
+            for it in member.properties
+        }
+        of_pairs = _of_pairs(members, settings)
+        known = {kind: [*it.branches, *it.properties, *OF_PAIRS] for kind, it in all_settings.items()}
+        known |= {kind: it.properties for kind, it in above.items()}
+        known[name] = [*settings.branches, *of_pairs, *settings.properties]
+        known |= {which: it.properties for which, it in zip((FIRST, SECOND), members, strict=False)}
+
+        def parsed(text: str, *key: str | int) -> Expression:
+            where = document.where((*place, *key))
+            return parse(text, where, Momenta(known, where, name).visit)
+
+        return cls(
+            name,
+            settings,
+            {it: Source.of(f"{name}.{it}", branch) for it, branch in settings.branches.items()},
+            members,
+            taken,
+            {
+                **{it: parsed(text, "pairs_of") for it, text in of_pairs.items()},
+                **{it: parsed(text, "properties", it) for it, text in settings.properties.items()},
+            },
+            tuple(parsed(text, "cuts", at) for at, text in enumerate(settings.cuts)),
+            None if settings.order_by is None else parsed(settings.order_by, "order_by"),
+        )
+
+    @property
+    def properties(self) -> list[str]:
+        """The names of all its properties."""
+        return [*self.sources, *self.taken, *self.computed]
 
     def property_in(self, name: str) -> str | None:
         """The property that a name in an expression of events stands for, if it is one of this object's."""
         rest = name.removeprefix(f"{self.name}_")
-        return rest if rest != name and rest in self.settings.branches else None
+        return rest if rest != name and rest in self.properties else None
 
-    def needs(self, used: Iterable[str]) -> tuple[set[str], set[str]]:
-        """The properties to read where `used` ones are asked for, and the branches of events that its cuts use."""
-        names = {name for cut in self.cuts for name in cut.names}
-        order = {self.settings.order_by} if self.settings.order_by else set()
-        known = self.settings.branches.keys()
-        return set(used) | (names & known) | order, names - known
+    def of_file(self, branches: Collection[str]) -> Objects:
+        """The same for a file with these branches."""
+        return replace(self, sources={name: it.of_file(branches) for name, it in self.sources.items()})
 
-    def read(self, columns: Mapping[str, Column], properties: Iterable[str], scale: float) -> dict[str, ak.Array]:
-        """The properties as they are in the file, energies in GeV.
+    @property
+    def choosing(self) -> list[Expression]:
+        """The expressions that say which objects are kept, in which order."""
+        return [*self.cuts, *([self.order] if self.order else [])]
 
-        Raises:
-            InputError: a branch is not a list per event, or the lists differ in length.
-        """
-        lists: dict[str, ak.Array] = {}
-        for name in sorted(properties):
-            branch = self.settings.branches[name]
-            column = columns[branch]
-            if not isinstance(column, ak.Array) or column.ndim != 2:
-                raise InputError(f"branch {branch!r}", f"is not a list of {self.name}s per event")
-            if lists and not ak.all(ak.num(column) == ak.num(next(iter(lists.values())))):
-                raise InputError(f"branch {branch!r}", f"differs in length from the other branches of {self.name}")
-            lists[name] = scaled(column, scale) if name in self.settings.energies else column
-        return lists
+    @property
+    def counted(self) -> str:
+        """The property whose lists say how many objects there are: one that is read anyway, if there is one."""
+        if self.taken:
+            return next(iter(self.taken))
+        used = {name for expression in self.choosing for name in expression.names}
+        there = [name for name, source in self.sources.items() if source.branches]
+        return next((name for name in there if name in used), there[0] if there else next(iter(self.sources)))
 
-    def clean(self, lists: Mapping[str, ak.Array], events: Mapping[str, Column]) -> dict[str, ak.Array]:
-        """The objects that pass the cuts, in order; named as expressions of events call them."""
-        cleaned = dict(lists)
-        if self.cuts:
-            mask = self._passed(lists, events)
-            cleaned = {name: values[mask] for name, values in cleaned.items()}
-        if self.settings.order_by:
-            order = ak.argsort(cleaned[self.settings.order_by], axis=1, ascending=False)
-            cleaned = {name: values[order] for name, values in cleaned.items()}
-        return {f"{self.name}_{name}": values for name, values in cleaned.items()}
+    def ordered(self, keys: ak.Array) -> ak.Array:
+        """The places of the kept objects in order, NaN last."""
+        is_descending = self.settings.order == "descending"
+        known = ak.where(np.isnan(keys), -np.inf if is_descending else np.inf, keys)
+        return ak.argsort(known, axis=1, ascending=not is_descending, stable=True)
 
-    def _passed(self, lists: Mapping[str, ak.Array], events: Mapping[str, Column]) -> ak.Array:
-        """For each object of each event, whether it passes all cuts."""
-        like = next(iter(lists.values()))
-        known = {**events, **lists}
-        passed = [_object_mask(cut, cut.booleans(known, is_object=True), like) for cut in self.cuts]
-        combined = passed[0]
-        for mask in passed[1:]:
-            combined = combined & mask
-        return combined
+    @property
+    def leading(self) -> str | None:
+        """The energy by which the objects are ordered, if they are."""
+        name = self.settings.order_by
+        return name if name in self.settings.energies else None
 
-    def check_unit(self, lists: Mapping[str, ak.Array], unit: str) -> None:
+    def check_unit(self, energies: ak.Array, unit: str) -> None:
         """Refuse energies that are off by a thousand.
+
+        Args:
+            energies: of all objects, those by which they are ordered.
+            unit: what the selection says.
 
         Raises:
             InputError: the median of the leading object cannot be in this unit.
         """
-        name = self.settings.order_by
-        if name is None or name not in self.settings.energies or name not in lists:
-            return
-        leading = ak.to_numpy(ak.drop_none(ak.max(lists[name], axis=1)))
+        leading = ak.to_numpy(ak.drop_none(ak.max(energies, axis=1)))
         if not len(leading):
             return
         median = float(np.median(leading))
@@ -98,21 +164,29 @@ class Objects:
             likely = "MeV"
         else:
             return
+        name = str(self.leading)
         what = f"if it is in {unit}, the median {name} of the leading {self.name} is {median:.3g} GeV"
-        raise InputError(f"branch {self.settings.branches[name]!r}", what, f"set `units: {{energy: {likely}}}`")
+        raise InputError(f"branch {self.sources[name].taken!r}", what, f"set `units: {{energy: {likely}}}`")
 
 
-def scaled(column: Column, scale: float) -> Column:
-    """In double precision, times a factor."""
-    if isinstance(column, ak.Array):
-        return ak.values_astype(column, np.float64) * scale
-    return np.asarray(column, np.float64) * scale
+def _member(name: str, above: Mapping[str, Objects], where: str) -> Objects:
+    if name not in above:
+        mend = f"defined above are {', '.join(above)}" if above else "define it above"
+        raise ConfigError(where, f"pairs are of objects defined above, and {name!r} is none", mend)
+    return above[name]
 
 
-def _object_mask(expression: Expression, mask: Column, like: ak.Array) -> ak.Array:
-    """A boolean for each object, of one for each object or for each event."""
-    if isinstance(mask, np.ndarray):
-        return ak.broadcast_arrays(mask, like)[0]
-    if not ak.all(ak.num(mask) == ak.num(like)):
-        raise ConfigError(expression.where, f"{expression.text!r} is not one value for each object")
-    return mask
+def _of_pairs(members: tuple[Objects, ...], settings: ObjectSettings) -> dict[str, str]:
+    """The properties of pairs that follow from those of their objects; one's own of the same name comes first."""
+    has = [set(it.properties) for it in members]
+    if not has:
+        return {}
+    needed = {"delta_r": {"eta", "phi"}, "charge": {"charge"}}
+    both = has[0] & has[1]
+    energetic = all(it & {"mass", "e", "E", "energy"} for it in has)
+    found = {}
+    for name, text in OF_PAIRS.items():
+        possible = needed[name] <= both if name in needed else energetic and {"pt", "eta", "phi"} <= both
+        if possible and name not in settings.properties:
+            found[name] = text
+    return found

@@ -50,14 +50,16 @@ class SelectionReader:
             InputError: the file cannot be read, a branch is not what the selection takes it for, a weight is not
                 finite, or every weight is 0, which is known at the end of the file only.
         """
-        agreed({"the selection": self.selector.units_read(), path: read_units(path)})
         total = np.zeros(3)
         with open_tree(path, self.tree) as tree:
             sample = self.selector.sample_of(tree.branches, self.sample)
-            for start, columns in tree.iterate(self.selector.branches(sample), self.step):
+            selector = self.selector.of_file(path, self.tree, tree.branches, sample)
+            agreed({"the selection": selector.units_read(), path: read_units(path)})
+            for start, columns in tree.iterate(selector.branches(sample), self.step):
                 types = {name: self.types.get(name) or type_of(column) for name, column in columns.items()}
+                n_events = min(self.step, tree.n_entries - start)
                 try:
-                    chosen = self.selector.run(as_types(columns, types), sample, check_unit=start == 0)
+                    chosen = selector.run(as_types(columns, types), sample, check_unit=start == 0, n_events=n_events)
                 except InputError as error:
                     raise InputError(f"{path}, entries from {start}: {error.where}", error.what, error.mend) from error
                 total += chosen.cutflow[0]
@@ -72,7 +74,8 @@ class SelectionReader:
         """
         with open_tree(path, self.tree) as tree:
             sample = self.selector.sample_of(tree.branches, self.sample)
-            return tree.types(self.selector.branches(sample))
+            selector = self.selector.of_file(path, self.tree, tree.branches, sample)
+            return tree.types(selector.branches(sample))
 
 
 def _refuse_zero_weights(path: str, total: FloatArray) -> None:

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from simmorph.data.expressions.expression import Expression, parse
 from simmorph.data.ntuples.types import is_whole, type_of
-from simmorph.data.selection.objects import Objects, scaled
+from simmorph.data.selection.chunk import Chunk
+from simmorph.data.selection.kinds import Kinds
+from simmorph.data.selection.names import Key, Names, Needed
 from simmorph.data.selection.weights import WEIGHTS_OF, SampleKind, weigh, yield_of
-from simmorph.data.units import ANGLE, ENERGY, RADIANS, dimension_of
+from simmorph.data.units import ANGLE
 from simmorph.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from numpy.typing import NDArray
 
     from simmorph.config.documents import Document
-    from simmorph.config.selection.objects import ObjectSettings
     from simmorph.config.selection.selection import Selection
     from simmorph.data.events import BoolArray, FloatArray, IntArray
+    from simmorph.data.expressions.expression import Expression
     from simmorph.data.ntuples.reading import Column
-    from simmorph.data.units import Dimension
+    from simmorph.data.selection.sources import Source
 
 LARGEST_EXACT = 2**53
 """Whole numbers up to here are exact in double precision."""
@@ -39,21 +40,22 @@ class Chosen:
         columns: the branches to write, one value for each of them.
         cutflow: (n_cuts + 1, 3): events, sum of weights and sum of squared weights, at the start and after each cut.
         n_data: how many of the chunk's events are real data.
+        taken: the branches that were taken for each name that has alternatives.
     """
 
     rows: IntArray
     columns: dict[str, NDArray[Any]]
     cutflow: FloatArray
     n_data: int
+    taken: dict[str, str]
 
 
 @dataclass(frozen=True)
 class Selector:
-    """A selection with all its expressions parsed, ready to run on chunks."""
+    """A selection with all its expressions parsed, ready to run on chunks of a file."""
 
     selection: Selection
-    objects: tuple[Objects, ...]
-    variables: dict[str, Expression]
+    names: Names
     cuts: dict[str, Expression]
     regions: dict[str, Expression]
     weights: dict[str, Expression]
@@ -63,26 +65,24 @@ class Selector:
         """Parse every expression of a selection.
 
         Raises:
-            ConfigError: one is not an expression; with its line.
+            ConfigError: one is not an expression, or uses what it cannot; with its line.
         """
+        names = Names.of(selection, document)
 
         def parsed(block: str, texts: Mapping[str, str]) -> dict[str, Expression]:
-            return {name: parse(text, document.where((block, name))) for name, text in texts.items()}
+            return {name: names.parsed(text, document.where((block, name))) for name, text in texts.items()}
 
-        objects = tuple(
-            Objects(name, it, tuple(parse(cut, document.where(("objects", name, "cuts"))) for cut in it.cuts))
-            for name, it in selection.objects.items()
-        )
         weight = selection.weight
         texts = {"simulation": weight.simulation, "data": weight.data, "data_if": weight.data_if}
-        return cls(
-            selection,
-            objects,
-            parsed("variables", selection.variables),
-            parsed("cuts", selection.cuts),
-            parsed("regions", selection.regions),
-            parsed("weight", {name: text for name, text in texts.items() if text is not None}),
-        )
+        cuts, regions = parsed("cuts", selection.cuts), parsed("regions", selection.regions)
+        weights = parsed("weight", {name: text for name, text in texts.items() if text is not None})
+        Kinds(selection, names).check([*cuts.values(), *regions.values(), *weights.values()])
+        return cls(selection, names, cuts, regions, weights)
+
+    @property
+    def variables(self) -> dict[str, Expression]:
+        """The expression of each variable to write."""
+        return {name: self.names.formulas[name] for name in self.selection.variables}
 
     def sample_of(self, branches: Iterable[str], sample: SampleKind = "auto") -> SampleKind:
         """What a file with these branches holds, as far as the branches say."""
@@ -91,103 +91,115 @@ class Selector:
             return "data"
         return "simulation" if sample == "auto" and "data_if" not in self.weights else sample
 
+    def of_file(self, path: str, tree: str, branches: Collection[str], sample: SampleKind) -> Selector:
+        """The same for a file whose tree has these branches and holds this sample.
+
+        Raises:
+            InputError: it lacks a branch that is needed, under all its names.
+        """
+        names = self.names.of_file(branches)
+        names.refuse_missing(self._needed(sample), path, tree, branches)
+        return replace(self, names=names)
+
     def branches(self, sample: SampleKind = "auto") -> list[str]:
         """The branches to read from a file that holds this sample."""
-        used = self._names(sample)
-        needed = {branch for branch in (self.selection.run, self.selection.event) if branch}
-        for objects in self.objects:
-            mine = {name for name in used if objects.property_in(name)}
-            used -= mine
-            properties, others = self._needs(objects, mine)
-            needed |= others | {objects.settings.branches[name] for name in properties}
-        return sorted(needed | used)
+        return sorted({branch for source in self._sources(sample) for branch in source.branches})
 
-    def _names(self, sample: SampleKind) -> set[str]:
-        """What the expressions of events take from the file."""
+    def taken(self, sample: SampleKind = "auto") -> dict[str, str]:
+        """What was taken of a file for each name that has alternatives."""
+        return {source.name: source.taken for source in self._sources(sample) if source.is_chosen}
+
+    def _sources(self, sample: SampleKind) -> list[Source]:
+        found = (self.names.source(key) for key in self._needed(sample))
+        return [source for source in found if source is not None]
+
+    def _needed(self, sample: SampleKind) -> Needed:
+        """Everything that is computed or read, with an expression that needs it."""
+        ids = [Key("branch", branch) for branch in (self.selection.run, self.selection.event) if branch]
+        variables = [Key("variable", name) for name in self.selection.variables]
+        used = {self.names.in_event(name): expression for expression in self._used(sample) for name in expression.names}
+        return self.names.needed([*ids, *variables, *used]) | used
+
+    def _used(self, sample: SampleKind) -> list[Expression]:
+        """The expressions of events beside the variables."""
         weights = [self.weights[name] for name in WEIGHTS_OF[sample] if name in self.weights]
-        names: set[str] = set()
-        for done, expression in enumerate(self.variables.values()):
-            names |= expression.names - set(list(self.variables)[:done])
-        for expression in (*self.cuts.values(), *self.regions.values(), *weights):
-            names |= expression.names - self.variables.keys()
-        return names
-
-    def _needs(self, objects: Objects, used: Iterable[str]) -> tuple[set[str], set[str]]:
-        return objects.needs(name.removeprefix(f"{objects.name}_") for name in used)
+        return [*self.cuts.values(), *self.regions.values(), *weights]
 
     def units_read(self) -> dict[str, str]:
         """The unit of each branch of the input that is an energy or an angle."""
-        energies, angles = [*self.selection.energies], [*self.selection.angles]
-        for settings in (it.settings for it in self.objects):
-            energies += [settings.branches[name] for name in settings.energies]
-            angles += [settings.branches[name] for name in settings.angles]
-        return dict.fromkeys(energies, self.selection.units.energy) | dict.fromkeys(angles, ANGLE)
+        read: dict[str, str] = {}
+        for unit, key in ((self.selection.units.energy, "energies"), (ANGLE, "angles")):
+            sources = [self.names.source(Key("branch", name)) for name in getattr(self.selection, key)]
+            for objects in self.names.objects.values():
+                sources += [objects.sources[name] for name in getattr(objects.settings, key)]
+            read |= {branch: unit for source in sources if source for branch in source.branches}
+        return read
 
     def units(self) -> dict[str, str]:
         """The unit of each variable that has one, as it follows from the energies and angles of the input."""
-        given: list[tuple[str, Selection | ObjectSettings]] = [("", self.selection)]
-        known: dict[str, Dimension | None] = {}
-        for prefix, settings in [*given, *((f"{it.name}_", it.settings) for it in self.objects)]:
-            known |= {f"{prefix}{name}": ENERGY for name in settings.energies}
-            known |= {f"{prefix}{name}": RADIANS for name in settings.angles}
-        for name, expression in self.variables.items():
-            known[name] = dimension_of(expression, known)
-        units = {name: dimension.unit("GeV") for name in self.variables if (dimension := known[name])}
+        kinds = Kinds(self.selection, self.names)
+        dimensions = {name: kinds.dimension(Key("variable", name)) for name in self.selection.variables}
+        units = {name: dimension.unit("GeV") for name, dimension in dimensions.items() if dimension}
         return {name: unit for name, unit in units.items() if unit}
 
-    def run(self, columns: Mapping[str, Column], sample: SampleKind = "auto", *, check_unit: bool = False) -> Chosen:
+    def run(
+        self,
+        columns: Mapping[str, Column],
+        sample: SampleKind = "auto",
+        *,
+        check_unit: bool = False,
+        n_events: int | None = None,
+    ) -> Chosen:
         """Select among the events of a chunk.
 
         Args:
             columns: the branches of `branches(sample)`.
             sample: what the file holds; `auto` lets the rule `data_if` decide for each event.
             check_unit: whether to refuse energies that are off by a thousand.
+            n_events: how many events the chunk has, if that is not to be seen by its columns.
 
         Raises:
             InputError: a branch is not what the selection takes it for, or a weight is not finite.
         """
-        events = self._events(columns, sample, check_unit=check_unit)
-        for name, expression in self.variables.items():
-            events[name] = expression.numbers(events)
+        events_read = len(next(iter(columns.values()))) if n_events is None else n_events
+        chunk = Chunk(self.selection, self.names, columns, events_read)
+        if check_unit:
+            self._check_unit(chunk, sample)
+        variables = {name: self._compact(name, chunk) for name in self.variables}
+        events = chunk.events({name for expression in self._used(sample) for name in expression.names})
         is_data, weights = weigh(self.weights, events, sample)
         passed, cutflow = self._cut(events, weights)
         rows = np.flatnonzero(passed)
         regions = {f"in_{name}": it.passes(events) for name, it in self.regions.items()}
-        kept = self._compact(events) | regions | {"weight": weights}
+        kept = variables | regions | {"weight": weights}
         for name, branch in (("run", self.selection.run), ("event", self.selection.event)):
             if branch:
-                kept[name] = _whole(branch, columns[branch])
-        return Chosen(rows, {name: values[rows] for name, values in kept.items()}, cutflow, int(is_data.sum()))
+                kept[name] = _whole(branch, chunk.value(Key("branch", branch)))
+        columns = {name: values[rows] for name, values in kept.items()}
+        return Chosen(rows, columns, cutflow, int(is_data.sum()), self.taken(sample))
 
-    def _events(self, columns: Mapping[str, Column], sample: SampleKind, *, check_unit: bool) -> dict[str, Column]:
-        """Everything that expressions of events can use: branches, and cleaned objects."""
-        scale = 1e-3 if self.selection.units.energy == "MeV" else 1.0
-        energies = self.selection.energies
-        events = {name: scaled(it, scale) if name in energies else it for name, it in columns.items()}
-        names = self._names(sample)
-        cleaned: dict[str, Column] = {}
-        for objects in self.objects:
-            used = [name for name in names if objects.property_in(name)]
-            properties, _ = self._needs(objects, used)
-            lists = objects.read(columns, properties, scale)
-            if check_unit:
-                objects.check_unit(lists, self.selection.units.energy)
-            cleaned |= objects.clean(lists, events)
-        return events | cleaned
+    def _check_unit(self, chunk: Chunk, sample: SampleKind) -> None:
+        needed = self._needed(sample)
+        for objects in self.names.objects.values():
+            key = Key("property", objects.leading or "", objects.name)
+            if key in needed:
+                objects.check_unit(chunk.value(key), self.selection.units.energy)
 
-    def _compact(self, events: Mapping[str, Column]) -> dict[str, NDArray[Any]]:
-        """The variables: integers as they are, and floats in single precision.
+    def _compact(self, name: str, chunk: Chunk) -> NDArray[Any]:
+        """A variable: an integer as it is, and a float in single precision.
 
-        In double if they are made of integers alone, as the first of a list of them, which may be missing.
+        In double if it is made of integers alone, as the first of a list of them, which may be missing.
         """
-        whole = {name for name, column in events.items() if is_whole(type_of(column))}
-        kept = {name: events[name] for name in self.variables}
-        for name, expression in self.variables.items():
-            if expression.names and expression.names <= whole:
-                whole.add(name)
-            elif kept[name].dtype.kind == "f":
-                kept[name] = kept[name].astype(np.float32)
-        return kept
+        key = Key("variable", name)
+        values: NDArray[Any] = chunk.value(key)
+        return values if values.dtype.kind != "f" or self._is_whole(key, chunk) else values.astype(np.float32)
+
+    def _is_whole(self, key: Key, chunk: Chunk) -> bool:
+        """Whether something is made of integers alone."""
+        if is_whole(type_of(chunk.value(key))):
+            return True
+        names = self.names.formulas[key.name].names if key.kind == "variable" else frozenset()
+        return bool(names) and all(self._is_whole(self.names.in_event(name, key.name), chunk) for name in names)
 
     def _cut(self, events: Mapping[str, Column], weights: FloatArray) -> tuple[BoolArray, FloatArray]:
         """Which events pass all cuts, and the cutflow."""

@@ -1,0 +1,164 @@
+"""The columns of a chunk, and what a selection computes of them, each once and only if something needs it."""
+
+from __future__ import annotations
+
+import functools
+import operator
+from typing import TYPE_CHECKING
+
+import awkward as ak
+import numpy as np
+
+from simmorph.data.expressions.kinematics import Pairs
+from simmorph.data.selection.names import Key
+from simmorph.data.selection.objects import FIRST
+from simmorph.errors import ConfigError, InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from simmorph.config.selection.selection import Selection
+    from simmorph.data.events import IntArray
+    from simmorph.data.expressions.expression import Expression
+    from simmorph.data.ntuples.reading import Column
+    from simmorph.data.selection.names import Names
+    from simmorph.data.selection.objects import Objects
+    from simmorph.data.selection.sources import Source
+
+EVENTS = ""
+"""A column that every expression is given, so that it knows how many events there are."""
+
+
+class Chunk:
+    """The values of all names of a selection in a chunk.
+
+    Args:
+        selection: what the user wrote.
+        names: what its names stand for, in the file of the chunk.
+        columns: the branches of the chunk.
+        n_events: how many events it has.
+    """
+
+    def __init__(self, selection: Selection, names: Names, columns: Mapping[str, Column], n_events: int) -> None:
+        self.names, self.columns, self.n_events = names, columns, n_events
+        self.scale = 1e-3 if selection.units.energy == "MeV" else 1.0
+        self.energies, self.variables = frozenset(selection.energies), selection.variables
+        self._known: dict[Key, Column] = {}
+        self._kept: dict[str, tuple[ak.Array | None, ak.Array | None]] = {}
+
+    def events(self, names: Iterable[str]) -> dict[str, Column]:
+        """What expressions of events use."""
+        return self._scope(names, self.names.in_event)
+
+    def value(self, key: Key) -> Column:
+        """The value of something, computed once.
+
+        Raises:
+            InputError: a branch is not what the selection takes it for.
+            ConfigError: an expression gives something else than is needed.
+        """
+        if key not in self._known:
+            self._known[key] = self._values[key.kind](self, key)
+        return self._known[key]
+
+    def _scope(self, names: Iterable[str], key_of: Callable[[str], Key]) -> dict[str, Column]:
+        return {EVENTS: np.arange(self.n_events)} | {name: self.value(key_of(name)) for name in names}
+
+    def _variable(self, key: Key) -> Column:
+        formula = self.names.formulas[key.name]
+        scope = self._scope(formula.names, lambda name: self.names.in_event(name, key.name))
+        return formula.numbers(scope) if key.name in self.variables else formula.evaluate(scope)
+
+    def _branch(self, key: Key) -> Column:
+        source = self.names.source(key)
+        values = source.values(self.columns, self.n_events)  # type: ignore[union-attr]
+        return self._scaled(values) if key.name in self.energies else values
+
+    def _scaled(self, column: Column) -> Column:
+        """An energy in GeV, in double precision."""
+        if isinstance(column, ak.Array):
+            return ak.values_astype(column, np.float64) * self.scale
+        return np.asarray(column, np.float64) * self.scale
+
+    # --- of objects ------------------------------------------------------------------------------------------------
+
+    def _property(self, key: Key) -> ak.Array:
+        """A property of all objects, before their cuts."""
+        objects = self.names.objects[key.objects]
+        if key.name in objects.sources:
+            return self._read(objects, objects.sources[key.name], key)
+        if key.name in objects.taken:
+            return self._taken(objects, key)
+        expression = objects.computed[key.name]
+        return self._each(objects, expression, expression.evaluate(self._own(objects, expression)))
+
+    def _own(self, objects: Objects, expression: Expression) -> dict[str, Column]:
+        return self._scope(expression.names, lambda name: self.names.in_object(name, objects, expression))
+
+    def _counts(self, objects: Objects) -> IntArray:
+        """How many objects each event has, before their cuts."""
+        counts: IntArray = ak.to_numpy(ak.num(self.value(Key("property", objects.counted, objects.name))))
+        return counts
+
+    def _read(self, objects: Objects, source: Source, key: Key) -> ak.Array:
+        if not source.branches and key.name != objects.counted:
+            return _repeated(source.values(self.columns, self.n_events), self._counts(objects))
+        column = source.values(self.columns, self.n_events)
+        branch = f"branch {source.taken!r}"
+        if not isinstance(column, ak.Array) or column.ndim != 2:
+            raise InputError(branch, f"is not a list of {objects.name}s per event")
+        if key.name != objects.counted and not np.array_equal(ak.num(column), self._counts(objects)):
+            raise InputError(branch, f"differs in length from the other branches of {objects.name}")
+        return self._scaled(column) if key.name in objects.settings.energies else column
+
+    def _taken(self, pairs: Objects, key: Key) -> ak.Array:
+        """A property of the first or second object of each pair."""
+        member, name = pairs.taken[key.name]
+        first, second = (ak.num(self.value(Key("kept", it.counted, it.name))) for it in pairs.members)
+        of_one = pairs.members[0] is pairs.members[1]
+        found = Pairs.of(ak.to_numpy(first), ak.to_numpy(second), of_one_list=of_one)
+        entries = ak.flatten(self.value(Key("kept", name, member.name)))
+        return ak.unflatten(entries[found.first if key.name.startswith(f"{FIRST}_") else found.second], found.counts)
+
+    def _each(self, objects: Objects, expression: Expression, value: Column) -> ak.Array:
+        """A value for each object, of one for each object or for each event."""
+        counts = self._counts(objects)
+        if isinstance(value, np.ndarray) and value.ndim == 1:
+            return _repeated(value, counts)
+        if not isinstance(value, ak.Array) or value.ndim != 2 or not np.array_equal(ak.num(value), counts):
+            raise ConfigError(expression.where, f"{expression.text!r} is not one value for each object")
+        return value
+
+    def _keep(self, key: Key) -> ak.Array:
+        """A property of the objects that pass the cuts, in order."""
+        objects = self.names.objects[key.objects]
+        passed, order = self._choice(objects)
+        values = self.value(Key("property", key.name, key.objects))
+        values = values if passed is None else values[passed]
+        return values if order is None else values[order]
+
+    def _choice(self, objects: Objects) -> tuple[ak.Array | None, ak.Array | None]:
+        """Which objects pass all cuts, and the order of those; None for all, or as they are."""
+        if objects.name not in self._kept:
+            masks = [
+                self._each(objects, it, it.booleans(self._own(objects, it), is_object=True)) for it in objects.cuts
+            ]
+            passed = functools.reduce(operator.and_, masks) if masks else None
+            self._kept[objects.name] = passed, self._order(objects, passed)
+        return self._kept[objects.name]
+
+    def _order(self, objects: Objects, passed: ak.Array | None) -> ak.Array | None:
+        order = objects.order
+        if order is None:
+            return None
+        keys = self._each(objects, order, order.evaluate(self._own(objects, order)))
+        return objects.ordered(keys if passed is None else keys[passed])
+
+    _values: Mapping[str, Callable[[Chunk, Key], Column]] = {
+        "variable": _variable, "branch": _branch, "property": _property, "kept": _keep,
+    }  # fmt: skip
+
+
+def _repeated(values: Column, counts: IntArray) -> ak.Array:
+    """A value of each event for each of its objects."""
+    return ak.unflatten(np.repeat(values, counts), counts)
