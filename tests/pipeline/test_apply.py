@@ -228,7 +228,12 @@ def test_branches_that_no_tree_can_hold_are_left_out_and_named(
 def test_provenance_names_inputs_and_model(trained: Path) -> None:
     apply_model([str(trained / "source.root")], trained / "model", trained / "out.root")
     provenance = json.loads((trained / "out.root.provenance.json").read_text())
-    assert provenance["inputs"][0]["path"].endswith("source.root")
+    with uproot.open(trained / "source.root") as file:
+        uuid = str(file.file.uuid)
+    (given,) = provenance["inputs"]
+    assert given["path"].endswith("source.root")
+    assert (given["n_entries"], given["uuid"]) == (2000, uuid)
+    assert read_metadata(trained / "out.root")["inputs"] == [given]
     assert provenance["model"]["tensors_sha256"] == Model.load(trained / "model").card.tensors_sha256
     metadata = read_metadata(trained / "out.root")
     assert metadata["input"]["units"] == {"pt1": "GeV", "isolation": "GeV", "phi1": "rad"}

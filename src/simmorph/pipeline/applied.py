@@ -69,8 +69,16 @@ class Applied:
         return [warning for result in self.results for warning in result.warnings()]
 
 
-def parts_of(settings: ApplySettings, model: Path, replicas: Sequence[Path] = ()) -> list[Part]:
+def parts_of(
+    settings: ApplySettings, model: Path, replicas: Sequence[Path] = (), note: Progress = silent
+) -> list[Part]:
     """The files to write, those of the model itself first.
+
+    Args:
+        settings: an entry of the recipe's `apply:`.
+        model: the model folder.
+        replicas: folders of its replicas.
+        note: called with a line for each input that is named twice.
 
     Raises:
         InputError: an input matches no file.
@@ -78,7 +86,7 @@ def parts_of(settings: ApplySettings, model: Path, replicas: Sequence[Path] = ()
     """
     from simmorph.pipeline.apply import one_for_each
 
-    given = expand_inputs(settings.input) if settings.input else []
+    given = expand_inputs(settings.input, note) if settings.input else []
     files = [(given, settings.output)]
     if settings.each:
         files = [([path], output) for path, output in one_for_each(given, settings.output)]
@@ -109,7 +117,7 @@ def apply_all(
         InputError: a model or an input cannot be used.
         UsageError: an output exists, which is found out before anything is written.
     """
-    parts = parts_of(settings, model, replicas)
+    parts = parts_of(settings, model, replicas, progress)
     for part in parts:
         refuse_existing(part.output, force=force)
     results = [_written(settings, part, force=force, progress=progress) for part in parts]

@@ -12,10 +12,11 @@ import numpy as np
 from simmorph.config.selection.files import read_selection
 from simmorph.data import morphed
 from simmorph.data.expressions.expression import weight_expression
-from simmorph.data.ntuples.contents import read_metadata
+from simmorph.data.ntuples.contents import describe, read_metadata
 from simmorph.data.ntuples.copying import DEFAULTS, Copied, copy_of
-from simmorph.data.ntuples.files import checksum_of, expand_inputs, is_url
+from simmorph.data.ntuples.files import checksum_of, expand_inputs
 from simmorph.data.ntuples.reading import STEP, open_tree
+from simmorph.data.ntuples.servers import is_url
 from simmorph.data.ntuples.types import Writable, agreed_types, as_types
 from simmorph.data.ntuples.writing import create_ntuple
 from simmorph.data.outputs import refuse_existing
@@ -346,7 +347,7 @@ def apply_model(  # noqa: PLR0913 - one keyword for each option of the command
     refuse_existing(output, force=force)
     if not inputs:
         raise UsageError("INPUT", "is missing", "name ntuples, or add --n-events to draw from a generator")
-    paths = expand_inputs(inputs)
+    paths = expand_inputs(inputs, progress)
     if Path(output).resolve() in {Path(path).resolve() for path in paths if not is_url(path)}:
         raise UsageError(output, "is also an input", "choose another output")
     bad, its_model = BadFiles(on_bad_file, progress), Model.load(model)
@@ -421,10 +422,16 @@ def _refuse_taken(tree: OpenTree, new: Sequence[str]) -> None:
         raise InputError(tree.path, what, "apply to the ntuple before morphing, or add --friend")
 
 
+def _input_record(path: str, tree: str) -> dict[str, Any]:
+    """What tells a file that was read, so that a chain of the same files can be checked against a friend tree."""
+    info = describe(path, tree)
+    return {"path": path, "n_entries": info.n_entries, "uuid": info.uuid, "sha256": checksum_of(path)}
+
+
 def _made_from(paths: Sequence[str], folder: Path, job: Job, selection: str | None) -> dict[str, Any]:
     """What the provenance says."""
     return {
-        "inputs": [{"path": path, "sha256": checksum_of(path)} for path in paths],
+        "inputs": [_input_record(path, job.tree) for path in paths],
         "tree": job.tree,
         "model": {"path": str(folder), "tensors_sha256": job.model.card.tensors_sha256},
         "method": job.model.card.learning.method.model_dump(mode="json"),

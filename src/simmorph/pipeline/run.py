@@ -19,7 +19,8 @@ from simmorph.config.limits import LimitsRecipe
 from simmorph.config.recipe import ApplySettings, MadeInputs, Recipe, SelectSettings, required
 from simmorph.config.selection.files import read_selection
 from simmorph.data.ntuples.contents import describe
-from simmorph.data.ntuples.files import checksum_of, expand_inputs, is_url
+from simmorph.data.ntuples.files import checksum_of, expand_inputs
+from simmorph.data.ntuples.servers import is_url
 from simmorph.data.outputs import whole_file, write_json
 from simmorph.errors import InputError
 from simmorph.progress import silent

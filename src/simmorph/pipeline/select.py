@@ -144,7 +144,7 @@ def select_events(  # noqa: PLR0913 - one keyword for each option of the command
     settings, document = read_selection(selection)
     selector, bad = Selector.of(settings, document), BadFiles(on_bad_file, progress)
     reader = SelectionReader(selector, tree or settings.tree, sample, step)
-    paths = expand_inputs(inputs)
+    paths = expand_inputs(inputs, progress)
     if str(Path(output).resolve()) in {str(Path(path).resolve()) for path in paths}:
         raise UsageError(output, "is also an input", "choose another output")
     types: dict[str, dict[str, Type]] = {}

@@ -141,7 +141,7 @@ def train_model(
         progress(record)
 
     with stop_on_sigterm() as stop_requested, _log_kept_for(checkpoint, log):
-        samples = read_samples(recipe, recipe.units).resampled(replica)
+        samples = read_samples(recipe, recipe.units, progress).resampled(replica)
         deadline = None if minutes is None else start + 60 * minutes
         how = Training(recipe.training, checkpoint, deadline, stop_requested, keep, member=replica, judge=held_out_auc)
         model = Model.fit(recipe, samples.source, samples.target, how, samples.origin)
@@ -290,8 +290,12 @@ class TrainingSamples:
         return TrainingSamples(source, target, self.origin)
 
 
-def files_of(learning: Learning) -> dict[str, list[str]]:
+def files_of(learning: Learning, note: Progress = silent) -> dict[str, list[str]]:
     """The files that are learnt from, by sample; a generator looks at no source.
+
+    Args:
+        learning: names the samples.
+        note: called with a line for each file that is named twice.
 
     Raises:
         ConfigError: the recipe names no source or target.
@@ -299,8 +303,8 @@ def files_of(learning: Learning) -> dict[str, list[str]]:
     """
     needs_source = find_method(learning.method.name).kind.needs_source
     return {
-        "source": expand_inputs(required(learning.source, "source", "--source FILE")) if needs_source else [],
-        "target": expand_inputs(required(learning.target, "target", "--target FILE")),
+        "source": expand_inputs(required(learning.source, "source", "--source FILE"), note) if needs_source else [],
+        "target": expand_inputs(required(learning.target, "target", "--target FILE"), note),
     }
 
 
@@ -310,19 +314,22 @@ def origin_of(learning: Learning, units: Mapping[str, str] = MappingProxyType({}
     return Origin(records["source"], records["target"], units)
 
 
-def read_samples(learning: Learning, units: Mapping[str, str] = MappingProxyType({})) -> TrainingSamples:
+def read_samples(
+    learning: Learning, units: Mapping[str, str] = MappingProxyType({}), note: Progress = silent
+) -> TrainingSamples:
     """Source and target; the source is empty for a generator, which does not look at it.
 
     Args:
         learning: names the samples and their variables.
         units: of variables, as the recipe has them.
+        note: called with a line for what is odd about the files.
 
     Raises:
         ConfigError: the recipe names no source or target, or its region is not a cut.
         InputError: a file, tree or branch is missing, or the two samples are in different units.
         EmptySelectionError: the region is empty.
     """
-    paths = files_of(learning)
+    paths = files_of(learning, note)
     target = _read_sample(learning, paths["target"], "target")
     source = _read_sample(learning, paths["source"], "source") if paths["source"] else target[:0]
     values = [np.hstack([events.features, events.context]) for events in (source, target)]

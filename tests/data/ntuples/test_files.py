@@ -31,7 +31,8 @@ class TestInputs:
         assert expand_inputs([str(tmp_path)]) == expand_inputs([f"{tmp_path}/*.root"]) == names
 
     def test_urls_stay_as_they_are(self) -> None:
-        assert expand_inputs(["root://eos//x*.root"]) == ["root://eos//x*.root"]
+        urls = ["root://eos//x.root", "https://example.org/x?part=*", "https://example.org/folder"]
+        assert expand_inputs(urls) == urls
 
     def test_dash_is_a_list_on_stdin(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("sys.stdin", io.StringIO(f"{folder}/b.root\n\n# not this\n{folder}/a.root\n"))
@@ -44,3 +45,31 @@ class TestInputs:
         monkeypatch.chdir(tmp_path)
         with pytest.raises(InputError, match="no file there"):
             expand_inputs([given])
+
+
+def test_one_file_under_several_names_counts_once_and_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("b.root", "a.root"):
+        (tmp_path / name).write_bytes(b"root")
+    (tmp_path / "link.root").symlink_to("a.root")
+    (tmp_path / "hard.root").hardlink_to("b.root")
+    notes: list[str] = []
+    spellings = ["b.root", "a.root", "./a.root", str(tmp_path / "a.root"), "link.root", "hard.root", "b.root"]
+    assert expand_inputs(spellings, notes.append) == ["b.root", "a.root"]
+    assert notes == [
+        "./a.root: is the same file as a.root, and counts once",
+        f"{tmp_path}/a.root: is the same file as a.root, and counts once",
+        "link.root: is the same file as a.root, and counts once",
+        "hard.root: is the same file as b.root, and counts once",
+        "b.root: is the same file as b.root, and counts once",
+    ]
+
+
+def test_one_url_in_two_spellings_counts_once() -> None:
+    urls = ["root://eos.cern.ch//eos/a.root", "root://eos.cern.ch//eos/x/../a.root", "root://other.ch//eos/a.root"]
+    assert expand_inputs(urls) == [urls[0], urls[2]]
+
+
+def test_a_name_that_is_too_long_is_bad_input() -> None:
+    with pytest.raises(InputError, match="file name too long; name files that can be read"):
+        expand_inputs(["n" * 300])

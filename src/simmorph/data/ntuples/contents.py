@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from simmorph.data.ntuples.opening import opened, told
+from simmorph.data.ntuples.opening import opened
 from simmorph.data.ntuples.plausibility import check_claims
+from simmorph.data.ntuples.servers import patiently, told
 from simmorph.data.ntuples.writer import METADATA
 from simmorph.errors import InputError, one_of
 
@@ -31,12 +32,14 @@ class TreeInfo:
         tree: the name of the tree, with its folders inside the file.
         n_entries: its number of entries.
         branches: the type of every branch as ROOT calls it.
+        uuid: what ROOT called the file when it was made; a copy has the same.
     """
 
     path: str
     tree: str
     n_entries: int
     branches: dict[str, str]
+    uuid: str = ""
 
 
 def describe(path: str, tree: str | None = None) -> TreeInfo:
@@ -49,7 +52,7 @@ def describe(path: str, tree: str | None = None) -> TreeInfo:
         name = tree_name(path, file, tree)
         found = tree_in(path, file, name)
         types = {branch: str(it.typename) for branch, it in branches_of(found).items()}
-        return TreeInfo(path, name, int(found.num_entries), types)
+        return TreeInfo(path, name, int(found.num_entries), types, str(file.file.uuid))
 
 
 def trees_in(path: str) -> dict[str, str]:
@@ -63,7 +66,7 @@ def read_metadata(path: str | Path) -> dict[str, Any]:
     with opened(str(path)) as file, told(str(path)):
         if file.classnames(recursive=False, cycle=False).get(METADATA) != "TObjString":
             return {}
-        content = json.loads(str(file[METADATA]))
+        content = json.loads(str(patiently(lambda: file[METADATA], path)))
         return content if isinstance(content, dict) else {}
 
 
@@ -78,7 +81,7 @@ def read_histogram(path: str, name: str) -> tuple[FloatArray, FloatArray, FloatA
         known = [key for key, kind in classes.items() if kind.startswith("TH1")]
         if name not in known:
             raise InputError(path, f"there is no histogram {name!r}", one_of(name, known))
-        found = file[name]
+        found = patiently(lambda: file[name], path)
         columns = found.values(), found.variances(), found.axis().edges()
         values, variances, edges = (np.array(column, np.float64) for column in columns)
         return values, variances, edges
@@ -107,7 +110,7 @@ def tree_name(path: str, file: Any, tree: str | None) -> str:
 
 def tree_in(path: str, file: Any, name: str) -> Any:
     """The tree, once it is known that what it claims to hold can be in the file."""
-    found = file[name]
+    found = patiently(lambda: file[name], path, f"tree {name!r}")
     if found.classname not in TTREE_CLASSES:
         check_claims(path, name, found)
     return found

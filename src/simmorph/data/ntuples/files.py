@@ -4,27 +4,54 @@ from __future__ import annotations
 
 import functools
 import glob
+import posixpath
 import re
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+import fsspec
+
 from simmorph.data import stdin
+from simmorph.data.ntuples.servers import is_http, is_url, patiently, require_protocol
 from simmorph.data.outputs import sha256_of
 from simmorph.errors import InputError
+from simmorph.progress import silent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from simmorph.progress import Progress
 
-def expand_inputs(inputs: Sequence[str]) -> list[str]:
+
+def expand_inputs(inputs: Sequence[str], note: Progress = silent) -> list[str]:
     """The files that globs, folders (their *.root), URLs and `-` (a list on stdin) stand for, each once.
 
     They keep the order given; those of a glob or folder are in natural order, `f2.root` before `f10.root`.
 
+    Args:
+        inputs: what was given.
+        note: called with a line for each file that was named more than once, also as a link or in another spelling.
+
     Raises:
         InputError: an input matches nothing.
+        UnreachableError: a server that is to list a folder does not answer.
     """
-    return list(dict.fromkeys(path for given in inputs for path in _expand(str(given))))
+    known: dict[object, str] = {}
+    for path in (path for given in inputs for path in _expand(str(given))):
+        identity = _identity(path)
+        if identity in known:
+            note(f"{path}: is the same file as {known[identity]}, and counts once")
+        known.setdefault(identity, path)
+    return list(known.values())
+
+
+def _identity(path: str) -> object:
+    """What two paths share that lead to one file."""
+    if is_url(path):
+        server, _, name = path.partition("://")[2].partition("/")
+        return server, posixpath.normpath(name)
+    status = Path(path).stat()
+    return status.st_dev, status.st_ino
 
 
 def _expand(given: str) -> list[str]:
@@ -50,7 +77,10 @@ def _expand_path(given: str) -> list[str]:
 
 
 def _found_at(given: str) -> list[str]:
-    if is_url(given) or Path(given).is_file():
+    """As `_expand_path`, where the system has nothing against it."""
+    if is_url(given):
+        return _on_server(given)
+    if Path(given).is_file():
         return [given]
     if Path(given).is_dir():
         return _in_order(str(path) for path in Path(given).glob("*.root"))
@@ -60,14 +90,28 @@ def _found_at(given: str) -> list[str]:
     return _in_order(path for path in found if Path(path).is_file())
 
 
+def _on_server(url: str) -> list[str]:
+    """The files of a glob or folder on a server that can list; HTTP cannot, and of another URL it is the file."""
+    wild = re.search(r"[^/]*[*\[]", url)
+    if is_http(url) or not (wild or PurePosixPath(url).suffix == ""):
+        return [url]
+    require_protocol(url)
+    system, path = fsspec.core.url_to_fs(url)
+    # fsspec takes a server that does not answer for an empty one; listing the folder does not.
+    folder = path[: path.index(wild[0])] if wild else path
+    listed = patiently(lambda: system.ls(folder, detail=True), url)
+    if wild:
+        found = [str(name) for name in patiently(lambda: system.glob(path), url)]
+    elif [it["type"] for it in listed] == ["file"] and listed[0]["name"].rstrip("/") == path.rstrip("/"):
+        return [url]
+    else:
+        found = [it["name"] for it in listed if it["type"] == "file" and it["name"].endswith(".root")]
+    return _in_order(system.unstrip_protocol(name) for name in found)
+
+
 def _in_order(paths: Iterable[str]) -> list[str]:
     """In natural order: numbers in a name count as numbers."""
     return sorted(paths, key=lambda path: [int(it) if it.isdecimal() else it for it in re.split(r"([0-9]+)", path)])
-
-
-def is_url(path: str) -> bool:
-    """Whether this names a file on a server."""
-    return "://" in path
 
 
 def checksum_of(path: str) -> str:

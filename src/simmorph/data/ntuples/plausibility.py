@@ -36,7 +36,15 @@ def check_length(path: str) -> None:
         header = file.read(20)
     if header[:4] != _MAGIC:
         raise InputError(path, "is not a ROOT file" if header else "is empty", "name a ROOT file")
-    there, needed = Path(path).stat().st_size, _length(header)
+    refuse_cut_short(path, Path(path).stat().st_size, _length(header))
+
+
+def refuse_cut_short(path: str, there: int, needed: int) -> None:
+    """Compare the bytes of a file with those that it should have.
+
+    Raises:
+        InputError: there are fewer.
+    """
     if there < needed:
         raise InputError(path, f"is cut short: it has {there:,} of {needed:,} bytes", "copy or write it again")
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import awkward as ak
 
 from simmorph.data.ntuples.contents import branches_of, tree_in, tree_name
-from simmorph.data.ntuples.opening import opened, told
+from simmorph.data.ntuples.opening import opened
+from simmorph.data.ntuples.servers import patiently, told
 from simmorph.data.ntuples.types import Writable, is_writable, type_of
 from simmorph.errors import InputError, one_of
 
@@ -103,8 +104,9 @@ class OpenTree:
     def _read(self, name: str, start: int, stop: int) -> Column:
         """One branch of one chunk, and a check that it came whole."""
         place = (self.path, f"tree {self.tree!r}", f"branch {name!r}", f"entries {start} to {stop}")
-        with told(*place):
-            column = _plain(self.branches[name].array(entry_start=start, entry_stop=stop, library="ak"))
+        column = patiently(
+            lambda: _plain(self.branches[name].array(entry_start=start, entry_stop=stop, library="ak")), *place
+        )
         if len(column) != stop - start:
             raise InputError(", ".join(place), f"only {len(column)} entries came back", "the file is damaged")
         return column

@@ -306,7 +306,7 @@ class Reader:
 
     def histogram(self, settings: SampleSettings, defaults: Defaults, first: int | None = None) -> Histogram:
         """The sum over the sample's files, or over their first entries."""
-        paths = expand_inputs(settings.input)
+        paths = expand_inputs(settings.input, self.progress)
         of_all = None if settings.observable else self.settings.histogram
         if name := settings.histogram or of_all:
             parts = [_histogram(path, name) for path in paths]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from simmorph.data.ntuples.contents import read_metadata
-from simmorph.data.ntuples.files import is_url
+from simmorph.data.ntuples.servers import is_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
