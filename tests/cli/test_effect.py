@@ -33,21 +33,23 @@ MODES = [
     Mode("toy", ("hgg", "-o", "out")),
     Mode("select", ("in.root", "--selection", "s.yaml", "-o", "out.root")),
     Mode("train", ("-c", "r.yaml")),
-    Mode("apply", ("in.root", "--model", "m", "-o", "out.root"), frozenset({"--sample"})),
+    Mode("apply", ("in.root", "--model", "m", "-o", "out.root"), frozenset({"--sample", "--set"})),
     Mode(
         "apply",
         ("in.root", "--model", "m", "-o", "out.root", "--selection", "s.yaml"),
-        frozenset({"--friend", "--n-events"}),
+        frozenset({"--friend", "--n-events", "--missing-branches"}),
     ),
     Mode(
         "apply",
         ("--n-events", "9", "--model", "m", "-o", "out.root"),
-        frozenset({"--selection", "--friend", "--tree", "--each", "--sample", "--on-bad-file"}),
+        frozenset(
+            {"--selection", "--friend", "--tree", "--each", "--sample", "--set", "--on-bad-file", "--missing-branches"}
+        ),
     ),
     Mode(
         "apply",
         ("in.root", "--n-events", "9", "--model", "m", "-o", "out.root"),
-        frozenset({"--selection", "--friend", "--each", "--sample", "--on-bad-file"}),
+        frozenset({"--selection", "--friend", "--each", "--sample", "--set", "--on-bad-file", "--missing-branches"}),
     ),
     Mode("evaluate", ("-c", "r.yaml")),
     Mode("compare", ("-c", "r.yaml")),

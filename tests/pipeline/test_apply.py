@@ -449,3 +449,20 @@ def test_a_bad_file_is_left_out_where_that_is_asked_for(
     assert (found["n_events"], list(found["skipped"])) == (4000, [str(bad)])
     made_from = json.loads((trained / "out.root.provenance.json").read_text())
     assert [it["path"] for it in made_from["inputs"]] == [str(source), str(trained / "target.root")]
+
+
+def test_a_part_of_the_inputs_is_normalised_as_all_of_them(trained: Path, simmorph: Callable[..., Any]) -> None:
+    flat = _original(trained, _columns)
+    table = (
+        "samples: {mc: {files: '*.root', cross_section: 2 pb}}\nluminosity: 3 /pb\nsum_of_weights: {sum: mcWeight}\n"
+    )
+    (trained / "selection.yaml").write_text(SELECTION + table)
+    (trained / "again.root").write_bytes((trained / "original.root").read_bytes())
+    inputs = [trained / "original.root", trained / "again.root"]
+    rest = ["--model", trained / "model", "--selection", trained / "selection.yaml", "-o", trained / "each", "--each"]
+    outcome = simmorph("apply", *inputs, *rest, "--set", "luminosity=4 /pb")
+    assert outcome.code == 0, outcome.stderr
+    ((_, raw),) = iterate(str(trained / "original.root"), "mini", ["mcWeight"])
+    weights = _read(trained / "each" / "again.root", "morphed")["weight_morphed"]
+    expected = flat["weight"] * 2 * 4 / (2 * raw["mcWeight"].sum())
+    np.testing.assert_allclose(weights[np.isfinite(weights)], expected, rtol=1e-12)

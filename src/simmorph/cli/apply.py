@@ -15,11 +15,11 @@ from simmorph.cli.options import (
     answer,
     bad_file_option,
     command,
-    kind_option,
     note,
     option,
     output_option,
     run_options,
+    selection_options,
 )
 from simmorph.errors import UsageError
 
@@ -42,7 +42,7 @@ NEW = {"--n-events": "new events come from no ntuple that it could be about"}
     unless={**NEW, "--selection": "a selection writes a friend tree in any case"},
     help="Write only the new branches, entry by entry, as tree `morphed`.",
 )
-@kind_option(needs=("--selection", "it says how a selection takes events"))
+@selection_options(needs=("--selection", "it is about how a selection takes events"))
 @bad_file_option(unless=NEW)
 @option("--tree", metavar="NAME", needs=("inputs", "no file is read"), help="Read this tree instead of the recipe's.")
 @option("--seed", type=click.IntRange(min=0), help="Of all random numbers; the model's own by default.")

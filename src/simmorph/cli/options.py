@@ -72,12 +72,21 @@ def bad_file_option(**rules: Any) -> Decorator:
     )  # fmt: skip
 
 
-def kind_option(**rules: Any) -> Decorator:
-    """--sample."""
-    return option(
-        "--sample", type=click.Choice(["auto", "data", "simulation"]), default="auto",
-        help="Take every event for data or simulation instead of asking the selection.", **rules,
-    )  # fmt: skip
+def selection_options(**rules: Any) -> Decorator:
+    """--sample, and --set for keys of a selection."""
+
+    def decorate(decorated: Decorated) -> Decorated:
+        decorated = option(
+            "--set", "overrides", multiple=True, metavar="KEY=VALUE",
+            help="Override a key of the selection: --set 'luminosity=10 /fb'.", **rules,
+        )(decorated)  # fmt: skip
+        return option(
+            "--sample", default="auto", metavar="NAME",
+            help="Take every file for this sample of the selection, or for data or simulation, instead of asking it.",
+            **rules,
+        )(decorated)  # fmt: skip
+
+    return decorate
 
 
 def run_options(decorated: Decorated) -> Decorated:

@@ -14,11 +14,11 @@ from simmorph.cli.options import (
     answer,
     bad_file_option,
     command,
-    kind_option,
     note,
     option,
     output_option,
     run_options,
+    selection_options,
 )
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @output_option("The ntuple to write: tree `events`, one row per selected event, GeV.", required=True)
 @option("--tree", help="Read this tree instead of the selection's.")
 @bad_file_option()
-@kind_option()
+@selection_options()
 @run_options
 def select_command(
     inputs: tuple[str, ...], selection: str, output: Path, as_json: bool, quiet: bool, **options: Any

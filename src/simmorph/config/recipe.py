@@ -35,8 +35,10 @@ class ToySettings(Section):
 class ReadSettings(Section):
     """How files are read through a selection, the same in `select` and `apply`."""
 
-    sample: Literal["auto", "data", "simulation"] = "auto"
-    """Take every event for data or simulation instead of asking the selection."""
+    sample: Name = "auto"
+    """Take every file for this sample of the selection, or for data or simulation, instead of asking the selection."""
+    overrides: list[Name] = Field(default_factory=list)
+    """Keys of the selection that are set, as by `--set`: `luminosity=10 /fb`."""
     on_bad_file: Literal["fail", "skip"] = "fail"
     """Stop at a bad file, or leave it out."""
 
@@ -98,8 +100,9 @@ class ApplySettings(ReadSettings):
             raise ValueError(f"n_events writes new events, and {given[0]} is about those of the input: leave one out")
         if self.in_branches and self.n_events is not None:
             raise ValueError("replicas draw events of their own, which are no branches of others: write files")
-        if self.selection is None and self.sample != "auto":
-            raise ValueError("sample says how a selection takes events, and there is no selection: leave it out")
+        if self.selection is None and (self.sample != "auto" or self.overrides):
+            key = "sample" if self.sample != "auto" else "overrides"
+            raise ValueError(f"{key} is about a selection, and there is none: leave it out")
         return self
 
     @property

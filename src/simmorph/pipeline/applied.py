@@ -28,12 +28,14 @@ class Part(NamedTuple):
         model: what makes it.
         output: where it goes.
         replicas: what makes further branches of it.
+        among: all that the run was given, over which a selection sums weights.
     """
 
     inputs: list[str]
     model: Path
     output: Path
     replicas: Sequence[Path] = ()
+    among: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -90,10 +92,11 @@ def parts_of(
     files = [(given, settings.output)]
     if settings.each:
         files = [([path], output) for path, output in one_for_each(given, settings.output)]
-    own = [Part(its, model, output, replicas if settings.in_branches else ()) for its, output in files]
+    own = [Part(its, model, output, replicas if settings.in_branches else (), given) for its, output in files]
     if settings.in_branches:
         return own
-    return own + [Part(its, each, replica_output(output, each.name)) for each in replicas for its, output in files]
+    others = [Part(its, each, replica_output(out, each.name), (), given) for each in replicas for its, out in files]
+    return own + others
 
 
 def apply_all(
@@ -133,8 +136,9 @@ def _written(settings: ApplySettings, part: Part, **how: Any) -> ApplyResult | G
     if settings.n_events is None:
         from simmorph.pipeline.apply import apply_model
 
-        how |= settings.model_dump(include={"selection", "friend", "sample", "on_bad_file", "missing_branches"})
-        how |= {"replicas": part.replicas, "allow_empty": settings.each}
+        read = {"selection", "friend", "sample", "overrides", "on_bad_file", "missing_branches"}
+        how |= settings.model_dump(include=read)
+        how |= {"replicas": part.replicas, "among": part.among, "allow_empty": settings.each}
         return apply_model(part.inputs, part.model, part.output, **how)
     from simmorph.pipeline.generate import generate_events
 

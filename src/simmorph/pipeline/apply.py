@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from simmorph.data.ntuples.reading import Column, OpenTree
     from simmorph.data.ntuples.types import Type
     from simmorph.data.selection.reading import OnBadFile
-    from simmorph.data.selection.weights import SampleKind
     from simmorph.progress import Progress
 
 OUTSIDE_WARNING = 0.01
@@ -308,7 +307,9 @@ def apply_model(  # noqa: PLR0913 - one keyword for each option of the command
     replicas: Sequence[Path] = (),
     tree: str | None = None,
     seed: int | None = None,
-    sample: SampleKind = "auto",
+    sample: str = "auto",
+    overrides: Sequence[str] = (),
+    among: Sequence[str] = (),
     on_bad_file: OnBadFile = "fail",
     missing_branches: OnMissing = "fill",
     allow_empty: bool = False,
@@ -330,6 +331,8 @@ def apply_model(  # noqa: PLR0913 - one keyword for each option of the command
         tree: the tree to read; the one of the recipe or selection by default.
         seed: of all random numbers, such as the noise that spreads repeated values; the model's own by default.
         sample: what a selection takes all events for; see `select_events`.
+        overrides: assignments to keys of the selection.
+        among: the files over which a selection sums weights, where the inputs are only some of them.
         on_bad_file: whether to stop at a file that cannot be used, or to leave it out.
         missing_branches: whether a branch that only some files have is filled with a default in the rows of the others,
             or left out.
@@ -351,17 +354,21 @@ def apply_model(  # noqa: PLR0913 - one keyword for each option of the command
     if Path(output).resolve() in {Path(path).resolve() for path in paths if not is_url(path)}:
         raise UsageError(output, "is also an input", "choose another output")
     bad, its_model = BadFiles(on_bad_file, progress), Model.load(model)
-    reader = None if selection is None else _reader(its_model, selection, tree, sample, step)
-    given, read = paths, reader.tree if reader else tree or its_model.card.learning.tree
+    given, reader = paths, None
+    if selection is not None:
+        reader = SelectionReader(*_selector(its_model, selection, tree, overrides), sample, step)
+        reader, usable = reader.normalised(list(among) or paths, bad)
+        paths = [path for path in paths if path in usable]
+    read = reader.tree if reader else tree or its_model.card.learning.tree
     others = {folder.name: Model.load(folder) for folder in replicas}
     start = Job(its_model, reader, read, step, seed, replicas=others)
     looked: dict[str, _Looked] = {}
     copy = not friend and selection is None
     paths = bad.usable(paths, lambda path: looked.setdefault(path, start.look(path, copy=copy)))
-    bad.refuse_none_left(output, len(given))
+    bad.refuse_none_left(output, given)
     job = start.agreed({path: looked[path] for path in paths}, missing_branches)
     name = job.tree if job.copied.types else morphed.FRIEND_TREE
-    made_from = _made_from(paths, model, job, selection) | {"replicas": [str(folder) for folder in replicas]}
+    made_from = _made_from(paths, model, job, selection, overrides) | {"replicas": [str(folder) for folder in replicas]}
     metadata = {**made_from, "input": read_metadata(paths[0]), UNITS: job.units(paths)}
     with create_ntuple(Path(output), name, force=force, metadata=metadata, made_from=made_from) as ntuple:
         for path in paths:
@@ -371,7 +378,7 @@ def apply_model(  # noqa: PLR0913 - one keyword for each option of the command
                 ntuple.extend(columns)
             if path not in bad.skipped:
                 progress(f"{path}: {job.tally.n_events - n_before:,} entries")
-        bad.refuse_none_left(output, len(given))
+        bad.refuse_none_left(output, given)
         made_from["inputs"] = [it for it in made_from["inputs"] if it["path"] not in bad.skipped]
         ntuple.metadata["inputs"] = made_from["inputs"]
         if not job.tally.n_events and not allow_empty:
@@ -400,19 +407,19 @@ def one_for_each(paths: Sequence[str], folder: Path) -> list[tuple[str, Path]]:
     return pairs
 
 
-def _reader(model: Model, selection: str, tree: str | None, sample: SampleKind, step: int) -> SelectionReader:
-    """Makes events of original ntuples.
+def _selector(model: Model, selection: str, tree: str | None, overrides: Sequence[str]) -> tuple[Selector, str]:
+    """What makes events of original ntuples, and the tree to read from them.
 
     Raises:
         ConfigError: the selection is wrong, or does not make what the model needs.
     """
-    settings, document = read_selection(selection)
+    settings, document = read_selection(selection, overrides)
     known = {*settings.variables, *(f"in_{name}" for name in settings.regions), "weight"}
     for name in [*model.variables, *sorted(weight_expression(model.weight, known).names)]:
         if name not in known:
             mend = one_of(name, known)
             raise ConfigError(selection, f"this selection makes no {name!r}, which the model needs", mend)
-    return SelectionReader(Selector.of(settings, document), tree or settings.tree, sample, step)
+    return Selector.of(settings, document), tree or settings.tree
 
 
 def _refuse_taken(tree: OpenTree, new: Sequence[str]) -> None:
@@ -428,14 +435,19 @@ def _input_record(path: str, tree: str) -> dict[str, Any]:
     return {"path": path, "n_entries": info.n_entries, "uuid": info.uuid, "sha256": checksum_of(path)}
 
 
-def _made_from(paths: Sequence[str], folder: Path, job: Job, selection: str | None) -> dict[str, Any]:
+def _made_from(
+    paths: Sequence[str], folder: Path, job: Job, selection: str | None, overrides: Sequence[str]
+) -> dict[str, Any]:
     """What the provenance says."""
+    scales = job.reader.normalisations if job.reader else {}
     return {
         "inputs": [_input_record(path, job.tree) for path in paths],
         "tree": job.tree,
         "model": {"path": str(folder), "tensors_sha256": job.model.card.tensors_sha256},
         "method": job.model.card.learning.method.model_dump(mode="json"),
         "selection": selection,
+        "overrides": list(overrides),
+        "normalisations": {name: it.to_json() for name, it in scales.items()},
         "seed": job.seed,
         "status_bits": morphed.STATUS_BITS,
     }

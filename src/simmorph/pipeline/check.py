@@ -15,6 +15,7 @@ from simmorph.config.recipe import Recipe
 from simmorph.config.selection.files import read_selection
 from simmorph.data.ntuples.contents import describe, read_histogram
 from simmorph.data.ntuples.files import expand_inputs
+from simmorph.data.selection.normalisation import Samples
 from simmorph.data.selection.selector import Selector
 from simmorph.data.toys import TOYS
 from simmorph.errors import ConfigError, InputError, one_of
@@ -115,10 +116,13 @@ def _check_toy(recipe: Recipe | CompareRecipe) -> Iterator[Finding]:
 def _check_selections(recipe: Recipe | CompareRecipe) -> Iterator[Finding]:
     """Each selection with its expressions, and each of its inputs that exists."""
     for settings in recipe.select:
-        selection = Selector.of(*read_selection(settings.selection)).selection
+        selection = Selector.of(*read_selection(settings.selection, settings.overrides)).selection
+        samples = Samples(selection, settings.sample)
         yield Finding(f"selection {settings.selection}", f"{len(selection.cuts)} cuts on tree {selection.tree!r}")
         for path in _existing(recipe, settings.input):
-            yield Finding(path, f"{describe(path, selection.tree).n_entries:,} entries")
+            samples.look(path)
+            of_sample = f" of sample {name}" if (name := samples.of(path)) else ""
+            yield Finding(path, f"{describe(path, settings.tree or selection.tree).n_entries:,} entries{of_sample}")
 
 
 def _check_samples(recipe: Recipe | CompareRecipe, reader: SampleReader, methods: Sequence[str]) -> Iterator[Finding]:

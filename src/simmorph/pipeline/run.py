@@ -214,11 +214,12 @@ def _select_steps(recipe: MadeInputs) -> Iterator[ChainStep]:
         def act(settings: SelectSettings = settings) -> Result:
             from simmorph.pipeline.select import select_events
 
-            options = settings.model_dump(include={"tree", "sample", "on_bad_file"})
+            options = settings.model_dump(include={"tree", "sample", "overrides", "on_bad_file"})
             return select_events(settings.input, settings.selection, settings.output, force=True, **options)
 
         name = f"select {settings.output.name}"
-        yield ChainStep(name, _with_selection(settings), settings.input, [settings.output], act)
+        inputs = [*settings.input, *_beside(settings)]
+        yield ChainStep(name, _with_selection(settings), inputs, [settings.output], act)
 
 
 def _train_steps(recipe: Recipe, progress: Progress) -> Iterator[ChainStep]:
@@ -258,7 +259,7 @@ def _apply_steps(recipe: Recipe) -> Iterator[ChainStep]:
         def act(settings: ApplySettings = settings, models: Sequence[Path] = models) -> Result:
             return apply_all(settings, model, replicas=models[1:], force=True)
 
-        inputs = [*map(str, models), *_contexts(recipe, settings)]
+        inputs = [*map(str, models), *_contexts(recipe, settings), *_beside(settings)]
         outputs = [part.output for part in parts_of(settings, model, models[1:])]
         yield ChainStep(f"apply {settings.output.name}", _with_selection(settings), inputs, outputs, act)
 
@@ -272,8 +273,13 @@ def _contexts(recipe: Recipe, settings: ApplySettings) -> list[str]:
 
 def _with_selection(settings: ApplySettings | SelectSettings) -> dict[str, Any]:
     """The settings as JSON values, with the content of the selection that they name."""
-    content = read_selection(settings.selection)[1].content if settings.selection else None
+    content = read_selection(settings.selection, settings.overrides)[1].content if settings.selection else None
     return {**settings.model_dump(mode="json"), "content": content}
+
+
+def _beside(settings: ApplySettings | SelectSettings) -> list[str]:
+    """The files that a selection reads besides the inputs."""
+    return read_selection(settings.selection, settings.overrides)[0].files_beside() if settings.selection else []
 
 
 def _template_run(recipe: Recipe, template: Path) -> ApplySettings:

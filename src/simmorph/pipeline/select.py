@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from simmorph.data.ntuples.types import Type
     from simmorph.data.ntuples.writer import NtupleWriter
+    from simmorph.data.selection.normalisation import Normalisation
     from simmorph.data.selection.reading import OnBadFile
-    from simmorph.data.selection.weights import SampleKind
     from simmorph.progress import Progress
 
 TREE = "events"
@@ -62,6 +62,7 @@ class SelectResult:
         skipped: the files left out, each with the reason.
         n_data: how many events of the input were taken for real data, which have the weight of data.
         cutflow: what was left after each cut.
+        normalisations: how each simulated sample was normalised, by its name; see `Normalisation`.
         not_finite: how many selected events have NaN or infinity in a variable, by variable.
         branches: for each name with alternatives what was taken for it, and of which files, as `source_file` counts.
     """
@@ -72,6 +73,7 @@ class SelectResult:
     skipped: dict[str, str]
     n_data: int
     cutflow: tuple[CutflowLine, ...]
+    normalisations: dict[str, Normalisation]
     not_finite: dict[str, int]
     branches: dict[str, dict[str, list[int]]]
 
@@ -83,7 +85,9 @@ class SelectResult:
     def to_json(self) -> dict[str, Any]:
         """The same as plain JSON."""
         cutflow = [asdict(line) for line in self.cutflow]
-        return {**asdict(self), "files": list(self.files), "cutflow": cutflow, "n_selected": self.n_selected}
+        plain = {"files": list(self.files), "cutflow": cutflow, "n_selected": self.n_selected}
+        of_samples = {name: it.to_json() for name, it in self.normalisations.items()}
+        return {**asdict(self), **plain, "normalisations": of_samples}
 
     def to_text(self) -> str:
         """The cutflow as a table, and what went wrong."""
@@ -95,6 +99,7 @@ class SelectResult:
             numbers = f"{line.events:>12,}  {line.weighted:>14,.6g}  {line.sum_squares**0.5:>10.4g}"
             lines.append(f"{line.cut:<{width}}  {numbers}  {passed}")
             before = line.events
+        lines += [f"{name}: {it.described()}" for name, it in self.normalisations.items()]
         lines += [f"skipped {path}: {reason}" for path, reason in self.skipped.items()]
         return "\n".join(lines)
 
@@ -113,7 +118,8 @@ def select_events(  # noqa: PLR0913 - one keyword for each option of the command
     *,
     tree: str | None = None,
     on_bad_file: OnBadFile = "fail",
-    sample: SampleKind = "auto",
+    sample: str = "auto",
+    overrides: Sequence[str] = (),
     force: bool = False,
     step: int = STEP,
     progress: Progress = silent,
@@ -129,7 +135,8 @@ def select_events(  # noqa: PLR0913 - one keyword for each option of the command
         output: the file to write.
         tree: read this tree instead of the selection's.
         on_bad_file: whether to stop at a file that cannot be used, or to leave it out.
-        sample: take every event for data, or for simulation, instead of asking the selection.
+        sample: take every file for this sample of the selection, or for data or simulation, instead of asking.
+        overrides: assignments to keys of the selection, such as `luminosity=10 /fb`.
         force: replace an existing output.
         step: entries read at once; no result depends on it.
         progress: called with a line for each file.
@@ -141,12 +148,13 @@ def select_events(  # noqa: PLR0913 - one keyword for each option of the command
         UsageError: the output exists.
     """
     refuse_existing(output, force=force)
-    settings, document = read_selection(selection)
+    settings, document = read_selection(selection, overrides)
     selector, bad = Selector.of(settings, document), BadFiles(on_bad_file, progress)
     reader = SelectionReader(selector, tree or settings.tree, sample, step)
-    paths = expand_inputs(inputs, progress)
-    if str(Path(output).resolve()) in {str(Path(path).resolve()) for path in paths}:
+    given = expand_inputs(inputs, progress)
+    if str(Path(output).resolve()) in {str(Path(path).resolve()) for path in given}:
         raise UsageError(output, "is also an input", "choose another output")
+    reader, paths = reader.normalised(given, bad)
     types: dict[str, dict[str, Type]] = {}
     usable = bad.usable(paths, lambda path: types.setdefault(path, reader.types_in(path)))
     job = _Job(replace(reader, types=agreed_types({path: types[path] for path in usable})), bad, progress)
@@ -154,7 +162,7 @@ def select_events(  # noqa: PLR0913 - one keyword for each option of the command
     with create_ntuple(output, TREE, force=force, made_from=made_from) as ntuple:
         for path in usable:
             job.add(path, ntuple)
-        bad.refuse_none_left(output, len(paths))
+        bad.refuse_none_left(output, given)
         result = job.result(str(output), selection)
         ntuple.metadata[UNITS] = selector.units()
         _write_cutflow(ntuple, result, made_from)
@@ -216,8 +224,8 @@ class _Job:
         if not cutflow[-1].events:
             left = ", ".join(f"{line.cut} {line.events}" for line in cutflow)
             raise EmptySelectionError(selection, f"no event passed: {left}", "nothing was written")
-        files, skipped = tuple(self.files), self.bad.skipped
-        counted = self.n_data, cutflow, self.not_finite, self.branches
+        files, skipped, scales = tuple(self.files), self.bad.skipped, dict(self.reader.normalisations)
+        counted = self.n_data, cutflow, scales, self.not_finite, self.branches
         return SelectResult(output, selection, files, skipped, *counted)
 
 

@@ -11,6 +11,8 @@ from simmorph.config.selection.selection import Selection
 from simmorph.errors import ConfigError, one_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from simmorph.config.documents import Document
 
 
@@ -23,8 +25,12 @@ def shipped_selections() -> dict[str, Path]:
     return {}
 
 
-def read_selection(name_or_file: str) -> tuple[Selection, Document]:
+def read_selection(name_or_file: str, overrides: Sequence[str] = ()) -> tuple[Selection, Document]:
     """The selection of this name or in this file, and the document that knows its lines.
+
+    Args:
+        name_or_file: a shipped selection, or a YAML file.
+        overrides: assignments such as `luminosity=10 /fb`, applied before the check.
 
     Raises:
         ConfigError: there is no such selection, or it is not valid.
@@ -35,5 +41,5 @@ def read_selection(name_or_file: str) -> tuple[Selection, Document]:
     if is_name and not path.is_file():
         hint = one_of(name_or_file, shipped)
         raise ConfigError(name_or_file, "there is no selection of this name", f"{hint}; or name a YAML file")
-    document = read_document(path)
+    document = read_document(path).with_overrides(overrides)
     return validate(document, Selection), document

@@ -10,6 +10,7 @@ from simmorph.config.documents import Section
 from simmorph.config.selection.branches import Branch
 from simmorph.config.selection.names import Formula, Word
 from simmorph.config.selection.objects import ObjectSettings
+from simmorph.config.selection.samples import Normalised
 from simmorph.config.selection.weight import WeightSettings
 
 RESERVED = ("weight", "run", "event", "source_file", "source_entry")
@@ -23,7 +24,7 @@ class UnitSettings(Section):
     """Unit of the branches listed as energies."""
 
 
-class Selection(Section):
+class Selection(Normalised):
     """An event selection.
 
     Names in expressions are, in this order: a variable or definition above, a property of an object such as photon_pt

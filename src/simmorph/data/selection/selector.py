@@ -147,6 +147,7 @@ class Selector:
         columns: Mapping[str, Column],
         sample: SampleKind = "auto",
         *,
+        scale: float = 1.0,
         check_unit: bool = False,
         n_events: int | None = None,
     ) -> Chosen:
@@ -155,6 +156,7 @@ class Selector:
         Args:
             columns: the branches of `branches(sample)`.
             sample: what the file holds; `auto` lets the rule `data_if` decide for each event.
+            scale: factor on all weights.
             check_unit: whether to refuse energies that are off by a thousand.
             n_events: how many events the chunk has, if that is not to be seen by its columns.
 
@@ -168,6 +170,7 @@ class Selector:
         variables = {name: self._compact(name, chunk) for name in self.variables}
         events = chunk.events({name for expression in self._used(sample) for name in expression.names})
         is_data, weights = weigh(self.weights, events, sample)
+        weights *= scale
         passed, cutflow = self._cut(events, weights)
         rows = np.flatnonzero(passed)
         regions = {f"in_{name}": it.passes(events) for name, it in self.regions.items()}
