@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import awkward as ak
 import numpy as np
 
 from simmorph.config.selection.files import read_selection
@@ -54,7 +55,7 @@ class ApplyResult:
         output: the file.
         tree: its tree.
         model: the model folder.
-        n_events: rows written.
+        n_events: how many rows were written, or objects, where rows of the selection are these.
         n_morphed: events that were morphed.
         n_not_selected: entries that the selection dropped.
         n_non_finite: events that kept their values, because they or the result are not finite.
@@ -65,6 +66,7 @@ class ApplyResult:
         filled: branches that a file lacks and that have a default in its rows, by file.
         skipped: files that cannot be used and have no rows in the output, with the reason.
         seconds: how long it took.
+        counted: what is counted: events, or objects of one kind.
     """
 
     output: str
@@ -80,6 +82,7 @@ class ApplyResult:
     filled: dict[str, list[str]]
     skipped: dict[str, str]
     seconds: float
+    counted: str = "event"
 
     @property
     def out_of_range_fraction(self) -> float:
@@ -93,8 +96,10 @@ class ApplyResult:
     def to_text(self) -> str:
         """What a person wants to know."""
         rate = self.n_events / self.seconds if self.seconds > 0 else 0.0
+        counted = "rows" if self.counted == "event" else f"{self.counted}s"
+        time_taken = f"{self.seconds:.1f} s ({rate:,.0f} per second)"
         lines = [
-            f"{self.output}: tree {self.tree!r}, {self.n_events} rows in {self.seconds:.1f} s ({rate:,.0f} per second)",
+            f"{self.output}: tree {self.tree!r}, {self.n_events} {counted} in {time_taken}",
             (
                 f"morphed {self.n_morphed}, of these {self.n_out_of_range} outside of the training range "
                 f"({self.out_of_range_fraction:.2%})"
@@ -254,9 +259,9 @@ class Job:
 
     def count(self, columns: Mapping[str, Column]) -> None:
         """Count rows that are written."""
-        status = columns[morphed.STATUS]
+        status, weights = (ak.to_numpy(ak.flatten(columns[it], axis=None)) for it in (morphed.STATUS, morphed.WEIGHT))
         self.tally.add(status)
-        self.power.add(columns[morphed.WEIGHT][(status & morphed.NOT_MORPHED) == 0])
+        self.power.add(weights[(status & morphed.NOT_MORPHED) == 0])
 
     def _flat_chunks(self, path: str) -> Iterator[dict[str, Column]]:
         first = self._first_id()
@@ -273,12 +278,14 @@ class Job:
 
     def _selected_chunks(self, path: str, selected: SelectionReader) -> Iterator[dict[str, Column]]:
         first = self._first_id()
-        for start, chosen in selected.chunks(path):
-            ids = first + chosen.rows + start
+        for _, chosen in selected.chunks(path):
+            rows = chosen.rows
+            # Numbered as in the flat ntuple that `select` makes of this file, so that both give the same.
+            ids, first = first + np.arange(len(rows)), first + len(rows)
             weigh = weight_expression(self.model.weight, chosen.columns)
             weights = weigh.numbers(chosen.columns).astype(np.float64)
             new = self._morphed(chosen.columns, self.model.events_of(chosen.columns, weights, ids))
-            yield morphed.spread(new, chosen.rows, int(chosen.cutflow[0, 0]))
+            yield rows.shaped(morphed.spread(new, rows.places, rows.n_places))
 
     def _first_id(self) -> int:
         """What the first event of the next file is seeded by.
@@ -372,16 +379,16 @@ def apply_model(  # noqa: PLR0913 - one keyword for each option of the command
     metadata = {**made_from, "input": read_metadata(paths[0]), UNITS: job.units(paths)}
     with create_ntuple(Path(output), name, force=force, metadata=metadata, made_from=made_from) as ntuple:
         for path in paths:
-            n_before = job.tally.n_events
+            n_before = ntuple.n_rows
             for columns in bad.whole(path, job.chunks(path)):
                 job.count(columns)
                 ntuple.extend(columns)
             if path not in bad.skipped:
-                progress(f"{path}: {job.tally.n_events - n_before:,} entries")
+                progress(f"{path}: {ntuple.n_rows - n_before:,} entries")
         bad.refuse_none_left(output, given)
         made_from["inputs"] = [it for it in made_from["inputs"] if it["path"] not in bad.skipped]
         ntuple.metadata["inputs"] = made_from["inputs"]
-        if not job.tally.n_events and not allow_empty:
+        if not ntuple.n_rows and not allow_empty:
             raise EmptySelectionError(", ".join(paths), "there are no entries", "nothing was written")
     return ApplyResult(
         *(str(output), name, str(model)),
@@ -391,6 +398,7 @@ def apply_model(  # noqa: PLR0913 - one keyword for each option of the command
         filled={path: list(names) for path, names in job.copied.filled.items()},
         skipped=bad.skipped,
         seconds=time.monotonic() - begin,
+        counted=reader.selector.counted if reader else "event",
     )
 
 

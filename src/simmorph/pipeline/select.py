@@ -40,7 +40,7 @@ class CutflowLine:
 
     Attributes:
         cut: its name; `all` before the first.
-        events: how many events.
+        events: how many events, or objects, where rows are these.
         weighted: their sum of weights.
         sum_squares: their sum of squared weights, the variance of `weighted`.
     """
@@ -60,10 +60,12 @@ class SelectResult:
         selection: its name or file.
         files: the files read, in the order that `source_file` counts.
         skipped: the files left out, each with the reason.
-        n_data: how many events of the input were taken for real data, which have the weight of data.
+        n_data: how many events, or objects, of the input were taken for real data, which have the weight of data.
         cutflow: what was left after each cut.
         normalisations: how each simulated sample was normalised, by its name; see `Normalisation`.
         not_finite: how many selected events have NaN or infinity in a variable, by variable.
+        counted: what is counted: events, or objects of one kind, of which the first line counts those that the cuts on
+            objects leave.
         branches: for each name with alternatives what was taken for it, and of which files, as `source_file` counts.
     """
 
@@ -75,11 +77,12 @@ class SelectResult:
     cutflow: tuple[CutflowLine, ...]
     normalisations: dict[str, Normalisation]
     not_finite: dict[str, int]
+    counted: str
     branches: dict[str, dict[str, list[int]]]
 
     @property
     def n_selected(self) -> int:
-        """How many events passed everything."""
+        """How many of them passed everything."""
         return self.cutflow[-1].events
 
     def to_json(self) -> dict[str, Any]:
@@ -92,7 +95,7 @@ class SelectResult:
     def to_text(self) -> str:
         """The cutflow as a table, and what went wrong."""
         width = max(len("cut"), *(len(line.cut) for line in self.cutflow))
-        lines = [f"{'cut':<{width}}  {'events':>12}  {'weighted':>14}  {'+-':>10}  {'passed':>7}"]
+        lines = [f"{'cut':<{width}}  {self.counted + 's':>12}  {'weighted':>14}  {'+-':>10}  {'passed':>7}"]
         before = self.cutflow[0].events
         for line in self.cutflow:
             passed = f"{line.events / before:7.1%}" if before else f"{'-':>7}"
@@ -105,9 +108,9 @@ class SelectResult:
 
     def warnings(self) -> list[str]:
         """What the user should look at."""
-        found = [f"{count} selected events have no finite {name}" for name, count in self.not_finite.items()]
+        found = [f"{count} selected {self.counted}s have no finite {name}" for name, count in self.not_finite.items()]
         if 0 < self.n_data < self.cutflow[0].events:
-            found.append(f"the input mixes {self.n_data} events of data with simulation")
+            found.append(f"the input mixes {self.n_data} {self.counted}s of data with simulation")
         return found
 
 
@@ -189,12 +192,12 @@ class _Job:
             self.n_data += chosen.n_data
             taken = chosen.taken
             place = {"source_file": np.full(len(chosen.rows), len(self.files), np.int32)}
-            ntuple.extend({**chosen.columns, **place, "source_entry": chosen.rows + start})
+            ntuple.extend({**chosen.columns, **place, **chosen.rows.source(start)})
         if path not in self.bad.skipped:
             self._note(taken)
             self.files.append(path)
             read = self.cutflow[:, 0] - before
-            self.progress(f"{path}: {read[-1]:,.0f} of {read[0]:,.0f} events selected")
+            self.progress(f"{path}: {read[-1]:,.0f} of {read[0]:,.0f} {self.reader.selector.counted}s selected")
 
     def _note(self, taken: dict[str, str]) -> None:
         """Keep what was taken in this file for names that have alternatives, and say what is new."""
@@ -223,10 +226,11 @@ class _Job:
         )
         if not cutflow[-1].events:
             left = ", ".join(f"{line.cut} {line.events}" for line in cutflow)
-            raise EmptySelectionError(selection, f"no event passed: {left}", "nothing was written")
+            counted = self.reader.selector.counted
+            raise EmptySelectionError(selection, f"no {counted} passed: {left}", "nothing was written")
         files, skipped, scales = tuple(self.files), self.bad.skipped, dict(self.reader.normalisations)
-        counted = self.n_data, cutflow, scales, self.not_finite, self.branches
-        return SelectResult(output, selection, files, skipped, *counted)
+        counts = self.n_data, cutflow, scales, self.not_finite, self.reader.selector.counted, self.branches
+        return SelectResult(output, selection, files, skipped, *counts)
 
 
 def _write_cutflow(ntuple: NtupleWriter, result: SelectResult, made_from: dict[str, Any]) -> None:
@@ -236,4 +240,4 @@ def _write_cutflow(ntuple: NtupleWriter, result: SelectResult, made_from: dict[s
     weighted = [line.weighted for line in result.cutflow]
     events = [float(line.events) for line in result.cutflow]
     ntuple.add_histogram("cutflow", "sum of weights", names, weighted, [line.sum_squares for line in result.cutflow])
-    ntuple.add_histogram("cutflow_events", "events", names, events, events)
+    ntuple.add_histogram("cutflow_events", f"{result.counted}s", names, events, events)

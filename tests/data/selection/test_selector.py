@@ -64,7 +64,7 @@ def test_objects_are_cleaned_ordered_and_in_gev() -> None:
 def test_the_cutflow_counts_events_weights_and_squares() -> None:
     chosen = selector(weight={"simulation": "mc * 2"}).run(COLUMNS, "simulation")
     assert chosen.cutflow.tolist() == [[4, 5, 21], [3, 5, 21], [1, 2, 4]]
-    assert chosen.rows.tolist() == [0]
+    assert chosen.rows.entries.tolist() == [0]
 
 
 def test_data_and_simulation_are_told_apart_by_rule_and_by_hand() -> None:
@@ -198,3 +198,87 @@ def test_mistakes_in_a_selection_are_one_line(tmp_path: Path, old: str, new: str
     (tmp_path / "mine.yaml").write_text(text.replace(old, new))
     with pytest.raises(ConfigError, match=message):
         read_selection(str(tmp_path / "mine.yaml"))
+
+
+ROWS = {
+    "rows": "photon",
+    "variables": {
+        "pt": "photon_pt",
+        "share": "pt / sum(photon_pt)",
+        "met": "met",
+        "n": "count(photon_pt)",
+        "leading": "photon_pt[0]",
+        "central": "where(abs(photon_eta) < 1, 1, 0)",
+    },
+    "cuts": {},
+    "regions": {"hard": "pt > 45", "pair": "n == 2"},
+    "weight": {"simulation": "2 * photon_pt / met"},
+}
+
+
+def test_a_row_is_an_object_with_its_numbers_beside_those_of_its_event() -> None:
+    """By hand: in the first event the third photon fails pt > 20, in the last the second is not tight."""
+    chosen = selector(**ROWS).run(COLUMNS)
+    expected = {
+        "pt": [50, 30, 60],
+        "share": [5 / 8, 3 / 8, 1],
+        "met": [1, 1, 4],
+        "n": [2, 2, 1],
+        "leading": [50, 50, 60],
+        "central": [1, 1, 0],
+        "in_hard": [True, False, True],
+        "in_pair": [True, True, False],
+        "weight": [100, 60, 30],
+        "event": [11, 11, 2**40],
+    }
+    assert {name: values.tolist() for name, values in chosen.columns.items()} == {
+        name: pytest.approx(values) for name, values in expected.items()
+    }
+    assert {name: values.tolist() for name, values in chosen.rows.source(100).items()} == {
+        "source_entry": [100, 100, 103],
+        "source_object": [1, 0, 0],
+    }
+    assert chosen.cutflow.tolist() == [[3, 190, 100**2 + 60**2 + 30**2]]
+
+
+def test_a_cut_of_rows_is_about_events_or_about_objects() -> None:
+    of_events = selector(**ROWS | {"cuts": {"pair": "count(photon_pt) == 2"}}).run(COLUMNS)
+    of_objects = selector(**ROWS | {"cuts": {"trigger": "trigger", "hard": "photon_pt > 40"}}).run(COLUMNS)
+    assert of_events.columns["pt"].tolist() == [50, 30]
+    assert of_objects.columns["pt"].tolist() == [50]
+    assert of_objects.cutflow[:, 0].tolist() == [3, 2, 1]
+
+
+def test_rows_go_back_to_their_places_in_the_file() -> None:
+    rows = selector(**ROWS).run(COLUMNS).rows
+    assert (rows.places.tolist(), rows.n_places) == ([1, 0, 4], 6)
+    shaped = rows.shaped({"x": np.arange(6)})["x"]
+    assert shaped.tolist() == [[0, 1, 2], [3], [], [4, 5]]
+
+
+def test_rows_of_which_nothing_is_read_but_their_number() -> None:
+    plain = {"photon": {"branches": {"pt": "pt", "eta": "eta"}}}
+    keys = {"variables": {"met": "met"}, "regions": {}, "weight": {"simulation": 1}, "objects": plain}
+    found = selector(**ROWS | keys)
+    assert found.branches() == ["met", "number", "pt"]
+    assert found.run(COLUMNS).columns["met"].tolist() == [1, 1, 1, 2, 4, 4]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"variables": {"x": "jet_pt"}}, "'jet_pt' is neither one value for each event nor one for each object"),
+        ({"cuts": {"x": "jet_pt > 3"}}, "'jet_pt > 3' is neither"),
+        ({"weight": {"simulation": "jet_pt"}}, "'jet_pt' is neither"),
+        ({"cuts": {"x": "photon_pt"}}, "is not true or false for each event"),
+    ],
+)
+def test_lists_of_something_else_are_no_rows(changes: dict[str, Any], message: str) -> None:
+    """Not even where they happen to be as long as those of the photons that are left."""
+    with pytest.raises(ConfigError, match=message):
+        selector(**{**ROWS, "regions": {}, **changes}).run({**COLUMNS, "jet_pt": ak.Array([[1, 2], [], [], [3]])})
+
+
+def test_rows_are_of_a_kind_of_object_that_there_is() -> None:
+    with pytest.raises(ValueError, match="rows: 'photons' is none of its objects; did you mean 'photon'"):
+        selector(rows="photons")

@@ -119,7 +119,7 @@ def selected(chosen: Selector, path: Path = NANOAOD) -> tuple[list[int], np.ndar
     rows: list[int] = []
     parts = []
     for start, it in SelectionReader(chosen, "Events", step=64).chunks(str(path)):
-        rows += [start + int(row) for row in it.rows]
+        rows += [start + int(row) for row in it.rows.entries]
         parts.append(np.array([it.columns[name] for name in chosen.variables], np.float64).T)
     return rows, np.concatenate(parts)
 

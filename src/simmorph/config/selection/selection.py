@@ -12,8 +12,9 @@ from simmorph.config.selection.names import Formula, Word
 from simmorph.config.selection.objects import ObjectSettings
 from simmorph.config.selection.samples import Normalised
 from simmorph.config.selection.weight import WeightSettings
+from simmorph.errors import one_of
 
-RESERVED = ("weight", "run", "event", "source_file", "source_entry")
+RESERVED = ("weight", "run", "event", "source_file", "source_entry", "source_object")
 """Branches that every output has."""
 
 
@@ -47,6 +48,9 @@ class Selection(Normalised):
     """Branch of the event number, kept as `event`."""
     objects: dict[Word, ObjectSettings] = Field(default_factory=dict)
     """The lists of objects."""
+    rows: Word | None = None
+    """Write a row for each object of this kind that is left, in place of one for each event: an expression then has one
+    value for each of these objects, such as photon_pt, or for each event, which stands beside all objects of it."""
     define: dict[Word, Formula] = Field(default_factory=dict)
     """Name of each number, condition or list that several expressions use, and that is not written: its expression."""
     variables: Annotated[dict[Word, Formula], Field(min_length=1)]
@@ -65,4 +69,6 @@ class Selection(Normalised):
                 raise ValueError(f"variable {name!r} stands under `define` too")
             if name in RESERVED or name.removeprefix("in_") in self.regions:
                 raise ValueError(f"variable {name!r} has the name of another output branch")
+        if self.rows is not None and self.rows not in self.objects:
+            raise ValueError(f"rows: {self.rows!r} is none of its objects; {one_of(self.rows, self.objects)}")
         return self

@@ -82,7 +82,17 @@ class Expression:
         Raises:
             ConfigError: see `evaluate`; or it is something else.
         """
+        return self.numbers_of_objects(columns, is_object=False)  # type: ignore[no-any-return]
+
+    def numbers_of_objects(self, columns: Mapping[str, Value], *, is_object: bool = True) -> Value:
+        """The value: a number for each event or, of objects, for each entry of each event's list.
+
+        Raises:
+            ConfigError: see `evaluate`; or it is something else.
+        """
         values = self.evaluate(columns)
+        if is_object and isinstance(values, ak.Array) and values.ndim == 2:
+            return values
         if not isinstance(values, np.ndarray) or values.ndim != 1 or values.dtype.kind not in "biuf":
             what = f"{self.text!r} is not one number per event"
             raise ConfigError(self.where, what, "take one with [0], or sum(), max(), any()")

@@ -12,6 +12,7 @@ import numpy as np
 from simmorph.data.expressions.kinematics import Pairs
 from simmorph.data.selection.names import Key
 from simmorph.data.selection.objects import FIRST
+from simmorph.data.selection.rows import Rows
 from simmorph.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
@@ -37,10 +38,19 @@ class Chunk:
         names: what its names stand for, in the file of the chunk.
         columns: the branches of the chunk.
         n_events: how many events it has.
+        listed: the expressions that have a value for each object, where rows are objects.
     """
 
-    def __init__(self, selection: Selection, names: Names, columns: Mapping[str, Column], n_events: int) -> None:
-        self.names, self.columns, self.n_events = names, columns, n_events
+    def __init__(
+        self,
+        selection: Selection,
+        names: Names,
+        columns: Mapping[str, Column],
+        n_events: int,
+        listed: frozenset[Expression] = frozenset(),
+    ) -> None:
+        self.names, self.columns, self.n_events, self.listed = names, columns, n_events, listed
+        self.objects_of_rows = names.objects[selection.rows] if selection.rows else None
         self.scale = 1e-3 if selection.units.energy == "MeV" else 1.0
         self.energies, self.variables = frozenset(selection.energies), selection.variables
         self._known: dict[Key, Column] = {}
@@ -49,6 +59,15 @@ class Chunk:
     def events(self, names: Iterable[str]) -> dict[str, Column]:
         """What expressions of events use."""
         return self._scope(names, self.names.in_event)
+
+    @functools.cached_property
+    def rows(self) -> Rows:
+        """What comes of the chunk: its events, or their objects of one kind that are kept, in order."""
+        objects = self.objects_of_rows
+        if objects is None:
+            return Rows.of_events(self.n_events)
+        like = self.value(Key("property", objects.counted, objects.name))
+        return Rows.of_objects(self._kept_of(objects, ak.local_index(like, axis=1)), self._counts(objects), self.listed)
 
     def value(self, key: Key) -> Column:
         """The value of something, computed once.
@@ -67,7 +86,9 @@ class Chunk:
     def _variable(self, key: Key) -> Column:
         formula = self.names.formulas[key.name]
         scope = self._scope(formula.names, lambda name: self.names.in_event(name, key.name))
-        return formula.numbers(scope) if key.name in self.variables else formula.evaluate(scope)
+        if key.name not in self.variables:
+            return formula.evaluate(scope)
+        return formula.numbers_of_objects(scope, is_object=self.objects_of_rows is not None)
 
     def _branch(self, key: Key) -> Column:
         source = self.names.source(key)
@@ -131,9 +152,11 @@ class Chunk:
 
     def _keep(self, key: Key) -> ak.Array:
         """A property of the objects that pass the cuts, in order."""
-        objects = self.names.objects[key.objects]
-        passed, order = self._choice(objects)
         values = self.value(Key("property", key.name, key.objects))
+        return self._kept_of(self.names.objects[key.objects], values)
+
+    def _kept_of(self, objects: Objects, values: ak.Array) -> ak.Array:
+        passed, order = self._choice(objects)
         values = values if passed is None else values[passed]
         return values if order is None else values[order]
 

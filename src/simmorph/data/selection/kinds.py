@@ -41,6 +41,11 @@ class Kinds:
             for expression in (*objects.computed.values(), *objects.choosing):
                 self._check_own(objects, expression)
 
+    def listed(self, expressions: list[Expression], objects: str | None) -> frozenset[Expression]:
+        """Those that have a value for each object of a kind, of expressions of events; none without a kind."""
+        found = {it: axis_of(it, lambda name: self._axis(self.names.in_event(name))) for it in expressions}
+        return frozenset(it for it, axis in found.items() if axis == objects)
+
     def _check_own(self, objects: Objects, expression: Expression) -> None:
         axis = axis_of(expression, lambda name: self._axis(self.names.in_object(name, objects, expression)))
         if axis not in (objects.name, PER_EVENT, UNKNOWN):

@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 
     from simmorph.config.documents import Document
     from simmorph.config.selection.selection import Selection
-    from simmorph.data.events import BoolArray, FloatArray, IntArray
+    from simmorph.data.events import BoolArray, FloatArray
     from simmorph.data.expressions.expression import Expression
     from simmorph.data.ntuples.reading import Column
+    from simmorph.data.selection.rows import Rows
     from simmorph.data.selection.sources import Source
 
 LARGEST_EXACT = 2**53
@@ -33,17 +34,17 @@ LARGEST_EXACT = 2**53
 
 @dataclass(frozen=True)
 class Chosen:
-    """The selected events of a chunk.
+    """The selected rows of a chunk: events, or objects of them.
 
     Attributes:
-        rows: their places in the chunk.
+        rows: where they are in the chunk.
         columns: the branches to write, one value for each of them.
-        cutflow: (n_cuts + 1, 3): events, sum of weights and sum of squared weights, at the start and after each cut.
-        n_data: how many of the chunk's events are real data.
+        cutflow: (n_cuts + 1, 3): rows, sum of weights and sum of squared weights, at the start and after each cut.
+        n_data: how many of the rows at the start are real data.
         taken: the branches that were taken for each name that has alternatives.
     """
 
-    rows: IntArray
+    rows: Rows
     columns: dict[str, NDArray[Any]]
     cutflow: FloatArray
     n_data: int
@@ -59,6 +60,7 @@ class Selector:
     cuts: dict[str, Expression]
     regions: dict[str, Expression]
     weights: dict[str, Expression]
+    listed: frozenset[Expression] = frozenset()
 
     @classmethod
     def of(cls, selection: Selection, document: Document) -> Selector:
@@ -76,13 +78,20 @@ class Selector:
         texts = {"simulation": weight.simulation, "data": weight.data, "data_if": weight.data_if}
         cuts, regions = parsed("cuts", selection.cuts), parsed("regions", selection.regions)
         weights = parsed("weight", {name: text for name, text in texts.items() if text is not None})
-        Kinds(selection, names).check([*cuts.values(), *regions.values(), *weights.values()])
-        return cls(selection, names, cuts, regions, weights)
+        kinds, used = Kinds(selection, names), [*cuts.values(), *regions.values(), *weights.values()]
+        kinds.check(used)
+        listed = kinds.listed([*used, *names.formulas.values()], selection.rows)
+        return cls(selection, names, cuts, regions, weights, listed)
 
     @property
     def variables(self) -> dict[str, Expression]:
         """The expression of each variable to write."""
         return {name: self.names.formulas[name] for name in self.selection.variables}
+
+    @property
+    def counted(self) -> str:
+        """What a row is: an event, or the kind of object that is one."""
+        return self.selection.rows or "event"
 
     def sample_of(self, branches: Iterable[str], sample: SampleKind = "auto") -> SampleKind:
         """What a file with these branches holds, as far as the branches say."""
@@ -117,8 +126,9 @@ class Selector:
         """Everything that is computed or read, with an expression that needs it."""
         ids = [Key("branch", branch) for branch in (self.selection.run, self.selection.event) if branch]
         variables = [Key("variable", name) for name in self.selection.variables]
+        rows = [Key("kept", it.counted, it.name) for it in self.names.objects.values() if it.name == self.counted]
         used = {self.names.in_event(name): expression for expression in self._used(sample) for name in expression.names}
-        return self.names.needed([*ids, *variables, *used]) | used
+        return self.names.needed([*ids, *variables, *rows, *used]) | used
 
     def _used(self, sample: SampleKind) -> list[Expression]:
         """The expressions of events beside the variables."""
@@ -164,22 +174,22 @@ class Selector:
             InputError: a branch is not what the selection takes it for, or a weight is not finite.
         """
         events_read = len(next(iter(columns.values()))) if n_events is None else n_events
-        chunk = Chunk(self.selection, self.names, columns, events_read)
+        chunk = Chunk(self.selection, self.names, columns, events_read, self.listed)
+        rows = chunk.rows
         if check_unit:
             self._check_unit(chunk, sample)
         variables = {name: self._compact(name, chunk) for name in self.variables}
         events = chunk.events({name for expression in self._used(sample) for name in expression.names})
-        is_data, weights = weigh(self.weights, events, sample)
+        is_data, weights = weigh(self.weights, events, sample, rows)
         weights *= scale
-        passed, cutflow = self._cut(events, weights)
-        rows = np.flatnonzero(passed)
-        regions = {f"in_{name}": it.passes(events) for name, it in self.regions.items()}
+        passed, cutflow = self._cut(events, weights, rows)
+        regions = {f"in_{name}": rows.passes(it, events) for name, it in self.regions.items()}
         kept = variables | regions | {"weight": weights}
         for name, branch in (("run", self.selection.run), ("event", self.selection.event)):
             if branch:
-                kept[name] = _whole(branch, chunk.value(Key("branch", branch)))
-        columns = {name: values[rows] for name, values in kept.items()}
-        return Chosen(rows, columns, cutflow, int(is_data.sum()), self.taken(sample))
+                kept[name] = _whole(branch, chunk.value(Key("branch", branch)))[rows.entries]
+        columns = {name: values[passed] for name, values in kept.items()}
+        return Chosen(rows[passed], columns, cutflow, int(is_data.sum()), self.taken(sample))
 
     def _check_unit(self, chunk: Chunk, sample: SampleKind) -> None:
         needed = self._needed(sample)
@@ -194,7 +204,7 @@ class Selector:
         In double if it is made of integers alone, as the first of a list of them, which may be missing.
         """
         key = Key("variable", name)
-        values: NDArray[Any] = chunk.value(key)
+        values = chunk.rows.of(chunk.value(key), self.names.formulas[name])
         return values if values.dtype.kind != "f" or self._is_whole(key, chunk) else values.astype(np.float32)
 
     def _is_whole(self, key: Key, chunk: Chunk) -> bool:
@@ -204,12 +214,12 @@ class Selector:
         names = self.names.formulas[key.name].names if key.kind == "variable" else frozenset()
         return bool(names) and all(self._is_whole(self.names.in_event(name, key.name), chunk) for name in names)
 
-    def _cut(self, events: Mapping[str, Column], weights: FloatArray) -> tuple[BoolArray, FloatArray]:
-        """Which events pass all cuts, and the cutflow."""
+    def _cut(self, events: Mapping[str, Column], weights: FloatArray, rows: Rows) -> tuple[BoolArray, FloatArray]:
+        """Which rows pass all cuts, and the cutflow."""
         passed = np.ones(len(weights), np.bool_)
         cutflow = [yield_of(weights)]
         for expression in self.cuts.values():
-            passed &= expression.passes(events)
+            passed &= rows.passes(expression, events)
             cutflow.append(yield_of(weights[passed]))
         return passed, np.array(cutflow)
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from simmorph.data.events import BoolArray, FloatArray
     from simmorph.data.expressions.expression import Expression
     from simmorph.data.ntuples.reading import Column
+    from simmorph.data.selection.rows import Rows
 
 SampleKind = Literal["auto", "data", "simulation"]
 
@@ -26,24 +27,31 @@ WEIGHTS_OF: dict[SampleKind, tuple[str, ...]] = {
 
 
 def weigh(
-    weights_of: Mapping[str, Expression], events: Mapping[str, Column], sample: SampleKind
+    weights_of: Mapping[str, Expression], events: Mapping[str, Column], sample: SampleKind, rows: Rows
 ) -> tuple[BoolArray, FloatArray]:
-    """Which events are data, and the weight of each.
+    """Which rows are data, and the weight of each.
+
+    Args:
+        weights_of: the expressions of a selection.
+        events: what they can use.
+        sample: what the file holds.
+        rows: events, or objects of them.
 
     Raises:
         InputError: a weight is not finite.
     """
-    n_events = len(next(iter(events.values())))
-    is_data = np.full(n_events, sample == "data")
+    is_data = np.full(rows.n_entries, sample == "data")
     if sample == "auto" and "data_if" in weights_of:
         is_data = weights_of["data_if"].passes(events)
-    weights = np.zeros(n_events)
+    is_data = is_data[rows.entries]
+    weights = np.zeros(len(rows))
     for kind, mine in (("data", is_data), ("simulation", ~is_data)):
         if mine.any():
-            weights[mine] = weights_of[kind].numbers(events)[mine]
+            weights[mine] = rows.numbers(weights_of[kind], events)[mine]
     if not np.isfinite(weights).all():
-        first = int(np.flatnonzero(~np.isfinite(weights))[0])
-        what = f"the weight of {int((~np.isfinite(weights)).sum())} events is not finite, first of entry {first}"
+        first = int(rows.entries[~np.isfinite(weights)][0])
+        kind = "objects" if rows.are_objects else "events"
+        what = f"the weight of {int((~np.isfinite(weights)).sum())} {kind} is not finite, first of entry {first}"
         raise InputError(f"weight {weights_of['simulation'].text!r}", what)
     return is_data, weights
 
