@@ -15,6 +15,7 @@ from simmorph.cli.options import (
     answer,
     bad_file_option,
     command,
+    compression_option,
     note,
     option,
     output_option,
@@ -71,12 +72,14 @@ NEW = {"--n-events": "new events come from no ntuple that it could be about"}
     type=click.Choice(["files", "branches"]),
     help="What the model's replicas make too: files OUT.replica01.root, ..., or branches <feature>_morphed_r01, ...",
 )
+@compression_option
 @run_options
 def apply_command(
     inputs: tuple[str, ...],
     model: Path,
     *,
     replicas: str | None,
+    compression: Any,
     force: bool,
     as_json: bool,
     quiet: bool,
@@ -118,7 +121,7 @@ def apply_command(
     progress = partial(note, quiet=quiet)
 
     others = replicas_of(model) if replicas else []
-    result = apply_all(settings, model, replicas=others, force=force, progress=progress)
+    result = apply_all(settings, model, replicas=others, compression=compression, force=force, progress=progress)
     for warning in result.warnings():
         progress(f"warning: {warning}")
     answer(result.to_json(), result.to_text(), as_json=as_json)

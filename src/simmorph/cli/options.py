@@ -11,12 +11,13 @@ import json
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, get_args
 
 import click
 
 from simmorph.cli.effect import Command, Option, SetOption
 from simmorph.cli.streams import silence_if_broken
+from simmorph.config.compression import Compression
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -87,6 +88,14 @@ def selection_options(**rules: Any) -> Decorator:
         )(decorated)  # fmt: skip
 
     return decorate
+
+
+def compression_option(decorated: Decorated) -> Decorated:
+    """--compression."""
+    return option(
+        "--compression", type=click.Choice(get_args(Compression)), default="zstd", show_default=True,
+        help="Of the ntuples that are written; all can be read by ROOT.",
+    )(decorated)  # fmt: skip
 
 
 def run_options(decorated: Decorated) -> Decorated:

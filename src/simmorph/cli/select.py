@@ -14,6 +14,7 @@ from simmorph.cli.options import (
     answer,
     bad_file_option,
     command,
+    compression_option,
     note,
     option,
     output_option,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 @option("--tree", help="Read this tree instead of the selection's.")
 @bad_file_option()
 @selection_options()
+@compression_option
 @run_options
 def select_command(
     inputs: tuple[str, ...], selection: str, output: Path, as_json: bool, quiet: bool, **options: Any

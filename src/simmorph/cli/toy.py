@@ -5,11 +5,11 @@ A toy takes the place of data wherever a method is to be tried or tested without
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from simmorph.cli.options import answer, command, note, option, output_option, run_options
+from simmorph.cli.options import answer, command, compression_option, note, option, output_option, run_options
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 @option(
     "--seed", type=click.IntRange(min=0), default=1, show_default=True, metavar="S", help="Equal seeds, equal events."
 )
+@compression_option
 @run_options
-def toy_command(*, name: str, output: Path, n_events: int, seed: int, as_json: bool, force: bool, quiet: bool) -> None:
+def toy_command(name: str, output: Path, *, as_json: bool, quiet: bool, **options: Any) -> None:
     """Write simulated ntuples with known truth; NAME is hgg, one-flow, ...: a wrong name lists them all.
 
     hgg writes, in the layout of ATLAS Open Data 2020, data.root (photon pairs, some of them from a Higgs boson of
@@ -40,6 +41,6 @@ def toy_command(*, name: str, output: Path, n_events: int, seed: int, as_json: b
     """
     from simmorph.pipeline.toy import write_toy
 
-    result = write_toy(name, output, n_events=n_events, seed=seed, force=force)
-    note(f"drew {name} with seed {seed}", quiet=quiet)
+    result = write_toy(name, output, **options)
+    note(f"drew {name} with seed {options['seed']}", quiet=quiet)
     answer(result.to_json(), result.to_text(), as_json=as_json)

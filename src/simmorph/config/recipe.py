@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from simmorph.config.compression import Compression
 from simmorph.config.documents import Document, Inputs, Name, Section, read_document, validate
 from simmorph.config.evaluation import EvaluateSettings
 from simmorph.config.learning import Learning
@@ -63,6 +64,8 @@ class MadeInputs(Section):
     """The simulated input that the chain starts from."""
     select: list[SelectSettings] = Field(default_factory=list)
     """The selections that are made first."""
+    compression: Compression = "zstd"
+    """Of the baskets of all ntuples that are written."""
 
 
 class ApplySettings(ReadSettings):

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from simmorph.config.compression import Compression
     from simmorph.config.recipe import ApplySettings
     from simmorph.pipeline.apply import ApplyResult
     from simmorph.pipeline.generate import GenerateResult
@@ -99,11 +100,12 @@ def parts_of(
     return own + others
 
 
-def apply_all(
+def apply_all(  # noqa: PLR0913 - one keyword for each thing that can be asked for
     settings: ApplySettings,
     model: Path,
     *,
     replicas: Sequence[Path] = (),
+    compression: Compression = "zstd",
     force: bool = False,
     progress: Progress = silent,
 ) -> Applied:
@@ -113,6 +115,7 @@ def apply_all(
         settings: an entry of the recipe's `apply:`.
         model: the model folder.
         replicas: folders of its replicas, each of which writes a file too, or branches.
+        compression: of the baskets of the outputs.
         force: replace outputs that exist.
         progress: called with a line now and then.
 
@@ -123,7 +126,8 @@ def apply_all(
     parts = parts_of(settings, model, replicas, progress)
     for part in parts:
         refuse_existing(part.output, force=force)
-    results = [_written(settings, part, force=force, progress=progress) for part in parts]
+    how: dict[str, Any] = {"compression": compression, "force": force, "progress": progress}
+    results = [_written(settings, part, **how) for part in parts]
     if settings.in_branches:
         return Applied(results, list(replicas), settings.each, is_beside=False)
     n_own = len(parts) // (1 + len(replicas))

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from simmorph.config.compression import Compression
     from simmorph.data.events import Events, FloatArray, IntArray
     from simmorph.data.ntuples.copying import OnMissing
     from simmorph.data.ntuples.reading import Column, OpenTree
@@ -320,6 +321,7 @@ def apply_model(  # noqa: PLR0913 - one keyword for each option of the command
     on_bad_file: OnBadFile = "fail",
     missing_branches: OnMissing = "fill",
     allow_empty: bool = False,
+    compression: Compression = "zstd",
     force: bool = False,
     step: int = STEP,
     progress: Progress = silent,
@@ -344,6 +346,7 @@ def apply_model(  # noqa: PLR0913 - one keyword for each option of the command
         missing_branches: whether a branch that only some files have is filled with a default in the rows of the others,
             or left out.
         allow_empty: write a tree without rows where there are no entries.
+        compression: of the baskets of the output.
         force: replace an existing output.
         step: entries read at once; no result depends on it.
         progress: called with a line for each file.
@@ -377,7 +380,8 @@ def apply_model(  # noqa: PLR0913 - one keyword for each option of the command
     name = job.tree if job.copied.types else morphed.FRIEND_TREE
     made_from = _made_from(paths, model, job, selection, overrides) | {"replicas": [str(folder) for folder in replicas]}
     metadata = {**made_from, "input": read_metadata(paths[0]), UNITS: job.units(paths)}
-    with create_ntuple(Path(output), name, force=force, metadata=metadata, made_from=made_from) as ntuple:
+    how: dict[str, Any] = {"force": force, "compression": compression, "made_from": made_from}
+    with create_ntuple(Path(output), name, **how, metadata=metadata) as ntuple:
         for path in paths:
             n_before = ntuple.n_rows
             for columns in bad.whole(path, job.chunks(path)):

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from simmorph.card import ModelCard
+    from simmorph.config.compression import Compression
     from simmorph.data.events import BoolArray, FloatArray, IntArray
     from simmorph.progress import Progress
 
@@ -90,6 +91,7 @@ def generate_events(  # noqa: PLR0913 - one keyword for each option of the comma
     inputs: Sequence[str] = (),
     tree: str | None = None,
     seed: int | None = None,
+    compression: Compression = "zstd",
     force: bool = False,
     step: int = STEP,
     progress: Progress = silent,
@@ -108,6 +110,7 @@ def generate_events(  # noqa: PLR0913 - one keyword for each option of the comma
             default, in its region.
         tree: the tree to read from the inputs; the recipe's by default.
         seed: another seed draws other events.
+        compression: of the baskets of the output.
         force: replace an existing output.
         step: events drawn at once; no result depends on it.
         progress: called with a line now and then.
@@ -123,7 +126,8 @@ def generate_events(  # noqa: PLR0913 - one keyword for each option of the comma
     metadata = {**made_from, UNITS: drawn.model.card.units}
     name = drawn.model.card.learning.tree
     n_non_finite = 0
-    with create_ntuple(Path(output), name, force=force, metadata=metadata, made_from=made_from) as ntuple:
+    how: dict[str, Any] = {"force": force, "compression": compression, "made_from": made_from}
+    with create_ntuple(Path(output), name, **how, metadata=metadata) as ntuple:
         for start in range(0, n_events, step):
             columns, is_finite = drawn.events(np.arange(start, min(start + step, n_events)))
             n_non_finite += int(np.count_nonzero(~is_finite))

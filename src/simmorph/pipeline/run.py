@@ -202,9 +202,11 @@ def _toy_steps(recipe: MadeInputs) -> Iterator[ChainStep]:
     def act() -> Result:
         from simmorph.pipeline.toy import write_toy
 
-        return write_toy(toy.name, toy.output, n_events=toy.events, seed=toy.seed, force=True)
+        return write_toy(
+            toy.name, toy.output, n_events=toy.events, seed=toy.seed, compression=recipe.compression, force=True
+        )
 
-    yield ChainStep("toy", toy.model_dump(mode="json"), [], [toy.output], act)
+    yield ChainStep("toy", {**toy.model_dump(mode="json"), "compression": recipe.compression}, [], [toy.output], act)
 
 
 def _select_steps(recipe: MadeInputs) -> Iterator[ChainStep]:
@@ -215,11 +217,12 @@ def _select_steps(recipe: MadeInputs) -> Iterator[ChainStep]:
             from simmorph.pipeline.select import select_events
 
             options = settings.model_dump(include={"tree", "sample", "overrides", "on_bad_file"})
-            return select_events(settings.input, settings.selection, settings.output, force=True, **options)
+            options |= {"compression": recipe.compression, "force": True}
+            return select_events(settings.input, settings.selection, settings.output, **options)
 
         name = f"select {settings.output.name}"
         inputs = [*settings.input, *_beside(settings)]
-        yield ChainStep(name, _with_selection(settings), inputs, [settings.output], act)
+        yield ChainStep(name, _with_selection(recipe, settings), inputs, [settings.output], act)
 
 
 def _train_steps(recipe: Recipe, progress: Progress) -> Iterator[ChainStep]:
@@ -257,11 +260,11 @@ def _apply_steps(recipe: Recipe) -> Iterator[ChainStep]:
         models = [replica_folder(model, replica) for replica in range(1 + n_replicas)]
 
         def act(settings: ApplySettings = settings, models: Sequence[Path] = models) -> Result:
-            return apply_all(settings, model, replicas=models[1:], force=True)
+            return apply_all(settings, model, replicas=models[1:], compression=recipe.compression, force=True)
 
         inputs = [*map(str, models), *_contexts(recipe, settings), *_beside(settings)]
         outputs = [part.output for part in parts_of(settings, model, models[1:])]
-        yield ChainStep(f"apply {settings.output.name}", _with_selection(settings), inputs, outputs, act)
+        yield ChainStep(f"apply {settings.output.name}", _with_selection(recipe, settings), inputs, outputs, act)
 
 
 def _contexts(recipe: Recipe, settings: ApplySettings) -> list[str]:
@@ -271,10 +274,10 @@ def _contexts(recipe: Recipe, settings: ApplySettings) -> list[str]:
     return recipe.source or recipe.target or []
 
 
-def _with_selection(settings: ApplySettings | SelectSettings) -> dict[str, Any]:
+def _with_selection(recipe: MadeInputs, settings: ApplySettings | SelectSettings) -> dict[str, Any]:
     """The settings as JSON values, with the content of the selection that they name."""
     content = read_selection(settings.selection, settings.overrides)[1].content if settings.selection else None
-    return {**settings.model_dump(mode="json"), "content": content}
+    return {**settings.model_dump(mode="json"), "compression": recipe.compression, "content": content}
 
 
 def _beside(settings: ApplySettings | SelectSettings) -> list[str]:

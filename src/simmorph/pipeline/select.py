@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from simmorph.config.compression import Compression
     from simmorph.data.ntuples.types import Type
     from simmorph.data.ntuples.writer import NtupleWriter
     from simmorph.data.selection.normalisation import Normalisation
@@ -123,6 +124,7 @@ def select_events(  # noqa: PLR0913 - one keyword for each option of the command
     on_bad_file: OnBadFile = "fail",
     sample: str = "auto",
     overrides: Sequence[str] = (),
+    compression: Compression = "zstd",
     force: bool = False,
     step: int = STEP,
     progress: Progress = silent,
@@ -140,6 +142,7 @@ def select_events(  # noqa: PLR0913 - one keyword for each option of the command
         on_bad_file: whether to stop at a file that cannot be used, or to leave it out.
         sample: take every file for this sample of the selection, or for data or simulation, instead of asking.
         overrides: assignments to keys of the selection, such as `luminosity=10 /fb`.
+        compression: of the baskets of the output.
         force: replace an existing output.
         step: entries read at once; no result depends on it.
         progress: called with a line for each file.
@@ -162,7 +165,8 @@ def select_events(  # noqa: PLR0913 - one keyword for each option of the command
     usable = bad.usable(paths, lambda path: types.setdefault(path, reader.types_in(path)))
     job = _Job(replace(reader, types=agreed_types({path: types[path] for path in usable})), bad, progress)
     made_from = {"inputs": paths, "selection": settings.model_dump(mode="json"), "tree": reader.tree, "sample": sample}
-    with create_ntuple(output, TREE, force=force, made_from=made_from) as ntuple:
+    how: dict[str, Any] = {"force": force, "compression": compression, "made_from": made_from}
+    with create_ntuple(output, TREE, **how) as ntuple:
         for path in usable:
             job.add(path, ntuple)
         bad.refuse_none_left(output, given)

@@ -14,6 +14,7 @@ from simmorph.errors import UsageError, one_of
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from simmorph.config.compression import Compression
     from simmorph.data.toys.samples import ToySample
 
 N_EVENTS = 200_000
@@ -64,7 +65,15 @@ class ToyResult:
         return "\n".join([header, *lines, f"expected: sum of weights at a luminosity of {luminosity}/fb"])
 
 
-def write_toy(name: str, output: Path, *, n_events: int = N_EVENTS, seed: int = 1, force: bool = False) -> ToyResult:
+def write_toy(  # noqa: PLR0913 - one keyword for each option of the command
+    name: str,
+    output: Path,
+    *,
+    n_events: int = N_EVENTS,
+    seed: int = 1,
+    compression: Compression = "zstd",
+    force: bool = False,
+) -> ToyResult:
     """Write all files of a toy into a folder, which appears whole or not at all.
 
     Args:
@@ -72,6 +81,7 @@ def write_toy(name: str, output: Path, *, n_events: int = N_EVENTS, seed: int = 
         output: the folder.
         n_events: events in the data and in the simulation of its background.
         seed: equal seeds give equal events, in every block of 100,000.
+        compression: of the baskets.
         force: replace a folder that an earlier toy has written.
 
     Raises:
@@ -86,15 +96,15 @@ def write_toy(name: str, output: Path, *, n_events: int = N_EVENTS, seed: int = 
     made_from = {"toy": name, "seed": seed, "events": n_events}
     with whole_folder(output, force=force) as folder:
         for sample in samples:
-            _write(sample, folder / sample.file, made_from)
+            _write(sample, folder / sample.file, made_from, compression)
     files = (ToyFile(str(output / it.file), it.tree, it.n_events, it.metadata) for it in samples)
     return ToyResult(name, seed, tuple(files))
 
 
-def _write(sample: ToySample, path: Path, made_from: dict[str, Any]) -> None:
+def _write(sample: ToySample, path: Path, made_from: dict[str, Any], compression: Compression) -> None:
     """Write one sample block by block, with the units of its branches in the file."""
     metadata = {**sample.metadata, UNITS: dict(sample.units)}
-    with create_ntuple(path, sample.tree, metadata=metadata, made_from=made_from) as ntuple:
+    with create_ntuple(path, sample.tree, compression=compression, metadata=metadata, made_from=made_from) as ntuple:
         for block in sample.blocks():
             ntuple.extend(block)
 

@@ -52,6 +52,25 @@ class TestWriting:
             ]
         assert trees_in(str(path)) == {"events": "TTree"}
 
+    @pytest.mark.parametrize("compression", ["zstd", "zlib", "lz4", "lzma", "none"])
+    def test_every_compression_is_the_one_asked_for_and_comes_back(self, tmp_path: Path, compression: Any) -> None:
+        path, values = tmp_path / "out.root", np.repeat(np.arange(1000), 100)
+        with create_ntuple(path, "events", compression=compression) as ntuple:
+            ntuple.extend({"x": values})
+        assert read_columns([str(path)], "events", ["x"])["x"].tolist() == values.tolist()
+        with uproot.open(path) as file:
+            assert type(file.file.compression).__name__.lower() == compression.replace("none", "nonetype")
+
+    @pytest.mark.parametrize("compression", ["zstd", "lz4"])
+    def test_root_reads_what_is_written(self, tmp_path: Path, compression: Any) -> None:
+        root = pytest.importorskip("ROOT")
+        path, values = tmp_path / "out.root", np.repeat(np.arange(1000), 100)
+        with create_ntuple(path, "events", compression=compression) as ntuple:
+            ntuple.extend({"x": values, "pt": values * 0.5})
+        read = root.RDataFrame("events", str(path)).AsNumpy(["x", "pt"])
+        assert read["x"].tolist() == values.tolist()
+        assert read["pt"].tolist() == (values * 0.5).tolist()
+
     def test_small_pieces_become_large_baskets(self, tmp_path: Path) -> None:
         path = tmp_path / "out.root"
         with create_ntuple(path, "events") as ntuple:

@@ -16,13 +16,25 @@ from simmorph.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from simmorph.config.compression import Compression
+
+ALGORITHMS: dict[Compression, Any] = {
+    "zstd": uproot.ZSTD(1),
+    "zlib": uproot.ZLIB(1),
+    "lz4": uproot.LZ4(1),
+    "lzma": uproot.LZMA(1),
+    "none": None,
+}
+"""Each at its fastest level; those above make files little smaller, and take far longer."""
+
 
 @contextlib.contextmanager
-def create_ntuple(
+def create_ntuple(  # noqa: PLR0913 - one keyword for each thing that a file has
     path: Path,
     tree: str,
     *,
     force: bool = False,
+    compression: Compression = "zstd",
     metadata: Mapping[str, Any] | None = None,
     made_from: Mapping[str, Any] | None = None,
 ) -> Iterator[NtupleWriter]:
@@ -32,6 +44,7 @@ def create_ntuple(
         path: the file to write.
         tree: the name of the tree.
         force: replace an existing file.
+        compression: of its baskets.
         metadata: what to write down beside the tree, readable by `read_metadata`.
         made_from: what to write into the provenance file, which comes last.
 
@@ -41,7 +54,7 @@ def create_ntuple(
     """
     path = Path(path)
     with whole_file(path, force=force) as temporary:
-        with uproot.recreate(temporary, compression=uproot.ZLIB(1)) as file:
+        with uproot.recreate(temporary, compression=ALGORITHMS[compression]) as file:
             writer = NtupleWriter(file, tree, dict(metadata or {}))
             yield writer
             writer.finish()

@@ -1,0 +1,5 @@
+"""How the baskets of ROOT files are compressed."""
+
+from typing import Literal
+
+Compression = Literal["zstd", "zlib", "lz4", "lzma", "none"]
