@@ -162,8 +162,10 @@ def select_events(  # noqa: PLR0913 - one keyword for each option of the command
         raise UsageError(output, "is also an input", "choose another output")
     reader, paths = reader.normalised(given, bad)
     types: dict[str, dict[str, Type]] = {}
-    usable = bad.usable(paths, lambda path: types.setdefault(path, reader.types_in(path)))
-    job = _Job(replace(reader, types=agreed_types({path: types[path] for path in usable})), bad, progress)
+    usable = paths
+    if len(paths) > 1:  # a file alone has the types that it has
+        usable = bad.usable(paths, lambda path: types.setdefault(path, reader.types_in(path)))
+    job = _Job(replace(reader, types=agreed_types(types)), bad, progress)
     made_from = {"inputs": paths, "selection": settings.model_dump(mode="json"), "tree": reader.tree, "sample": sample}
     how: dict[str, Any] = {"force": force, "compression": compression, "made_from": made_from}
     with create_ntuple(output, TREE, **how) as ntuple:

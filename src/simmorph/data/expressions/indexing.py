@@ -65,6 +65,8 @@ class _Found(NamedTuple):
     def of(cls, lists: ak.Array, index: Value) -> _Found:
         if lists.ndim > 2 or kind_of(lists) not in "biuf":
             raise Misfit("only lists of numbers are indexed")
+        if is_scalar(index) and (plain := _plain(lists)) is not None:
+            return cls._at_place(*plain, _place(index))
         counts = ak.to_numpy(ak.num(lists))
         starts = np.cumsum(counts) - counts
         if is_scalar(index):
@@ -78,6 +80,17 @@ class _Found(NamedTuple):
             return cls._at(lists, np.asarray(places), starts, counts, None)
         each = ak.to_numpy(ak.num(places))
         return cls._at(lists, ak.to_numpy(ak.flatten(places)), np.repeat(starts, each), np.repeat(counts, each), each)
+
+    @classmethod
+    def _at_place(cls, starts: IntArray, stops: IntArray, content: NDArray[np.generic], place: int) -> _Found:
+        """The same for one place in lists of known numbers, many times faster."""
+        at = starts + place if place >= 0 else stops + place
+        is_there = (starts <= at) & (at < stops)
+        if is_there.all():
+            return cls(content[at], is_there, None)
+        entries = np.zeros(len(at), content.dtype)
+        entries[is_there] = content[at[is_there]]
+        return cls(entries, is_there, None)
 
     @classmethod
     def _at(
@@ -94,6 +107,8 @@ class _Found(NamedTuple):
 
     def or_missing(self) -> Value:
         """NaN of floats, None of integers and conditions, where nothing is known."""
+        if self.entries.dtype.kind in "bf" and self.counts is None and self.is_known.all():
+            return self.entries
         if self.entries.dtype.kind == "f":
             return self._as_lists(np.where(self.is_known, self.entries, np.nan))
         return self._as_lists(ak.mask(self.entries, self.is_known))
@@ -105,6 +120,17 @@ class _Found(NamedTuple):
 
     def _as_lists(self, values: Value) -> Value:
         return values if self.counts is None else ak.unflatten(values, self.counts)
+
+
+def _plain(lists: ak.Array) -> tuple[IntArray, IntArray, NDArray[np.generic]] | None:
+    """Where each event's list begins and ends in the numbers of all, if none of these can be missing."""
+    layout = lists.layout
+    if not isinstance(layout, (ak.contents.ListOffsetArray, ak.contents.ListArray)):
+        return None
+    content = layout.content
+    if not isinstance(content, ak.contents.NumpyArray) or content.data.ndim != 1:
+        return None
+    return np.asarray(layout.starts.data), np.asarray(layout.stops.data), np.asarray(content.data)
 
 
 def _place(index: Value) -> int:

@@ -132,9 +132,11 @@ class Objects:
         there = [name for name, source in self.sources.items() if source.branches]
         return next((name for name in there if name in used), there[0] if there else next(iter(self.sources)))
 
-    def ordered(self, keys: ak.Array) -> ak.Array:
-        """The places of the kept objects in order, NaN last."""
+    def ordered(self, keys: ak.Array) -> ak.Array | None:
+        """The places of the kept objects in order, NaN last; None if they are in order, as files mostly have them."""
         is_descending = self.settings.order == "descending"
+        if _is_ordered(keys, is_descending=is_descending):
+            return None
         known = ak.where(np.isnan(keys), -np.inf if is_descending else np.inf, keys)
         return ak.argsort(known, axis=1, ascending=not is_descending, stable=True)
 
@@ -167,6 +169,15 @@ class Objects:
         name = str(self.leading)
         what = f"if it is in {unit}, the median {name} of the leading {self.name} is {median:.3g} GeV"
         raise InputError(f"branch {self.sources[name].taken!r}", what, f"set `units: {{energy: {likely}}}`")
+
+
+def _is_ordered(keys: ak.Array, *, is_descending: bool) -> bool:
+    """Whether the numbers of each list never rise, or never fall; not so with NaN among them."""
+    counts, entries = ak.to_numpy(ak.num(keys)), ak.to_numpy(ak.flatten(keys))
+    begins = np.zeros(len(entries) + 1, np.bool_)
+    begins[np.cumsum(counts) - counts] = True
+    before, after = (entries[:-1], entries[1:]) if is_descending else (entries[1:], entries[:-1])
+    return bool(np.all((before >= after) | begins[1:-1]) and not np.isnan(entries).any())
 
 
 def _member(name: str, above: Mapping[str, Objects], where: str) -> Objects:
