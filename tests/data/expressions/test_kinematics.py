@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from simmorph.data.expressions import kinematics
 from simmorph.data.expressions.expression import parse
 from simmorph.data.expressions.kinematics import Pairs
 
@@ -53,7 +54,7 @@ def test_pairs_are_all_combinations(counts: list[tuple[int, int]]) -> None:
     expected = ak.flatten(ak.cartesian([first, second])).to_list()
     assert list(zip(pairs.first.tolist(), pairs.second.tolist(), strict=True)) == expected
     assert pairs.counts.tolist() == (n_first * n_second).tolist()
-    once = Pairs.of(n_first, n_first, of_one_list=True)
+    once = Pairs.of_one(n_first)
     expected = ak.flatten(ak.combinations(first, 2)).to_list()
     assert list(zip(once.first.tolist(), once.second.tolist(), strict=True)) == expected
     assert once.counts.sum() == len(once.first)
@@ -76,6 +77,26 @@ def test_sums_of_momenta_are_those_of_vector() -> None:
         np.testing.assert_allclose(parse(f"{function}({names})").numbers(values), getattr(whole, function), rtol=1e-9)
     apart = parse("delta_r(eta0, phi0, eta1, phi1)").numbers(values)
     np.testing.assert_allclose(apart, each[0].deltaR(each[1]), rtol=1e-9)
+
+
+def test_distances_do_not_depend_on_how_many_are_held_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(5)
+    columns = {it: ak.unflatten(rng.uniform(-3, 3, 600), rng.multinomial(600, [0.02] * 50)) for it in ("a", "a2")}
+    columns["b"], columns["b2"] = columns["a"] * 0.5, columns["a2"] * 0.3
+    whole = [parse(f"{it}(a, b, a2, b2)").evaluate(columns).to_list() for it in ("min_delta_r", "nearest")]
+    for most in (1, 7, 100):
+        monkeypatch.setattr(kinematics, "MOST_PAIRS", most)
+        parts = [parse(f"{it}(a, b, a2, b2)").evaluate(columns).to_list() for it in ("min_delta_r", "nearest")]
+        assert parts == whole
+
+
+def test_a_negative_mass_is_that_of_a_negative_square() -> None:
+    vector = pytest.importorskip("vector")
+    values = {"pt": np.array([30.0, 2.0]), "m": np.array([-5.0, -1.0]), "e": np.array([1.0, -2.0]), "f": np.zeros(2)}
+    one = vector.array({"pt": values["pt"], "eta": values["e"], "phi": values["f"], "mass": values["m"]})
+    other = vector.array({"pt": values["pt"], "eta": values["f"], "phi": values["e"], "mass": values["m"]})
+    found = parse("mass(pt, e, f, m, pt, f, e, m)").numbers(values)
+    np.testing.assert_allclose(found, (one + other).mass, rtol=1e-9)
 
 
 def test_argmin_and_argmax_leave_nan_aside() -> None:

@@ -19,7 +19,7 @@ class Particle(NamedTuple):
     def momentum(self) -> tuple[float, float, float, float]:
         """px, py, pz and energy."""
         z = self.pt * math.sinh(self.eta)
-        energy = math.sqrt(self.pt**2 + z**2 + self.mass**2)
+        energy = math.sqrt(self.pt**2 + z**2 + self.mass * abs(self.mass))
         return self.pt * math.cos(self.phi), self.pt * math.sin(self.phi), z, energy
 
 

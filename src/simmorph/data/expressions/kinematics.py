@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import awkward as ak
@@ -10,9 +11,13 @@ import numpy as np
 from simmorph.data.expressions.values import Misfit, Value, lists_of
 
 if TYPE_CHECKING:
-    from simmorph.data.events import FloatArray, IntArray
+    from collections.abc import Callable
+
+    from simmorph.data.events import IntArray
 
 MOST_MOMENTA = 8
+MOST_PAIRS = 4_000_000
+"""Distances that are held at once, in events of few objects each."""
 
 
 def delta_phi(phi1: Value, phi2: Value) -> Value:
@@ -46,8 +51,10 @@ def _sum_of(*numbers: Value) -> _Momentum:
 
 
 def _momentum(pt: Value, eta: Value, phi: Value, mass: Value) -> _Momentum:
+    """The four-momentum; a negative mass stands for that of a negative square, as in ROOT."""
     z = pt * np.sinh(eta)
-    return _Momentum(pt * np.cos(phi), pt * np.sin(phi), z, np.sqrt(pt * pt + z * z + mass * mass))
+    square = pt * pt + z * z + mass * np.abs(mass)
+    return _Momentum(pt * np.cos(phi), pt * np.sin(phi), z, np.sqrt(np.maximum(square, 0.0)))
 
 
 def _total(components: tuple[Any, ...]) -> Value:
@@ -99,43 +106,50 @@ class Pairs(NamedTuple):
     counts: IntArray
 
     @classmethod
-    def of(cls, n_first: IntArray, n_second: IntArray, *, of_one_list: bool = False) -> Pairs:
-        """The pairs of lists of these lengths; of one list with itself each pair once, and none of an entry alone."""
+    def of(cls, n_first: IntArray, n_second: IntArray) -> Pairs:
+        """The pairs of lists of these lengths."""
         partners = np.repeat(n_second, n_first)
-        first = np.repeat(np.arange(len(partners)), partners)
         starts = np.repeat(np.cumsum(n_second) - n_second, n_first)
-        begin = np.cumsum(partners) - partners
-        second = np.arange(len(first)) - np.repeat(begin - starts, partners)
-        if not of_one_list:
-            return cls(first, second, n_first * n_second)
-        once = first < second
-        return cls(first[once], second[once], n_first * (n_first - 1) // 2)
+        first, nth = _repeated(partners)
+        return cls(first, starts[first] + nth, n_first * n_second)
+
+    @classmethod
+    def of_one(cls, counts: IntArray) -> Pairs:
+        """The pairs of lists of these lengths with themselves: each once, and none of an entry alone."""
+        ends = np.repeat(np.cumsum(counts), counts)
+        first, nth = _repeated(ends - 1 - np.arange(len(ends)))
+        return cls(first, first + 1 + nth, counts * (counts - 1) // 2)
 
 
-def _distances(eta1: Value, phi1: Value, eta2: Value, phi2: Value) -> ak.Array:
-    """For each entry of the first lists of directions its distances from all entries of the second."""
-    sides = [_entries(values) for values in (eta1, phi1, eta2, phi2)]
-    if not (_alike(sides[0], sides[1]) and _alike(sides[2], sides[3])):
+def _repeated(times: IntArray) -> tuple[IntArray, IntArray]:
+    """Each place so many times, and which time it is."""
+    places = np.repeat(np.arange(len(times)), times)
+    return places, np.arange(len(places)) - np.repeat(np.cumsum(times) - times, times)
+
+
+def _by_distance(
+    reduce: Callable[[ak.Array], ak.Array], eta1: Value, phi1: Value, eta2: Value, phi2: Value
+) -> ak.Array:
+    """For each entry of the first lists what its distances from all entries of the second come to.
+
+    Not more than MOST_PAIRS of these are held at once, unless one event has more.
+    """
+    lists = [lists_of(values) for values in (eta1, phi1, eta2, phi2)]
+    counts = [ak.to_numpy(ak.num(values)) for values in lists]
+    if not (np.array_equal(counts[0], counts[1]) and np.array_equal(counts[2], counts[3])):
         raise Misfit("pseudorapidities and azimuths differ in length")
-    pairs = Pairs.of(sides[0].counts, sides[2].counts)
-    places = (pairs.first, pairs.first, pairs.second, pairs.second)
-    found = delta_r(*(side.numbers[at] for side, at in zip(sides, places, strict=True)))
-    return ak.unflatten(ak.unflatten(found, np.repeat(sides[2].counts, sides[0].counts)), sides[0].counts)
+    blocks = np.cumsum(counts[0] * counts[2]) // MOST_PAIRS
+    edges = [0, *(np.flatnonzero(np.diff(blocks)) + 1), len(blocks)]
+    found = [reduce(_distances(*(it[start:stop] for it in lists))) for start, stop in itertools.pairwise(edges)]
+    return ak.concatenate(found)
 
 
-class _Entries(NamedTuple):
-    numbers: FloatArray
-    counts: IntArray
-
-
-def _entries(values: Value) -> _Entries:
-    if not isinstance(values, ak.Array) or values.ndim != 2:
-        raise Misfit("lists of directions are needed")
-    return _Entries(ak.to_numpy(ak.flatten(values)).astype(np.float64), ak.to_numpy(ak.num(values)))
-
-
-def _alike(one: _Entries, other: _Entries) -> bool:
-    return bool(np.array_equal(one.counts, other.counts))
+def _distances(eta1: ak.Array, phi1: ak.Array, eta2: ak.Array, phi2: ak.Array) -> ak.Array:
+    n_first, n_second = ak.to_numpy(ak.num(eta1)), ak.to_numpy(ak.num(eta2))
+    first, second, _ = Pairs.of(n_first, n_second)
+    sides = [ak.to_numpy(ak.flatten(values)) for values in (eta1, phi1, eta2, phi2)]
+    found = delta_r(sides[0][first], sides[1][first], sides[2][second], sides[3][second])
+    return ak.unflatten(ak.unflatten(found, np.repeat(n_second, n_first)), n_first)
 
 
 def min_delta_r(eta1: Value, phi1: Value, eta2: Value, phi2: Value) -> ak.Array:
@@ -143,14 +157,17 @@ def min_delta_r(eta1: Value, phi1: Value, eta2: Value, phi2: Value) -> ak.Array:
 
     It is infinite where there is none, and NaN where a direction is NaN.
     """
-    distances = _distances(eta1, phi1, eta2, phi2)
+    return _by_distance(_smallest, eta1, phi1, eta2, phi2)
+
+
+def _smallest(distances: ak.Array) -> ak.Array:
     found = ak.fill_none(ak.min(distances, axis=-1), np.inf)
     return ak.where(ak.any(np.isnan(distances), axis=-1), np.nan, found)
 
 
 def nearest(eta1: Value, phi1: Value, eta2: Value, phi2: Value) -> ak.Array:
     """For each entry of the first lists the place of the nearest in the second; -1 where there is none."""
-    return _place_of_smallest(_distances(eta1, phi1, eta2, phi2))
+    return _by_distance(_place_of_smallest, eta1, phi1, eta2, phi2)
 
 
 def argmin(values: Value) -> IntArray:

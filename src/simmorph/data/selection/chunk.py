@@ -54,6 +54,7 @@ class Chunk:
         self.scale = 1e-3 if selection.units.energy == "MeV" else 1.0
         self.energies, self.variables = frozenset(selection.energies), selection.variables
         self._known: dict[Key, Column] = {}
+        self._pairs: dict[str, Pairs] = {}
         self._kept: dict[str, tuple[ak.Array | None, ak.Array | None]] = {}
 
     def events(self, names: Iterable[str]) -> dict[str, Column]:
@@ -135,9 +136,11 @@ class Chunk:
     def _taken(self, pairs: Objects, key: Key) -> ak.Array:
         """A property of the first or second object of each pair."""
         member, name = pairs.taken[key.name]
-        first, second = (ak.num(self.value(Key("kept", it.counted, it.name))) for it in pairs.members)
-        of_one = pairs.members[0] is pairs.members[1]
-        found = Pairs.of(ak.to_numpy(first), ak.to_numpy(second), of_one_list=of_one)
+        if pairs.name not in self._pairs:
+            counts = [ak.to_numpy(ak.num(self.value(Key("kept", it.counted, it.name)))) for it in pairs.members]
+            is_one = pairs.members[0] is pairs.members[1]
+            self._pairs[pairs.name] = Pairs.of_one(counts[0]) if is_one else Pairs.of(*counts)
+        found = self._pairs[pairs.name]
         entries = ak.flatten(self.value(Key("kept", name, member.name)))
         return ak.unflatten(entries[found.first if key.name.startswith(f"{FIRST}_") else found.second], found.counts)
 
