@@ -152,6 +152,19 @@ def test_sums_of_momenta_and_distances_are_those_of_whole_objects() -> None:
     assert same(selected(chosen), looped(loop), 200)
 
 
+def test_all_objects_of_a_kind_have_a_sum() -> None:
+    def loop(event: dict[str, Any]) -> list[float]:
+        hard, photons = [it for it in event["Jet"] if it.pt > 30], event["Photon"]
+        if not photons:
+            return [total(*hard).pt if hard else 0, math.nan]
+        return [total(*hard).pt if hard else 0, total(photons[0], *hard).mass]
+
+    hard = "sum(jet[jet_pt > 30])"
+    chosen = selector({"mht": f"pt({hard})", "m": f"mass(photon[0] + {hard})"})
+    assert same(selected(chosen), looped(loop), 200)
+    assert chosen.units() == {"mht": "GeV", "m": "GeV"}
+
+
 def test_an_object_without_mass_takes_it_from_its_energy() -> None:
     energy = {"properties": {"E": "sqrt(mass2 + (pt * cosh(eta))**2)"}}
     massless = {"branches": {**OBJECTS["jet"]["branches"], "mass2": "Jet_mass"}, **energy}
@@ -256,3 +269,18 @@ def test_without_a_mass_an_object_has_no_four_momentum() -> None:
     chosen = selector({"m": "mass(photon[0] + photon[1])"}, objects={"photon": {**photon, "properties": {"mass": 0}}})
     expected = selected(selector({"m": "mass(photon[0] + photon[1])"}))
     np.testing.assert_allclose(selected(chosen)["m"], expected["m"], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "mass(" * 90 + "photon" + ")" * 90,
+        "pt(" + "photon+" * 700 + "photon)",
+        "pt(" + "sum(photon)+" * 300 + "photon)",
+        "-" * 4000 + "photon_pt",
+        "pt(" + "-" * 900 + "photon)",
+    ],
+)
+def test_expressions_of_whole_objects_are_bounded(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"too large|too deeply|not an expression|of a sum of up to 8 objects"):
+        selector({"x": text})

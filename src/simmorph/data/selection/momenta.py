@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from simmorph.data.expressions.kinematics import MOST_MOMENTA
 from simmorph.errors import ConfigError, one_of
 
 if TYPE_CHECKING:
@@ -35,8 +36,12 @@ class Momenta(ast.NodeTransformer):
         name = node.func.id if isinstance(node.func, ast.Name) else ""
         if name in SUMS and len(node.args) == 1:
             terms = _terms(node.args[0])
-            if all(self._object_in(term) for term in terms):
-                node = self._call(node, [part for term in terms for part in self._momentum(term)])
+            if not all(self._is_term(term) for term in terms) or len(terms) > MOST_MOMENTA:
+                what = f"{name} is of a sum of up to {MOST_MOMENTA} objects, like photon[0] + photon[1] or sum(photon)"
+                raise ConfigError(
+                    self.where, what, f"known are {', '.join(self.properties)}" if self.properties else ""
+                )
+            node = self._call(node, [part for term in terms for part in self._momentum(term)])
         elif name in DISTANCES and node.args and all(self._object_in(it) for it in node.args):
             sides = [*([ast.Name(self.own)] if self.own and len(node.args) == 1 else []), *node.args]
             if len(sides) != 2:
@@ -52,16 +57,20 @@ class Momenta(ast.NodeTransformer):
         inner = node.value if isinstance(node, ast.Subscript) else node
         return inner.id if isinstance(inner, ast.Name) and inner.id in self.properties else ""
 
+    def _is_term(self, node: ast.expr) -> bool:
+        return bool(self._object_in(node) or (_is_sum(node) and self._object_in(node.args[0])))  # type: ignore[attr-defined]
+
     def _momentum(self, node: ast.expr) -> list[ast.expr]:
+        """The transverse momentum, pseudorapidity, azimuth and mass of a term."""
+        if isinstance(node, ast.Call):
+            return _summed(*(ast.unparse(part) for part in self._momentum(node.args[0])))
         properties = self.properties[self._object_in(node)]
         parts = [self._property(node, it) for it in ("pt", "eta", "phi")]
         energy = next((it for it in ENERGIES if it in properties), None)
         if "mass" in properties or energy is None:
             return [*parts, self._property(node, "mass")]
-        pt, eta, _ = parts
-        momentum = _product(pt, ast.Call(ast.Name("cosh"), [eta], []))
-        square = ast.BinOp(_square(self._property(node, energy)), ast.Sub(), _square(momentum))
-        return [*parts, ast.Call(ast.Name("sqrt"), [ast.Call(ast.Name("max"), [square, ast.Constant(0.0)], [])], [])]
+        pt, eta, its = (ast.unparse(part) for part in (*parts[:2], self._property(node, energy)))
+        return [*parts, _parsed(f"sqrt(max({its} ** 2 - ({pt} * cosh({eta})) ** 2, 0))")]
 
     def _property(self, node: ast.expr, name: str) -> ast.expr:
         kind = self._object_in(node)
@@ -80,9 +89,24 @@ def _terms(node: ast.expr) -> list[ast.expr]:
     return [*_terms(node.left), *_terms(node.right)] if is_sum else [node]  # type: ignore[attr-defined]
 
 
-def _product(left: ast.expr, right: ast.expr) -> ast.expr:
-    return ast.BinOp(left, ast.Mult(), right)
+def _is_sum(node: ast.expr) -> bool:
+    is_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and len(node.args) == 1
+    return is_call and node.func.id == "sum"  # type: ignore[attr-defined]
 
 
-def _square(node: ast.expr) -> ast.expr:
-    return ast.BinOp(node, ast.Pow(), ast.Constant(2))
+def _summed(pt: str, eta: str, phi: str, mass: str) -> list[ast.expr]:
+    """The same of the sum of lists of four-momenta; without any of them a vector of zeros."""
+    x, y, z = f"sum({pt} * cos({phi}))", f"sum({pt} * sin({phi}))", f"sum({pt} * sinh({eta}))"
+    energy = f"sum(sqrt(max(({pt} * cosh({eta})) ** 2 + {mass} * abs({mass}), 0)))"
+    total = f"hypot({x}, {y})"
+    texts = (
+        total,
+        f"where({total} > 0, arcsinh({z} / {total}), 0)",
+        f"arctan2({y}, {x})",
+        f"sqrt(max({energy} ** 2 - {x} ** 2 - {y} ** 2 - {z} ** 2, 0))",
+    )
+    return [_parsed(text) for text in texts]
+
+
+def _parsed(text: str) -> ast.expr:
+    return ast.parse(text, mode="eval").body
