@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from simmorph.data.events import BoolArray, FloatArray, IntArray
     from simmorph.data.expressions.expression import Expression
-    from simmorph.data.ntuples.reading import Column, OpenTree
+    from simmorph.data.formats.table import Column, Table
 
 A_FEW = 100
 """Entries that show of what kind a branch is."""
@@ -205,27 +205,27 @@ class SampleReader:
         needed = of_expressions | dict.fromkeys([*self.names, *self.others], "")
         return {name: why for name, why in needed.items() if name not in self.derived}
 
-    def _branches(self, tree: OpenTree) -> dict[str, str]:
+    def _branches(self, tree: Table) -> dict[str, str]:
         """The branch in a file behind each name that is needed."""
         needed = self._needed()
         branches = standing_for(needed, tree.branches) if self.is_morphed else {name: name for name in needed}
         for name, branch in branches.items():
             if branch not in tree.branches:
-                what = f"tree {self.tree!r} lacks {name!r}{needed[name]}"
+                what = f"{tree.place} lacks {name!r}{needed[name]}"
                 raise InputError(tree.path, what, one_of(name, tree.branches))
         return {name: self._standing(branch, tree) for name, branch in branches.items()}
 
-    def _standing(self, branch: str, tree: OpenTree) -> str:
+    def _standing(self, branch: str, tree: Table) -> str:
         """The branch of the replica in place of the model's, where there is one."""
         its = of_replica(branch, self.replica) if self.replica else branch
         return its if its in tree.branches else branch
 
-    def _refuse_without_replica(self, tree: OpenTree, branches: Iterable[str]) -> None:
+    def _refuse_without_replica(self, tree: Table, branches: Iterable[str]) -> None:
         if self.replica and not any(name.endswith(of_replica("", self.replica)) for name in branches):
             what = f"replica {self.replica} has none of the branches used: {', '.join(branches)}"
             raise InputError(tree.path, what, "use what the map changes, by `morphed: true` or by its name")
 
-    def _weigh(self, tree: OpenTree) -> Expression:
+    def _weigh(self, tree: Table) -> Expression:
         """The expression of the weights in a file.
 
         Raises:
@@ -234,12 +234,12 @@ class SampleReader:
         text = self.weight or "1"
         weigh = weight_expression(text, tree.branches)
         for name in sorted(weigh.names - tree.branches.keys()):
-            what = f"tree {self.tree!r} lacks {name!r}" + (f", which the weight {text!r} needs" if text != name else "")
+            what = f"{tree.place} lacks {name!r}" + (f", which the weight {text!r} needs" if text != name else "")
             mend = f"{one_of(name, tree.branches)}; if only simulation has it: `weight: {{source: {text}, target: 1}}`"
             raise InputError(tree.path, what, mend)
         return weigh
 
-    def _weights(self, tree: OpenTree, weigh: Expression, columns: Mapping[str, Column]) -> FloatArray:
+    def _weights(self, tree: Table, weigh: Expression, columns: Mapping[str, Column]) -> FloatArray:
         """(n_events,), the weights of some events."""
         for name, column in columns.items():
             _check_numbers(tree.path, self.tree, name, column)

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 
     from simmorph.config.compression import Compression
     from simmorph.data.events import Events, FloatArray, IntArray
+    from simmorph.data.formats.table import Column, Table
     from simmorph.data.ntuples.copying import OnMissing
-    from simmorph.data.ntuples.reading import Column, OpenTree
     from simmorph.data.ntuples.types import Type
     from simmorph.data.selection.reading import OnBadFile
     from simmorph.progress import Progress
@@ -434,7 +434,7 @@ def _selector(model: Model, selection: str, tree: str | None, overrides: Sequenc
     return Selector.of(settings, document), tree or settings.tree
 
 
-def _refuse_taken(tree: OpenTree, new: Sequence[str]) -> None:
+def _refuse_taken(tree: Table, new: Sequence[str]) -> None:
     taken = [name for name in new if name in tree.branches]
     if taken:
         what = f"tree {tree.tree!r} already has {taken[0]!r}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from simmorph.data.formats.registry import format_of
 from simmorph.data.ntuples.opening import opened
 from simmorph.data.ntuples.plausibility import check_claims
 from simmorph.data.ntuples.servers import patiently, told
@@ -48,6 +49,9 @@ def describe(path: str, tree: str | None = None) -> TreeInfo:
     Raises:
         InputError: the file cannot be read, or there is no such tree, or more than one to choose from.
     """
+    if other := format_of(path):
+        with other.open(path, tree) as table:
+            return TreeInfo(path, table.tree or tree or "", table.n_entries, table.typenames)
     with opened(path) as file, told(path):
         name = tree_name(path, file, tree)
         found = tree_in(path, file, name)
@@ -56,13 +60,17 @@ def describe(path: str, tree: str | None = None) -> TreeInfo:
 
 
 def trees_in(path: str) -> dict[str, str]:
-    """Every tree in the file with its class, of several cycles only the newest."""
+    """Every tree in the file with its class, of several cycles only the newest; of HDF5, what holds columns."""
+    if other := format_of(path):
+        return other.trees_in(path)
     with opened(path) as file, told(path):
         return _trees(file)
 
 
 def read_metadata(path: str | Path) -> dict[str, Any]:
     """What simmorph has written down in this file; nothing if it has not written it."""
+    if format_of(str(path)):
+        return {}
     with opened(str(path)) as file, told(str(path)):
         if file.classnames(recursive=False, cycle=False).get(METADATA) != "TObjString":
             return {}
@@ -76,6 +84,8 @@ def read_histogram(path: str, name: str) -> tuple[FloatArray, FloatArray, FloatA
     Raises:
         InputError: it cannot be read, or there is no such histogram.
     """
+    if format_of(path):
+        raise InputError(path, f"there is no histogram {name!r}", "histograms are read from ROOT files")
     with opened(path) as file, told(path, f"histogram {name!r}"):
         classes = file.classnames(recursive=True, cycle=False)
         known = [key for key, kind in classes.items() if kind.startswith("TH1")]

@@ -8,25 +8,21 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import awkward as ak
 
+from simmorph.data.formats.registry import format_of
+from simmorph.data.formats.table import STEP, Column, Table
 from simmorph.data.ntuples.contents import branches_of, tree_in, tree_name
 from simmorph.data.ntuples.opening import opened
 from simmorph.data.ntuples.servers import patiently, told
-from simmorph.data.ntuples.types import Writable, is_writable, type_of
-from simmorph.errors import InputError, one_of
+from simmorph.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
-    from simmorph.data.ntuples.types import Type
-
-Column = Any
-"""One branch of a chunk: a numpy array if it is one number per entry, else an awkward array."""
-
-STEP = 200_000
+__all__ = ["STEP", "Column", "OpenTree", "iterate", "open_tree"]
 
 
 def iterate(path: str, tree: str, branches: Sequence[str], step: int = STEP) -> Iterator[tuple[int, dict[str, Column]]]:
@@ -46,60 +42,27 @@ def iterate(path: str, tree: str, branches: Sequence[str], step: int = STEP) -> 
 
 
 @dataclass(frozen=True)
-class OpenTree:
-    """A tree in an open file, for those who choose what to read by what there is.
+class OpenTree(Table):
+    """A tree in an open ROOT file."""
 
-    Attributes:
-        path: the file.
-        tree: the name of the tree.
-        n_entries: its number of entries.
-        branches: the branches by name.
-    """
+    @property
+    def typenames(self) -> dict[str, str]:
+        """The type of every branch as ROOT calls it."""
+        return {name: str(branch.typename) for name, branch in self.branches.items()}
 
-    path: str
-    tree: str
-    n_entries: int
-    branches: Mapping[str, Any]
-
-    def writable(self) -> Writable:
-        """What a TTree can hold of it; no entry is read, so a branch that is damaged is not left out."""
-        types: dict[str, Type] = {}
-        left_out: dict[str, str] = {}
-        for name, branch in self.branches.items():
-            try:
-                kind = type_of(self._read(name, self.n_entries, self.n_entries))
-            except InputError as error:
-                left_out[name] = f"{branch.typename}: {error.what}"
-                continue
-            if is_writable(kind):
-                types[name] = kind
-            else:
-                left_out[name] = f"{branch.typename} cannot be written to a TTree"
+    @property
+    def counters(self) -> frozenset[str]:
+        """The branches that count the entries of others, which are lists."""
         counting = (getattr(branch, "count_branch", None) for branch in self.branches.values())
-        return Writable(types, left_out, frozenset(branch.name for branch in counting if branch is not None))
+        return frozenset(branch.name for branch in counting if branch is not None)
 
-    def types(self, names: Iterable[str]) -> dict[str, Type]:
-        """What one entry of each of these branches is; no entry is read."""
-        return {name: type_of(column) for name, column in self.empty(names).items()}
-
-    def empty(self, names: Iterable[str]) -> dict[str, Column]:
-        """These branches without entries, of the types that they have with some."""
-        return {name: self._read(name, self.n_entries, self.n_entries) for name in self._known(names)}
-
-    def iterate(self, branches: Sequence[str], step: int = STEP) -> Iterator[tuple[int, dict[str, Column]]]:
-        """As the function `iterate`."""
-        names = self._known(branches)
-        for start in range(0, self.n_entries, step) or [0]:
+    def _chunks(self, names: Sequence[str], step: int) -> Iterator[tuple[int, dict[str, Column]]]:
+        for start in range(0, self.n_entries, step):
             stop = min(start + step, self.n_entries)
             yield start, {name: self._read(name, start, stop) for name in names}
 
-    def _known(self, names: Iterable[str]) -> list[str]:
-        """The names, all of which are in the tree."""
-        names = list(names)
-        for name in names:
-            if name not in self.branches:
-                raise InputError(self.path, f"tree {self.tree!r} lacks {name!r}", one_of(name, self.branches))
-        return names
+    def _empty(self, name: str) -> Column:
+        return self._read(name, self.n_entries, self.n_entries)
 
     def _read(self, name: str, start: int, stop: int) -> Column:
         """One branch of one chunk, and a check that it came whole."""
@@ -113,12 +76,16 @@ class OpenTree:
 
 
 @contextlib.contextmanager
-def open_tree(path: str, tree: str) -> Iterator[OpenTree]:
-    """The tree, open for reading.
+def open_tree(path: str, tree: str) -> Iterator[Table]:
+    """The tree, or the columns of a file in another format, open for reading.
 
     Raises:
         InputError: the file cannot be read, or there is no such tree.
     """
+    if other := format_of(path):
+        with other.open(path, tree) as table:
+            yield table
+        return
     with opened(path) as file:
         with told(path, f"tree {tree!r}"):
             found = tree_in(path, file, tree_name(path, file, tree))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from simmorph.data.events import FloatArray
-    from simmorph.data.ntuples.reading import OpenTree
+    from simmorph.data.formats.table import Table
     from simmorph.data.ntuples.types import Type
     from simmorph.data.selection.normalisation import Normalisation
     from simmorph.data.selection.selector import Chosen, Selector
@@ -102,7 +102,7 @@ class SelectionReader:
             selector = self.selector.of_file(path, self.tree, tree.branches, sample)
             return tree.types(selector.branches(sample))
 
-    def _taken_for(self, path: str, tree: OpenTree) -> tuple[SampleKind, float]:
+    def _taken_for(self, path: str, tree: Table) -> tuple[SampleKind, float]:
         """What the events of a file are taken for, and the factor on their weights."""
         name = self.samples.of(path)
         if name is None:

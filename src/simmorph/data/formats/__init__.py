@@ -1,0 +1,1 @@
+"""Files of columns that are not ROOT's, read as trees are."""
