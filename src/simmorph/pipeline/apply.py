@@ -431,7 +431,8 @@ def _selector(model: Model, selection: str, tree: str | None, overrides: Sequenc
         if name not in known:
             mend = one_of(name, known)
             raise ConfigError(selection, f"this selection makes no {name!r}, which the model needs", mend)
-    return Selector.of(settings, document), tree or settings.tree
+    nominal = settings.model_copy(update={"variations": {}})
+    return Selector.of(nominal, document), tree or settings.tree
 
 
 def _refuse_taken(tree: Table, new: Sequence[str]) -> None:

@@ -26,10 +26,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from simmorph.config.compression import Compression
+    from simmorph.data.events import FloatArray
     from simmorph.data.ntuples.types import Type
     from simmorph.data.ntuples.writer import NtupleWriter
     from simmorph.data.selection.normalisation import Normalisation
     from simmorph.data.selection.reading import OnBadFile
+    from simmorph.data.selection.selector import Chosen
     from simmorph.progress import Progress
 
 TREE = "events"
@@ -63,6 +65,7 @@ class SelectResult:
         skipped: the files left out, each with the reason.
         n_data: how many events, or objects, of the input were taken for real data, which have the weight of data.
         cutflow: what was left after each cut.
+        variations: under each systematic variation the tree or branch that holds it, its events and sum of weights.
         normalisations: how each simulated sample was normalised, by its name; see `Normalisation`.
         not_finite: how many selected events have NaN or infinity in a variable, by variable.
         counted: what is counted: events, or objects of one kind, of which the first line counts those that the cuts on
@@ -76,6 +79,7 @@ class SelectResult:
     skipped: dict[str, str]
     n_data: int
     cutflow: tuple[CutflowLine, ...]
+    variations: dict[str, dict[str, Any]]
     normalisations: dict[str, Normalisation]
     not_finite: dict[str, int]
     counted: str
@@ -103,6 +107,8 @@ class SelectResult:
             numbers = f"{line.events:>12,}  {line.weighted:>14,.6g}  {line.sum_squares**0.5:>10.4g}"
             lines.append(f"{line.cut:<{width}}  {numbers}  {passed}")
             before = line.events
+        for name, its in self.variations.items():
+            lines.append(f"{name}: {its['events']:,} events, weighted {its['weighted']:.6g}, in {its['in']!r}")
         lines += [f"{name}: {it.described()}" for name, it in self.normalisations.items()]
         lines += [f"skipped {path}: {reason}" for path, reason in self.skipped.items()]
         return "\n".join(lines)
@@ -187,6 +193,7 @@ class _Job:
         self.not_finite: dict[str, int] = {}
         self.cutflow = np.zeros((len(reader.selector.cuts) + 1, 3))
         self.n_data = 0
+        self.variations: dict[str, dict[str, Any]] = {}
         self.branches: dict[str, dict[str, list[int]]] = {}
 
     def add(self, path: str, ntuple: NtupleWriter) -> None:
@@ -199,6 +206,7 @@ class _Job:
             taken = chosen.taken
             place = {"source_file": np.full(len(chosen.rows), len(self.files), np.int32)}
             ntuple.extend({**chosen.columns, **place, **chosen.rows.source(start)})
+            self._add_variations(chosen, start, ntuple)
         if path not in self.bad.skipped:
             self._note(taken)
             self.files.append(path)
@@ -212,6 +220,20 @@ class _Job:
             if not files:
                 self.progress(f"{name} is {branch}")
             files.append(len(self.files))
+
+    def _add_variations(self, chosen: Chosen, start: int, ntuple: NtupleWriter) -> None:
+        """What is selected under each variation into a tree of its own; one of the weight is in the nominal tree."""
+        for name, its in chosen.variations.items():
+            place = {"source_file": np.full(len(its.rows), len(self.files), np.int32)}
+            ntuple.beside(f"{TREE}_{name}").extend({**its.columns, **place, **its.rows.source(start)})
+            self._count_varied(name, f"{TREE}_{name}", its.columns["weight"])
+        for name in self.reader.selector.varied_weights:
+            self._count_varied(name, f"weight_{name}", chosen.columns[f"weight_{name}"])
+
+    def _count_varied(self, name: str, place: str, weights: FloatArray) -> None:
+        counted = self.variations.setdefault(name, {"in": place, "events": 0, "weighted": 0.0})
+        counted["events"] += len(weights)
+        counted["weighted"] += float(weights.sum())
 
     def _count_not_finite(self, columns: dict[str, NDArray[Any]]) -> None:
         for name in self.reader.selector.variables:
@@ -235,7 +257,15 @@ class _Job:
             counted = self.reader.selector.counted
             raise EmptySelectionError(selection, f"no {counted} passed: {left}", "nothing was written")
         files, skipped, scales = tuple(self.files), self.bad.skipped, dict(self.reader.normalisations)
-        counts = self.n_data, cutflow, scales, self.not_finite, self.reader.selector.counted, self.branches
+        counts = (
+            self.n_data,
+            cutflow,
+            self.variations,
+            scales,
+            self.not_finite,
+            self.reader.selector.counted,
+            self.branches,
+        )
         return SelectResult(output, selection, files, skipped, *counts)
 
 

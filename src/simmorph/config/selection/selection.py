@@ -11,6 +11,7 @@ from simmorph.config.selection.branches import Branch
 from simmorph.config.selection.names import Formula, Word
 from simmorph.config.selection.objects import ObjectSettings
 from simmorph.config.selection.samples import Normalised
+from simmorph.config.selection.variations import varied
 from simmorph.config.selection.weight import WeightSettings
 from simmorph.errors import one_of
 
@@ -61,6 +62,22 @@ class Selection(Normalised):
     """Name of each region: an expression, written as the boolean branch `in_<name>`. No event is dropped."""
     weight: WeightSettings = WeightSettings()
     """The event weights."""
+
+    variations: dict[Word, Annotated[dict[str, Formula], Field(min_length=1)]] = Field(default_factory=dict)
+    """Name of each systematic variation: what differs in simulation. `photon.pt: photon_pt_up` takes another branch
+    for a property, `met: met_up` another expression for a variable: the selection is run once more, into the tree
+    `events_<name>`. `weight: mcWeight * pu_up` alone is written as the branch `weight_<name>`."""
+
+    @model_validator(mode="after")
+    def _vary_what_there_is(self) -> Selection:
+        for name, changes in self.variations.items():
+            try:
+                varied(self, changes)
+            except ValueError as error:
+                raise ValueError(f"variations: {name}: {error}") from error
+            if f"weight_{name}" in self.variables:
+                raise ValueError(f"variables: 'weight_{name}' has the name of the weight of a variation")
+        return self
 
     @model_validator(mode="after")
     def _name_each_branch_once(self) -> Selection:

@@ -33,12 +33,14 @@ class NtupleWriter:
         tree: the name of the tree.
         metadata: what will be written down beside the tree; add to it at any time.
         n_rows: how many rows it has been given.
+        others: further trees in the file, by name; see `beside`.
     """
 
     file: Any
     tree: str
     metadata: dict[str, Any]
     n_rows: int = 0
+    others: dict[str, NtupleWriter] = field(default_factory=dict)
     _waiting: list[dict[str, Any]] = field(default_factory=list)
     _n_waiting: int = 0
     _written: Any = None
@@ -74,6 +76,15 @@ class NtupleWriter:
             if kind != self._types[name]:
                 raise ValueError(f"column {name!r} is {kind}, and was {self._types[name]} in the first call")
 
+    @property
+    def n_columns(self) -> int:
+        """How many columns it has; 0 before the first call of `extend`."""
+        return len(self._types)
+
+    def beside(self, tree: str) -> NtupleWriter:
+        """A further tree in the same file; without columns none is written."""
+        return self.others.setdefault(tree, NtupleWriter(self.file, tree, {}))
+
     def add_histogram(self, name: str, title: str, labels: Sequence[str], values: Any, variances: Any) -> None:
         """Write a TH1D with one labelled bin for each value."""
         self.file[name] = _labelled_histogram(title, labels, np.asarray(values), np.asarray(variances))
@@ -82,7 +93,8 @@ class NtupleWriter:
         """Write what is still waiting, and the metadata."""
         if self._written is None:
             raise ValueError("no columns were given; extend with empty arrays to write an empty tree")
-        self._flush()
+        for writer in (self, *self.others.values()):
+            writer._flush()
         self.file[METADATA] = json.dumps(self.metadata, allow_nan=False)
 
     def _flush(self) -> None:

@@ -58,7 +58,9 @@ def create_ntuple(  # noqa: PLR0913 - one keyword for each thing that a file has
             writer = NtupleWriter(file, tree, dict(metadata or {}))
             yield writer
             writer.finish()
-        _verify(path, temporary, tree, writer.n_rows)
+        for it in (writer, *writer.others.values()):
+            if it.n_columns:
+                _verify(path, temporary, it.tree, it.n_rows)
     write_provenance(path, {} if made_from is None else made_from)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from simmorph.config.selection.variations import is_of_weight, varied
 from simmorph.data.ntuples.types import is_whole, type_of
 from simmorph.data.selection.chunk import Chunk
 from simmorph.data.selection.kinds import Kinds
@@ -42,6 +43,7 @@ class Chosen:
         cutflow: (n_cuts + 1, 3): rows, sum of weights and sum of squared weights, at the start and after each cut.
         n_data: how many of the rows at the start are real data.
         taken: the branches that were taken for each name that has alternatives.
+        variations: the same under each systematic variation that selects other events, if there is simulation.
     """
 
     rows: Rows
@@ -49,6 +51,7 @@ class Chosen:
     cutflow: FloatArray
     n_data: int
     taken: dict[str, str]
+    variations: Mapping[str, Chosen] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,8 @@ class Selector:
     regions: dict[str, Expression]
     weights: dict[str, Expression]
     listed: frozenset[Expression] = frozenset()
+    varied_weights: dict[str, Expression] = field(default_factory=dict)
+    varied: dict[str, Selector] = field(default_factory=dict)
 
     @classmethod
     def of(cls, selection: Selection, document: Document) -> Selector:
@@ -78,10 +83,16 @@ class Selector:
         texts = {"simulation": weight.simulation, "data": weight.data, "data_if": weight.data_if}
         cuts, regions = parsed("cuts", selection.cuts), parsed("regions", selection.regions)
         weights = parsed("weight", {name: text for name, text in texts.items() if text is not None})
-        kinds, used = Kinds(selection, names), [*cuts.values(), *regions.values(), *weights.values()]
+        variations = selection.variations
+        of_weight = {name: next(iter(its.values())) for name, its in variations.items() if is_of_weight(its)}
+        varied_weights = parsed("variations", of_weight)
+        others = {name: varied(selection, its) for name, its in variations.items() if name not in of_weight}
+        selectors = {name: cls.of(its, document) for name, its in others.items()}
+        kinds = Kinds(selection, names)
+        used = [*cuts.values(), *regions.values(), *weights.values(), *varied_weights.values()]
         kinds.check(used)
         listed = kinds.listed([*used, *names.formulas.values()], selection.rows)
-        return cls(selection, names, cuts, regions, weights, listed)
+        return cls(selection, names, cuts, regions, weights, listed, varied_weights, selectors)
 
     @property
     def variables(self) -> dict[str, Expression]:
@@ -108,11 +119,17 @@ class Selector:
         """
         names = self.names.of_file(branches)
         names.refuse_missing(self._needed(sample), path, tree, branches)
-        return replace(self, names=names)
+        varied = {name: it.of_file(path, tree, branches, sample) for name, it in self._varied(sample).items()}
+        return replace(self, names=names, varied=varied)
+
+    def _varied(self, sample: SampleKind) -> dict[str, Selector]:
+        """The selection under each systematic variation; data is not varied."""
+        return {} if sample == "data" else self.varied
 
     def branches(self, sample: SampleKind = "auto") -> list[str]:
         """The branches to read from a file that holds this sample."""
-        return sorted({branch for source in self._sources(sample) for branch in source.branches})
+        own = {branch for source in self._sources(sample) for branch in source.branches}
+        return sorted(own.union(*(it.branches(sample) for it in self._varied(sample).values())))
 
     def taken(self, sample: SampleKind = "auto") -> dict[str, str]:
         """What was taken of a file for each name that has alternatives."""
@@ -133,7 +150,8 @@ class Selector:
     def _used(self, sample: SampleKind) -> list[Expression]:
         """The expressions of events beside the variables."""
         weights = [self.weights[name] for name in WEIGHTS_OF[sample] if name in self.weights]
-        return [*self.cuts.values(), *self.regions.values(), *weights]
+        varied = [] if sample == "data" else [*self.varied_weights.values()]
+        return [*self.cuts.values(), *self.regions.values(), *weights, *varied]
 
     def units_read(self) -> dict[str, str]:
         """The unit of each branch of the input that is an energy or an angle."""
@@ -182,14 +200,20 @@ class Selector:
         events = chunk.events({name for expression in self._used(sample) for name in expression.names})
         is_data, weights = weigh(self.weights, events, sample, rows)
         weights *= scale
+        is_simulated = not (len(is_data) and is_data.all())
         passed, cutflow = self._cut(events, weights, rows)
         regions = {f"in_{name}": rows.passes(it, events) for name, it in self.regions.items()}
         kept = variables | regions | {"weight": weights}
+        for name, expression in self.varied_weights.items():
+            its = {**self.weights, "simulation": expression}
+            kept[f"weight_{name}"] = weigh(its, events, sample, rows)[1] * scale if is_simulated else weights
         for name, branch in (("run", self.selection.run), ("event", self.selection.event)):
             if branch:
                 kept[name] = _whole(branch, chunk.value(Key("branch", branch)))[rows.entries]
-        columns = {name: values[passed] for name, values in kept.items()}
-        return Chosen(rows[passed], columns, cutflow, int(is_data.sum()), self.taken(sample))
+        read, columns = columns, {name: values[passed] for name, values in kept.items()}
+        varied = self._varied(sample) if is_simulated else {}
+        variations = {name: it.run(read, sample, scale=scale, n_events=events_read) for name, it in varied.items()}
+        return Chosen(rows[passed], columns, cutflow, int(is_data.sum()), self.taken(sample), variations)
 
     def _check_unit(self, chunk: Chunk, sample: SampleKind) -> None:
         needed = self._needed(sample)

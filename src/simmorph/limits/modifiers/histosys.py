@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
-from pydantic import field_validator
+from pydantic import field_validator, model_validator
 
 from simmorph.config.documents import Name, Section
 from simmorph.limits.modifiers.base import Shifting, Systematic
@@ -18,17 +18,28 @@ if TYPE_CHECKING:
     from simmorph.data.histograms import Histogram
     from simmorph.limits.modifiers.base import Nominal, Term
 
-VARIED = ("weight", "observable", "input", "histogram", "region", "tree")
+VARIED = ("weight", "observable", "input", "histogram", "region", "tree", "variation")
 """What can differ in a sample one standard deviation up or down."""
 
 
 class Sides(Section):
     """What differs in the sample one standard deviation up and down."""
 
+    variation: Name | None = None
+    """Variations of the selection, `scale_up` and `scale_down` for `scale`, in place of `up` and `down`."""
     up: dict[str, Name]
-    """Other weight, observable, region, tree, input or histogram."""
+    """Other weight, observable, region, tree, input or histogram; or another variation of the selection."""
     down: dict[str, Name]
     """The same for down."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_both_sides(cls, content: Any) -> Any:
+        if not isinstance(content, dict) or not isinstance(content.get("variation"), str):
+            return content
+        if {"up", "down"} & content.keys():
+            raise ValueError("give either variation, or up and down")
+        return content | {side: {"variation": f"{content['variation']}_{side}"} for side in ("up", "down")}
 
     @field_validator("up", "down")
     @classmethod

@@ -15,7 +15,7 @@ from simmorph.config.weights import SampleWeights, weight_of
 from simmorph.data.expressions.expression import parse
 from simmorph.data.histograms import Histogram, in_window, summed
 from simmorph.data.morphed import WEIGHT, features_in, replicas_in
-from simmorph.data.ntuples.contents import describe, read_histogram
+from simmorph.data.ntuples.contents import describe, read_histogram, trees_in
 from simmorph.data.ntuples.files import expand_inputs
 from simmorph.data.samples import SampleReader
 from simmorph.errors import ConfigError, InputError, one_of
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from simmorph.limits.modifiers.base import Modifier
     from simmorph.progress import Progress
 
+WEIGHT_OF_SELECTION = "weight"
+"""The branch of weights that `select` writes; a variation of it has its name behind."""
 FREE_RANGE = (0.001, 1000.0)
 """Of the normalisation of a background that is left free."""
 
@@ -186,12 +188,36 @@ class Reader:
 
         def varied(side: Mapping[str, str]) -> FloatArray:
             changes: dict[str, Any] = {key: [value] if key == "input" else value for key, value in side.items()}
+            if "variation" in changes:
+                name = changes.pop("variation")
+                changes |= self._of_selection(settings.model_copy(update=changes), name)
             return self.checked(settings.model_copy(update=changes), first).values
 
         histogram = self.checked(settings, first)
         modifiers = self._systematics(Nominal(histogram, self.suffix, varied))
         statistics = (StatError.of(histogram, self.suffix),) if self.settings.statistics else ()
         return Sample(histogram, is_signal, (*modifiers, *statistics))
+
+    def _of_selection(self, settings: SampleSettings, name: str) -> dict[str, str]:
+        """What holds a variation of the selection in the files of a sample: a tree of its own, or another weight.
+
+        Raises:
+            InputError: the files have neither.
+        """
+        path, tree = expand_inputs(settings.input)[0], settings.tree or self.defaults.tree
+        varied, branch = f"{tree}_{name}", f"{WEIGHT_OF_SELECTION}_{name}"
+        trees = trees_in(path)
+        if varied in trees:
+            return {"tree": varied}
+        if branch not in describe(path, tree).branches:
+            known = [it.removeprefix(f"{tree}_") for it in trees if it.startswith(f"{tree}_")]
+            what = f"has neither a tree {varied!r} nor a branch {branch!r} for the variation {name!r}"
+            raise InputError(path, what, f"add it to `variations:` of the selection; {one_of(name, known)}")
+        nominal = settings.weight or (WEIGHT if settings.morphed else self.defaults.weight)
+        if nominal == WEIGHT_OF_SELECTION:
+            return {"weight": branch}
+        both = f"{WEIGHT_OF_SELECTION} == 0 and {branch} == 0"
+        return {"weight": f"({nominal or 1}) * where({both}, 1, {branch} / {WEIGHT_OF_SELECTION})"}
 
     def curve(self, settings: BackgroundSettings, fit: SidebandFit) -> Sample:
         """A background that was fitted to the sidebands, with the uncertainty of the fit."""

@@ -1,0 +1,183 @@
+"""Systematic variations of a selection, against YAMLs and files written by hand, up to the limits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import awkward as ak
+import numpy as np
+import pytest
+
+from simmorph.config.limits import LimitsRecipe
+from simmorph.data.ntuples.contents import read_metadata, trees_in
+from simmorph.data.ntuples.writing import create_ntuple
+from simmorph.errors import ConfigError, InputError
+from simmorph.pipeline.limits.run import limits_of_recipe
+from simmorph.pipeline.select import select_events
+from tests.conftest import read_columns
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+SELECTION = """# one photon
+tree: mini
+units: {energy: MeV}
+objects:
+  photon: {branches: {pt: ph_pt, eta: ph_eta}, energies: [pt], cuts: [pt > 25], order_by: pt}
+variables: {pt1: "photon_pt[0]", ht: sum(photon_pt), met: met_et / 1000}
+cuts: {one photon: count(photon_pt) >= 1, met: met < 80}
+weight: {simulation: mc * pu, data: 1, data_if: mc == 0}
+"""
+VARIED = """variations:
+  scale_up: {photon.pt: ph_pt_up}
+  scale_down: {photon.pt: ph_pt_down}
+  met_up: {met: met_et / 900, weight: mc * pu * 1.01}
+  pileup_up: {weight: mc * pu_up}
+  pileup_down: {weight.simulation: mc * pu_down}
+"""
+BY_HAND = {
+    "scale_up": ("{pt: ph_pt,", "{pt: ph_pt_up,"),
+    "scale_down": ("{pt: ph_pt,", "{pt: ph_pt_down,"),
+    "pileup_up": ("mc * pu,", "mc * pu_up,"),
+    "pileup_down": ("mc * pu,", "mc * pu_down,"),
+}
+
+
+def original(path: Path, seed: int, scale: float, n_events: int = 3000, *, of_data: bool = False) -> str:
+    rng = np.random.default_rng(seed)
+    counts = rng.integers(0, 4, n_events)
+    pt = ak.unflatten(1000 * (15 + rng.exponential(scale, counts.sum())), counts)
+    mc = np.zeros(n_events) if of_data else rng.normal(1, 0.3, n_events)
+    columns = {
+        "ph_pt": pt, "ph_pt_up": pt * 1.03, "ph_pt_down": pt * 0.98, "ph_eta": pt * 0,
+        "met_et": rng.exponential(30000, n_events), "mc": mc, "pu": rng.uniform(0.5, 1.5, n_events),
+        "pu_up": rng.uniform(0.6, 1.7, n_events), "pu_down": rng.uniform(0.4, 1.4, n_events),
+    }  # fmt: skip
+    with create_ntuple(path, "mini") as ntuple:
+        ntuple.extend(columns)
+    return str(path)
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> dict[str, str]:
+    """Signal, background and data; what `variations:` gives of them, and what YAMLs written by hand do."""
+    (tmp_path / "varied.yaml").write_text(SELECTION + VARIED)
+    files = {
+        "signal": original(tmp_path / "s.root", 1, 60),
+        "background": original(tmp_path / "b.root", 2, 25),
+        "data": original(tmp_path / "d.root", 3, 25, of_data=True),
+    }
+    for name, path in files.items():
+        select_events([path], str(tmp_path / "varied.yaml"), tmp_path / f"{name}.root")
+        for variation, change in BY_HAND.items():
+            (tmp_path / f"{variation}.yaml").write_text(SELECTION.replace(*change))
+            select_events([path], str(tmp_path / f"{variation}.yaml"), tmp_path / f"{name}_{variation}.root")
+    return {"folder": str(tmp_path), **{name: str(tmp_path / f"{name}.root") for name in files}, "raw": files["signal"]}
+
+
+def test_each_variation_selects_what_a_yaml_by_hand_selects(made: dict[str, str]) -> None:
+    names = ["pt1", "ht", "met", "weight", "source_entry"]
+    for variation in ("scale_up", "scale_down"):
+        ours = read_columns([made["signal"]], f"events_{variation}", names)
+        theirs = read_columns([f"{made['folder']}/signal_{variation}.root"], "events", names)
+        for name in names:
+            np.testing.assert_array_equal(ours[name], theirs[name])
+    nominal = read_columns(
+        [made["signal"]], "events", ["weight", "weight_pileup_up", "weight_pileup_down", "source_entry"]
+    )
+    for variation in ("pileup_up", "pileup_down"):
+        theirs = read_columns([f"{made['folder']}/signal_{variation}.root"], "events", ["weight", "source_entry"])
+        np.testing.assert_array_equal(nominal[f"weight_{variation}"], theirs["weight"])
+        np.testing.assert_array_equal(nominal["source_entry"], theirs["source_entry"])
+    assert len(read_columns([made["signal"]], "events_scale_up", ["pt1"])["pt1"]) > len(nominal["weight"])
+    metadata = read_metadata(made["signal"])["variations"]
+    assert metadata["scale_up"]["in"] == "events_scale_up"
+    assert metadata["pileup_up"]["weighted"] == pytest.approx(nominal["weight_pileup_up"].sum())
+
+
+def test_a_variation_may_change_a_variable_and_the_weight_at_once(made: dict[str, str]) -> None:
+    up = read_columns([made["signal"]], "events_met_up", ["met", "weight", "source_entry"])
+    raw = read_columns([made["raw"]], "mini", ["met_et", "mc", "pu"])
+    np.testing.assert_allclose(up["met"], (raw["met_et"] / 900)[up["source_entry"]], rtol=1e-6)
+    np.testing.assert_allclose(up["weight"], (raw["mc"] * raw["pu"] * 1.01)[up["source_entry"]], rtol=1e-14)
+    assert up["met"].max() < 80
+
+
+def test_data_is_not_varied(made: dict[str, str]) -> None:
+    assert list(trees_in(made["data"])) == ["events"]
+    columns = read_columns([made["data"]], "events", ["weight", "weight_pileup_up"])
+    assert set(columns["weight"]) == set(columns["weight_pileup_up"]) == {1.0}
+
+
+def limits(made: dict[str, str], systematics: list[dict[str, Any]], **more: Any) -> Any:
+    settings = {
+        "observable": "pt1", "binning": {"range": [25, 125], "bins": 4},
+        "signal": {"input": made["signal"], "scale": 0.02}, "background": {"input": made["background"]},
+        "data": {"input": made["data"]}, "systematics": systematics,
+    }  # fmt: skip
+    return limits_of_recipe(LimitsRecipe(weight="weight", limits={**settings, **more}))
+
+
+def test_limits_are_those_of_separate_files(made: dict[str, str]) -> None:
+    def by_hand(sample: str, name: str) -> dict[str, Any]:
+        sides = {side: {"input": f"{made['folder']}/{sample}_{name}_{side}.root"} for side in ("up", "down")}
+        return {"name": name, "type": "histosys", "samples": sample, **sides}
+
+    samples = ("signal", "background")
+    theirs = limits(made, [by_hand(sample, name) for name in ("scale", "pileup") for sample in samples])
+    short = [{"name": it, "type": "histosys", "samples": list(samples), "variation": it} for it in ("scale", "pileup")]
+    sides = [{"up": {"variation": f"{it}_up"}, "down": {"variation": f"{it}_down"}} for it in ("scale", "pileup")]
+    long = [
+        {key: value for key, value in it.items() if key != "variation"} | its
+        for it, its in zip(short, sides, strict=True)
+    ]
+    for ours in (limits(made, short), limits(made, long)):
+        assert ours.limits.observed == pytest.approx(theirs.limits.observed, rel=1e-10)
+        assert ours.limits.expected == pytest.approx(theirs.limits.expected, rel=1e-10)
+    assert limits(made, []).limits.observed != pytest.approx(theirs.limits.observed, rel=1e-3)
+
+
+def test_a_variation_of_the_weight_scales_another_weight_too(made: dict[str, str]) -> None:
+    its = [{"name": "pileup", "type": "histosys", "samples": "background", "variation": "pileup"}]
+    halved = {"input": made["background"], "weight": "weight / 2", "scale": 2.0}
+    assert limits(made, its, background=halved).limits.observed == pytest.approx(
+        limits(made, its).limits.observed, rel=1e-9
+    )
+
+
+def test_what_is_no_variation_is_named(made: dict[str, str]) -> None:
+    neither = r"has neither a tree 'events_scal_up' nor a branch 'weight_scal_up'.*did you mean 'scale_up'"
+    with pytest.raises(InputError, match=neither):
+        limits(made, [{"name": "s", "type": "histosys", "samples": "signal", "variation": "scal"}])
+    with pytest.raises(ConfigError, match="either variation, or up and down"):
+        limits(made, [{"name": "s", "type": "histosys", "samples": "signal", "variation": "x", "up": {"tree": "t"}}])
+
+
+@pytest.mark.parametrize(
+    ("block", "message"),
+    [
+        ("up: {photon.pz: x}", "'photon.pz' is nothing that can differ; did you mean 'photon.pt'"),
+        ("up: {mett: x}", "did you mean 'met'"),
+        ("up: {}", "variations.up"),
+        ("up: {photon.pt: ph_pt +}", "lacks 'ph_pt +'"),
+        ("up: {met: met_et +}", "is not an expression"),
+        ("up: {photon.pt: ph_pt_sup}", "lacks 'ph_pt_sup'"),
+    ],
+)  # fmt: skip
+def test_a_wrong_variation_is_one_line(
+    made: dict[str, str], tmp_path: Path, simmorph: Callable[..., Any], block: str, message: str
+) -> None:
+    (tmp_path / "wrong.yaml").write_text(f"{SELECTION}variations: {{{block}}}\n")
+    outcome = simmorph("select", made["raw"], "--selection", tmp_path / "wrong.yaml", "-o", tmp_path / "wrong.root")
+    assert (outcome.code in {3, 4}, outcome.stderr.count("\n")) == (True, 1), outcome.stderr
+    assert message in outcome.stderr
+    assert not (tmp_path / "wrong.root").exists()
+
+
+def test_root_reads_every_tree(made: dict[str, str]) -> None:
+    root = pytest.importorskip("ROOT")
+    for tree in ("events", "events_scale_up", "events_met_up"):
+        frame = root.RDataFrame(tree, made["signal"])
+        expected = read_columns([made["signal"]], tree, ["weight"])["weight"].sum()
+        assert frame.Sum("weight").GetValue() == pytest.approx(expected, rel=1e-12)
