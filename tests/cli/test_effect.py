@@ -43,13 +43,34 @@ MODES = [
         "apply",
         ("--n-events", "9", "--model", "m", "-o", "out.root"),
         frozenset(
-            {"--selection", "--friend", "--tree", "--each", "--sample", "--set", "--on-bad-file", "--missing-branches"}
+            {
+                "--selection",
+                "--friend",
+                "--tree",
+                "--each",
+                "--sample",
+                "--set",
+                "--allow-empty",
+                "--on-bad-file",
+                "--missing-branches",
+            }
         ),
     ),
     Mode(
         "apply",
         ("in.root", "--n-events", "9", "--model", "m", "-o", "out.root"),
-        frozenset({"--selection", "--friend", "--each", "--sample", "--set", "--on-bad-file", "--missing-branches"}),
+        frozenset(
+            {
+                "--selection",
+                "--friend",
+                "--each",
+                "--sample",
+                "--set",
+                "--allow-empty",
+                "--on-bad-file",
+                "--missing-branches",
+            }
+        ),
     ),
     Mode("evaluate", ("-c", "r.yaml")),
     Mode("compare", ("-c", "r.yaml")),

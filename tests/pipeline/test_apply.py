@@ -466,3 +466,17 @@ def test_a_part_of_the_inputs_is_normalised_as_all_of_them(trained: Path, simmor
     weights = _read(trained / "each" / "again.root", "morphed")["weight_morphed"]
     expected = flat["weight"] * 2 * 4 / (2 * raw["mcWeight"].sum())
     np.testing.assert_allclose(weights[np.isfinite(weights)], expected, rtol=1e-12)
+
+
+def test_an_empty_ntuple_is_morphed_to_an_empty_one_on_request(trained: Path, simmorph: Callable[..., Any]) -> None:
+    with create_ntuple(trained / "empty.root", "events") as ntuple:
+        ntuple.extend(_columns(n_events=0))
+    arguments = ["apply", trained / "empty.root", "--model", trained / "model", "-o", trained / "out.root"]
+    assert simmorph(*arguments).code == 5
+    assert simmorph(*arguments, "--allow-empty").code == 0
+    apply_model([str(trained / "source.root")], trained / "model", trained / "full.root")
+    empty, full = (describe(str(trained / name), "events") for name in ("out.root", "full.root"))
+    assert (empty.n_entries, empty.branches) == (0, full.branches)
+    source = [str(trained / "empty.root"), str(trained / "source.root")]
+    recipe = load_recipe(trained / "recipe.yaml", [f"source=[{', '.join(source)}]"])
+    assert len(read_samples(recipe).source) == 2000

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from simmorph.cli.options import (
+    allow_empty_option,
     answer,
     bad_file_option,
     command,
@@ -45,6 +46,7 @@ NEW = {"--n-events": "new events come from no ntuple that it could be about"}
 )
 @selection_options(needs=("--selection", "it is about how a selection takes events"))
 @bad_file_option(unless=NEW)
+@allow_empty_option(unless={**NEW, "--each": "files of single inputs may be empty in any case"})
 @option("--tree", metavar="NAME", needs=("inputs", "no file is read"), help="Read this tree instead of the recipe's.")
 @option("--seed", type=click.IntRange(min=0), help="Of all random numbers; the model's own by default.")
 @option("--n-events", type=click.IntRange(min=1), metavar="N", help="Draw so many new events from a generator.")

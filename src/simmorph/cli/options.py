@@ -73,6 +73,14 @@ def bad_file_option(**rules: Any) -> Decorator:
     )  # fmt: skip
 
 
+def allow_empty_option(**rules: Any) -> Decorator:
+    """--allow-empty."""
+    return option(
+        "--allow-empty", is_flag=True,
+        help="Write an output without rows where there are no events, as for one batch job of many.", **rules,
+    )  # fmt: skip
+
+
 def selection_options(**rules: Any) -> Decorator:
     """--sample, and --set for keys of a selection."""
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from simmorph.cli.options import (
+    allow_empty_option,
     answer,
     bad_file_option,
     command,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 @output_option("The ntuple to write: tree `events`, one row per selected event, GeV.", required=True)
 @option("--tree", help="Read this tree instead of the selection's.")
 @bad_file_option()
+@allow_empty_option()
 @selection_options()
 @compression_option
 @run_options

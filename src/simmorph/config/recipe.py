@@ -42,6 +42,8 @@ class ReadSettings(Section):
     """Keys of the selection that are set, as by `--set`: `luminosity=10 /fb`."""
     on_bad_file: Literal["fail", "skip"] = "fail"
     """Stop at a bad file, or leave it out."""
+    allow_empty: bool = False
+    """Write an output without rows where no event passes, or none is there."""
 
 
 class SelectSettings(ReadSettings):

@@ -216,7 +216,7 @@ def _select_steps(recipe: MadeInputs) -> Iterator[ChainStep]:
         def act(settings: SelectSettings = settings) -> Result:
             from simmorph.pipeline.select import select_events
 
-            options = settings.model_dump(include={"tree", "sample", "overrides", "on_bad_file"})
+            options = settings.model_dump(include={"tree", "sample", "overrides", "on_bad_file", "allow_empty"})
             options |= {"compression": recipe.compression, "force": True}
             return select_events(settings.input, settings.selection, settings.output, **options)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simmorph.config.selection.files import read_selection
-from simmorph.data.ntuples.files import expand_inputs
+from simmorph.data.ntuples.files import checksums_of, expand_inputs
 from simmorph.data.ntuples.reading import STEP
 from simmorph.data.ntuples.types import agreed_types
 from simmorph.data.ntuples.writing import create_ntuple
@@ -131,6 +131,7 @@ def select_events(  # noqa: PLR0913 - one keyword for each option of the command
     sample: str = "auto",
     overrides: Sequence[str] = (),
     compression: Compression = "zstd",
+    allow_empty: bool = False,
     force: bool = False,
     step: int = STEP,
     progress: Progress = silent,
@@ -149,6 +150,7 @@ def select_events(  # noqa: PLR0913 - one keyword for each option of the command
         sample: take every file for this sample of the selection, or for data or simulation, instead of asking.
         overrides: assignments to keys of the selection, such as `luminosity=10 /fb`.
         compression: of the baskets of the output.
+        allow_empty: write an output without rows where no event passes, as a job among others may have it.
         force: replace an existing output.
         step: entries read at once; no result depends on it.
         progress: called with a line for each file.
@@ -156,7 +158,7 @@ def select_events(  # noqa: PLR0913 - one keyword for each option of the command
     Raises:
         ConfigError: the selection is wrong.
         InputError: a file cannot be used, or every one was skipped.
-        EmptySelectionError: no event passed; nothing is written.
+        EmptySelectionError: no event passed and that is not allowed; nothing is written.
         UsageError: the output exists.
     """
     refuse_existing(output, force=force)
@@ -173,12 +175,14 @@ def select_events(  # noqa: PLR0913 - one keyword for each option of the command
         usable = bad.usable(paths, lambda path: types.setdefault(path, reader.types_in(path)))
     job = _Job(replace(reader, types=agreed_types(types)), bad, progress)
     made_from = {"inputs": paths, "selection": settings.model_dump(mode="json"), "tree": reader.tree, "sample": sample}
+    if settings.certified_runs:
+        made_from["certified_runs"] = checksums_of([settings.certified_runs.file])
     how: dict[str, Any] = {"force": force, "compression": compression, "made_from": made_from}
     with create_ntuple(output, TREE, **how) as ntuple:
         for path in usable:
             job.add(path, ntuple)
         bad.refuse_none_left(output, given)
-        result = job.result(str(output), selection)
+        result = job.result(str(output), selection, allow_empty=allow_empty)
         ntuple.metadata[UNITS] = selector.units()
         _write_cutflow(ntuple, result, made_from)
     return result
@@ -191,7 +195,7 @@ class _Job:
         self.reader, self.bad, self.progress = reader, bad, progress
         self.files: list[str] = []
         self.not_finite: dict[str, int] = {}
-        self.cutflow = np.zeros((len(reader.selector.cuts) + 1, 3))
+        self.cutflow = np.zeros((len(reader.selector.steps) + 1, 3))
         self.n_data = 0
         self.variations: dict[str, dict[str, Any]] = {}
         self.branches: dict[str, dict[str, list[int]]] = {}
@@ -241,18 +245,18 @@ class _Job:
             if count:
                 self.not_finite[name] = self.not_finite.get(name, 0) + count
 
-    def result(self, output: str, selection: str) -> SelectResult:
+    def result(self, output: str, selection: str, *, allow_empty: bool) -> SelectResult:
         """What was selected.
 
         Raises:
             EmptySelectionError: no event passed.
         """
-        names = ("all", *self.reader.selector.cuts)
+        names = ("all", *self.reader.selector.steps)
         cutflow = tuple(
             CutflowLine(name, int(events), float(weighted), float(squares))
             for name, (events, weighted, squares) in zip(names, self.cutflow, strict=True)
         )
-        if not cutflow[-1].events:
+        if not cutflow[-1].events and not allow_empty:
             left = ", ".join(f"{line.cut} {line.events}" for line in cutflow)
             counted = self.reader.selector.counted
             raise EmptySelectionError(selection, f"no {counted} passed: {left}", "nothing was written")

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from simmorph.config.documents import Section
 from simmorph.config.selection.branches import Branch
+from simmorph.config.selection.certified import CertifiedRuns
 from simmorph.config.selection.names import Formula, Word
 from simmorph.config.selection.objects import ObjectSettings
 from simmorph.config.selection.samples import Normalised
@@ -17,6 +18,10 @@ from simmorph.errors import one_of
 
 RESERVED = ("weight", "run", "event", "source_file", "source_entry", "source_object")
 """Branches that every output has."""
+
+
+CERTIFIED = "certified runs"
+"""What the cut on certified runs is called in the cutflow."""
 
 
 class UnitSettings(Section):
@@ -63,10 +68,24 @@ class Selection(Normalised):
     weight: WeightSettings = WeightSettings()
     """The event weights."""
 
+    certified_runs: CertifiedRuns | None = None
+    """The lumi sections of data that count, the first line of the cutflow; it needs `run`."""
     variations: dict[Word, Annotated[dict[str, Formula], Field(min_length=1)]] = Field(default_factory=dict)
     """Name of each systematic variation: what differs in simulation. `photon.pt: photon_pt_up` takes another branch
     for a property, `met: met_up` another expression for a variable: the selection is run once more, into the tree
     `events_<name>`. `weight: mcWeight * pu_up` alone is written as the branch `weight_<name>`."""
+
+    def files_beside(self) -> list[str]:
+        """What is read besides the inputs."""
+        return [*super().files_beside(), *([self.certified_runs.file] if self.certified_runs else [])]
+
+    @model_validator(mode="after")
+    def _certify_by_run(self) -> Selection:
+        if self.certified_runs and not self.run:
+            raise ValueError("certified_runs: add `run:`, the branch of the run number")
+        if self.certified_runs and CERTIFIED in self.cuts:
+            raise ValueError(f"cuts: {CERTIFIED!r} is what certified_runs is called in the cutflow; rename it")
+        return self
 
     @model_validator(mode="after")
     def _vary_what_there_is(self) -> Selection:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from simmorph.config.selection.selection import CERTIFIED
 from simmorph.config.selection.variations import is_of_weight, varied
 from simmorph.data.ntuples.types import is_whole, type_of
+from simmorph.data.selection.certified import GoodRuns
 from simmorph.data.selection.chunk import Chunk
 from simmorph.data.selection.kinds import Kinds
 from simmorph.data.selection.names import Key, Names, Needed
@@ -66,6 +68,7 @@ class Selector:
     listed: frozenset[Expression] = frozenset()
     varied_weights: dict[str, Expression] = field(default_factory=dict)
     varied: dict[str, Selector] = field(default_factory=dict)
+    good_runs: GoodRuns | None = None
 
     @classmethod
     def of(cls, selection: Selection, document: Document) -> Selector:
@@ -92,7 +95,13 @@ class Selector:
         used = [*cuts.values(), *regions.values(), *weights.values(), *varied_weights.values()]
         kinds.check(used)
         listed = kinds.listed([*used, *names.formulas.values()], selection.rows)
-        return cls(selection, names, cuts, regions, weights, listed, varied_weights, selectors)
+        runs = GoodRuns.read(selection.certified_runs.file) if selection.certified_runs else None
+        return cls(selection, names, cuts, regions, weights, listed, varied_weights, selectors, runs)
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """What each line of the cutflow but the first is called."""
+        return ((CERTIFIED,) if self.good_runs else ()) + tuple(self.cuts)
 
     @property
     def variables(self) -> dict[str, Expression]:
@@ -141,7 +150,9 @@ class Selector:
 
     def _needed(self, sample: SampleKind) -> Needed:
         """Everything that is computed or read, with an expression that needs it."""
-        ids = [Key("branch", branch) for branch in (self.selection.run, self.selection.event) if branch]
+        its = self.selection
+        section = its.certified_runs.lumi_section if its.certified_runs and sample != "simulation" else None
+        ids = [Key("branch", branch) for branch in (its.run, its.event, section) if branch]
         variables = [Key("variable", name) for name in self.selection.variables]
         rows = [Key("kept", it.counted, it.name) for it in self.names.objects.values() if it.name == self.counted]
         used = {self.names.in_event(name): expression for expression in self._used(sample) for name in expression.names}
@@ -201,7 +212,7 @@ class Selector:
         is_data, weights = weigh(self.weights, events, sample, rows)
         weights *= scale
         is_simulated = not (len(is_data) and is_data.all())
-        passed, cutflow = self._cut(events, weights, rows)
+        passed, cutflow = self._cut(events, weights, rows, self._certified(chunk, is_data, rows))
         regions = {f"in_{name}": rows.passes(it, events) for name, it in self.regions.items()}
         kept = variables | regions | {"weight": weights}
         for name, expression in self.varied_weights.items():
@@ -238,10 +249,26 @@ class Selector:
         names = self.names.formulas[key.name].names if key.kind == "variable" else frozenset()
         return bool(names) and all(self._is_whole(self.names.in_event(name, key.name), chunk) for name in names)
 
-    def _cut(self, events: Mapping[str, Column], weights: FloatArray, rows: Rows) -> tuple[BoolArray, FloatArray]:
+    def _certified(self, chunk: Chunk, is_data: BoolArray, rows: Rows) -> BoolArray | None:
+        """(n_rows,), which rows are of certified runs or no data; None where the selection does not ask."""
+        settings = self.selection.certified_runs
+        if self.good_runs is None or settings is None:
+            return None
+        if not is_data.any():
+            return ~is_data
+        names = self.selection.run or "", settings.lumi_section
+        runs, sections = (_whole(name, chunk.value(Key("branch", name)))[rows.entries] for name in names)
+        return ~is_data | self.good_runs.passes(runs, sections)
+
+    def _cut(
+        self, events: Mapping[str, Column], weights: FloatArray, rows: Rows, certified: BoolArray | None
+    ) -> tuple[BoolArray, FloatArray]:
         """Which rows pass all cuts, and the cutflow."""
         passed = np.ones(len(weights), np.bool_)
         cutflow = [yield_of(weights)]
+        if certified is not None:
+            passed &= certified
+            cutflow.append(yield_of(weights[passed]))
         for expression in self.cuts.values():
             passed &= rows.passes(expression, events)
             cutflow.append(yield_of(weights[passed]))
