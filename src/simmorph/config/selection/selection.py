@@ -12,7 +12,6 @@ from simmorph.config.selection.certified import CertifiedRuns
 from simmorph.config.selection.names import Formula, Word
 from simmorph.config.selection.objects import ObjectSettings
 from simmorph.config.selection.samples import Normalised
-from simmorph.config.selection.variations import varied
 from simmorph.config.selection.weight import WeightSettings
 from simmorph.errors import one_of
 
@@ -88,12 +87,8 @@ class Selection(Normalised):
         return self
 
     @model_validator(mode="after")
-    def _vary_what_there_is(self) -> Selection:
-        for name, changes in self.variations.items():
-            try:
-                varied(self, changes)
-            except ValueError as error:
-                raise ValueError(f"variations: {name}: {error}") from error
+    def _name_each_weight_once(self) -> Selection:
+        for name in self.variations:
             if f"weight_{name}" in self.variables:
                 raise ValueError(f"variables: 'weight_{name}' has the name of the weight of a variation")
         return self

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simmorph.config.selection.selection import CERTIFIED
-from simmorph.config.selection.variations import is_of_weight, varied
 from simmorph.data.ntuples.types import is_whole, type_of
 from simmorph.data.selection.certified import GoodRuns
 from simmorph.data.selection.chunk import Chunk
 from simmorph.data.selection.kinds import Kinds
 from simmorph.data.selection.names import Key, Names, Needed
+from simmorph.data.selection.variations import is_of_weight, varied
 from simmorph.data.selection.weights import WEIGHTS_OF, SampleKind, weigh, yield_of
 from simmorph.data.units import ANGLE
 from simmorph.errors import InputError
@@ -89,7 +89,11 @@ class Selector:
         variations = selection.variations
         of_weight = {name: next(iter(its.values())) for name, its in variations.items() if is_of_weight(its)}
         varied_weights = parsed("variations", of_weight)
-        others = {name: varied(selection, its) for name, its in variations.items() if name not in of_weight}
+        others = {
+            name: varied(selection, its, document.where(("variations", name)))
+            for name, its in variations.items()
+            if name not in of_weight
+        }
         selectors = {name: cls.of(its, document) for name, its in others.items()}
         kinds = Kinds(selection, names)
         used = [*cuts.values(), *regions.values(), *weights.values(), *varied_weights.values()]

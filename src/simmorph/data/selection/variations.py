@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from simmorph.errors import one_of
+from simmorph.errors import ConfigError, one_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,19 +20,19 @@ def is_of_weight(changes: Mapping[str, str]) -> bool:
     return changes.keys() <= set(WEIGHT)
 
 
-def varied(selection: Selection, changes: Mapping[str, str]) -> Selection:
+def varied(selection: Selection, changes: Mapping[str, str], where: str) -> Selection:
     """The selection with other branches, expressions or weights, and without variations of its own.
 
     Raises:
-        ValueError: a key is no property of an object, no name of an expression or branch, and not the weight.
+        ConfigError: a key is no property of an object, no name of an expression or branch, and not the weight.
     """
     found = selection.model_copy(update={"variations": {}})
     for key, text in changes.items():
-        found = _changed(found, key, text)
+        found = _changed(found, key, text, where)
     return found
 
 
-def _changed(selection: Selection, key: str, text: str) -> Selection:
+def _changed(selection: Selection, key: str, text: str, where: str) -> Selection:
     if key in WEIGHT:
         return selection.model_copy(update={"weight": selection.weight.model_copy(update={"simulation": text})})
     name, _, rest = key.partition(".")
@@ -47,4 +47,4 @@ def _changed(selection: Selection, key: str, text: str) -> Selection:
             return selection.model_copy(update={block: {**getattr(selection, block), key: text}})
     of_objects = [f"{it}.{name}" for it, its in selection.objects.items() for name in (*its.branches, *its.properties)]
     known = [*of_objects, *selection.variables, *selection.define, *selection.branches, "weight"]
-    raise ValueError(f"{key!r} is nothing that can differ; {one_of(key, known)}")
+    raise ConfigError(where, f"{key!r} is nothing that can differ", one_of(key, known))
