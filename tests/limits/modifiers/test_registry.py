@@ -63,7 +63,7 @@ def test_a_recipe_may_name_the_systematic_kinds() -> None:
         (VARIED | {"size": 0.1}, "unknown key 'size'"),
         (
             VARIED | {"up": {"scale": "2"}},
-            "'scale' cannot differ, only histogram, input, observable, region, tree, weight",
+            "'scale' cannot differ, only histogram, input, observable, region, tree, variation, weight",
         ),
     ],
 )
