@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import awkward as ak
 import numpy as np
 import pytest
+import uproot
 
 from simmorph.config.documents import Document
 from simmorph.config.selection.selection import Selection
+from simmorph.data.ntuples.contents import read_metadata
+from simmorph.data.ntuples.types import type_of
 from simmorph.data.selection.selector import Selector
 from simmorph.errors import InputError
+from simmorph.pipeline.select import select_events
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 COLUMNS: dict[str, Any] = {
     "Photon_pt": ak.Array([[30.0, 50.0], [], [40.0]]),
@@ -70,6 +77,13 @@ def test_a_default_stands_for_each_object() -> None:
         ({"branches": {"name": ["MET", "mets"]}}, r"a\.root: tree 'Events' has none of 'MET' and 'mets'.*'name' needs"),
         ({"variables": {"x": "mets + 1"}}, r"lacks 'mets', which 'mets \+ 1' needs; did you mean 'met'"),
         ({"cuts": {"c": "2 > photon_ptt"}, "variables": {"x": "1"}, **photons(pt="Photon_pt")}, "'photon_pt'"),
+        (
+            {
+                "objects": {"photon": {"branches": {"pt": "Photon_pt"}, "cuts": ["ptt > 1"]}},
+                "variables": {"x": "count(photon_pt)"},
+            },
+            r"lacks 'ptt', which 'ptt > 1' needs; did you mean 'pt'",
+        ),
         ({"variables": {"x": "late + 1", "late": "met"}}, "'late' is defined below: move it up"),
         ({**photons(pt=["pt", "pts"]), "variables": {"x": "sum(photon_pt)"}}, "has none of 'pt' and 'pts'"),
     ],
@@ -92,3 +106,52 @@ def test_what_nothing_needs_may_be_missing() -> None:
 def test_a_choice_names_branches_in_one_way(choice: Any) -> None:
     with pytest.raises(ValueError, match=r"under `first_of` or under `any_of`|at least 1 item"):
         taken(branches={"name": choice})
+
+
+def test_a_name_has_one_type_in_all_files(tmp_path: Path) -> None:
+    """Of a float and a default that is an integer, of an integer and a float, and of lists of them."""
+    numbers = {"pu": np.array([0.5, 2.0], np.float32), "n": np.array([1, 2], np.int32)}
+    lists = {"it": ak.values_astype(ak.Array([[1, 2], [3]]), np.int32)}
+    files = {
+        "a.root": {**numbers, **lists},
+        "b.root": {"N": np.array([1.5, 2.5], np.float32), "IT": ak.values_astype(ak.Array([[0.5], []]), np.float32)},
+    }
+    for name, columns in files.items():
+        with uproot.recreate(tmp_path / name) as file:
+            kinds = {it: type_of(values) for it, values in columns.items()}
+            file.mktree("Events", {it: getattr(kind, "primitive", kind) for it, kind in kinds.items()}).extend(columns)
+    (tmp_path / "mine.yaml").write_text("""# one name
+tree: Events
+units: {energy: GeV}
+branches: {weight: {first_of: [pu], missing: 1}, k: {first_of: [n], missing: -1}, number: [n, N]}
+objects: {object: {branches: {x: [it, IT], one: {first_of: [one], missing: 1}}}}
+variables: {w: weight, k: k, number: number, x: "sum(object_x)", first: "object_x[0]", ones: sum(object_one)}
+""")
+    for order in (["a.root", "b.root"], ["b.root", "a.root"]):
+        paths = [str(tmp_path / name) for name in order]
+        result = select_events(paths, str(tmp_path / "mine.yaml"), tmp_path / "out.root", force=True)
+        with uproot.open(tmp_path / "out.root") as file:
+            columns = file["events"].arrays(library="np")
+        by_file = np.argsort(columns["source_file"] != order.index("a.root"), kind="stable")
+        rows = {name: values[by_file] for name, values in columns.items()}
+        assert rows["w"].tolist() == [0.5, 2, 1, 1]
+        assert rows["k"].tolist() == [1, 2, -1, -1]
+        assert rows["k"].dtype.kind == "i"
+        assert rows["number"].tolist() == [1, 2, 1.5, 2.5]
+        assert rows["x"].tolist() == [3, 3, 0.5, 0]
+        np.testing.assert_equal(rows["first"], [1, 3, 0.5, np.nan])
+        assert rows["ones"].tolist() == [2, 1, 1, 0]
+        assert result.branches["number"] == {"n": [order.index("a.root")], "N": [order.index("b.root")]}
+        assert read_metadata(tmp_path / "out.root")["branches"] == result.branches
+
+
+def test_what_is_taken_is_said_once(tmp_path: Path) -> None:
+    for name in ("a.root", "b.root", "c.root"):
+        with uproot.recreate(tmp_path / name) as file:
+            file.mktree("Events", {"MET_pt": "float32"}).extend({"MET_pt": np.ones(2, np.float32)})
+    text = "# met\ntree: Events\nunits: {energy: GeV}\nbranches: {met: [PuppiMET_pt, MET_pt]}\nvariables: {x: met}\n"
+    (tmp_path / "mine.yaml").write_text(text)
+    said: list[str] = []
+    result = select_events([str(tmp_path)], str(tmp_path / "mine.yaml"), tmp_path / "out.root", progress=said.append)
+    assert said.count("met is MET_pt") == 1
+    assert result.branches == {"met": {"MET_pt": [0, 1, 2]}}

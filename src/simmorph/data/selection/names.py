@@ -12,10 +12,11 @@ from simmorph.data.selection.sources import Source
 from simmorph.errors import ConfigError, InputError, one_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
     from simmorph.config.documents import Document
     from simmorph.config.selection.selection import Selection
+    from simmorph.data.ntuples.types import Type
 
 
 class Key(NamedTuple):
@@ -76,12 +77,12 @@ class Names:
         """
         return parse(text, where, Momenta({name: it.properties for name, it in self.objects.items()}, where).visit)
 
-    def of_file(self, branches: Collection[str]) -> Names:
-        """The same for a file with these branches."""
+    def of_file(self, branches: Collection[str], types: Mapping[str, Type]) -> Names:
+        """The same for a file with these branches; see `Source`."""
         return replace(
             self,
-            sources={name: it.of_file(branches) for name, it in self.sources.items()},
-            objects={name: it.of_file(branches) for name, it in self.objects.items()},
+            sources={name: it.of_file(branches, types) for name, it in self.sources.items()},
+            objects={name: it.of_file(branches, types) for name, it in self.objects.items()},
         )
 
     # --- from a name to what it stands for -------------------------------------------------------------------------
@@ -206,13 +207,16 @@ class Names:
             names = " and ".join(repr(name) for name in branches)
             lacks = f"tree {tree!r} lacks {names}" if len(branches) == 1 else f"tree {tree!r} has none of {names}"
             what = f"{lacks}, which {expression.text!r} needs" if expression else lacks
-            raise InputError(path, what, self._mend(key, branches[0], known))
+            raise InputError(path, what, self._mend(key, branches[0], known, expression))
 
-    def _mend(self, key: Key, branch: str, known: Collection[str]) -> str:
+    def _mend(self, key: Key, branch: str, known: Collection[str], expression: Expression | None) -> str:
         if key.kind == "branch" and branch in self.formulas:
             return f"{branch!r} is defined below: move it up"
         if key.kind == "property":
             return one_of(branch, known)
+        for objects in self.objects.values():
+            if any(expression is it for it in (*objects.computed.values(), *objects.choosing)):
+                return one_of(branch, [*objects.properties, *self.formulas, *self.sources, *known])
         own = [f"{it.name}_{name}" for it in self.objects.values() for name in it.properties]
         return one_of(branch, [*self.formulas, *self.sources, *own, *known])
 

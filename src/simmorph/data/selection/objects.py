@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from simmorph.config.documents import Document
     from simmorph.config.selection.objects import ObjectSettings
+    from simmorph.data.ntuples.types import Type
 
 SMALLEST_LEADING_GEV = 1.0
 LARGEST_LEADING_GEV = 3000.0
@@ -114,9 +115,9 @@ class Objects:
         rest = name.removeprefix(f"{self.name}_")
         return rest if rest != name and rest in self.properties else None
 
-    def of_file(self, branches: Collection[str]) -> Objects:
-        """The same for a file with these branches."""
-        return replace(self, sources={name: it.of_file(branches) for name, it in self.sources.items()})
+    def of_file(self, branches: Collection[str], types: Mapping[str, Type]) -> Objects:
+        """The same for a file with these branches; see `Source`."""
+        return replace(self, sources={name: it.of_file(branches, types) for name, it in self.sources.items()})
 
     @property
     def choosing(self) -> list[Expression]:

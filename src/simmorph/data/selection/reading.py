@@ -77,7 +77,7 @@ class SelectionReader:
         total = np.zeros(3)
         with open_tree(path, self.tree) as tree:
             sample, scale = self._taken_for(path, tree)
-            selector = self.selector.of_file(path, self.tree, tree.branches, sample)
+            selector = self.selector.of_file(path, self.tree, tree.branches, sample, self.types)
             agreed({"the selection": selector.units_read(), path: read_units(path)})
             for start, columns in tree.iterate(selector.branches(sample), self.step):
                 types = {name: self.types.get(name) or type_of(column) for name, column in columns.items()}

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from simmorph.data.events import BoolArray, FloatArray
     from simmorph.data.expressions.expression import Expression
     from simmorph.data.ntuples.reading import Column
+    from simmorph.data.ntuples.types import Type
     from simmorph.data.selection.rows import Rows
     from simmorph.data.selection.sources import Source
 
@@ -124,13 +125,27 @@ class Selector:
             return "data"
         return "simulation" if sample == "auto" and "data_if" not in self.weights else sample
 
-    def of_file(self, path: str, tree: str, branches: Collection[str], sample: SampleKind) -> Selector:
+    def of_file(
+        self,
+        path: str,
+        tree: str,
+        branches: Collection[str],
+        sample: SampleKind,
+        types: Mapping[str, Type] | None = None,
+    ) -> Selector:
         """The same for a file whose tree has these branches and holds this sample.
+
+        Args:
+            path: the file, for messages.
+            tree: the name of its tree.
+            branches: what the tree has.
+            sample: what it holds.
+            types: of branches in all files, so that a name stands for values of one type in all of them.
 
         Raises:
             InputError: it lacks a branch that is needed, under all its names.
         """
-        names = self.names.of_file(branches)
+        names = self.names.of_file(branches, types or {})
         names.refuse_missing(self._needed(sample), path, tree, branches)
         varied = {name: it.of_file(path, tree, branches, sample) for name, it in self._varied(sample).items()}
         return replace(self, names=names, varied=varied)

@@ -9,6 +9,7 @@ import awkward as ak
 import numpy as np
 
 from simmorph.config.selection.branches import choice_of
+from simmorph.data.ntuples.types import common
 from simmorph.errors import InputError
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from simmorph.config.selection.branches import BranchChoice
     from simmorph.data.ntuples.reading import Column
+    from simmorph.data.ntuples.types import Type
 
 
 @dataclass(frozen=True)
@@ -26,11 +28,13 @@ class Source:
         name: as it stands in the selection: `met`, `photon.pt`.
         choice: the branches that it names.
         branches: those of them that are read; of a file, those that it has.
+        number: the type of numbers that holds its values in all files; as they are, if nothing is said.
     """
 
     name: str
     choice: BranchChoice
     branches: tuple[str, ...]
+    number: Type | None = None
 
     @classmethod
     def of(cls, name: str, branch: str | list[str] | BranchChoice) -> Source:
@@ -38,10 +42,30 @@ class Source:
         choice = choice_of(branch)
         return cls(name, choice, tuple(choice.any_of or choice.names[:1]))
 
-    def of_file(self, known: Collection[str]) -> Source:
-        """The source in a file with these branches; without branches if the file has none of them."""
+    def of_file(self, known: Collection[str], types: Mapping[str, Type]) -> Source:
+        """The source in a file with these branches; without branches if the file has none of them.
+
+        Args:
+            known: the branches of the file.
+            types: those of branches in all files, as far as they are known.
+
+        Raises:
+            InputError: what it is in different files has no common type.
+        """
         found = [branch for branch in self.choice.names if branch in known]
-        return replace(self, branches=tuple(found if self.choice.any_of else found[:1]))
+        taken = replace(self, branches=tuple(found if self.choice.any_of else found[:1]))
+        return replace(taken, number=self._number(types)) if self.is_chosen else taken
+
+    def _number(self, types: Mapping[str, Type]) -> Type | None:
+        found = {name: _number_of(types[name]) for name in self.choice.names if name in types}
+        kinds = [*found.values(), *([] if self.choice.missing is None else [_smallest(self.choice.missing)])]
+        if not found or None in kinds:
+            return None
+        both = common(kinds)
+        if both is None:
+            said = ", ".join(f"{name} {kind}" for name, kind in found.items())
+            raise InputError(self.name, f"has no type that holds all its values: {said}", "select the files apart")
+        return both
 
     @property
     def is_there(self) -> bool:
@@ -64,12 +88,31 @@ class Source:
         Raises:
             InputError: one of several branches that are taken together is not true or false.
         """
-        if not self.branches:
-            return np.full(n_events, self.choice.missing)
-        found = columns[self.branches[0]]
+        found = columns[self.branches[0]] if self.branches else np.full(n_events, self.choice.missing)
         for branch in self.branches[1:]:
             found = _true(self.branches[0], found) | _true(branch, columns[branch])
-        return found
+        if self.number is None:
+            return found
+        return (
+            ak.values_astype(found, self.number.primitive)
+            if isinstance(found, ak.Array)
+            else found.astype(self.number.primitive)
+        )
+
+
+def _number_of(kind: Type) -> Type | None:
+    """The type of the numbers in lists, or by themselves."""
+    while isinstance(kind, (ak.types.ListType, ak.types.RegularType)):
+        kind = kind.content
+    return kind if isinstance(kind, ak.types.NumpyType) else None
+
+
+def _smallest(value: float) -> Type:
+    """The smallest type of numbers that holds a value."""
+    if isinstance(value, int):
+        return ak.types.NumpyType("bool" if isinstance(value, bool) else np.min_scalar_type(value).name)
+    is_single = np.isnan(value) or float(np.float32(value)) == value
+    return ak.types.NumpyType("float32" if is_single else "float64")
 
 
 def _true(branch: str, column: Column) -> Column:
