@@ -33,6 +33,21 @@ def test_a_list_for_each_event_is_refused(container: Any) -> None:
         columns_of(container, ["list"])
 
 
+@pytest.mark.parametrize(
+    "missing", [np.ma.array([1, 7], mask=[False, True]), ak.Array([1, None])], ids=["numpy", "awkward"]
+)
+def test_a_missing_number_is_nan(missing: Any) -> None:
+    found = columns_of({"x": missing}, ["x"])["x"]
+    assert found[0] == 1
+    assert np.isnan(found[1])
+
+
+@pytest.mark.parametrize("column", [np.ones((2, 1)), ak.Array(np.ones((2, 1))), ak.Array(np.ones((2, 2)))])
+def test_an_array_of_fixed_size_is_no_column_of_numbers(column: Any) -> None:
+    with pytest.raises(InputError, match="not one number per event"):
+        columns_of({"x": column}, ["x"])
+
+
 def test_columns_of_different_lengths_are_refused() -> None:
     with pytest.raises(InputError, match="different lengths, such as 1 and 2"):
         length_of({"x": np.zeros(2), "y": np.zeros(1)})

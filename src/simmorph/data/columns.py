@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import awkward as ak
 import numpy as np
 
+from simmorph.data.expressions.values import can_miss
 from simmorph.errors import InputError, one_of
 
 if TYPE_CHECKING:
@@ -36,12 +37,21 @@ def _column(container: Any, known: list[str], name: str) -> NDArray[Any]:
     if name not in known:
         raise InputError("columns", f"there is no {name!r}", one_of(name, known))
     try:
-        values = np.asarray(container[name])
+        values = np.asarray(_filled(container[name]))
     except ValueError as error:
         raise InputError("columns", f"{name!r} is not one number per event", "flatten it first") from error
     if values.ndim != 1 or values.dtype.kind not in "biuf":
         raise InputError("columns", f"{name!r} is not one number per event", "flatten it first")
     return values
+
+
+def _filled(column: Any) -> Any:
+    """A column with NaN where a number is missing, as pandas gives it."""
+    if isinstance(column, np.ma.MaskedArray):
+        return np.ma.filled(column.astype(np.float64), np.nan) if np.any(column.mask) else column.data
+    if isinstance(column, ak.Array) and column.ndim == 1 and can_miss(column):
+        return ak.fill_none(ak.values_astype(column, np.float64), np.nan)
+    return column
 
 
 def length_of(container: Any) -> int:

@@ -81,6 +81,9 @@ KNOWN_ANSWERS = [
     ("round(pt1 / 7, 2)", [1.43, 5.71, 42.86]),
     ("arccos(cos(1)) + arcsin(sin(1)) + tan(0)", [2, 2, 2]),
     ("event % 5", [(2**62 + 1) % 5, 1, 2]),
+    ("isfinite(bits)", [True, True, True]),
+    ("isfinite(maybe)", [True, False, True]),
+    ("not isfinite(maybe)", [False, True, False]),
     ("bits % 5", [(2**63 + 1) % 5, 1, 2]),
 ]
 

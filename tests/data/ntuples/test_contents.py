@@ -52,3 +52,21 @@ def test_a_tree_in_a_folder_is_read_by_its_path() -> None:
     assert describe(path, "one/two/tree").n_entries > 0
     with pytest.raises(InputError, match="there is no tree 'tree'"):
         describe(path, "tree")
+
+
+def test_members_of_structures_are_branches_and_groups_are_none() -> None:
+    branches = describe(str(FILES / "hits.root"), "t").branches
+    assert {"x", "in.a", "small.id", "hits.in.a", "smalls.big"} <= branches.keys()
+    assert not {"hit", "hits", "smalls", "small.", "in"} & branches.keys()
+    branches = describe(str(FILES / "shapes.root"), "t").branches
+    assert {"ph.pt", "ph.id", "cell.t"} <= branches.keys()
+    branches = describe(str(FILES / "clones.root"), "t").branches
+    assert {"Photon_", "Photon.fPx", "Photon.fMother", "lv.fP.fX", "lv.fE"} <= branches.keys()
+
+
+def test_a_structure_with_a_header_that_uproot_takes_for_numbers_has_no_members() -> None:
+    """An entry of `in` is 16 bytes, of which the first 10 are a header; uproot read a = 3.8e-37 for 0."""
+    branches = describe(str(FILES / "hits_split1.root"), "t").branches
+    assert "in" in branches
+    assert not any(name.startswith("in.") for name in branches)
+    assert "small.x" in branches

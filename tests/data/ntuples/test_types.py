@@ -96,8 +96,9 @@ def test_a_column_that_its_type_does_not_hold_is_a_bug() -> None:
         as_types({"x": np.arange(3)}, {"x": number("int32")})
 
 
-def test_numbers_and_lists_of_numbers_can_be_written() -> None:
-    writable = [np.zeros(2), np.zeros((2, 3)), ak.Array([[1.0], []]), np.zeros(2, np.bool_)]
-    others = [ak.Array(["text"]), ak.Array([[[1.0]]]), ak.Array([{"x": 1.0}]), ak.Array([1.0, None])]
-    assert [is_writable(type_of(column)) for column in writable] == [True] * 4
+def test_numbers_texts_and_lists_of_numbers_can_be_written() -> None:
+    writable = [np.zeros(2), np.zeros((2, 3)), ak.Array([[1.0], []]), np.zeros(2, np.bool_), np.zeros((2, 3, 4))]
+    writable.append(ak.Array(["text"]))
+    others = [ak.Array([["text"]]), ak.Array([[[1.0]]]), ak.Array([{"x": 1.0}]), ak.Array([1.0, None])]
+    assert [is_writable(type_of(column)) for column in writable] == [True] * 6
     assert [is_writable(type_of(column)) for column in others] == [False] * 4

@@ -98,6 +98,8 @@ class TestWriting:
             assert file["cutflow"].values().tolist() == [3.0, 1.5]
             assert file["cutflow"].variances().tolist() == [4.0, 2.0]
             assert list(file["cutflow"].axis().labels()) == ["all", "two photons"]
+            labels = file["cutflow"].axis().member("fLabels")
+            assert [label._bases[0].member("@fUniqueID") for label in labels] == [1, 2], "ROOT finds a label by its bin"
 
     def test_the_provenance_comes_last_with_the_sha256(self, tmp_path: Path) -> None:
         path = tmp_path / "out.root"

@@ -11,11 +11,11 @@ import awkward as ak
 import numpy as np
 
 from simmorph.data.expressions.functions import (
+    AS_GIVEN,
     AS_THE_ARGUMENTS,
     CONDITIONS,
     CONSTANTS,
     FUNCTIONS,
-    WITH_MISSING,
 )
 from simmorph.data.expressions.grammar import column_of
 from simmorph.data.expressions.indexing import chosen
@@ -174,7 +174,7 @@ def _chain(node: ast.expr, how: list[type[ast.cmpop]], values: list[Value], join
 def _call(node: Any, columns: Mapping[str, Value]) -> Value:
     function, _, _ = FUNCTIONS[node.func.id]
     values = [evaluated(argument, columns) for argument in node.args]
-    if node.func.id not in WITH_MISSING:
+    if node.func.id not in AS_GIVEN:
         values = [_computed(node, settled, _computed(node, signed, value)) for value in values]
     return _computed(node, function, *values)
 

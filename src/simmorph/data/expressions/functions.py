@@ -9,7 +9,7 @@ import numpy as np
 
 from simmorph.data.expressions import kinematics
 from simmorph.data.expressions.indexing import entry
-from simmorph.data.expressions.values import Misfit, Value, flat, is_scalar, kind_of, lists_of, number, truth
+from simmorph.data.expressions.values import Misfit, Value, flat, is_scalar, kind_of, lists_of, number, settled, truth
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,6 +48,10 @@ def _count(values: Value) -> Value:
     """How many values each event's list has; of booleans, how many are true."""
     lists = lists_of(values)
     return flat(ak.sum(lists, axis=1) if kind_of(lists) == "b" else ak.num(lists, axis=1))
+
+
+def _is_finite(values: Value) -> Value:
+    return np.isfinite(settled(values))
 
 
 def _extreme(of_lists: Callable[[Value], Value], of_two: Callable[[Value, Value], Value]) -> Callable[..., Value]:
@@ -97,7 +101,7 @@ FUNCTIONS: dict[str, tuple[Callable[..., Value], int, int]] = {
     "arcsinh": (np.arcsinh, 1, 1), "arccosh": (np.arccosh, 1, 1), "arctanh": (np.arctanh, 1, 1),
     "arctan2": (np.arctan2, 2, 2), "hypot": (np.hypot, 2, 2), "delta_phi": (kinematics.delta_phi, 2, 2),
     "min": (_MINIMUM, 1, 8), "max": (_MAXIMUM, 1, 8), "minimum": (_MINIMUM, 2, 8), "maximum": (_MAXIMUM, 2, 8),
-    "where": (_where, 3, 3), "isfinite": (np.isfinite, 1, 1),
+    "where": (_where, 3, 3), "isfinite": (_is_finite, 1, 1),
     "sum": (_sum, 1, 1), "mean": (_of_numbers(ak.mean), 1, 1), "count": (_count, 1, 1),
     "any": (_of_conditions(ak.any), 1, 1), "all": (_of_conditions(ak.all), 1, 1), "entry": (entry, 3, 3),
     **_KINEMATIC,
@@ -107,5 +111,5 @@ CONDITIONS = frozenset({"any", "all", "isfinite"})
 """Functions that tell true from false."""
 AS_THE_ARGUMENTS = {"where": (1, 2), "entry": (0,)}
 """Functions whose value is a condition if these arguments are."""
-WITH_MISSING = frozenset({"entry"})
-"""Functions that take missing numbers as such; all others take NaN in their place."""
+AS_GIVEN = frozenset({"entry", "count", "isfinite"})
+"""Functions that take missing numbers and all 64 bits; others take NaN in their place, and integers below 2^63."""

@@ -71,16 +71,22 @@ def lists_of(values: Value) -> ak.Array:
     return values
 
 
-def wide(column: Value) -> Value:
-    """A column with integers of 64 bits and floats of double precision; its lists may differ in length."""
+def jagged(column: Value) -> Value:
+    """A column in which an array of fixed size is a list for each event.
+
+    Awkward would take an array of a fixed size for one of the size of the chunk, and broadcast it along the other axis.
+    """
     if not isinstance(column, ak.Array):
         array = np.asarray(column)
-        if array.ndim == 1:
-            return array.astype(_widest(array.dtype.kind, array.dtype), copy=False)
-        column = ak.Array(array)
-    column = flat(ak.from_regular(column, axis=None))
+        return array if array.ndim == 1 else ak.from_regular(ak.Array(array), axis=None)
+    return flat(ak.from_regular(column, axis=None))
+
+
+def wide(column: Value) -> Value:
+    """A column with integers of 64 bits and floats of double precision; its lists may differ in length."""
+    column = jagged(column)
     if not isinstance(column, ak.Array):
-        return wide(column)
+        return column.astype(_widest(column.dtype.kind, column.dtype), copy=False)
     if isinstance(column.type.content, ak.types.OptionType) and column.ndim > 1:
         column = ak.fill_none(column, [], axis=0)
     kind = kind_of(column)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import uproot
 
 from simmorph.data.formats.registry import format_of
+from simmorph.data.ntuples.members import members_of
 from simmorph.data.ntuples.opening import opened
 from simmorph.data.ntuples.plausibility import check_claims
 from simmorph.data.ntuples.servers import patiently, told
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
 
 TTREE_CLASSES = ("TTree", "TNtuple", "TNtupleD")
 TREE_CLASSES = (*TTREE_CLASSES, "ROOT::RNTuple", "ROOT::Experimental::RNTuple")
+RECORD = 2
+"""The role of a structure among the fields of an RNTuple."""
 
 
 @dataclass(frozen=True)
@@ -129,14 +134,52 @@ def tree_in(path: str, file: Any, name: str) -> Any:
 def branches_of(tree: Any) -> dict[str, Any]:
     """Every branch by its name, or by its path inside the tree where two share a name; of an RNTuple, the top fields.
 
+    Names are those by which ROOT draws: each member of a structure by itself, as `ph.pt`; the number of entries of a
+    split collection as `Photon_`, since `Photon` is the collection; an array in a class without its size. A group of
+    branches that holds nothing itself is none.
+
     Descending into the fields of a wide RNTuple takes uproot half a minute, since it goes through all fields for each.
     """
     recursive = tree.classname in TTREE_CLASSES
     found: dict[str, list[tuple[str, Any]]] = {}
     for path, branch in tree.iteritems(recursive=recursive, full_paths=True):
-        found.setdefault(branch.name, []).append((path, branch))
+        for name, part in _parts(branch, tree):
+            found.setdefault(name, []).append((path if part is branch else f"{path}.{name}", part))
     named: dict[str, Any] = {}
     for name, candidates in found.items():
         single = {name: candidates[0][1]}
         named |= single if len(candidates) == 1 else dict(candidates)
     return named
+
+
+def _parts(branch: Any, tree: Any) -> list[tuple[str, Any]]:
+    """A branch by its name, or the members of its structure by theirs; nothing of a group of branches."""
+    if tree.classname not in TTREE_CLASSES:
+        is_structure = tree.field_records[branch.field_id].struct_role == RECORD
+    elif branch.branches and not counts_entries(branch):
+        return []
+    else:
+        is_structure = _has_members(branch.interpretation)
+    members = members_of(branch) if is_structure else {}
+    return list(members.items()) or [(_drawn_name(branch), branch)]
+
+
+def _has_members(interpretation: Any) -> bool:
+    is_numbers = isinstance(interpretation, uproot.AsDtype)
+    return isinstance(interpretation, uproot.AsStridedObjects) or (
+        is_numbers and interpretation.to_dtype.names is not None
+    )
+
+
+def _drawn_name(branch: Any) -> str:
+    """The name by which ROOT draws what is in a branch."""
+    name: str = branch.name
+    if getattr(branch, "classname", "") != "TBranchElement":
+        return name
+    return f"{name}_" if counts_entries(branch) else re.sub(r"(\[\d+\])+$", "", name)
+
+
+def counts_entries(branch: Any) -> bool:
+    """Whether this is the number of entries of a collection that ROOT split into branches."""
+    inner = getattr(branch, "branches", ())
+    return branch.typename == "int32_t" and any(it.name.startswith(f"{branch.name}.") for it in inner)

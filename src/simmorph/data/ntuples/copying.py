@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import awkward as ak
 import numpy as np
 
-from simmorph.data.ntuples.types import agreed_types, as_types, is_number
+from simmorph.data.ntuples.types import agreed_types, as_types, is_number, is_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from simmorph.data.ntuples.types import Type, Writable
 
 OnMissing = Literal["fill", "drop"]
-DEFAULTS = "NaN, false, the lowest integer or the highest unsigned one, or an empty list"
+DEFAULTS = "NaN, false, the lowest integer or the highest unsigned one, or an empty list or text"
 """What stands in the rows of a file that lacks a branch; in what counts the entries of lists, 0."""
 
 
@@ -83,8 +83,11 @@ def default_column(kind: Type, n_entries: int, *, is_counter: bool = False) -> C
     """What stands in the rows of a file that lacks a branch of this type; see `DEFAULTS`."""
     if is_number(kind):
         return np.full(n_entries, 0 if is_counter else _default(np.dtype(kind.primitive)), kind.primitive)
+    if is_text(kind):
+        return ak.Array([""] * (n_entries + 1))[1:]
     if isinstance(kind, ak.types.RegularType):
-        return ak.from_numpy(default_column(kind.content, n_entries * kind.size).reshape(n_entries, kind.size))
+        inner = ak.to_numpy(default_column(kind.content, n_entries * kind.size))
+        return ak.from_numpy(inner.reshape(n_entries, kind.size, *inner.shape[1:]))
     return ak.unflatten(default_column(kind.content, 0), np.zeros(n_entries, np.int64))
 
 

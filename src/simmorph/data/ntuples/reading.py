@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import awkward as ak
+import numpy as np
 
 from simmorph.data.formats.registry import format_of
 from simmorph.data.formats.table import STEP, Column, Table
-from simmorph.data.ntuples.contents import branches_of, tree_in, tree_name
+from simmorph.data.ntuples.contents import branches_of, counts_entries, tree_in, tree_name
 from simmorph.data.ntuples.opening import opened
 from simmorph.data.ntuples.servers import patiently, told
 from simmorph.errors import InputError
@@ -54,7 +55,8 @@ class OpenTree(Table):
     def counters(self) -> frozenset[str]:
         """The branches that count the entries of others, which are lists."""
         counting = (getattr(branch, "count_branch", None) for branch in self.branches.values())
-        return frozenset(branch.name for branch in counting if branch is not None)
+        known = {branch.name for branch in counting if branch is not None}
+        return frozenset(name for name, it in self.branches.items() if it.name in known or counts_entries(it))
 
     def _chunks(self, names: Sequence[str], step: int) -> Iterator[tuple[int, dict[str, Column]]]:
         for start in range(0, self.n_entries, step):
@@ -94,6 +96,11 @@ def open_tree(path: str, tree: str) -> Iterator[Table]:
 
 
 def _plain(array: ak.Array) -> Column:
-    """A numpy array where there is one number per entry."""
+    """A numpy array where there is one number per entry; a float that is missing is NaN."""
+    inner = array.type.content
+    while isinstance(inner, (ak.types.ListType, ak.types.RegularType)) and not inner.parameters:
+        inner = inner.content
+    if isinstance(inner, ak.types.OptionType) and str(inner.content) in ("float32", "float64"):
+        array = ak.values_astype(ak.fill_none(array, np.nan, axis=-1), str(inner.content))
     is_flat = isinstance(array.type.content, ak.types.NumpyType)
     return ak.to_numpy(array) if is_flat else array

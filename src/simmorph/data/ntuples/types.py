@@ -56,8 +56,21 @@ def is_whole(kind: Type) -> bool:
     return isinstance(kind, ak.types.NumpyType) and np.dtype(kind.primitive).kind in "biu"
 
 
+def is_text(kind: Type) -> bool:
+    """Whether this is a text."""
+    return isinstance(kind, ak.types.ListType) and kind.parameters.get("__array__") == "string"
+
+
 def is_writable(kind: Type) -> bool:
-    """Whether a TTree can hold this: a number, or a list of numbers."""
+    """Whether a TTree can hold this: a number, a text, or an array or list of numbers."""
+    if is_text(kind):
+        return True
+    while (
+        isinstance(kind, ak.types.RegularType)
+        and not kind.parameters
+        and isinstance(kind.content, ak.types.RegularType)
+    ):
+        kind = kind.content
     if isinstance(kind, (ak.types.ListType, ak.types.RegularType)) and not kind.parameters:
         kind = kind.content
     return is_number(kind) and np.dtype(kind.primitive).kind in "biuf"

@@ -134,7 +134,7 @@ def _labelled_histogram(title: str, labels: Sequence[str], values: NDArray[Any],
     identify = uproot.writing.identify
     axis = identify.to_TAxis(
         "xaxis", "", len(labels), 0.0, float(len(labels)),
-        fLabels=identify.to_THashList([identify.to_TObjString(label) for label in labels]),
+        fLabels=identify.to_THashList(_labels(labels)),
     )  # fmt: skip
     around = np.concatenate([[0.0], values, [0.0]])
     squares = np.concatenate([[0.0], variances, [0.0]])
@@ -144,3 +144,11 @@ def _labelled_histogram(title: str, labels: Sequence[str], values: NDArray[Any],
         fTsumw2=float(variances.sum()), fTsumwx=float((values * middle).sum()),
         fTsumwx2=float((values * middle**2).sum()), fSumw2=squares, fXaxis=axis,
     )  # fmt: skip
+
+
+def _labels(labels: Sequence[str]) -> list[Any]:
+    """The labels, each with the number of its bin, by which ROOT finds them."""
+    texts = [uproot.writing.identify.to_TObjString(label) for label in labels]
+    for number, text in enumerate(texts, start=1):
+        text._bases[0]._members["@fUniqueID"] = number
+    return texts

@@ -10,6 +10,7 @@ import awkward as ak
 import numpy as np
 
 from simmorph.data.expressions.kinematics import Pairs
+from simmorph.data.expressions.values import jagged
 from simmorph.data.selection.names import Key
 from simmorph.data.selection.objects import FIRST
 from simmorph.data.selection.rows import Rows
@@ -49,7 +50,8 @@ class Chunk:
         n_events: int,
         listed: frozenset[Expression] = frozenset(),
     ) -> None:
-        self.names, self.columns, self.n_events, self.listed = names, columns, n_events, listed
+        self.names, self.n_events, self.listed = names, n_events, listed
+        self.columns = {name: jagged(column) for name, column in columns.items()}
         self.objects_of_rows = names.objects[selection.rows] if selection.rows else None
         self.scale = 1e-3 if selection.units.energy == "MeV" else 1.0
         self.energies, self.variables = frozenset(selection.energies), selection.variables
