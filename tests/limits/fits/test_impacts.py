@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from simmorph.limits.fits.impacts import impacts
-from simmorph.limits.fits.inference import fitted_strength
+from simmorph.limits.fits.strength import fitted_strength
 from simmorph.limits.model.workspace import measurement_of
 from simmorph.limits.report.impact_plots import draw_impacts
 

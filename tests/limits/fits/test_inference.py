@@ -10,17 +10,16 @@ import numpy as np
 import pyhf
 import pytest
 
+from simmorph.limits.fits.cautions import cautions
 from simmorph.limits.fits.inference import (
     AsymptoticCls,
     Limits,
     NoLimitError,
     discovery,
-    fitted_strength,
-    signed_copy,
     upper_limits,
-    warnings_of,
 )
-from simmorph.limits.model.likelihood import Fit, PyhfLikelihood
+from simmorph.limits.fits.strength import fitted_strength
+from simmorph.limits.model.likelihood import PyhfLikelihood
 from simmorph.limits.model.workspace import Measurement, measurement_of
 
 if TYPE_CHECKING:
@@ -159,9 +158,9 @@ def test_few_events_and_none_at_all_agree_with_pyhf(make_workspace: Make) -> Non
 
 
 def strength_of(ready: Measurement, data: np.ndarray[Any, Any]) -> tuple[float, float]:
-    signed, toy = signed_copy(ready.likelihood), ready.data._replace(main=data)
-    parameters = signed.fit(toy).parameters
-    return float(parameters[signed.poi]), signed.uncertainty(toy, parameters)
+    likelihood, toy = ready.likelihood, ready.data._replace(main=data)
+    parameters = likelihood.fit(toy, is_signed=True).parameters
+    return float(parameters[likelihood.poi]), likelihood.uncertainty(toy, parameters)
 
 
 @pytest.mark.parametrize("injected", [0.0, 1.0])
@@ -191,7 +190,7 @@ def test_the_fitted_strength_may_be_negative(reference: Workspace) -> None:
 def test_uncertainties_are_those_of_minuit(falling_toy: Make) -> None:
     ready = measurement_of(falling_toy(1e4, "shapesys"))
     found = fitted_strength(ready.likelihood, ready.data)
-    minuit = ready.likelihood.minuit(ready.data, found.fit.parameters, ready.likelihood.free)
+    minuit = ready.likelihood.minuit(ready.data, found.fit.parameters, ready.likelihood.bounds())
     minuit.hesse()
     minuit.minos("mu")
     assert found.uncertainty == pytest.approx(minuit.errors["mu"], rel=3e-3)
@@ -205,13 +204,13 @@ def test_newton_and_minuit_find_the_same_minimum(seed: int) -> None:
     ready = measurement_of(random_workspace(rng))
     likelihood, data = ready.likelihood, ready.data
     for poi in (None, 0.0, 2.0):
-        free = likelihood.free.copy()
-        start = likelihood.start.copy()
-        if poi is not None:
-            free[likelihood.poi], start[likelihood.poi] = False, poi
-        newton = likelihood._newton(data, start, free)[0]
-        assert newton is not None
-        assert newton.deviance <= likelihood._minuit(data, start, free).deviance + 1e-5
+        start = likelihood.start if poi is None else likelihood.at(poi)
+        minuit = likelihood.minuit(data, start, likelihood.bounds({} if poi is None else {likelihood.poi: poi}))
+        minuit.strategy = 2
+        minuit.migrad(ncall=10_000)
+        found = likelihood.fit(data, poi=poi)
+        assert found.is_valid
+        assert found.deviance <= minuit.fval + 1e-5
 
 
 def random_workspace(rng: np.random.Generator) -> Workspace:
@@ -266,21 +265,7 @@ def test_the_engine_of_pyhf_gives_the_same_limits(reference: Workspace) -> None:
     ours = upper_limits(AsymptoticCls(ready.likelihood, ready.data))
     np.testing.assert_allclose([ours.observed, *ours.expected], [of_pyhf.observed, *of_pyhf.expected], rtol=1e-4)
     assert slow.tally.fits > 10
-    assert ready.likelihood.tally.invalid == ready.likelihood.tally.fallbacks == 0
-
-
-def test_only_a_minimum_is_valid(reference: Workspace) -> None:
-    ready = measurement_of(reference)
-    likelihood = ready.likelihood
-    best = likelihood.fit(ready.data)
-    off = best.parameters + 0.3 * np.sqrt(np.diag(likelihood.covariance(ready.data, best.parameters)))
-    elsewhere = Fit(likelihood.deviance(off, ready.data), off)
-    for fit, is_minimum in ((best, True), (elsewhere, False)):
-        curvature = likelihood.parabola(fit.parameters, ready.data).curvature
-        lower = likelihood._lower_beside(fit, curvature, ready.data, likelihood.free)
-        assert (lower is None) is is_minimum
-        if lower is not None:
-            assert likelihood.deviance(lower, ready.data) < fit.deviance
+    assert ready.likelihood.tally.invalid == 0
 
 
 def test_the_lowest_of_two_minima_is_found(make_workspace: Make) -> None:
@@ -289,12 +274,11 @@ def test_the_lowest_of_two_minima_is_found(make_workspace: Make) -> None:
     one = {"name": "both", "type": "histosys", "data": {"hi_data": [100.0, 52.0], "lo_data": [100.0, 48.0]}}
     ready = measurement_of(make_workspace([5.0, 1.0], [100.0, 50.0], [120, 62], both, one))
     likelihood, data = ready.likelihood, ready.data
-    assert likelihood.yields.is_one_sided
     at = likelihood.model.config.par_names.index("both")
     start = likelihood.start.copy()
     start[at] = -1.0
     down = likelihood.fit(data, poi=0.0, start=start)
-    lowest = likelihood.lowest(data, down, poi=0.0)
+    lowest = likelihood.minima(data, down, poi=0.0)[0]
     assert down.parameters[at] < -0.5
     assert lowest.parameters[at] > 0.5
     assert lowest.deviance < down.deviance - 0.1
@@ -309,10 +293,15 @@ def test_limits_are_found_where_a_free_background_may_vanish_in_an_empty_bin(mak
 
 
 def test_a_limit_that_means_little_is_told(make_workspace: Make) -> None:
-    assert "as good as invisible" in warnings_of(limits_of(make_workspace([1e-3], [100.0], [100])))[0]
-    assert warnings_of(limits_of(make_workspace([10.0], [100.0], [100]))) == []
-    # Few events of hardly any background are a good search, however the signal is scaled.
-    assert warnings_of(limits_of(make_workspace([3.0], [0.01], [0]))) == []
+    def said(*spec: list[float]) -> str:
+        test = cls_of(make_workspace(*spec))
+        return "; ".join(cautions(test, upper_limits(test), fitted_strength(test.likelihood, test.data)))
+
+    assert "as good as invisible" in said([1e-3], [100.0], [100])
+    assert said([10.0], [100.0], [100]) == ""
+    # Few events of hardly any background are a good search, but not one for asymptotic formulae.
+    assert said([3.0], [0.01], [0]).startswith("only ")
+    assert "invisible" not in said([3.0], [0.01], [0])
 
 
 def test_a_saddle_at_the_nominal_parameters_is_left(make_workspace: Make) -> None:
@@ -324,4 +313,3 @@ def test_a_saddle_at_the_nominal_parameters_is_left(make_workspace: Make) -> Non
     at = ready.likelihood.model.config.par_names.index("both")
     assert abs(fit.parameters[at]) > 0.5
     assert fit.is_valid
-    assert ready.likelihood.tally.fallbacks == 0

@@ -25,8 +25,19 @@ def sample(spec: Workspace, i: int) -> Any:
 BROKEN: dict[str, tuple[Change, str]] = {
     "a yield that is not a number": (lambda s: sample(s, 1)["data"].__setitem__(0, float("nan")), "is nan in bin 1"),
     "an infinite yield": (lambda s: sample(s, 0)["data"].__setitem__(1, float("inf")), "is inf in bin 2"),
-    "a negative yield": (lambda s: sample(s, 1)["data"].__setitem__(1, -0.1), "is -0.1 in bin 2"),
+    "a negative total": (
+        lambda s: sample(s, 1)["data"].__setitem__(1, -0.1),
+        "bin 2 of channel 'channel' expects -0.1 events without a signal, and 48 were seen",
+    ),
     "no background in a bin": (lambda s: sample(s, 1)["data"].__setitem__(0, 0.0), "expects 0 events without a signal"),
+    "a factor of zero": (
+        lambda s: sample(s, 1)["modifiers"].append({"name": "x", "type": "normsys", "data": {"hi": 2.0, "lo": 0.0}}),
+        "normsys 'x' of 'background' in 'channel' is 0",
+    ),
+    "a luminosity without a measurement": (
+        lambda s: sample(s, 0)["modifiers"].append({"name": "lumi", "type": "lumi", "data": None}),
+        "look at lumi 'lumi'",
+    ),
     "no signal anywhere": (lambda s: sample(s, 0).update(data=[0.0, 0.0]), "zero in every bin, so there is no limit"),
     "an uncertainty that is not a number": (
         lambda s: sample(s, 1)["modifiers"][0]["data"].__setitem__(0, float("nan")),

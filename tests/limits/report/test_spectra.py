@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from simmorph.data.histograms import Histogram
-from simmorph.limits.fits.inference import fitted_strength
+from simmorph.limits.fits.strength import fitted_strength
 from simmorph.limits.model.building import workspace_of_channels
 from simmorph.limits.model.workspace import measurement_of
 from simmorph.limits.report.spectra import spectra_of, spectra_of_bins

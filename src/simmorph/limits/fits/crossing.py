@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 
 FURTHEST = 1e9
 """How many times further than the first guess is looked."""
+FASTEST = 30.0
+"""By which factor a Newton step may change the place."""
+CLOSE = 3e-5
+"""Relative size of a Newton step after which the crossing is reached; its error is the square of that."""
+MAX_STEPS = 200
 
 
 class NoCrossingError(ValueError):
@@ -64,6 +69,36 @@ def bracket(function: Callable[[float], float], guess: float) -> tuple[float, fl
             return (before, here) if upwards else (here, before)
         factor = min(factor**1.5, 1e3)
     raise NoCrossingError(f"no change of sign up to {here:.3g}" if upwards else f"no change of sign down to {here:.3g}")
+
+
+def steep_crossing(function: Callable[[float], tuple[float, float]], guess: float) -> float:
+    """The positive place at which an increasing function changes sign, from its values and derivatives.
+
+    Newton steps, within the bracket that is known so far; an error after the last step is of second order.
+
+    Raises:
+        NoCrossingError: the sign is the same from `guess / FURTHEST` to `guess * FURTHEST`, or not a number.
+    """
+    here, low, high = guess, 0.0, math.inf
+    for _ in range(MAX_STEPS):
+        value, slope = function(here)
+        _finite(value, here)
+        low, high = (here, high) if value < 0 else (low, here)
+        step = here - value / slope if slope > 0 else math.nan
+        if not (low < step < high and here / FASTEST <= step <= here * FASTEST):
+            step = _between(low, high)
+        if abs(step - here) <= CLOSE * here:
+            return step
+        if not guess / FURTHEST <= step <= guess * FURTHEST:
+            raise NoCrossingError(f"no change of sign from {max(low, guess / FURTHEST):.3g} to {here:.3g}")
+        here = step
+    raise NoCrossingError(f"no end of the search near {here:.3g}")
+
+
+def _between(low: float, high: float) -> float:
+    if high == math.inf:
+        return low * 3
+    return high / 3 if low == 0 else (low + high) / 2
 
 
 def _finite(value: float, place: float) -> float:

@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from simmorph.limits.fits.inference import signed_copy
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from simmorph.data.events import FloatArray
-    from simmorph.limits.fits.inference import FittedStrength
+    from simmorph.limits.fits.strength import FittedStrength
     from simmorph.limits.model.likelihood import Data, Likelihood
 
 N_SHOWN = 20
@@ -63,18 +61,15 @@ def impacts(likelihood: Likelihood, data: Data, found: FittedStrength) -> list[I
     Raises:
         InputError: a fit with one parameter fixed has no finite minimum.
     """
-    signed, best = signed_copy(likelihood), found.fit.parameters
-    covariance = signed.covariance(data, best)
-    before = _widths_before(signed)
-    rows = []
-    for at in np.unique(signed.constrained):
-        after = float(np.sqrt(covariance[at, at]))
-        if not (signed.free[at] and after > 0):
+    best = found.fit.parameters
+    after, before = np.sqrt(likelihood.spread(data, best).variances()), _widths_before(likelihood)
+    names, rows = likelihood.model.config.par_names, []
+    for at in np.unique(likelihood.constrained).tolist():
+        if not (likelihood.free[at] and after[at] > 0):
             continue
-        up, down = (_strength_at(signed, data, best, int(at), side * after) for side in (1, -1))
-        pull = (best[at] - signed.start[at]) / before[at]
-        name = str(signed.model.config.par_names[at])
-        rows.append(Impact(name, float(pull), after / float(before[at]), up - found.value, down - found.value))
+        up, down = (_strength_at(likelihood, data, best, at, side * after[at]) for side in (1, -1))
+        pull = (best[at] - likelihood.start[at]) / before[at]
+        rows.append(Impact(names[at], float(pull), float(after[at] / before[at]), up - found.value, down - found.value))
     return sorted(rows, key=lambda row: -row.size)
 
 
@@ -92,13 +87,8 @@ def _widths_before(likelihood: Likelihood) -> FloatArray:
 
 def _strength_at(likelihood: Likelihood, data: Data, best: FloatArray, at: int, shift: float) -> float:
     """The fitted strength with one parameter fixed beside its best value, or at the bound that it would cross."""
-    moved = best.copy()
-    moved[at] = np.clip(best[at] + shift, likelihood.lower[at], likelihood.upper[at])
-    likelihood.free[at] = False
-    try:
-        return float(likelihood.fit(data, start=moved).parameters[likelihood.poi])
-    finally:
-        likelihood.free[at] = True
+    value = float(np.clip(best[at] + shift, likelihood.lower[at], likelihood.upper[at]))
+    return float(likelihood.fit(data, start=best, fixed={at: value}, is_signed=True).parameters[likelihood.poi])
 
 
 def shown_of(rows: Sequence[Impact]) -> list[Impact]:

@@ -18,26 +18,23 @@ import numpy as np
 from scipy.special import log_ndtr, ndtr, ndtri
 
 from simmorph.errors import SimmorphError
-from simmorph.limits.fits.crossing import NoCrossingError, crossing
+from simmorph.limits.fits.crossing import NoCrossingError, crossing, steep_crossing
+from simmorph.limits.fits.profile import Profile
 from simmorph.progress import silent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from simmorph.data.events import FloatArray
-    from simmorph.limits.model.likelihood import Data, Fit, Likelihood
+    from simmorph.limits.model.likelihood import Data, Likelihood
     from simmorph.progress import Progress
 
 BANDS = (-2, -1, 0, 1, 2)
 """The expected limits that are given, in standard deviations."""
 
 
-SAME = 1e-5
-"""Difference of -2 ln L up to which two minima are the same."""
-SHARES = (0.5, 0.2)
-"""How far down a negative parameter is tried to go, as shares of the way to where a bin expects nothing."""
-INVISIBLE = 1000.0
-"""The expected limit above which the nominal signal is as good as none."""
+MAX_SEARCHES = 3
+"""How often limits are found again with minima that were unknown before."""
 
 
 class NoLimitError(SimmorphError):
@@ -58,24 +55,6 @@ class Limits(NamedTuple):
     level: float
     observed: float
     expected: tuple[float, ...]
-
-
-class FittedStrength(NamedTuple):
-    """The fitted parameter of interest.
-
-    Attributes:
-        value: at the best fit; may be negative.
-        uncertainty: from the curvature of the likelihood (what Minuit calls Hesse).
-        down: where ln L has fallen by 1/2 (what Minuit calls Minos), negative; None where it does not fall so far.
-        up: the same, upwards.
-        fit: all parameters at the best fit.
-    """
-
-    value: float
-    uncertainty: float
-    down: float | None
-    up: float | None
-    fit: Fit
 
 
 class ExcessSignificance(NamedTuple):
@@ -106,10 +85,11 @@ class AsymptoticCls:
         data: the observed data.
 
     Attributes:
-        best: the fit with the parameter of interest free, at 0 or above.
-        background_only: the fit with it fixed at 0.
+        observed: the profile likelihood of the data.
+        expected: that of the data expected without a signal, whose lowest deviance is 0.
+        best: the fit of all parameters, that of interest at least 0.
+        background_only: the fit without a signal.
         asimov: the data expected without a signal, at the nuisance parameters of `background_only`.
-        is_careful: whether every fit looks for a lower minimum too; see `missed_a_minimum`.
 
     Raises:
         InputError: a fit has no finite minimum.
@@ -117,64 +97,43 @@ class AsymptoticCls:
 
     def __init__(self, likelihood: Likelihood, data: Data) -> None:
         self.likelihood, self.data = likelihood, data
-        self.is_careful = False
-        self.best = likelihood.lowest(data, likelihood.fit(data))
-        self.background_only = likelihood.lowest(data, likelihood.fit(data, poi=0.0), poi=0.0)
+        self.observed = Profile(likelihood, data)
+        minima = likelihood.minima(data, likelihood.fit(data))
+        for fit in minima:
+            self.observed.add(fit)
+        self.best = minima[0]
+        self.observed.search([0.0])
+        self.background_only = self.observed.at(0.0)
         if self.background_only.deviance < self.best.deviance:
             self.best = self.background_only
         self.asimov = likelihood.expected(self.background_only.parameters)
-        self._observed: dict[float, Fit] = {0.0: self.background_only, self.best_value: self.best}
-        self._asimov: dict[float, Fit] = {0.0: self.background_only._replace(deviance=0.0)}
+        self.expected = Profile(likelihood, self.asimov)
+        self.expected.add(likelihood.fit(self.asimov, poi=0.0, start=self.background_only.parameters))
 
     @property
     def best_value(self) -> float:
         """The parameter of interest, at least 0, that describes the data best."""
         return float(self.best.parameters[self.likelihood.poi])
 
-    def observed_statistic(self, value: float) -> float:
+    def observed_statistic(self, value: float) -> Rise:
         """q~ of the observed data: 0 up to the best value.
 
         Beyond it, the difference of the deviance (-2 ln L) at this value and at the best one. A fit that ends lower
         than the best one shows that the free fit stayed in another minimum: the best fit is made again from there.
         """
         if value <= self.best_value:
-            return 0.0
-        fit = self._fit(self._observed, self.data, value)
+            return Rise(0.0, 0.0)
+        fit = self.observed.at(value)
         if fit.deviance < self.best.deviance:  # the free fit had missed the minimum: it is here or near
-            self.best = min(self.likelihood.fit(self.data, start=fit.parameters), fit, key=lambda f: f.deviance)
+            free = self.likelihood.fit(self.data, start=fit.parameters)
+            self.best = min(free, fit, key=lambda it: it.deviance)
             return self.observed_statistic(value)
-        return fit.deviance - self.best.deviance
+        return Rise(fit.deviance - self.best.deviance, fit.slope)
 
-    def asimov_statistic(self, value: float) -> float:
+    def asimov_statistic(self, value: float) -> Rise:
         """q~ of the data expected without a signal; their best fit is known, and its deviance is 0."""
-        return max(self._fit(self._asimov, self.asimov, value).deviance, 0.0)
-
-    def _fit(self, known: dict[float, Fit], data: Data, value: float) -> Fit:
-        """The fit at one value: that in `known`, or a new one which starts at the nearest value and is remembered."""
-        if value not in known:
-            nearest = min(known, key=lambda other: abs(other - value))
-            found = self.likelihood.fit(data, poi=value, start=known[nearest].parameters)
-            known[value] = self.likelihood.lowest(data, found, poi=value) if self.is_careful else found
-        return known[value]
-
-    def missed_a_minimum(self, values: Iterable[float]) -> bool:
-        """Whether some fit at these values stayed in a minimum that is not the lowest; if so, all look twice now.
-
-        All remembered fits but those at 0 and at the best value are then forgotten, and what was found with them has to
-        be found again.
-        """
-        for value in values:
-            for known, data in ((self._observed, self.data), (self._asimov, self.asimov)):
-                if value not in known:
-                    continue
-                found = known[value]
-                lowest = self.likelihood.lowest(data, found, poi=value)
-                if lowest.deviance < found.deviance - SAME:
-                    self.is_careful = True
-                    self._observed = {0.0: self.background_only, self.best_value: self.best}
-                    self._asimov = {0.0: self.background_only._replace(deviance=0.0)}
-                    return True
-        return False
+        fit = self.expected.at(value)
+        return Rise(max(fit.deviance, 0.0), fit.slope)
 
     def log_observed(self, value: float) -> float:
         """The logarithm of CLs of the observed data, which neither underflows nor rounds.
@@ -183,10 +142,18 @@ class AsymptoticCls:
         CLs = Phi(-sqrt(q)) / Phi(sqrt(A) - sqrt(q)) for q <= A. For larger q the statistic is no longer a square in the
         strength (the best value would be negative), and sqrt(q) is replaced by (q + A) / (2 sqrt(A)) in both.
         """
-        observed = math.sqrt(self.observed_statistic(value))
-        asimov = math.sqrt(self.asimov_statistic(value))
-        shifted = (observed**2 + asimov**2) / (2 * asimov) if observed > asimov > 0 else observed
-        return float(log_ndtr(-shifted) - log_ndtr(asimov - shifted))
+        return self.log_cls(value)[0]
+
+    def log_cls(self, value: float) -> tuple[float, float]:
+        """The logarithm of CLs of the observed data, and its derivative."""
+        (observed, its_slope), (asimov, slope) = self.observed_statistic(value).root, self.asimov_statistic(value).root
+        if observed > asimov > 0:
+            shifted = (observed**2 + asimov**2) / (2 * asimov)
+            its_slope = (2 * observed * its_slope + 2 * asimov * slope) / (2 * asimov) - shifted * slope / asimov
+        else:
+            shifted = observed
+        value = float(log_ndtr(-shifted) - log_ndtr(asimov - shifted))
+        return value, -_rate(-shifted) * its_slope - _rate(asimov - shifted) * (slope - its_slope)
 
     def cls(self, value: float) -> float:
         """CLs of the observed data."""
@@ -198,7 +165,7 @@ class AsymptoticCls:
         CLs = Phi(band - sqrt(A)) / Phi(band), with the Asimov statistic A; the median has `band` 0. A fluctuation
         downwards (a negative band) excludes more.
         """
-        return float(log_ndtr(band - math.sqrt(self.asimov_statistic(value))) - log_ndtr(band))
+        return float(log_ndtr(band - self.asimov_statistic(value).root[0]) - log_ndtr(band))
 
     def scan(self, values: FloatArray) -> tuple[FloatArray, FloatArray]:
         """CLs at many values: (n_values,) observed and (n_values, 5) expected, at the BANDS; all in [0, 1].
@@ -216,12 +183,11 @@ class AsymptoticCls:
         Raises:
             NoLimitError: nothing expected depends on the parameter.
         """
-        likelihood, parameters = self.likelihood, self.background_only.parameters
-        rate = float(likelihood.parabola(parameters, self.asimov).curvature[likelihood.poi, likelihood.poi])
-        if rate > 0:
-            return math.sqrt(2 / rate)
+        uncertainty = self.likelihood.uncertainty(self.asimov, self.background_only.parameters)
+        if uncertainty > 0:
+            return uncertainty
         # Where no event is expected, the deviance is no parabola: it rises by 2 for each expected signal event.
-        slope = float(np.sum(np.abs(likelihood.yields.with_slopes(parameters)[1][likelihood.poi])))
+        slope = self.expected.at(0.0).slope / 2
         if not slope > 0:
             raise self.no_limit("no expected yield depends on it")
         return 1 / slope
@@ -232,6 +198,24 @@ class AsymptoticCls:
         return NoLimitError(
             self.likelihood.name, f"there is no upper limit on {parameter!r}: {why}", "is there any signal in it?"
         )
+
+
+class Rise(NamedTuple):
+    """How far a deviance is above its lowest, and its derivative."""
+
+    height: float
+    slope: float
+
+    @property
+    def root(self) -> tuple[float, float]:
+        """The square root, in standard deviations, and its derivative."""
+        height = math.sqrt(self.height)
+        return height, self.slope / (2 * height) if height > 0 else 0.0
+
+
+def _rate(deviations: float) -> float:
+    """The derivative of the logarithm of the normal distribution function."""
+    return math.exp(-(deviations**2) / 2 - float(log_ndtr(deviations))) / math.sqrt(2 * math.pi)
 
 
 def upper_limits(test: AsymptoticCls, level: float = 0.95, progress: Progress = silent) -> Limits:
@@ -254,6 +238,8 @@ def upper_limits(test: AsymptoticCls, level: float = 0.95, progress: Progress = 
     >>> limits.observed < limits.expected[2]
     True
 
+    At each of them other minima are looked for; where one is lower, all is found again with it.
+
     Args:
         test: CLs of model and data.
         level: the confidence level.
@@ -263,12 +249,12 @@ def upper_limits(test: AsymptoticCls, level: float = 0.95, progress: Progress = 
         NoLimitError: CLs does not fall below `1 - level` for any value.
         InputError: a fit on the way has no finite minimum.
     """
-    expected = _expected_limits(test, level)
-    observed = _observed_limit(test, level, expected)
-    if test.missed_a_minimum([*expected, observed]):
-        progress("the likelihood has several minima: every fit is made from several starting points")
+    for _ in range(MAX_SEARCHES):
         expected = _expected_limits(test, level)
         observed = _observed_limit(test, level, expected)
+        if not (test.expected.search(expected) | test.observed.search([observed])):
+            break
+        progress("a lower minimum of the likelihood was found: the limits are found again")
     for band, limit in zip(BANDS, expected, strict=True):
         progress(f"expected limit at {band:+d} sigma: {limit:.6g}")
     progress(f"observed limit: {observed:.6g}")
@@ -282,28 +268,35 @@ def _expected_limits(test: AsymptoticCls, level: float) -> list[float]:
     for band in BANDS:
         # CLs of the band equals 1 - level where the statistic's root has this value.
         goal = band - float(ndtri((1 - level) * ndtr(band)))
-        guess = expected[-1] if expected else scale * goal
-        expected.append(_root(test, lambda mu, goal=goal: math.sqrt(test.asimov_statistic(mu)) - goal, guess))  # type: ignore[misc]
+
+        def above(value: float, goal: float = goal) -> tuple[float, float]:
+            height, slope = test.asimov_statistic(value).root
+            return height - goal, slope
+
+        expected.append(_root(test, above, _next(test, expected, goal) if expected else scale * goal))
     return expected
 
 
+def _next(test: AsymptoticCls, found: Sequence[float], goal: float) -> float:
+    """A guess of the next limit along the tangent at the last one."""
+    height, slope = test.asimov_statistic(found[-1]).root
+    step = (goal - height) / slope if slope > 0 else 0.0
+    return found[-1] + min(max(step, 0.0), 2 * found[-1])
+
+
 def _observed_limit(test: AsymptoticCls, level: float, expected: Sequence[float]) -> float:
-    """The root of ln CLs = ln(1 - level); the guess is the median expected limit above the best value."""
-    return _root(test, lambda mu: math.log(1 - level) - test.log_observed(mu), expected[2] + test.best_value)
+    def above(value: float) -> tuple[float, float]:
+        log_cls, slope = test.log_cls(value)
+        return math.log(1 - level) - log_cls, -slope
+
+    return _root(test, above, expected[2] + test.best_value)
 
 
-def warnings_of(limits: Limits) -> list[str]:
-    """What a reader should know of limits that say little, without a full stop."""
-    median = limits.expected[2]
-    if median <= INVISIBLE:
-        return []
-    return [f"the expected limit is {median:.3g} times the nominal signal, which is as good as invisible here"]
-
-
-def _root(test: AsymptoticCls, function: Callable[[float], float], guess: float) -> float:
-    """Where the function crosses zero, or the error that says that there is no limit."""
+def _root(test: AsymptoticCls, function: Callable[[float], tuple[float, float]], guess: float) -> float:
     try:
-        return crossing(function, guess)
+        if math.isnan(function(guess)[1]):
+            return crossing(lambda value: function(value)[0], guess)
+        return steep_crossing(function, guess)
     except NoCrossingError as error:
         raise test.no_limit(f"CLs does not cross the level ({error})") from error
 
@@ -329,94 +322,3 @@ def discovery(test: AsymptoticCls, data: Data) -> ExcessSignificance:
     asimov = likelihood.expected(with_signal.parameters)
     expected = likelihood.fit(asimov, poi=0.0, start=test.background_only.parameters).deviance
     return ExcessSignificance(math.sqrt(max(observed, 0.0)), math.sqrt(max(expected, 0.0)))
-
-
-def fitted_strength(likelihood: Likelihood, data: Data, *, sides: bool = True) -> FittedStrength:
-    """The parameter of interest that describes the data best, negative or not, with its uncertainties.
-
-    A negative strength is allowed as long as every bin still expects events, see `signed_copy`. Where no valid minimum
-    is found below 0, the value is that at the bound, with the uncertainty upwards alone.
-
-    Args:
-        likelihood: of the model.
-        data: what is fitted.
-        sides: look for the uncertainties to both sides too, which takes a dozen fits more.
-
-    Raises:
-        InputError: a fit has no finite minimum.
-    """
-    signed, fit = _signed_fit(likelihood, data)
-    value, uncertainty = float(fit.parameters[signed.poi]), signed.uncertainty(data, fit.parameters)
-    if not sides and uncertainty:
-        return FittedStrength(value, uncertainty, None, None, fit)
-    guess = uncertainty or abs(value) or 1.0
-    down, up = (_rise(signed, data, fit, side, guess) for side in (-1, 1))
-    # At the edge of what it can be, a parameter has no curvature: what is left is how far up it can go.
-    return FittedStrength(value, uncertainty or up or 0.0, down, up, fit)
-
-
-def _signed_fit(likelihood: Likelihood, data: Data) -> tuple[Likelihood, Fit]:
-    """The best fit with a parameter that may be negative; as negative as a valid minimum allows."""
-    bounded = likelihood.lowest(data, likelihood.fit(data))
-    if bounded.parameters[likelihood.poi] > 0:
-        return signed_copy(likelihood), bounded
-    for share in SHARES:
-        signed, before = signed_copy(likelihood, share), likelihood.tally.invalid
-        fit = signed.fit(data, start=bounded.parameters)
-        if fit.is_valid:
-            return signed, signed.lowest(data, fit)
-        likelihood.tally.invalid = before  # what was tried in vain does not count
-    return likelihood, bounded
-
-
-def signed_copy(likelihood: Likelihood, share: float = 0.5) -> Likelihood:
-    """The same likelihood with a parameter that may be negative, as far as every bin stays well positive.
-
-    Args:
-        likelihood: whose parameter cannot be negative.
-        share: of the way to where a bin expects nothing; the rest is room for backgrounds that the fit pulls down.
-    """
-    signed = type(likelihood)(likelihood.model, likelihood.yields, likelihood.name, likelihood.tally)
-    signed.lower[signed.poi] = -share * lowest_strength(likelihood)
-    return signed
-
-
-def lowest_strength(likelihood: Likelihood) -> float:
-    """How negative the parameter of interest may become before a bin of the nominal model expects nothing."""
-    background = likelihood.expected(likelihood.at(0.0)).main
-    signal = likelihood.expected(likelihood.at(1.0)).main - background
-    room = background[signal > 0] / signal[signal > 0]
-    return float(room.min()) if len(room) else 0.0
-
-
-def _rise(likelihood: Likelihood, data: Data, fit: Fit, side: int, guess: float) -> float | None:
-    """How far the parameter can go to one side until the deviance has risen by 1.
-
-    Args:
-        likelihood: whose parameter may be negative.
-        data: what was fitted.
-        fit: the best fit.
-        side: 1 or -1.
-        guess: of the distance.
-
-    Returns:
-        The signed distance; None where the parameter's bound comes first, or a fit on the way has no valid minimum.
-    """
-    centre = float(fit.parameters[likelihood.poi])
-    room = centre - float(likelihood.lower[likelihood.poi]) if side < 0 else math.inf
-
-    def excess(distance: float) -> float:
-        value = centre + side * min(distance, room)
-        if not math.isfinite(likelihood.deviance(likelihood.at(value, fit.parameters), data)):
-            return math.inf
-        there, before = likelihood.fit(data, poi=value, start=fit.parameters), likelihood.tally.invalid
-        if not there.is_valid:
-            likelihood.tally.invalid = before - 1
-            raise NoCrossingError(f"no minimum at {value:.3g}")
-        return there.deviance - fit.deviance - 1
-
-    try:
-        distance = crossing(excess, guess, relative_tolerance=1e-4)
-    except NoCrossingError:
-        return None
-    return side * distance if distance < room else None

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from simmorph.limits.engine.yields import Expansion
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -42,9 +44,11 @@ def fitted_yields(likelihood: Likelihood, data: Data, parameters: FloatArray) ->
         parameters: (n_parameters,), at the best fit.
     """
     without = likelihood.at(0.0, parameters)
-    background, slopes = likelihood.yields.with_slopes(without)
-    slopes[likelihood.poi] = 0.0
-    variances = np.einsum("ib,ij,jb->b", slopes, likelihood.covariance(data, parameters), slopes)
+    yields = likelihood.yields
+    near, local = Expansion(yields, without), without[yields.local]
+    background, slopes = yields.of_bins(near.sums, local), yields.of_bins(near.slopes(), local)
+    slopes[:, yields.shared == likelihood.poi] = 0.0
+    variances = likelihood.spread(data, parameters).of_bins(slopes, near.sums[yields.n_bins :])
     uncertainty = np.sqrt(np.maximum(variances, 0.0))
     signal = likelihood.expected(parameters).main - background
     by_sample = np.asarray(likelihood.model.main_model.expected_data(without, return_by_sample=True), np.float64)

@@ -1,7 +1,4 @@
-"""The likelihood of a pyhf model, minimised by Newton steps that are safeguarded by Minuit.
-
-pyhf builds the model; what it expects in every bin, and the derivatives of that, are in `yields`. The fit itself is
-here, because a limit needs a hundred fits and pyhf's own take seconds.
+"""The likelihood of a pyhf model: its parameters, what constrains them, and its minima.
 
 What is minimised is the deviance, -2 ln of the likelihood over that of a model which fits every count,
 
@@ -9,6 +6,8 @@ What is minimised is the deviance, -2 ln of the likelihood over that of a model 
         + sum over normal constraints of ((theta - a) / sigma)^2,
 
 with expected yields nu, counts n, parameters theta, and their auxiliary measurements a with uncertainty sigma.
+pyhf builds the model; what it expects in every bin, and the derivatives of that, are in `yields`, and how minima are
+found in `engine`, because a limit needs a hundred fits and pyhf's own take seconds.
 """
 
 from __future__ import annotations
@@ -16,31 +15,34 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-import warnings
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from iminuit import Minuit
-from scipy.special import xlogy
 
 from simmorph.errors import InputError
+from simmorph.limits.engine.covariance import Covariance
+from simmorph.limits.engine.local import Constraint
+from simmorph.limits.engine.newton import Box, solved
+from simmorph.limits.engine.objective import Objective
+from simmorph.limits.engine.poisson import Counts
+from simmorph.limits.engine.search import Problem, minima_from
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-    from simmorph.data.events import BoolArray, FloatArray
-    from simmorph.limits.model.yields import Yields
+    from iminuit import Minuit
 
-TOLERANCE = 1e-10
-"""Expected further decrease of -2 ln L at which a fit has converged; limits need some 1e-5."""
-MAX_ITERATIONS = 200
-MAX_SADDLES = 4
-"""How often Newton's method starts again beside a saddle."""
+    from simmorph.data.events import BoolArray, FloatArray, IntArray
+    from simmorph.limits.engine.newton import Minimum
+    from simmorph.limits.engine.objective import Point
+    from simmorph.limits.engine.yields import Yields
+
 MAX_CALLS = 200
 """Of the likelihood for each free parameter, in one attempt of Minuit."""
-PROBE = 0.1
-"""Standard deviations that a minimum is probed at: the deviance should rise by this squared."""
+FAR = 1e10
+"""What Minuit takes for infinity."""
 
 
 class Data(NamedTuple):
@@ -61,13 +63,23 @@ class Fit(NamedTuple):
     Attributes:
         deviance: -2 ln (L / L_saturated) there.
         parameters: (n_parameters,), in the model's order.
-        is_valid: whether it is known to be a minimum: Newton's method ended where the deviance rises along both senses
-            of every principal direction, or Minuit calls its minimum valid.
+        is_valid: whether it is known to be a minimum: no direction within the bounds leads down, to second order; or
+            Minuit calls its minimum valid.
+        slope: derivative of the deviance by the parameter of interest, where that is fixed; NaN if not known.
+        tangent: (n_parameters,), derivatives of the others by it, where it is fixed; None if not known.
     """
 
     deviance: float
     parameters: FloatArray
     is_valid: bool = True
+    slope: float = float("nan")
+    tangent: FloatArray | None = None
+
+    def towards(self, poi: int, value: float) -> FloatArray:
+        """(n_parameters,), a guess of the minimum at another value of the parameter of interest."""
+        if self.tangent is None:
+            return self.parameters
+        return np.asarray(self.parameters + (value - self.parameters[poi]) * self.tangent, np.float64)
 
 
 @dataclass
@@ -76,31 +88,17 @@ class FitTally:
 
     Attributes:
         fits: minima looked for.
-        fallbacks: of these, how many were handed to Minuit.
         invalid: how many minima are not valid.
         seconds: time spent in fits.
     """
 
     fits: int = 0
-    fallbacks: int = 0
     invalid: int = 0
     seconds: float = 0.0
 
     def to_json(self) -> dict[str, float]:
         """The numbers by name."""
-        return {"fits": self.fits, "fallbacks": self.fallbacks, "invalid": self.invalid}
-
-
-class Parabola(NamedTuple):
-    """The deviance near a point: its gradient, and its curvature without the second derivatives of the yields.
-
-    Attributes:
-        gradient: (n_parameters,).
-        curvature: (n_parameters, n_parameters), which is positive semi-definite (Gauss-Newton).
-    """
-
-    gradient: FloatArray
-    curvature: FloatArray
+        return {"fits": self.fits, "invalid": self.invalid}
 
 
 class Likelihood:
@@ -120,7 +118,7 @@ class Likelihood:
         free: (n_parameters,), which are fitted.
         constrained: (n_auxiliary,), the parameter that each auxiliary measurement is of.
         scales: (n_auxiliary,), the auxiliary measurement that is expected for a parameter of 1.
-        widths: (n_auxiliary,), standard deviations of the normal ones, and 0 of those that are counts.
+        widths: (n_auxiliary,), standard deviations of the normal ones, and 1 of those that are counts.
         gaussian: (n_auxiliary,), which are normal.
     """
 
@@ -135,7 +133,7 @@ class Likelihood:
         self.lower, self.upper = np.array(config.suggested_bounds(), np.float64).T.copy()
         self.free: BoolArray = ~np.array(config.suggested_fixed(), np.bool_)
         # A limit may lie anywhere: the range that a workspace gives its parameter of interest is for other fits.
-        self.lower[self.poi], self.upper[self.poi] = 0.0, np.inf
+        self.lower[self.poi], self.upper[self.poi], self.free[self.poi] = 0.0, np.inf, True
         self._read_constraints(config)
 
     def _read_constraints(self, config: Any) -> None:
@@ -143,16 +141,28 @@ class Likelihood:
         parameters: list[int] = []
         scales: list[float] = []
         widths: list[float] = []
+        normal: list[bool] = []
         for name in config.auxdata_order:
             constraint, place = config.param_set(name), config.par_slice(name)
             n = constraint.n_parameters
-            poisson = constraint.pdf_type == "poisson"
-            parameters += range(place.start, place.start + n)
-            scales += list(constraint.factors) if poisson else [1.0] * n
-            widths += [0.0] * n if poisson else list(getattr(constraint, "sigmas", [1.0] * n))
+            is_count = constraint.pdf_type == "poisson"
+            parameters += range(place.start, place.stop)
+            scales += list(constraint.factors) if is_count else [1.0] * n
+            widths += [1.0] * n if is_count else list(getattr(constraint, "sigmas", [1.0] * n))
+            normal += [not is_count] * n
         self.constrained = np.array(parameters, np.int64)
         self.scales, self.widths = np.array(scales, np.float64), np.array(widths, np.float64)
-        self.gaussian: BoolArray = self.widths > 0
+        self.gaussian: BoolArray = np.array(normal, np.bool_)
+
+    def constraint(self, data: Data) -> Constraint:
+        """What data say of all parameters beside the counts."""
+        n_parameters = len(self.start)
+        measured, scales, widths = (np.ones(n_parameters) for _ in range(3))
+        normal, counted = (np.zeros(n_parameters, np.bool_) for _ in range(2))
+        at = self.constrained
+        measured[at], scales[at], widths[at] = data.auxiliary, self.scales, self.widths
+        normal[at], counted[at] = self.gaussian, ~self.gaussian
+        return Constraint(measured, scales, widths, normal, counted)
 
     def expected(self, parameters: FloatArray) -> Data:
         """What is expected at these parameters; fitted to itself it gives them back (the Asimov data)."""
@@ -160,16 +170,15 @@ class Likelihood:
 
     def deviance(self, parameters: FloatArray, data: Data) -> float:
         """-2 ln (L / L_saturated); infinite where a bin with counts expects none."""
-        return float(self.deviances(parameters, data))
+        main = self.yields.expected(parameters)
+        if np.any((main < 0) | ((main == 0) & (data.main > 0))):
+            return float("inf")
+        return float(2 * np.sum(Counts(data.main).terms(main).value)) + self.constraint(data).deviance(parameters)
 
-    def deviances(self, points: FloatArray, data: Data) -> FloatArray:
-        """(...), the deviance at each of (..., n_parameters) points."""
-        main, auxiliary = self.expected(points)
-        counted = ~self.gaussian
-        bins = _poisson_deviance(main, data.main)
-        counts = _poisson_deviance(auxiliary[..., counted], data.auxiliary[counted])
-        pulls = (auxiliary - data.auxiliary)[..., self.gaussian] / self.widths[self.gaussian]
-        return np.asarray(bins + counts + np.sum(pulls**2, axis=-1), np.float64)
+    def gradient(self, parameters: FloatArray, data: Data) -> FloatArray:
+        """(n_parameters,), the derivatives of the deviance."""
+        main, slopes = self.yields.with_slopes(parameters)
+        return 2 * (slopes @ Counts(data.main).terms(main).slope + self.constraint(data).slopes(parameters))
 
     def at(self, poi: float, parameters: FloatArray | None = None) -> FloatArray:
         """The parameters, nominal ones by default, with another value of the parameter of interest."""
@@ -177,236 +186,154 @@ class Likelihood:
         moved[self.poi] = poi
         return moved
 
-    def parabola(self, parameters: FloatArray, data: Data) -> Parabola:
-        """Gradient and Gauss-Newton curvature of the deviance at (n_parameters,).
-
-        With J the derivatives of the yields: gradient 2 J (1 - n / nu), curvature 2 J diag(n / nu^2) J^T, and the
-        constraints' own on the diagonal. Bins that expect nothing but hold events make both infinite or NaN.
-        """
-        yields, slopes = self.yields.with_slopes(parameters)
-        with np.errstate(all="ignore"):
-            ratio = np.where(data.main > 0, data.main / yields, 0.0)
-            gradient = 2 * slopes @ (1 - ratio)
-            curvature = 2 * (slopes * np.where(data.main > 0, ratio / yields, 0.0)) @ slopes.T
-            auxiliary = parameters[self.constrained] * self.scales
-            share = np.where(data.auxiliary > 0, data.auxiliary / auxiliary, 0.0)
-            variance = np.where(self.gaussian, self.widths, 1.0) ** 2
-            pull = np.where(self.gaussian, (auxiliary - data.auxiliary) / variance, 1 - share)
-            weight = np.where(self.gaussian, 1 / variance, share / auxiliary)
-        np.add.at(gradient, self.constrained, 2 * self.scales * pull)
-        np.add.at(curvature, (self.constrained, self.constrained), 2 * self.scales**2 * weight)
-        return Parabola(gradient, curvature)
-
-    def covariance(self, data: Data, parameters: FloatArray) -> FloatArray:
-        """(n_parameters, n_parameters), the inverse of half the deviance's second derivatives; 0 for fixed parameters.
-
-        The derivatives are differences of the gradient, over a hundredth of each parameter's uncertainty. A parameter
-        at one of its bounds counts as fixed. Where the matrix of derivatives is not positive definite, as at a minimum
-        that is not valid, the Gauss-Newton curvature takes its place.
+    def bounds(self, fixed: Mapping[int, float] | None = None, *, is_signed: bool = False) -> FloatArray:
+        """(2, n_parameters), where both are equal a parameter is fixed.
 
         Args:
-            data: what was fitted.
-            parameters: (n_parameters,), at the minimum.
+            fixed: the values of some parameters.
+            is_signed: whether the parameter of interest may be negative.
         """
-        free = np.flatnonzero(self.free & (parameters > self.lower) & (parameters < self.upper))
-        covariance = np.zeros((len(parameters), len(parameters)))
-        if not len(free):
-            return covariance
-        rough = self.parabola(parameters, data).curvature[np.ix_(free, free)]
-        steps = 0.01 * np.sqrt(2 / np.maximum(np.diag(rough), 1e-30))
-        at = zip(free.tolist(), steps.tolist(), strict=True)
-        hessian = np.array([self._gradient_slope(data, parameters, i, step)[free] for i, step in at])
-        hessian = (hessian + hessian.T) / 2
-        usable = bool(np.all(np.isfinite(hessian))) and bool(np.all(np.linalg.eigvalsh(hessian) > 0))
-        covariance[np.ix_(free, free)] = 2 * np.linalg.pinv(hessian if usable else rough, rcond=1e-14, hermitian=True)
-        return covariance
+        bounds = np.array([self.lower, self.upper])
+        if is_signed:
+            bounds[0, self.poi] = -np.inf
+        bounds[:, ~self.free] = self.start[~self.free]
+        for place, value in (fixed or {}).items():
+            bounds[:, place] = value
+        return bounds
 
-    def _gradient_slope(self, data: Data, parameters: FloatArray, i: int, step: float) -> FloatArray:
-        """(n_parameters,), the central difference of the gradient along parameter `i`."""
-        shift = np.zeros_like(parameters)
-        shift[i] = step
-        above, below = (self.parabola(parameters + side, data).gradient for side in (shift, -shift))
-        return np.asarray((above - below) / (2 * step), np.float64)
-
-    def uncertainty(self, data: Data, parameters: FloatArray) -> float:
-        """The standard deviation of the parameter of interest, from the curvature; 0 at its bound."""
-        return float(np.sqrt(self.covariance(data, parameters)[self.poi, self.poi]))
-
-    def fit(self, data: Data, *, poi: float | None = None, start: FloatArray | None = None) -> Fit:
-        """The parameters that describe the data best, with the parameter of interest free or fixed at `poi`.
-
-        A minimum that is not known to be one is returned with `is_valid` False, and counted in the tally.
+    def problem(self, data: Data, bounds: FloatArray) -> Problem:
+        """The deviance of data as a function of the global parameters.
 
         Args:
             data: what is fitted.
-            poi: fixed value of the parameter of interest; it is free if None.
-            start: (n_parameters,), where to begin; at the nominal values if None.
+            bounds: (2, n_parameters), see `bounds`.
+        """
+        shared = self.yields.shared
+        lower, upper = bounds[:, shared]
+        known = self.constraint(data)
+        bent = [group.at for group in [*self.yields.functions, *self.yields.shifts] if group.function.has_kink]
+        kinks = np.flatnonzero(np.isin(shared, np.concatenate(bent))) if bent else np.empty(0, np.int64)
+        unknown = ~known.normal & ~known.counted
+        unknown[self.poi] = False
+        box = Box(lower, upper, lower < upper, kinks[lower[kinks] < upper[kinks]])
+        return Problem(Objective(self.yields, known, data.main, bounds), box, self.start[shared], unknown[shared])
+
+    def fit(
+        self,
+        data: Data,
+        *,
+        poi: float | None = None,
+        start: FloatArray | None = None,
+        fixed: Mapping[int, float] | None = None,
+        is_signed: bool = False,
+    ) -> Fit:
+        """The parameters that describe the data best.
+
+        Args:
+            data: what is fitted.
+            poi: the parameter of interest is fixed at this value.
+            start: (n_parameters,), where to begin; at the nominal ones if None.
+            fixed: values of other parameters that are fixed.
+            is_signed: whether the parameter of interest may be negative.
 
         Raises:
             InputError: no finite minimum was found.
         """
-        parameters = (self.start if start is None else start).copy()
-        free = self.free.copy()
-        free[self.poi] = poi is None
-        if poi is not None:
-            parameters[self.poi] = poi
-        parameters = np.clip(parameters, self.lower, self.upper)
+        fixed = dict(fixed or {}) | ({} if poi is None else {self.poi: poi})
+        start, bounds = self.start if start is None else start, self.bounds(fixed, is_signed=is_signed)
+        with self._counted():
+            found = self._minimum(data, np.clip(start, *bounds), bounds)
+        return self._checked(found, poi)
+
+    def minima(self, data: Data, found: Fit, *, poi: float | None = None, is_signed: bool = False) -> list[Fit]:
+        """All minima that are found beside one, the lowest first: see `engine.search`."""
+        fixed = {} if poi is None else {self.poi: poi}
+        problem = self.problem(data, self.bounds(fixed, is_signed=is_signed))
+        with self._counted():
+            minima = minima_from(problem, problem.minimum(found.parameters[self.yields.shared]))
+        return [self._fit_of(it) for it in minima]
+
+    @contextlib.contextmanager
+    def _counted(self) -> Iterator[None]:
         begin = time.perf_counter()
-        found = self._minimum(data, parameters, free)
+        yield
         self.tally.seconds += time.perf_counter() - begin
         self.tally.fits += 1
+
+    def _checked(self, found: Fit, poi: float | None) -> Fit:
         self.tally.invalid += not found.is_valid
         if not (np.isfinite(found.deviance) and np.all(np.isfinite(found.parameters))):
             at = "" if poi is None else f" at {self.model.config.poi_name} = {poi:.4g}"
             raise InputError(self.name, f"the fit{at} has no finite minimum", "look for empty bins or huge variations")
         return found
 
-    def lowest(self, data: Data, found: Fit, *, poi: float | None = None) -> Fit:
-        """The lowest of a minimum and those that are reached from the nominal parameters and from opposite pulls.
+    def _minimum(self, data: Data, start: FloatArray, bounds: FloatArray) -> Fit:
+        """The minimum within bounds that is reached from a start."""
+        problem = self.problem(data, bounds)
+        return self._fit_of(problem.minimum(start[self.yields.shared]))
 
-        Two minima arise where some yield moves to the same side with a parameter up and down. Where no yield does, the
-        minimum is returned as it is, without a further fit.
+    def _fit_of(self, found: Minimum) -> Fit:
+        point, poi = found.point, int(np.searchsorted(self.yields.shared, self.poi))
+        fit = Fit(point.deviance, point.parameters, found.is_valid)
+        tangent = np.zeros(len(self.start))
+        tangent[self.poi] = 1.0
+        others = found.moving.copy()
+        others[poi] = False
+        its = np.flatnonzero(others)
+        if len(its):
+            tangent[self.yields.shared[its]] = -solved(point, its, point.hessian[its, poi])
+        return fit._replace(slope=float(point.gradient[poi]), tangent=tangent)
 
-        Args:
-            data: what was fitted.
-            found: the minimum.
-            poi: where the parameter of interest is fixed; it is free if None.
-        """
-        if not self.yields.is_one_sided:
-            return found
-        opposite = found.parameters.copy()
-        opposite[self.constrained] = 2 * self.start[self.constrained] - found.parameters[self.constrained]
-        others = [self.fit(data, poi=poi, start=start) for start in (self.start, opposite)]
-        return min([found, *others], key=lambda fit: fit.deviance)
+    def point(self, data: Data, parameters: FloatArray) -> Point:
+        """The deviance near the minimum at these parameters, whose local ones are found again."""
+        return self.problem(data, self.bounds(is_signed=True)).objective.at(parameters[self.yields.shared])
 
-    def _minimum(self, data: Data, parameters: FloatArray, free: BoolArray) -> Fit:
-        """By Newton's method, and by Minuit where that finds no valid minimum."""
-        found = None
-        for _ in range(MAX_SADDLES):
-            found, curvature = self._newton(data, parameters, free)
-            lower = None if found is None else self._lower_beside(found, curvature, data, free)
-            if found is not None and lower is None:
-                return found
-            if lower is None:
-                break
-            parameters = lower
-        self.tally.fallbacks += 1
-        slow = self._minuit(data, parameters if found is None else found.parameters, free)
-        if found is not None and found.deviance < slow.deviance:
-            return found._replace(is_valid=slow.is_valid and slow.deviance - found.deviance < 1e-6)
-        return slow
+    def spread(self, data: Data, parameters: FloatArray) -> Covariance:
+        """The covariance at a minimum, with the parameter of interest negative or not, in parts."""
+        problem = self.problem(data, self.bounds(is_signed=True))
+        x, box = parameters[self.yields.shared], problem.box
+        return Covariance(problem.objective.at(x), box.free & (x > box.lower) & (x < box.upper))
 
-    def _lower_beside(self, found: Fit, curvature: FloatArray, data: Data, free: BoolArray) -> FloatArray | None:
-        """The lowest point beside a saddle; None where the deviance rises along both senses of each direction.
+    def covariance(self, data: Data, parameters: FloatArray) -> FloatArray:
+        """(n_parameters, n_parameters), the inverse of half the deviance's second derivatives; 0 for fixed ones."""
+        return self.spread(data, parameters).dense()
 
-        The directions are the principal ones of the curvature, over a tenth of a standard deviation; and those of the
-        parameters where one of them may have a saddle of its own, since equal curvatures mix the principal ones.
-        """
-        inside = free & (found.parameters > self.lower) & (found.parameters < self.upper)
-        curvature = curvature[np.ix_(inside, inside)]
-        scale = np.sqrt(np.maximum(np.diag(curvature), 1e-30))
-        rates, directions = np.linalg.eigh(curvature / np.outer(scale, scale))
-        # A direction in which nothing depends on the parameters has no valid minimum.
-        steered = rates > 1e-9
-        steps = (PROBE * np.sqrt(2 / rates[steered]))[:, None] * directions.T[steered] / scale
-        if self.yields.is_one_sided:
-            steps = np.concatenate([steps, np.diag(PROBE * np.sqrt(2) / scale)])
-        points = np.tile(found.parameters, (2 * len(steps), 1))
-        points[:, inside] += np.concatenate([steps, -steps])
-        points = np.clip(points, self.lower, self.upper)
-        rises = self.deviances(points, data) - found.deviance
-        if np.all(rises > -1e-9 * max(1.0, found.deviance)):
-            return None
-        return np.asarray(points[np.argmin(np.nan_to_num(rises, nan=np.inf))], np.float64)
+    def uncertainty(self, data: Data, parameters: FloatArray) -> float:
+        """The standard deviation of the parameter of interest."""
+        poi = int(np.searchsorted(self.yields.shared, self.poi))
+        return float(np.sqrt(self.spread(data, parameters).shared[poi, poi]))
 
-    def _newton(self, data: Data, parameters: FloatArray, free: BoolArray) -> tuple[Fit | None, FloatArray]:
-        """Newton steps with backtracking, and the curvature where they end; no fit if they stall."""
-        value = self.deviance(parameters, data)
-        for _ in range(MAX_ITERATIONS):
-            gradient, curvature = parabola = self.parabola(parameters, data)
-            if not np.isfinite(value) or not np.all(np.isfinite(curvature)):
-                break
-            step = self._step(parabola, parameters, free)
-            gain = -float(gradient @ step + step @ curvature @ step / 2)
-            if gain < TOLERANCE:
-                return Fit(value, parameters), curvature
-            better = self._backtrack(data, Fit(value, parameters), step)
-            if better is None:
-                # Rounding: the parabola promises less than the deviance can resolve.
-                return Fit(value, parameters) if gain < 1e-6 else None, curvature
-            value, parameters, _ = better
-        return None, np.empty((0, 0))
+    def is_determined(self, data: Data, parameters: FloatArray) -> bool:
+        """Whether the deviance rises in every direction that changes the parameter of interest."""
+        return self.spread(data, parameters).is_determined(int(np.searchsorted(self.yields.shared, self.poi)))
 
-    def _step(self, parabola: Parabola, parameters: FloatArray, free: BoolArray) -> FloatArray:
-        """The step to the parabola's minimum; parameters that it would drive out of bounds stop there."""
-        step = np.zeros_like(parameters)
-        moving = free.copy()
-        while moving.any():
-            pull = parabola.gradient + parabola.curvature @ np.where(moving, 0.0, step)
-            block = parabola.curvature[np.ix_(moving, moving)]
-            step[moving] = -_solve(block, pull[moving])
-            ended = np.clip(parameters + step, self.lower, self.upper)
-            outside = moving & (ended != parameters + step)
-            step[outside] = (ended - parameters)[outside]
-            if not outside.any():
-                break
-            moving &= ~outside
-        return step
+    @cached_property
+    def has_signal(self) -> BoolArray:
+        """(n_bins,), where something depends on the parameter of interest."""
+        return np.asarray(self.yields.with_slopes(self.start)[1][self.poi] != 0)
 
-    def _backtrack(self, data: Data, here: Fit, step: FloatArray) -> Fit | None:
-        """The first of the points 1, 1/2, 1/4 ... along the step that is better than here."""
-        for halvings in range(30):
-            parameters = np.clip(here.parameters + step * 0.5**halvings, self.lower, self.upper)
-            value = self.deviance(parameters, data)
-            if value < here.deviance:
-                return Fit(value, parameters)
-        return None
+    def bin_names(self, bins: IntArray) -> str:
+        """Bins in words."""
+        found = []
+        for name, place in self.model.config.channel_slices.items():
+            found += [f"bin {i - place.start + 1} of channel {name!r}" for i in bins if place.start <= i < place.stop]
+        return " and ".join(found)
 
-    def _minuit(self, data: Data, parameters: FloatArray, free: BoolArray) -> Fit:
-        """The slow and sure way, where Newton steps stall."""
-        minuit = self.minuit(data, parameters, free)
-        for strategy, tolerance in ((1, 0.001), (2, 0.01)):
-            minuit.strategy, minuit.tol = strategy, tolerance
-            minuit.migrad(ncall=MAX_CALLS * (1 + int(free.sum())))
-            if minuit.valid:
-                break
-        return Fit(float(minuit.fval), np.array(minuit.values, np.float64), bool(minuit.valid))
-
-    def minuit(self, data: Data, parameters: FloatArray, free: BoolArray) -> Minuit:
-        """An `iminuit.Minuit` of this likelihood, with its gradient."""
+    def minuit(self, data: Data, parameters: FloatArray, bounds: FloatArray) -> Minuit:
+        """An `iminuit.Minuit` of this likelihood, with its gradient: the reference."""
+        from iminuit import Minuit  # noqa: PLC0415 - only the reference needs it
 
         def deviance(values: FloatArray) -> float:
             return min(self.deviance(np.asarray(values), data), 1e300)
 
         def gradient(values: FloatArray) -> FloatArray:
-            return np.nan_to_num(self.parabola(np.asarray(values), data).gradient, posinf=1e300, neginf=-1e300)
+            return np.nan_to_num(self.gradient(np.asarray(values), data), posinf=1e300, neginf=-1e300)
 
         minuit = Minuit(deviance, parameters, grad=gradient, name=self.model.config.par_names)
         minuit.errordef = Minuit.LEAST_SQUARES
-        minuit.limits = list(zip(self.lower, self.upper, strict=True))
-        minuit.fixed = list(~free)
+        minuit.limits = list(zip(*bounds, strict=True))
+        minuit.fixed = (bounds[0] == bounds[1]).tolist()
         return minuit
-
-
-def _poisson_deviance(expected: FloatArray, counts: FloatArray) -> FloatArray:
-    """(...), summed over the bins, the last axis of the expected numbers; infinite where a count expects none."""
-    possible = np.all((expected > 0) | ((expected == 0) & (counts == 0)), axis=-1)
-    with np.errstate(all="ignore"):
-        parts = expected - counts + xlogy(counts, np.where(counts > 0, counts, 1.0) / expected)
-        return np.asarray(np.where(possible, 2 * np.sum(parts, axis=-1), np.inf), np.float64)
-
-
-def _solve(curvature: FloatArray, pull: FloatArray) -> FloatArray:
-    """Solve with unit diagonal and a whiff of damping, so that a parameter without effect stays where it is."""
-    scale = np.sqrt(np.maximum(np.diag(curvature), 1e-30))
-    normalised = curvature / np.outer(scale, scale) + 1e-12 * np.eye(len(scale))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            step = np.linalg.solve(normalised, pull / scale)
-        except np.linalg.LinAlgError:
-            step = np.linalg.lstsq(normalised, pull / scale)[0]
-    return np.asarray(step / scale, np.float64)
 
 
 class PyhfLikelihood(Likelihood):
@@ -414,36 +341,52 @@ class PyhfLikelihood(Likelihood):
 
     engine = "pyhf"
 
-    def _minimum(self, data: Data, parameters: FloatArray, free: BoolArray) -> Fit:
-        """By pyhf's own fit, from these parameters; where it fails, by Minuit with the gradient of this class."""
+    def minima(self, data: Data, found: Fit, *, poi: float | None = None, is_signed: bool = False) -> list[Fit]:  # noqa: ARG002
+        """The only one that it knows."""
+        return [found]
+
+    def _minimum(self, data: Data, start: FloatArray, bounds: FloatArray) -> Fit:
+        """By pyhf's own fit, and by Minuit where that fails."""
         import pyhf  # noqa: PLC0415 - takes a second, and only this engine needs it
 
-        optimizer = pyhf.optimize.minuit_optimizer(errordef=1, tolerance=1e-3)
+        bounds = np.clip(bounds, -FAR, FAR)
+        if bounds[0, self.poi] == -FAR:
+            bounds[0, self.poi] = self._lowest_strength()
         before, optimizer_before = pyhf.get_backend()
-        pyhf.set_backend(before, optimizer)
-        counts = np.concatenate([data.main, data.auxiliary])
+        pyhf.set_backend(before, pyhf.optimize.minuit_optimizer(errordef=1, tolerance=1e-3))
         options = {
-            "init_pars": parameters.tolist(),
-            "par_bounds": [
-                (low, high if np.isfinite(high) else 1e10) for low, high in zip(self.lower, self.upper, strict=True)
-            ],
-            "fixed_params": (~free).tolist(),
+            "init_pars": start.tolist(),
+            "par_bounds": bounds.T.tolist(),
+            "fixed_params": (bounds[0] == bounds[1]).tolist(),
         }
         try:
             with _without_log("pyhf.optimize.mixins"):  # pages of a failed fit, which the tally counts
-                fitted = pyhf.infer.mle.fit(counts, self.model, **options)
+                fitted = pyhf.infer.mle.fit(np.concatenate(data), self.model, **options)
         except pyhf.exceptions.FailedMinimization:
-            self.tally.fallbacks += 1
-            return self._minuit(data, parameters, free)
+            return self._by_minuit(data, start, bounds)
         finally:
             pyhf.set_backend(before, optimizer_before)
-        values = np.clip(np.asarray(fitted, np.float64), self.lower, self.upper)
+        values = np.clip(np.asarray(fitted, np.float64), *bounds)
         return Fit(self.deviance(values, data), values)
+
+    def _lowest_strength(self) -> float:
+        """How negative the parameter of interest may become before a bin of the nominal model expects nothing."""
+        background, with_signal = (self.expected(self.at(value)).main for value in (0.0, 1.0))
+        signal = with_signal - background
+        return -float(np.min(background[signal > 0] / signal[signal > 0], initial=FAR))
+
+    def _by_minuit(self, data: Data, start: FloatArray, bounds: FloatArray) -> Fit:
+        minuit = self.minuit(data, start, bounds)
+        for strategy, tolerance in ((1, 0.001), (2, 0.01)):
+            minuit.strategy, minuit.tol = strategy, tolerance
+            minuit.migrad(ncall=MAX_CALLS * len(start))
+            if minuit.valid:
+                break
+        return Fit(float(minuit.fval), np.array(minuit.values, np.float64), bool(minuit.valid))
 
 
 @contextlib.contextmanager
 def _without_log(name: str) -> Iterator[None]:
-    """Silence one logger for as long as the block runs."""
     logger = logging.getLogger(name)
     before, logger.disabled = logger.disabled, True
     try:

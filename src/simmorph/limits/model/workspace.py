@@ -6,6 +6,7 @@ lengths, bins that expect nothing. `measurement_of` refuses these by name before
 
 from __future__ import annotations
 
+import copy
 import math
 import warnings
 from typing import Any, NamedTuple
@@ -15,9 +16,19 @@ import pyhf
 
 from simmorph.data.json_files import read_json
 from simmorph.errors import InputError, one_of
+from simmorph.limits.engine.cells import modifiers_of, samples_of
+from simmorph.limits.engine.yields import Yields, agrees_with_pyhf
 from simmorph.limits.model.likelihood import Data, Likelihood
-from simmorph.limits.model.yields import modifiers_of, samples_of, yields_of
 from simmorph.limits.modifiers.registry import MODIFIERS
+
+CANNOT_BUILD = (
+    pyhf.exceptions.InvalidModel, pyhf.exceptions.InvalidWorkspaceOperation, pyhf.exceptions.InvalidModifier,
+    pyhf.exceptions.InvalidMeasurement, KeyError, ValueError, IndexError, TypeError, AttributeError, AssertionError,
+    RuntimeError, ZeroDivisionError,
+)  # fmt: skip
+"""What pyhf raises where it cannot make a model of a workspace."""
+MAX_SUSPECTS = 100
+"""How many modifiers are tried one by one for the one that makes this so."""
 
 
 class Measurement(NamedTuple):
@@ -65,17 +76,43 @@ def measurement_of(spec: dict[str, Any], where: str = "workspace", name: str | N
         check_yields(spec, where)
         chosen = _chosen_measurement(spec, where, name)
         try:
-            workspace = pyhf.Workspace(spec, validate=False)
-            model = workspace.model(measurement_name=chosen["name"], validate=False)
-        except (pyhf.exceptions.InvalidModel, pyhf.exceptions.InvalidWorkspaceOperation, KeyError, ValueError) as error:
-            raise InputError(where, f"pyhf cannot build its model: {_first_line(error)}") from error
-        except (pyhf.exceptions.InvalidModifier, pyhf.exceptions.InvalidMeasurement, IndexError) as error:
-            raise InputError(where, f"pyhf cannot build its model: {_first_line(error)}") from error
-    likelihood = Likelihood(model, yields_of(model), where)
-    _check_background(likelihood, where)
-    main = np.concatenate([workspace.observations[channel] for channel in model.config.channels])
-    auxiliary = np.array(model.config.auxdata, np.float64)
-    return Measurement(likelihood, Data(main.astype(np.float64), auxiliary), chosen["name"])
+            workspace, model = _built(spec, chosen["name"])
+        except CANNOT_BUILD as error:
+            what = f"pyhf cannot build its model: {_first_line(error)}"
+            raise InputError(where, what, _culprit(spec, chosen)) from error
+    likelihood = Likelihood(model, _yields_of(model, where), where)
+    counts = np.concatenate([workspace.observations[channel] for channel in model.config.channels])
+    data = Data(counts.astype(np.float64), np.array(model.config.auxdata, np.float64))
+    _check_signal(likelihood, data, where)
+    return Measurement(likelihood, data, chosen["name"])
+
+
+def _built(spec: dict[str, Any], measurement: str) -> tuple[pyhf.Workspace, pyhf.Model]:
+    workspace = pyhf.Workspace(spec, validate=False)
+    return workspace, workspace.model(measurement_name=measurement, validate=False)
+
+
+def _culprit(spec: dict[str, Any], chosen: dict[str, Any]) -> str:
+    """The modifier without which pyhf can build the model, in words; empty if there is no such one."""
+    kinds = dict.fromkeys((modifier["type"], modifier["name"]) for *_, modifier in modifiers_of(spec["channels"]))
+    for kind, name in list(kinds)[:MAX_SUSPECTS]:
+        without = copy.deepcopy(spec)
+        for _, sample in samples_of(without["channels"]):
+            sample["modifiers"] = [it for it in sample["modifiers"] if (it["type"], it["name"]) != (kind, name)]
+        try:
+            _built(without, chosen["name"])
+        except CANNOT_BUILD:
+            continue
+        return f"look at {kind} {name!r}, and at this parameter in the measurement: without it pyhf can"
+    return ""
+
+
+def _yields_of(model: Any, where: str) -> Yields:
+    yields = Yields(model)
+    if not (yields.is_usable and agrees_with_pyhf(yields, model)):
+        what = "pyhf expects other yields than our own model of it"
+        raise InputError(where, what, "is one modifier twice in a sample, or an interpolation not 0, 1, 4 or 4p?")
+    return yields
 
 
 def _schema_fault(error: Exception) -> str:
@@ -117,18 +154,19 @@ def check_yields(spec: dict[str, Any], where: str) -> None:
     """Refuse numbers that pass the schema and would give a silently wrong limit.
 
     Raises:
-        InputError: a yield, variation or count is not finite or negative, or lists of bins differ in length.
+        InputError: a yield, variation or count is not finite, an uncertainty or a count is negative, a factor is 0, or
+            lists of bins differ in length. A sample may be negative where others make up for it.
     """
     n_bins: dict[str, int] = {}
     for channel, sample in samples_of(spec["channels"]):
         place = f"sample {sample['name']!r} of channel {channel!r}"
-        _check_numbers(sample["data"], f"expected yield of {place}", where)
+        _check_numbers(sample["data"], f"expected yield of {place}", where, -math.inf)
         if n_bins.setdefault(channel, len(sample["data"])) != len(sample["data"]):
             raise InputError(where, f"{place} has {len(sample['data'])} bins, another sample has {n_bins[channel]}")
     for channel, sample, modifier in modifiers_of(spec["channels"]):
         place = f"{modifier['type']} {modifier['name']!r} of {sample['name']!r} in {channel!r}"
-        for values, signed in MODIFIERS[modifier["type"]].numbers(modifier["data"]):
-            _check_numbers(values, place, where, signed=signed)
+        for values, least in MODIFIERS[modifier["type"]].numbers(modifier["data"]):
+            _check_numbers(values, place, where, least)
     observed = {observation["name"]: observation["data"] for observation in spec["observations"]}
     for channel, n in n_bins.items():
         if channel not in observed:
@@ -138,37 +176,25 @@ def check_yields(spec: dict[str, Any], where: str) -> None:
             raise InputError(where, f"channel {channel!r} has {n} bins and {len(observed[channel])} observed counts")
 
 
-def _check_numbers(values: list[float], what: str, where: str, *, signed: bool = False) -> None:
-    """Refuse what is not finite or, unless it is signed, negative, with the number of its bin."""
+def _check_numbers(values: list[float], what: str, where: str, least: float = 0.0) -> None:
+    """Refuse what is not finite or less than it may be, with the number of its bin."""
     for i, value in enumerate(values):
         if not math.isfinite(value):
             raise InputError(where, f"{what} is {value} in bin {i + 1}", "give finite numbers")
-        if value < 0 and not signed:
-            raise InputError(where, f"{what} is {value:g} in bin {i + 1}", "merge bins until none is negative")
+        if value < least:
+            mend = "merge bins until none is negative" if least == 0 else "its powers need a factor above 0"
+            raise InputError(where, f"{what} is {value:g} in bin {i + 1}", mend)
 
 
-def _check_background(likelihood: Likelihood, where: str) -> None:
-    """Refuse bins in which nothing is expected without a signal, and models without a signal.
-
-    One event in such a bin makes the likelihood without a signal zero, and the asymptotic formulae say nothing.
-
-    Raises:
-        InputError: there is such a bin, or the parameter of interest changes no yield.
-    """
+def _check_signal(likelihood: Likelihood, data: Data, where: str) -> None:
+    """Refuse bins in which nothing is expected without a signal though something was seen, and models without one."""
     background = likelihood.expected(likelihood.at(0.0)).main
     signal = likelihood.expected(likelihood.at(1.0)).main - background
-    if not np.all(background > 0):
-        i = int(np.argmin(background))
-        place = _bin_name(likelihood, i)
-        raise InputError(where, f"{place} expects {background[i]:g} events without a signal", "merge it with the next")
+    wrong = np.flatnonzero(~(background >= 0) | ((background == 0) & (data.main > 0)))
+    if len(wrong):
+        place, low, seen = likelihood.bin_names(wrong[:1]), background[wrong[0]], data.main[wrong[0]]
+        what = f"{place} expects {low:g} events without a signal, and {seen:g} were seen"
+        raise InputError(where, what, "merge it with the next")
     poi = likelihood.model.config.poi_name
     if not np.any(signal != 0):
         raise InputError(where, f"the signal that {poi!r} scales is zero in every bin, so there is no limit on it")
-
-
-def _bin_name(likelihood: Likelihood, i: int) -> str:
-    """A bin by its channel and its number there, from 1; `i` counts the bins of all channels."""
-    for channel, place in likelihood.model.config.channel_slices.items():
-        if place.start <= i < place.stop:
-            return f"bin {i - place.start + 1} of channel {channel!r}"
-    return f"bin {i + 1}"

@@ -41,8 +41,11 @@ class Nominal(NamedTuple):
 class Cells(Protocol):
     """The cells of a model, each one bin of one sample, to which a modifier adds what it does."""
 
+    def scale(self, here: slice, parameter: int) -> None:
+        """Multiply all cells by a parameter."""
+
     def multiply(self, here: slice, parameters: Sequence[int]) -> None:
-        """Multiply each cell by its parameter."""
+        """Multiply each cell by a parameter of its bin."""
 
     def multiply_by(self, here: slice, parameter: int, modifier: Scaling) -> None:
         """Multiply all cells by a function of one parameter, see `Scaling.factors`."""
@@ -68,19 +71,22 @@ class Term(NamedTuple):
 
 
 class Function(Protocol):
-    """Functions of parameters, and their derivatives.
+    """Functions of n parameters: a factor for each, or what they add to the cells.
 
     Attributes:
-        is_one_sided: whether some yield can move to the same side with a parameter up and down.
+        has_kink: whether the derivatives jump where a parameter is 0.
     """
 
-    is_one_sided: bool
+    has_kink: bool
 
     def values(self, at: FloatArray) -> FloatArray:
-        """(..., n), a factor for each of n parameters, or (..., n_cells), a shift for each cell; at (..., n)."""
+        """(..., n) factors, or (..., n_cells) sums of shifts, at (..., n) parameters."""
 
     def slopes(self, at: FloatArray) -> FloatArray:
-        """The derivatives, (n,) or (n, n_cells), at (n,)."""
+        """(n,) or (n, n_cells), the first derivatives at (n,)."""
+
+    def curvatures(self, at: FloatArray) -> FloatArray:
+        """(n,) or (n, n_cells), the second derivatives at (n,)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,10 +119,10 @@ class Modifier(ABC):
         return cls(name)
 
     @classmethod
-    def numbers(cls, data: Any) -> Iterator[tuple[list[float], bool]]:
-        """All numbers in the JSON of pyhf, and whether they may be negative."""
+    def numbers(cls, data: Any) -> Iterator[tuple[list[float], float]]:
+        """All numbers in the JSON of pyhf, and the least that they may be."""
         if isinstance(data, list):
-            yield data, False
+            yield data, 0.0
 
     def to_pyhf(self, nominal: FloatArray) -> dict[str, Any]:
         """The modifier of a sample with these yields, as JSON."""
@@ -195,8 +201,8 @@ class Scaling(Modifier):
 
     @classmethod
     @abstractmethod
-    def factors(cls, modifiers: Sequence[Self]) -> Function:
-        """The factors of several modifiers, each with a parameter of its own; evaluated together, as arrays."""
+    def factors(cls, modifiers: Sequence[Self], code: str | None) -> Function:
+        """The factors of several modifiers, each with a parameter of its own, by an interpolation code of pyhf."""
 
 
 class Shifting(Modifier):
@@ -208,10 +214,5 @@ class Shifting(Modifier):
 
     @classmethod
     @abstractmethod
-    def shifts(cls, terms: Sequence[Term], n_cells: int) -> Function:
-        """What several modifiers add to all cells.
-
-        Args:
-            terms: one for each modifier; those of one row share a parameter.
-            n_cells: of the whole model; a modifier adds nothing to cells that it does not name.
-        """
+    def shifts(cls, terms: Sequence[Term], n_cells: int, code: str | None) -> Function:
+        """What several modifiers add to all cells, by an interpolation code of pyhf."""

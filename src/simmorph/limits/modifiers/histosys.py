@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -12,7 +13,7 @@ from simmorph.config.documents import Name, Section
 from simmorph.limits.modifiers.base import Shifting, Systematic
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from simmorph.data.events import BoolArray, FloatArray
     from simmorph.data.histograms import Histogram
@@ -89,9 +90,9 @@ class HistoSys(Systematic, Shifting):
         return cls(name, np.array(data["hi_data"], np.float64), np.array(data["lo_data"], np.float64))
 
     @classmethod
-    def numbers(cls, data: Any) -> Iterator[tuple[list[float], bool]]:
+    def numbers(cls, data: Any) -> Iterator[tuple[list[float], float]]:
         """Both sides, which may be negative on their own: what counts is the yield that the fit ends at."""
-        yield from ((side, True) for side in data.values())
+        yield from ((side, -math.inf) for side in data.values())
 
     def data(self, nominal: FloatArray) -> dict[str, list[float]]:  # noqa: ARG002
         """Both sides."""
@@ -111,44 +112,61 @@ class HistoSys(Systematic, Shifting):
         return replace(self, up=self.up + shift, down=self.down + shift)
 
     @classmethod
-    def shifts(cls, terms: Sequence[Term], n_cells: int) -> Shifts:
+    def shifts(cls, terms: Sequence[Term], n_cells: int, code: str | None) -> Shifts:
         """The shifts of several."""
         sides = np.zeros((1 + max((term.row for term in terms), default=-1), 2, n_cells))
         for row, cells, modifier, nominal in terms:
             sides[row, :, cells] += np.stack([modifier.up - nominal, nominal - modifier.down], axis=1)
-        return Shifts(sides)
+        return Shifts(sides, code or "code4p")
 
 
 class Shifts:
-    """Straight lines outside of one standard deviation, and a polynomial that joins them inside: interpolation 4p.
+    """What is added to the cells: a straight line, and a bending times the difference of both sides.
 
-    With u and d the shifts up and down, d with the other sign: x (u + d) / 2 + (u - d) / 16 (15 x^2 - 10 x^4 + 3 x^6)
-    for |x| <= 1, which meets x u and x d at 1 and -1 with equal slope and curvature.
+    With u and d the shifts up and down, d with the other sign, and code 4p:
+    x (u + d) / 2 + (u - d) / 16 (15 x^2 - 10 x^4 + 3 x^6) for |x| <= 1, which meets x u and x d at 1 and -1 with equal
+    slope and curvature.
 
     Args:
         sides: (n, 2, n_cells), the shift up, and down with the other sign.
+        code: how the bending joins both sides, one of BENDINGS.
     """
 
-    def __init__(self, sides: FloatArray) -> None:
-        self.straight, self.bent = (sides[:, 0] + sides[:, 1]) / 2, (sides[:, 0] - sides[:, 1]) / 16
-        self.is_one_sided = bool(np.any(sides[:, 0] * sides[:, 1] < 0))
+    def __init__(self, sides: FloatArray, code: str = "code4p") -> None:
+        self.straight, self.bent = (sides[:, 0] + sides[:, 1]) / 2, (sides[:, 0] - sides[:, 1]) / 2
+        self.bending = BENDINGS[code]
+        self.has_kink = self.bending is BENDINGS["code0"]
 
     def values(self, at: FloatArray) -> FloatArray:
         """(..., n_cells), at (..., n)."""
-        return np.asarray(at @ self.straight + _bending(at) @ self.bent, np.float64)
+        return np.asarray(at @ self.straight + self.bending(at, 0) @ self.bent, np.float64)
 
     def slopes(self, at: FloatArray) -> FloatArray:
         """(n, n_cells), at (n,)."""
-        return np.asarray(self.straight + _bending_slope(at)[:, None] * self.bent, np.float64)
+        return np.asarray(self.straight + self.bending(at, 1)[:, None] * self.bent, np.float64)
+
+    def curvatures(self, at: FloatArray) -> FloatArray:
+        """(n, n_cells), at (n,)."""
+        return np.asarray(self.bending(at, 2)[:, None] * self.bent, np.float64)
 
 
-def _bending(at: FloatArray) -> FloatArray:
-    """What multiplies the difference of the shifts up and down, over 16: 8 |x| outside of one standard deviation."""
+def _kinked(at: FloatArray, order: int) -> FloatArray:
+    """The size of the parameter: straight lines that meet at 0."""
+    return (np.abs(at), np.sign(at), np.zeros_like(at))[order]
+
+
+def _smooth(at: FloatArray, order: int) -> FloatArray:
+    """A polynomial inside of one standard deviation, straight lines outside, without a jump of the curvature."""
     square = at**2
-    return np.where(square > 1, 8 * np.abs(at), square * (15 + square * (3 * square - 10)))
+    if order == 0:
+        return np.where(square > 1, np.abs(at), square * (15 + square * (3 * square - 10)) / 8)
+    if order == 1:
+        return np.where(square > 1, np.sign(at), at * (30 + square * (18 * square - 40)) / 8)
+    return np.where(square > 1, 0.0, (30 + square * (90 * square - 120)) / 8)
 
 
-def _bending_slope(at: FloatArray) -> FloatArray:
-    """The derivative of `_bending`."""
-    square = at**2
-    return np.where(square > 1, 8 * np.sign(at), at * (30 + square * (18 * square - 40)))
+BENDINGS: dict[str, Callable[[FloatArray, int], FloatArray]] = {
+    "code0": _kinked,
+    "code4p": _smooth,
+}
+"""The continuous interpolations of pyhf: each a function of the parameter, and its derivatives."""

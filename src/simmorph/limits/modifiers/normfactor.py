@@ -29,4 +29,4 @@ class NormFactor(Modifier):
 
     def enter(self, cells: Cells, here: slice, parameter: int) -> None:
         """Multiply all bins by the parameter."""
-        cells.multiply(here, [parameter] * (here.stop - here.start))
+        cells.scale(here, parameter)

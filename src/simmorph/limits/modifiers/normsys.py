@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from simmorph.data.events import FloatArray
     from simmorph.limits.modifiers.base import Nominal
 
+SMALLEST = 1e-300
+"""Least factor whose powers exist."""
+
 
 @dataclass(frozen=True)
 class NormSys(Systematic, Scaling):
@@ -51,18 +54,19 @@ class NormSys(Systematic, Scaling):
         return cls(name, float(data["hi"]), float(data["lo"]))
 
     @classmethod
-    def numbers(cls, data: Any) -> Iterator[tuple[list[float], bool]]:
+    def numbers(cls, data: Any) -> Iterator[tuple[list[float], float]]:
         """Both factors."""
-        yield from (([side], False) for side in data.values())
+        yield from (([side], SMALLEST) for side in data.values())
 
     def data(self, nominal: FloatArray) -> dict[str, float]:  # noqa: ARG002
         """Both factors."""
         return {"hi": self.hi, "lo": self.lo}
 
     @classmethod
-    def factors(cls, modifiers: Sequence[NormSys]) -> Powers:
+    def factors(cls, modifiers: Sequence[NormSys], code: str | None) -> Powers:
         """The powers of several."""
-        return Powers(np.array([[it.hi, it.lo] for it in modifiers], np.float64).reshape(-1, 2))
+        sides = np.array([[it.hi, it.lo] for it in modifiers], np.float64).reshape(-1, 2)
+        return Powers(sides, is_smooth=code != "code1")
 
 
 class Powers:
@@ -73,30 +77,36 @@ class Powers:
 
     Args:
         sides: (n, 2), the factors up and down.
+        is_smooth: whether the polynomial is there; without it the powers go on to a kink at 0: interpolation 1.
     """
 
-    def __init__(self, sides: FloatArray) -> None:
+    def __init__(self, sides: FloatArray, *, is_smooth: bool = True) -> None:
         with np.errstate(all="ignore"):
             self.logs = np.log(sides).T
+        self.has_kink = not is_smooth
+        self.reach = 1.0 if is_smooth else 0.0
         self.polynomials = _polynomials(*self.logs)
-        self.is_one_sided = bool(np.any((sides[:, 0] - 1) * (1 - sides[:, 1]) < 0))
 
     def values(self, at: FloatArray) -> FloatArray:
         """(..., n), at (..., n)."""
-        return np.where(np.abs(at) < 1, _polynomial(self.polynomials, at), self._outside(at))
+        return self._derivative(at, 0)
 
     def slopes(self, at: FloatArray) -> FloatArray:
         """(n,), at (n,)."""
+        return self._derivative(at, 1)
+
+    def curvatures(self, at: FloatArray) -> FloatArray:
+        """(n,), at (n,)."""
+        return self._derivative(at, 2)
+
+    def _derivative(self, at: FloatArray, order: int) -> FloatArray:
         rate = np.where(at > 0, self.logs[0], -self.logs[1])
         with np.errstate(all="ignore"):
-            outside = rate * self._outside(at)
-        inner = self.polynomials[1:] * np.arange(1, 7)[:, None]
-        return np.where(np.abs(at) < 1, _polynomial(inner, at), outside)
-
-    def _outside(self, at: FloatArray) -> FloatArray:
-        """(..., n), the powers, at (..., n); infinite where they overflow."""
-        with np.errstate(all="ignore"):
-            return np.asarray(np.exp(np.where(at > 0, at * self.logs[0], -at * self.logs[1])), np.float64)
+            outside = rate**order * np.exp(at * rate)
+        coefficients = self.polynomials
+        for _ in range(order):
+            coefficients = coefficients[1:] * np.arange(1, len(coefficients))[:, None]
+        return np.where(np.abs(at) < self.reach, _polynomial(coefficients, at), outside)
 
 
 def _polynomials(log_up: FloatArray, log_down: FloatArray) -> FloatArray:

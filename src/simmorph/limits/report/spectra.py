@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from simmorph.data.events import FloatArray
-    from simmorph.limits.fits.inference import FittedStrength
+    from simmorph.limits.fits.strength import FittedStrength
     from simmorph.limits.model.workspace import Measurement
     from simmorph.limits.templates.sample import Templates
 

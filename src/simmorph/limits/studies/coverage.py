@@ -15,7 +15,8 @@ import numpy as np
 
 from simmorph.data.estimates import Estimate
 from simmorph.errors import InputError, SimmorphError
-from simmorph.limits.fits.inference import AsymptoticCls, fitted_strength
+from simmorph.limits.fits.inference import AsymptoticCls
+from simmorph.limits.fits.strength import fitted_strength
 from simmorph.limits.model.likelihood import Data
 from simmorph.progress import silent
 

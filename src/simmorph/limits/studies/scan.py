@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from simmorph.limits.fits.inference import AsymptoticCls, fitted_strength, upper_limits
+from simmorph.limits.fits.inference import AsymptoticCls, upper_limits
+from simmorph.limits.fits.strength import fitted_strength
 from simmorph.limits.model.building import workspace_of
 from simmorph.limits.model.workspace import measurement_of
 from simmorph.limits.modifiers.base import Nominal, Size

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from simmorph.limits.fits.impacts import Impact
-    from simmorph.limits.fits.inference import FittedStrength, Limits
+    from simmorph.limits.fits.inference import Limits
+    from simmorph.limits.fits.strength import FittedStrength
 
 NO_SIGNIFICANCE = ExcessSignificance(0.0, 0.0)
 
@@ -24,13 +25,11 @@ class Fitting:
 
     Attributes:
         engine: one of ENGINES.
-        tally: how many, how many were handed over or found no valid minimum, and how long they took.
-        derivatives: of the expected yields: in closed form, or by differences where our model is not pyhf's.
+        tally: how many, how many found no valid minimum, and how long they took.
     """
 
     engine: str = "newton"
     tally: FitTally = field(default_factory=FitTally)
-    derivatives: str = "analytic"
 
 
 class SidebandQuality(NamedTuple):
@@ -66,11 +65,15 @@ class ClosureTest(NamedTuple):
 
     def to_json(self) -> dict[str, float]:
         """The numbers by name, and the spurious signal in units of the uncertainty."""
-        return {**self._asdict(), "spurious_over_uncertainty": self.spurious / self.uncertainty}
+        return {**self._asdict(), "spurious_over_uncertainty": self._ratio()}
+
+    def _ratio(self) -> float:
+        """The spurious signal in units of its uncertainty; 0 where there is none."""
+        return self.spurious / self.uncertainty if self.uncertainty > 0 else 0.0
 
     def rows(self, name: str) -> list[tuple[str, str]]:
         """The numbers for people."""
-        ratio = self.spurious / self.uncertainty
+        ratio = self._ratio()
         return [
             (f"spurious {name} in closure events", f"{self.spurious:+.4g}, {ratio:+.2f} of its uncertainty"),
             (f"fitted {name} where 1 is injected", f"{self.injected:.4g}"),
@@ -118,14 +121,11 @@ class LimitsResult:
             "cl": self.limits.level,
             "observed": self.limits.observed,
             "expected": list(self.limits.expected),
-            "mu_hat": self.strength.value,
-            "mu_hat_uncertainty": self.strength.uncertainty,
-            "mu_hat_minos": [self.strength.down, self.strength.up],
+            **self.strength.to_json(),
             "cls_at_1": self.cls_at_1,
             "significance": self.significance.observed,
             "significance_expected": self.significance.expected,
             "engine": self.fitting.engine,
-            "derivatives": self.fitting.derivatives,
             "fit_seconds": round(self.fitting.tally.seconds, 4),
             "minima": self.fitting.tally.to_json(),
             "data": "asimov" if self.is_asimov else "observed",
@@ -152,7 +152,7 @@ class LimitsResult:
             ("expected (median)", f"{expected[2]:.5g}"),
             ("expected, 68 % of experiments", f"{expected[1]:.5g} to {expected[3]:.5g}"),
             ("expected, 95 % of experiments", f"{expected[0]:.5g} to {expected[4]:.5g}"),
-            (f"fitted {name}", f"{self.strength.value:.5g} +- {self.strength.uncertainty:.3g}"),
+            (f"fitted {name}", self.strength.to_text()),
             (f"CLs at {name} = 1", f"{self.cls_at_1:.4g}"),
             (f"significance (expected at {name} = 1)", self.significance.to_text()),
         ]

@@ -19,7 +19,9 @@ from simmorph.data.units import agreed, read_units, units_of_derived
 from simmorph.errors import ConfigError, InputError
 from simmorph.evaluation.plots.style import Heading
 from simmorph.limits.fits import inference
+from simmorph.limits.fits.cautions import cautions
 from simmorph.limits.fits.impacts import Impact, impacts
+from simmorph.limits.fits.strength import FittedStrength, fitted_strength
 from simmorph.limits.model.building import CHANNEL, workspace_of_channels
 from simmorph.limits.model.likelihood import ENGINES, Data
 from simmorph.limits.model.workspace import Measurement, measurement_of, read_workspace
@@ -83,7 +85,7 @@ class _Inference(NamedTuple):
     ready: Measurement
     test: inference.AsymptoticCls
     limits: inference.Limits
-    strength: inference.FittedStrength
+    strength: FittedStrength
     significance: inference.ExcessSignificance
     warnings: tuple[str, ...]
 
@@ -91,7 +93,7 @@ class _Inference(NamedTuple):
     def fitting(self) -> Fitting:
         """How the fits were made."""
         likelihood = self.ready.likelihood
-        return Fitting(likelihood.engine, likelihood.tally, likelihood.yields.derivatives)
+        return Fitting(likelihood.engine, likelihood.tally)
 
 
 def limits_of_workspace(
@@ -230,14 +232,10 @@ def _infer(ready: Measurement, options: LimitsOptions) -> _Inference:
     given = ready.likelihood
     likelihood = ENGINES[options.engine](given.model, given.yields, given.name)
     ready = ready._replace(likelihood=likelihood)
-    if likelihood.yields.derivatives != "analytic":
-        options.progress(
-            "pyhf expects other yields than our own model: its are used, with derivatives by differences (slow)"
-        )
     test = inference.AsymptoticCls(likelihood, ready.data)
     limits = inference.upper_limits(test, options.level, options.progress)
-    strength = inference.fitted_strength(likelihood, ready.data)
-    warnings = tuple(inference.warnings_of(limits))
+    strength = fitted_strength(likelihood, ready.data, near=test.best)
+    warnings = tuple(cautions(test, limits, strength))
     for warning in warnings:
         options.progress(f"warning: {warning}")
     return _Inference(ready, test, limits, strength, inference.discovery(test, ready.data), warnings)
@@ -259,8 +257,7 @@ def _closure(channels: Mapping[str, Templates], found: _Inference) -> ClosureTes
     true = np.concatenate([_true_background(templates) for templates in used])
     signal = np.concatenate([_yields(it.histogram for it in templates.samples if it.is_signal) for templates in used])
     without, with_signal = (
-        inference.fitted_strength(likelihood, Data(true + strength * signal, auxiliary), sides=False)
-        for strength in (0.0, 1.0)
+        fitted_strength(likelihood, Data(true + strength * signal, auxiliary), sides=False) for strength in (0.0, 1.0)
     )
     return ClosureTest(without.value, with_signal.value, without.uncertainty)
 

@@ -1,0 +1,127 @@
+"""Other minima of a deviance: where yields bend with a parameter, its opposite value may describe the data too.
+
+The starts are the mirror images of a minimum: each parameter that bends the yields with its sign turned, the others
+moved along as the curvature says; all of them turned; the nominal parameters; and free normalisations that end at a
+bound put back to where they began, since their samples' bends are invisible there.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from simmorph.limits.engine.covariance import Covariance
+from simmorph.limits.engine.newton import minimise
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from simmorph.data.events import BoolArray, FloatArray, IntArray
+    from simmorph.limits.engine.newton import Box, Minimum
+    from simmorph.limits.engine.objective import Objective
+
+BEND = 0.2
+"""The bend in standard deviations of the counts from which a parameter may make two minima."""
+NEAR_NOMINAL = 0.4
+"""A pull below which the mirror image would be the same minimum; both sides are tried from `ASIDE` then."""
+ASIDE = 1.2
+SAME = 1e-6
+"""Difference of the deviance, and of parameters, up to which two minima are the same."""
+MAX_ROUNDS = 6
+
+
+class Problem(NamedTuple):
+    """What is minimised.
+
+    Attributes:
+        objective: the deviance.
+        box: bounds.
+        nominal: (n_global,), where fits begin.
+        normalisations: (n_global,), which parameters nothing constrains, but that of interest.
+    """
+
+    objective: Objective
+    box: Box
+    nominal: FloatArray
+    normalisations: BoolArray
+
+    def minimum(self, start: FloatArray, known: Sequence[Minimum] = ()) -> Minimum:
+        """That which is reached from (n_global,) parameters."""
+        return minimise(self.objective, start, self.box, known)
+
+
+def minima_from(problem: Problem, found: Minimum) -> list[Minimum]:
+    """All minima that are found from the mirror images of one, and of each that is lower; the lowest first."""
+    minima = [found]
+    for _ in range(MAX_ROUNDS):
+        lowest = minima[0]
+        for start in _starts(problem, lowest):
+            other = problem.minimum(start, minima)
+            if not other.is_valid or any(_is_same(other, it) for it in minima):
+                continue
+            minima.append(other)
+            if other.point.deviance < lowest.point.deviance - SAME:
+                break
+        minima.sort(key=lambda it: it.point.deviance)
+        if minima[0] is lowest:
+            break
+    return minima
+
+
+def _is_same(one: Minimum, other: Minimum) -> bool:
+    apart = np.abs(one.point.expected - other.point.expected)
+    near = bool(np.all(apart <= 1e-4 * np.sqrt(np.maximum(one.point.expected, 1.0))))
+    off = one.point.shared - other.point.shared
+    return abs(one.point.deviance - other.point.deviance) < SAME and near and bool(np.all(np.abs(off) < 1e-3))
+
+
+def _starts(problem: Problem, found: Minimum) -> Iterator[FloatArray]:
+    x, box = found.point.shared, problem.box
+    at_bound = problem.normalisations & box.free & ((x <= box.lower) | (x >= box.upper))
+    bent, hidden = bending(problem, found, at_bound)
+    if at_bound.any():
+        yield np.where(at_bound, problem.nominal, x)
+    covariance = Covariance(found.point, found.moving).shared if len(bent) or len(hidden) else np.eye(len(x))
+    for parameter in [*bent, *hidden]:
+        for turned in _turned(float(x[parameter])):
+            column = covariance[:, parameter]
+            along = column / column[parameter] if column[parameter] > 0 else np.eye(1, len(x), parameter)[0]
+            moved = x + along * (turned - x[parameter])
+            yield np.where(at_bound, problem.nominal, moved) if parameter in hidden else moved
+    if len(bent):
+        opposite = x.copy()
+        opposite[bent] *= -1
+        yield opposite
+        yield np.where(box.free, problem.nominal, x)
+
+
+def _turned(value: float) -> tuple[float, ...]:
+    return (ASIDE, -ASIDE) if abs(value) < NEAR_NOMINAL else (-value,)
+
+
+def bending(problem: Problem, found: Minimum, at_bound: BoolArray) -> tuple[IntArray, IntArray]:
+    """The global parameters that bend the yields at a minimum, and those that do so once normalisations are reset.
+
+    Args:
+        problem: what was minimised.
+        found: the minimum.
+        at_bound: (n_global,), the normalisations that end at a bound there.
+    """
+    yields = problem.objective.yields
+    groups = [*yields.functions, *yields.shifts]
+    at = np.unique(np.concatenate([group.at for group in groups])) if groups else np.empty(0, np.int64)
+    at = at[np.isin(at, yields.shared[problem.box.free])]
+    here, reset = found.point.parameters, found.point.parameters.copy()
+    reset[yields.shared[at_bound]] = problem.nominal[at_bound]
+    seen = np.array([_bend(problem, here, int(it)) > BEND for it in at], np.bool_)
+    hidden = ~seen & np.array([at_bound.any() and _bend(problem, reset, int(it)) > BEND for it in at], np.bool_)
+    return np.searchsorted(yields.shared, at[seen]), np.searchsorted(yields.shared, at[hidden])
+
+
+def _bend(problem: Problem, origin: FloatArray, parameter: int) -> float:
+    """By how many standard deviations of the counts the yields bend with a parameter."""
+    points = np.tile(origin, (3, 1))
+    points[:, parameter] = (1.0, -1.0, 0.0)
+    up, down, middle = problem.objective.yields.expected(points)
+    return float(np.sqrt(np.sum((up + down - 2 * middle) ** 2 / np.maximum(np.abs(middle), 1.0))))

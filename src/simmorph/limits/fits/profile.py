@@ -1,0 +1,83 @@
+"""The profile likelihood: the lowest deviance at each value of the parameter of interest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from simmorph.limits.model.likelihood import Data, Fit, Likelihood
+
+SAME = 1e-5
+"""Difference of -2 ln L up to which two minima are the same."""
+APART = 1e-2
+"""Distance of two minima, in their parameters, up to which they are one."""
+
+NEAR = 1e-3
+"""Relative distance of two values up to which one search does for both."""
+
+
+class Profile:
+    """The deviance of given data at its minimum over all parameters but that of interest.
+
+    Every minimum that a search has found is followed from value to value; the lowest one counts.
+
+    Args:
+        likelihood: of the model.
+        data: what is fitted.
+        is_signed: whether the parameter of interest may be negative.
+    """
+
+    def __init__(self, likelihood: Likelihood, data: Data, *, is_signed: bool = False) -> None:
+        self.likelihood, self.data, self.is_signed = likelihood, data, is_signed
+        self.valleys: list[dict[float, Fit]] = []
+        self._lowest: dict[float, Fit] = {}
+        self._searched: list[float] = []
+
+    def value_of(self, fit: Fit) -> float:
+        """The parameter of interest in a fit."""
+        return float(fit.parameters[self.likelihood.poi])
+
+    def add(self, fit: Fit) -> bool:
+        """Take a minimum as one to be followed; False if it is in a valley that is known."""
+        value = self.value_of(fit)
+        known = [self._follow(valley, value) for valley in self.valleys]
+        if any(self._is_same(fit, it) for it in known):
+            return False
+        self.valleys.append({value: fit})
+        self._lowest.clear()
+        return True
+
+    def _is_same(self, one: Fit, other: Fit) -> bool:
+        apart = abs(one.parameters - other.parameters).max()
+        return abs(one.deviance - other.deviance) < SAME and bool(apart < APART)
+
+    def at(self, value: float) -> Fit:
+        """The lowest minimum at a value of the parameter of interest."""
+        if value not in self._lowest:
+            if not self.valleys:
+                self.valleys.append({value: self.likelihood.fit(self.data, poi=value)})
+            found = [self._follow(valley, value) for valley in self.valleys]
+            self._lowest[value] = min(found, key=lambda fit: fit.deviance)
+        return self._lowest[value]
+
+    def _follow(self, valley: dict[float, Fit], value: float) -> Fit:
+        """The minimum of a valley, from the tangent of the nearest one that is known."""
+        if value not in valley:
+            nearest = valley[min(valley, key=lambda other: abs(other - value))]
+            start = nearest.towards(self.likelihood.poi, value)
+            valley[value] = self.likelihood.fit(self.data, poi=value, start=start, is_signed=self.is_signed)
+        return valley[value]
+
+    def search(self, values: Iterable[float]) -> bool:
+        """Look for other minima at these values; whether at one of them a minimum is lower than was known before."""
+        before = {value: self.at(value) for value in values}
+        for value in before:
+            if any(abs(value - other) <= NEAR * abs(value) for other in self._searched):
+                continue
+            self._searched.append(value)
+            lowest = self.at(value)
+            for fit in self.likelihood.minima(self.data, lowest, poi=value, is_signed=self.is_signed):
+                self.add(fit)
+        return any(self.at(value).deviance < fit.deviance - SAME for value, fit in before.items())
