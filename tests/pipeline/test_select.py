@@ -195,7 +195,7 @@ def test_bad_files_end_the_run_or_are_skipped_and_named(tmp_path: Path) -> None:
 def test_a_file_that_breaks_half_way_adds_none_of_its_events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The weight of the seventh event is not finite, which is noticed in the second chunk of five."""
     path = changed(tmp_path, mcWeight=np.where(np.arange(10) == 6, np.nan, 1).astype(np.float32))
-    monkeypatch.setattr("simmorph.data.ntuples.reading.OpenTree.iterate.__defaults__", (5,))
+    monkeypatch.setattr("simmorph.data.formats.table.Table.iterate.__defaults__", (5,))
     result = select_events([str(ATLAS), str(path)], "diphoton-unpaired", tmp_path / "out.root", on_bad_file="skip")
     assert result.cutflow[0].events == 10
     assert describe(str(tmp_path / "out.root")).n_entries == 10
@@ -253,7 +253,7 @@ def test_every_odd_file_is_selected_or_refused_in_one_line(tmp_path: Path, selec
 
 def test_the_result_does_not_depend_on_the_size_of_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = select_events([str(NANOAOD)], "cms-nanoaod-diphoton", tmp_path / "whole.root")
-    monkeypatch.setattr("simmorph.data.ntuples.reading.OpenTree.iterate.__defaults__", (77,))
+    monkeypatch.setattr("simmorph.data.formats.table.Table.iterate.__defaults__", (77,))
     parts = select_events([str(NANOAOD)], "cms-nanoaod-diphoton", tmp_path / "parts.root")
     names = list(describe(str(tmp_path / "whole.root"), "events").branches)
     assert chosen(tmp_path / "whole.root", *names) == chosen(tmp_path / "parts.root", *names)

@@ -59,8 +59,37 @@ def as_list(value: Any) -> Any:
 
 
 Name = Annotated[str, Field(min_length=1)]
-Inputs = Annotated[list[Name], BeforeValidator(as_list, json_schema_input_type=Name | list[Name]), Field(min_length=1)]
-"""A file, glob, folder or URL, or a list of them."""
+FilesInput = Name | list[Name]
+Names = Annotated[list[Name], BeforeValidator(as_list, json_schema_input_type=FilesInput), Field(min_length=1)]
+"""A name, or a list of them."""
+
+
+class FilesWithFriends(Section):
+    """Files, and trees of others that stand beside theirs entry by entry."""
+
+    files: FilesInput
+    """A file, glob, folder or URL, or a list of them."""
+    friends: FilesInput
+    """Files that hold a tree beside it, with the name of the tree: `out/*.root:morphed`. One may be that of several
+    files, or each has its own, which says so."""
+
+    @property
+    def paths(self) -> list[str]:
+        """The files as the command line has them: `mc.root++out/*.root:morphed`."""
+        return ["++".join([path, *as_list(self.friends)]) for path in as_list(self.files)]
+
+
+def as_inputs(value: Any) -> Any:
+    """A list of inputs, of what a recipe has for it."""
+    return FilesWithFriends.model_validate(value).paths if isinstance(value, dict) else as_list(value)
+
+
+Inputs = Annotated[
+    list[Name],
+    BeforeValidator(as_inputs, json_schema_input_type=FilesInput | FilesWithFriends),
+    Field(min_length=1),
+]
+"""A file, glob, folder or URL, or a list of them; or `{files: ..., friends: ...}`."""
 
 AnySection = TypeVar("AnySection", bound=Section)
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
-from simmorph.config.documents import Inputs, Name, Section, as_list
+from simmorph.config.documents import Inputs, Name, Names, Section, as_list
 from simmorph.config.selection.names import Formula
 from simmorph.config.studies import CoverageSettings, Positive, ScanSettings
 from simmorph.config.variables import NamedVariables
@@ -147,7 +147,7 @@ class Variation(Section):
     """Equal names in several places are one and the same uncertainty."""
     type: Name
     """How it acts: a name in MODIFIERS; `simmorph schema` lists them."""
-    samples: Inputs
+    samples: Names
     """Names of the samples it acts on; an unnamed one is called signal or background."""
 
     @property

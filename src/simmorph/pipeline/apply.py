@@ -15,7 +15,7 @@ from simmorph.data import morphed
 from simmorph.data.expressions.expression import weight_expression
 from simmorph.data.ntuples.contents import describe, read_metadata
 from simmorph.data.ntuples.copying import DEFAULTS, Copied, copy_of
-from simmorph.data.ntuples.files import checksum_of, expand_inputs
+from simmorph.data.ntuples.files import checksum_of, expand_inputs, parts_of
 from simmorph.data.ntuples.reading import STEP, open_tree
 from simmorph.data.ntuples.servers import is_url
 from simmorph.data.ntuples.types import Writable, agreed_types, as_types
@@ -412,7 +412,7 @@ def one_for_each(paths: Sequence[str], folder: Path) -> list[tuple[str, Path]]:
     Raises:
         UsageError: two have one name.
     """
-    pairs = [(path, folder / PurePosixPath(path).name) for path in paths]
+    pairs = [(path, folder / PurePosixPath(parts_of(path)[0]).name) for path in paths]
     names = [output.name for _, output in pairs]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise UsageError("--each", f"two inputs are called {twice[0]!r}", "write them into two folders")

@@ -19,7 +19,7 @@ from simmorph.config.limits import LimitsRecipe
 from simmorph.config.recipe import ApplySettings, MadeInputs, Recipe, SelectSettings, required
 from simmorph.config.selection.files import read_selection
 from simmorph.data.ntuples.contents import describe
-from simmorph.data.ntuples.files import checksum_of, expand_inputs
+from simmorph.data.ntuples.files import checksum_of, expand_inputs, parts_of
 from simmorph.data.ntuples.servers import is_url
 from simmorph.data.outputs import whole_file, write_json
 from simmorph.errors import InputError
@@ -381,6 +381,8 @@ def _expanded(paths: Sequence[str]) -> list[str]:
 
 def _content_hash(path: str) -> str:
     """The hash of a file, or of all files of a folder with their names; `missing` if there is none."""
+    if len(parts_of(path)) > 1:
+        return checksum_of(path)
     folder = Path(path)
     if folder.is_dir():
         files = sorted(file for file in folder.rglob("*") if file.is_file())

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from simmorph.config.documents import Inputs, Name, Section
+from simmorph.config.documents import Name, Names, Section
 from simmorph.config.selection.names import Formula, Word
 
 PER_PB = {"mb": 1e9, "ub": 1e6, "nb": 1e3, "pb": 1.0, "fb": 1e-3, "ab": 1e-6}
@@ -86,7 +86,7 @@ class SumOfWeights(Section):
 class SampleInput(Section):
     """One sample: which files are of it, and what it is normalised to."""
 
-    files: Inputs | None = None
+    files: Names | None = None
     """Patterns such as `*ggH125*` of the names of its files; a pattern with a `/` is of whole paths. `--sample` says it
     otherwise."""
     kind: Literal["simulation", "data"] = "simulation"
@@ -101,7 +101,7 @@ class SampleInput(Section):
     """Where it differs from that of the other samples."""
     sum_of_weights: Positive | None = None
     """The sum of the weights of all events of the sample, where it is known; else it is read from the files."""
-    sum_over: Inputs | None = None
+    sum_over: Names | None = None
     """All files of the sample, where a job is given only some of them; the sum of weights is over these."""
 
     @model_validator(mode="after")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import uproot
 
 from simmorph.data.formats.registry import format_of
+from simmorph.data.morphed import FRIEND_TREE
+from simmorph.data.ntuples.files import checksum_of, expand_inputs, friend_of, parts_of
 from simmorph.data.ntuples.members import members_of
 from simmorph.data.ntuples.opening import opened
 from simmorph.data.ntuples.plausibility import check_claims
@@ -19,6 +21,7 @@ from simmorph.data.ntuples.writer import METADATA
 from simmorph.errors import InputError, one_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from simmorph.data.events import FloatArray
@@ -54,6 +57,9 @@ def describe(path: str, tree: str | None = None) -> TreeInfo:
     Raises:
         InputError: the file cannot be read, or there is no such tree, or more than one to choose from.
     """
+    path, *friends = parts_of(path)
+    if friends:
+        return _with_friends(describe(path, tree), find_friends(path, tree, friends))
     if other := format_of(path):
         with other.open(path, tree) as table:
             return TreeInfo(path, table.tree or tree or "", table.n_entries, table.typenames)
@@ -66,6 +72,7 @@ def describe(path: str, tree: str | None = None) -> TreeInfo:
 
 def trees_in(path: str) -> dict[str, str]:
     """Every tree in the file with its class, of several cycles only the newest; of HDF5, what holds columns."""
+    path = parts_of(path)[0]
     if other := format_of(path):
         return other.trees_in(path)
     with opened(path) as file, told(path):
@@ -74,13 +81,84 @@ def trees_in(path: str) -> dict[str, str]:
 
 def read_metadata(path: str | Path) -> dict[str, Any]:
     """What simmorph has written down in this file; nothing if it has not written it."""
-    if format_of(str(path)):
+    path, *friends = parts_of(str(path))
+    if friends:
+        said = [read_metadata(it) for it in (*(expand_inputs([friend_of(friend)[0]])[0] for friend in friends), path)]
+        return said[-1] | {"units": {name: unit for its in said for name, unit in its.get("units", {}).items()}}
+    if format_of(path):
         return {}
-    with opened(str(path)) as file, told(str(path)):
+    with opened(path) as file, told(path):
         if file.classnames(recursive=False, cycle=False).get(METADATA) != "TObjString":
             return {}
         content = json.loads(str(patiently(lambda: file[METADATA], path)))
         return content if isinstance(content, dict) else {}
+
+
+class Friend(NamedTuple):
+    """A tree beside that of another file.
+
+    Attributes:
+        path: its file.
+        tree: its name.
+        first: the entry of it that stands beside the first of the other file.
+    """
+
+    path: str
+    tree: str
+    first: int
+
+
+def find_friends(path: str, tree: str | None, parts: Sequence[str]) -> list[Friend]:
+    """The friends of a file, in which its entries were found.
+
+    Args:
+        path: the file.
+        tree: the tree in it.
+        parts: what the user gave for each: files and perhaps the name of a tree, as in `out/*.root:morphed`.
+
+    Raises:
+        InputError: a friend was made of other files or of other entries of this one, or has another number of them.
+    """
+    return [_find_friend(describe(path, tree), *friend_of(part)) for part in parts]
+
+
+def _find_friend(info: TreeInfo, files: str, tree: str | None) -> Friend:
+    """The file in which the entries of another stand, by what it says that it was made of, or by their number."""
+    candidates = expand_inputs([files])
+    for path in candidates:
+        known = tree or (FRIEND_TREE if FRIEND_TREE in trees_in(path) else None)
+        its = describe(path, known)
+        made_of = [it for it in read_metadata(path).get("inputs", []) if isinstance(it, dict) and "n_entries" in it]
+        if not made_of and len(candidates) == 1:
+            _refuse_other_length(info, path, its.n_entries, info.n_entries)
+            return Friend(path, its.tree, 0)
+        starts = np.cumsum([0, *(it["n_entries"] for it in made_of)])
+        _refuse_other_length(info, path, its.n_entries, int(starts[-1]))
+        for it, first in zip(made_of, starts, strict=False):
+            if _is_made_of(it, info):
+                _refuse_other_length(info, path, it["n_entries"], info.n_entries)
+                return Friend(path, its.tree, int(first))
+    what = f"was not made of {info.path}" if len(candidates) == 1 else f"none of these was made of {info.path}"
+    raise InputError(files, what, "give the friend that `simmorph apply` wrote of this file")
+
+
+def _is_made_of(record: dict[str, Any], info: TreeInfo) -> bool:
+    """Whether this is the record of a file: by the name that ROOT gave it, or by its content."""
+    return record.get("uuid") == info.uuid if info.uuid else record.get("sha256") == checksum_of(info.path)
+
+
+def _refuse_other_length(info: TreeInfo, friend: str, found: int, expected: int) -> None:
+    if found != expected:
+        what = f"has {found} entries, and {expected} stand beside it in {info.path}"
+        raise InputError(friend, what, "write the friend anew by `simmorph apply`")
+
+
+def _with_friends(info: TreeInfo, friends: Sequence[Friend]) -> TreeInfo:
+    """With the branches of friends; of two that share a name, that of the file itself, as in ROOT."""
+    branches = dict(info.branches)
+    for friend in friends:
+        branches = {**describe(friend.path, friend.tree).branches, **branches}
+    return replace(info, branches={name: branches[name] for name in [*info.branches, *branches]})
 
 
 def read_histogram(path: str, name: str) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -89,6 +167,7 @@ def read_histogram(path: str, name: str) -> tuple[FloatArray, FloatArray, FloatA
     Raises:
         InputError: it cannot be read, or there is no such histogram.
     """
+    path = parts_of(path)[0]
     if format_of(path):
         raise InputError(path, f"there is no histogram {name!r}", "histograms are read from ROOT files")
     with opened(path) as file, told(path, f"histogram {name!r}"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import glob
+import hashlib
 import posixpath
 import re
 from pathlib import Path, PurePosixPath
@@ -21,6 +22,29 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from simmorph.progress import Progress
+
+
+BESIDE = "++"
+"""`mc.root++morphed.root:morphed` is a file with the tree of another one beside its own, as a friend."""
+
+
+def parts_of(path: str) -> list[str]:
+    """The file that a path stands for, and after it the friends beside it.
+
+    >>> parts_of("mc.root++out/morphed.root:morphed")
+    ['mc.root', 'out/morphed.root:morphed']
+    """
+    return [path] if BESIDE not in path or Path(path).exists() else path.split(BESIDE)
+
+
+def friend_of(part: str) -> tuple[str, str | None]:
+    """The files of a friend and the name of its tree, if that is said.
+
+    >>> friend_of("out/*.root:morphed"), friend_of("root://eos/a.root")
+    (('out/*.root', 'morphed'), ('root://eos/a.root', None))
+    """
+    files, _, tree = part.rpartition(":")
+    return (part, None) if not files or "/" in tree or "." in tree else (files, tree)
 
 
 def expand_inputs(inputs: Sequence[str], note: Progress = silent) -> list[str]:
@@ -47,6 +71,9 @@ def expand_inputs(inputs: Sequence[str], note: Progress = silent) -> list[str]:
 
 def _identity(path: str) -> object:
     """What two paths share that lead to one file."""
+    path, *friends = parts_of(path)
+    if friends:
+        return _identity(path), *friends
     if is_url(path):
         server, _, name = path.partition("://")[2].partition("/")
         return server, posixpath.normpath(name)
@@ -78,6 +105,9 @@ def _expand_path(given: str) -> list[str]:
 
 def _found_at(given: str) -> list[str]:
     """As `_expand_path`, where the system has nothing against it."""
+    given, *friends = parts_of(given)
+    if friends:
+        return [BESIDE.join([path, *friends]) for path in _found_at(given)]
     if is_url(given):
         return _on_server(given)
     if Path(given).is_file():
@@ -115,7 +145,14 @@ def _in_order(paths: Iterable[str]) -> list[str]:
 
 
 def checksum_of(path: str) -> str:
-    """The SHA-256 of a file's content, computed once for each time it is written; empty for one on a server."""
+    """The SHA-256 of a file's content, computed once for each time it is written; empty for one on a server.
+
+    With friends beside it, it is that of the checksums of all files.
+    """
+    path, *friends = parts_of(path)
+    if friends:
+        paths = [path, *(found for friend in friends for found in expand_inputs([friend_of(friend)[0]]))]
+        return hashlib.sha256(" ".join(checksum_of(it) for it in paths).encode()).hexdigest()
     if is_url(path):
         return ""
     status = Path(path).stat()

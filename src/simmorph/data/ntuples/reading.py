@@ -1,29 +1,21 @@
-"""Read the branches of trees, a chunk at a time.
-
-Branches are read one by one by their exact names, after checking that the tree has them, and never as expressions:
-uproot evaluates expressions, and aliases stored in the file, with Python's eval.
-"""
+"""Read the columns of a file of any format a chunk at a time, with those of the friends beside it."""
 
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-import awkward as ak
-import numpy as np
 
 from simmorph.data.formats.registry import format_of
 from simmorph.data.formats.table import STEP, Column, Table
-from simmorph.data.ntuples.contents import branches_of, counts_entries, tree_in, tree_name
-from simmorph.data.ntuples.opening import opened
-from simmorph.data.ntuples.servers import patiently, told
-from simmorph.errors import InputError
+from simmorph.data.ntuples.contents import find_friends
+from simmorph.data.ntuples.files import parts_of
+from simmorph.data.ntuples.friends import open_beside
+from simmorph.data.ntuples.root_tree import open_root_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["STEP", "Column", "OpenTree", "iterate", "open_tree"]
+__all__ = ["STEP", "Column", "iterate", "open_tree"]
 
 
 def iterate(path: str, tree: str, branches: Sequence[str], step: int = STEP) -> Iterator[tuple[int, dict[str, Column]]]:
@@ -42,65 +34,18 @@ def iterate(path: str, tree: str, branches: Sequence[str], step: int = STEP) -> 
         yield from found.iterate(branches, step)
 
 
-@dataclass(frozen=True)
-class OpenTree(Table):
-    """A tree in an open ROOT file."""
-
-    @property
-    def typenames(self) -> dict[str, str]:
-        """The type of every branch as ROOT calls it."""
-        return {name: str(branch.typename) for name, branch in self.branches.items()}
-
-    @property
-    def counters(self) -> frozenset[str]:
-        """The branches that count the entries of others, which are lists."""
-        counting = (getattr(branch, "count_branch", None) for branch in self.branches.values())
-        known = {branch.name for branch in counting if branch is not None}
-        return frozenset(name for name, it in self.branches.items() if it.name in known or counts_entries(it))
-
-    def _chunks(self, names: Sequence[str], step: int) -> Iterator[tuple[int, dict[str, Column]]]:
-        for start in range(0, self.n_entries, step):
-            stop = min(start + step, self.n_entries)
-            yield start, {name: self._read(name, start, stop) for name in names}
-
-    def _empty(self, name: str) -> Column:
-        return self._read(name, self.n_entries, self.n_entries)
-
-    def _read(self, name: str, start: int, stop: int) -> Column:
-        """One branch of one chunk, and a check that it came whole."""
-        place = (self.path, f"tree {self.tree!r}", f"branch {name!r}", f"entries {start} to {stop}")
-        column = patiently(
-            lambda: _plain(self.branches[name].array(entry_start=start, entry_stop=stop, library="ak")), *place
-        )
-        if len(column) != stop - start:
-            raise InputError(", ".join(place), f"only {len(column)} entries came back", "the file is damaged")
-        return column
-
-
 @contextlib.contextmanager
 def open_tree(path: str, tree: str) -> Iterator[Table]:
-    """The tree, or the columns of a file in another format, open for reading.
+    """The tree, or the columns of a file in another format, with the friends beside it, open for reading.
 
     Raises:
-        InputError: the file cannot be read, or there is no such tree.
+        InputError: a file cannot be read, there is no such tree, or a friend is that of another file.
     """
-    if other := format_of(path):
-        with other.open(path, tree) as table:
+    path, *friends = parts_of(path)
+    other = format_of(path)
+    with other.open(path, tree) if other else open_root_tree(path, tree) as table:
+        if not friends:
             yield table
-        return
-    with opened(path) as file:
-        with told(path, f"tree {tree!r}"):
-            found = tree_in(path, file, tree_name(path, file, tree))
-            named = OpenTree(path, tree, int(found.num_entries), branches_of(found))
-        yield named
-
-
-def _plain(array: ak.Array) -> Column:
-    """A numpy array where there is one number per entry; a float that is missing is NaN."""
-    inner = array.type.content
-    while isinstance(inner, (ak.types.ListType, ak.types.RegularType)) and not inner.parameters:
-        inner = inner.content
-    if isinstance(inner, ak.types.OptionType) and str(inner.content) in ("float32", "float64"):
-        array = ak.values_astype(ak.fill_none(array, np.nan, axis=-1), str(inner.content))
-    is_flat = isinstance(array.type.content, ak.types.NumpyType)
-    return ak.to_numpy(array) if is_flat else array
+            return
+        with open_beside(table, find_friends(path, tree, friends)) as joined:
+            yield joined

@@ -13,7 +13,7 @@ import numpy as np
 from simmorph.config.selection.samples import in_pb, per_pb
 from simmorph.data.expressions.expression import parse
 from simmorph.data.ntuples.contents import read_histogram
-from simmorph.data.ntuples.files import expand_inputs
+from simmorph.data.ntuples.files import expand_inputs, parts_of
 from simmorph.data.ntuples.reading import STEP, open_tree
 from simmorph.data.ntuples.servers import is_url
 from simmorph.errors import ConfigError, InputError, UsageError, one_of
@@ -164,6 +164,7 @@ class Samples:
 
 
 def _matches(path: str, pattern: str) -> bool:
+    path = parts_of(path)[0]
     return fnmatchcase(path if "/" in pattern else PurePosixPath(path).name, pattern)
 
 
@@ -188,7 +189,7 @@ def _real(path: str) -> str:
 
 def _sum_over(path: str, tree: str, text: str) -> float:
     expression, total = parse(text, "sum_of_weights.sum"), 0.0
-    with open_tree(path, tree) as found:
+    with open_tree(parts_of(path)[0], tree) as found:
         for start, columns in found.iterate(sorted(expression.names)):
             known = columns or {"": np.empty(min(STEP, found.n_entries - start))}
             total += float(np.sum(expression.numbers(known), dtype=np.float64))

@@ -1,0 +1,84 @@
+"""Trees in ROOT files.
+
+Branches are read one by one by their exact names, after checking that the tree has them, and never as expressions:
+uproot evaluates expressions, and aliases stored in the file, with Python's eval.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import awkward as ak
+import numpy as np
+
+from simmorph.data.formats.table import Column, Table
+from simmorph.data.ntuples.contents import branches_of, counts_entries, tree_in, tree_name
+from simmorph.data.ntuples.opening import opened
+from simmorph.data.ntuples.servers import patiently, told
+from simmorph.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+
+@dataclass(frozen=True)
+class OpenTree(Table):
+    """A tree in an open ROOT file."""
+
+    @property
+    def typenames(self) -> dict[str, str]:
+        """The type of every branch as ROOT calls it."""
+        return {name: str(branch.typename) for name, branch in self.branches.items()}
+
+    @property
+    def counters(self) -> frozenset[str]:
+        """The branches that count the entries of others, which are lists."""
+        counting = (getattr(branch, "count_branch", None) for branch in self.branches.values())
+        known = {branch.name for branch in counting if branch is not None}
+        return frozenset(name for name, it in self.branches.items() if it.name in known or counts_entries(it))
+
+    def _chunks(self, names: Sequence[str], step: int) -> Iterator[tuple[int, dict[str, Column]]]:
+        for start in range(0, self.n_entries, step):
+            stop = min(start + step, self.n_entries)
+            yield start, {name: self.read(name, start, stop) for name in names}
+
+    def _empty(self, name: str) -> Column:
+        return self.read(name, self.n_entries, self.n_entries)
+
+    def read(self, name: str, start: int, stop: int) -> Column:
+        """One branch of one chunk, and a check that it came whole."""
+        place = (self.path, f"tree {self.tree!r}", f"branch {name!r}", f"entries {start} to {stop}")
+        column = patiently(
+            lambda: _plain(self.branches[name].array(entry_start=start, entry_stop=stop, library="ak")), *place
+        )
+        if len(column) != stop - start:
+            raise InputError(", ".join(place), f"only {len(column)} entries came back", "the file is damaged")
+        return column
+
+
+@contextlib.contextmanager
+def open_root_tree(path: str, tree: str | None) -> Iterator[OpenTree]:
+    """The tree, open for reading.
+
+    Raises:
+        InputError: the file cannot be read, or there is no such tree.
+    """
+    with opened(path) as file:
+        with told(path, f"tree {tree!r}"):
+            name = tree_name(path, file, tree)
+            found = tree_in(path, file, name)
+            named = OpenTree(path, name, int(found.num_entries), branches_of(found))
+        yield named
+
+
+def _plain(array: ak.Array) -> Column:
+    """A numpy array where there is one number per entry; a float that is missing is NaN."""
+    inner = array.type.content
+    while isinstance(inner, (ak.types.ListType, ak.types.RegularType)) and not inner.parameters:
+        inner = inner.content
+    if isinstance(inner, ak.types.OptionType) and str(inner.content) in ("float32", "float64"):
+        array = ak.values_astype(ak.fill_none(array, np.nan, axis=-1), str(inner.content))
+    is_flat = isinstance(array.type.content, ak.types.NumpyType)
+    return ak.to_numpy(array) if is_flat else array
