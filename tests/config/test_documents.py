@@ -66,6 +66,7 @@ def test_scalars_are_read_as_written(text: str, value: object) -> None:
         ("name: a\nname: b\n", "f.yaml:2: key 'name' stands twice; see line 1"),
         ("name: &a x\nb: *a\n", "f.yaml:1: anchors and aliases are not allowed"),
         ("name: [1, 2\n", "f.yaml:2: not valid YAML"),
+        ("name: {x: pt[0]}\n", "but got '['; put quotes around it"),
         ("- a\n", "the top level is not a block of keys"),
         ("? [a]\n: b\n", "f.yaml:1: a key must be a plain word"),
     ],

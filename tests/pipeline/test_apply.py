@@ -298,6 +298,18 @@ def test_friend_of_an_original_ntuple_has_a_row_for_each_entry(
     assert (result.n_events, result.n_not_selected, result.n_morphed) == (900, 300, 600)
 
 
+def test_branches_taken_for_names_with_alternatives_are_written_down(
+    trained: Path, flat_columns: Callable[..., Any]
+) -> None:
+    _original(trained, flat_columns)
+    (trained / "selection.yaml").write_text(SELECTION.replace("pt: photon_pt,", "pt: [Photon_pt, photon_pt],"))
+    said: list[str] = []
+    options: dict[str, Any] = {"selection": str(trained / "selection.yaml"), "progress": said.append}
+    apply_model([str(trained / "original.root")], trained / "model", trained / "friend.root", **options)
+    assert read_metadata(trained / "friend.root")["branches"] == {"photon.pt": {"photon_pt": [0]}}
+    assert said.count("photon.pt is photon_pt") == 1
+
+
 def test_a_selection_without_the_features_is_refused(
     trained: Path, flat_columns: Callable[..., Any], simmorph: Callable[..., Any]
 ) -> None:

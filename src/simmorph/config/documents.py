@@ -176,9 +176,7 @@ def parse_yaml(text: str, name: str) -> tuple[Any, dict[Place, int]]:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ConfigError(
-            f"{name}:{line}", f"not valid YAML: {error.problem}", "check colons and indentation"
-        ) from error
+        raise ConfigError(f"{name}:{line}", f"not valid YAML: {error.problem}", _mend_of(str(error.problem))) from error
     except (yaml.YAMLError, RecursionError) as error:
         raise ConfigError(name, "not valid YAML: " + str(error).splitlines()[0]) from error
     return (None if node is None else _value(node, (), name, lines)), lines
@@ -200,6 +198,11 @@ def _refuse_excess(text: str, name: str) -> None:
             raise ConfigError(where, f"nested deeper than {MAX_DEPTH} levels")
         if n_values > MAX_VALUES:
             raise ConfigError(where, f"more than {MAX_VALUES} values are too many for a configuration")
+
+
+def _mend_of(problem: str) -> str:
+    """What to do; inside of braces an index as in `pt[0]` starts a list."""
+    return "put quotes around it, or one key on a line" if "got '['" in problem else "check colons and indentation"
 
 
 def _line(marked: yaml.Event | yaml.Node) -> int:

@@ -24,6 +24,7 @@ from simmorph.data.outputs import refuse_existing
 from simmorph.data.samples import SampleReader
 from simmorph.data.selection.reading import BadFiles, SelectionReader
 from simmorph.data.selection.selector import Selector
+from simmorph.data.selection.sources import Taken
 from simmorph.data.units import UNITS, agreed, read_units
 from simmorph.errors import ConfigError, EmptySelectionError, InputError, UsageError, listed, one_of
 from simmorph.methods.base import poor_weights
@@ -192,6 +193,7 @@ class Job:
         seed: of the noise of point masses; the model's own if None.
         copied: branches of the input that are copied.
         replicas: replicas of the model by name, whose branches stand beside its own.
+        taken: of the file that is being read, the branches taken for names with alternatives.
     """
 
     model: Model
@@ -204,6 +206,7 @@ class Job:
     replicas: Mapping[str, Model] = field(default_factory=dict)
     tally: _Tally = field(default_factory=_Tally)
     power: _Power = field(default_factory=_Power)
+    taken: dict[str, str] = field(default_factory=dict)
 
     @property
     def reweights(self) -> bool:
@@ -281,6 +284,7 @@ class Job:
         first = self._first_id()
         for _, chosen in selected.chunks(path):
             rows = chosen.rows
+            self.taken.update(chosen.taken)
             # Numbered as in the flat ntuple that `select` makes of this file, so that both give the same.
             ids, first = first + np.arange(len(rows)), first + len(rows)
             weigh = weight_expression(self.model.weight, chosen.columns)
@@ -381,17 +385,20 @@ def apply_model(  # noqa: PLR0913 - one keyword for each option of the command
     made_from = _made_from(paths, model, job, selection, overrides) | {"replicas": [str(folder) for folder in replicas]}
     metadata = {**made_from, "input": read_metadata(paths[0]), UNITS: job.units(paths)}
     how: dict[str, Any] = {"force": force, "compression": compression, "made_from": made_from}
+    taken = Taken(progress)
     with create_ntuple(Path(output), name, **how, metadata=metadata) as ntuple:
         for path in paths:
             n_before = ntuple.n_rows
+            job.taken.clear()
             for columns in bad.whole(path, job.chunks(path)):
                 job.count(columns)
                 ntuple.extend(columns)
             if path not in bad.skipped:
+                taken.add(job.taken)
                 progress(f"{path}: {ntuple.n_rows - n_before:,} entries")
         bad.refuse_none_left(output, given)
         made_from["inputs"] = [it for it in made_from["inputs"] if it["path"] not in bad.skipped]
-        ntuple.metadata["inputs"] = made_from["inputs"]
+        ntuple.metadata |= {"inputs": made_from["inputs"], "branches": taken.branches}
         if not ntuple.n_rows and not allow_empty:
             raise EmptySelectionError(", ".join(paths), "there are no entries", "nothing was written")
     return ApplyResult(

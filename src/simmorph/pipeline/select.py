@@ -16,6 +16,7 @@ from simmorph.data.ntuples.writing import create_ntuple
 from simmorph.data.outputs import refuse_existing
 from simmorph.data.selection.reading import BadFiles, SelectionReader
 from simmorph.data.selection.selector import Selector
+from simmorph.data.selection.sources import Taken
 from simmorph.data.units import UNITS
 from simmorph.errors import EmptySelectionError, UsageError
 from simmorph.progress import silent
@@ -198,7 +199,7 @@ class _Job:
         self.cutflow = np.zeros((len(reader.selector.steps) + 1, 3))
         self.n_data = 0
         self.variations: dict[str, dict[str, Any]] = {}
-        self.branches: dict[str, dict[str, list[int]]] = {}
+        self.taken = Taken(progress)
 
     def add(self, path: str, ntuple: NtupleWriter) -> None:
         """Select from one file; one that cannot be used adds nothing, or ends the run."""
@@ -212,18 +213,10 @@ class _Job:
             ntuple.extend({**chosen.columns, **place, **chosen.rows.source(start)})
             self._add_variations(chosen, start, ntuple)
         if path not in self.bad.skipped:
-            self._note(taken)
+            self.taken.add(taken)
             self.files.append(path)
             read = self.cutflow[:, 0] - before
             self.progress(f"{path}: {read[-1]:,.0f} of {read[0]:,.0f} {self.reader.selector.counted}s selected")
-
-    def _note(self, taken: dict[str, str]) -> None:
-        """Keep what was taken in this file for names that have alternatives, and say what is new."""
-        for name, branch in taken.items():
-            files = self.branches.setdefault(name, {}).setdefault(branch, [])
-            if not files:
-                self.progress(f"{name} is {branch}")
-            files.append(len(self.files))
 
     def _add_variations(self, chosen: Chosen, start: int, ntuple: NtupleWriter) -> None:
         """What is selected under each variation into a tree of its own; one of the weight is in the nominal tree."""
@@ -268,7 +261,7 @@ class _Job:
             scales,
             self.not_finite,
             self.reader.selector.counted,
-            self.branches,
+            self.taken.branches,
         )
         return SelectResult(output, selection, files, skipped, *counts)
 

@@ -16,11 +16,12 @@ from simmorph.config.selection.selection import Selection
 from simmorph.data.selection.reading import SelectionReader
 from simmorph.data.selection.selector import Selector
 from simmorph.errors import ConfigError
-from tests.data.selection.loop import delta_r, of_event, total
+from tests.data.selection.loop import Particle, delta_r, of_event, total
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+ATLAS = Path(__file__).parents[1] / "files" / "data_A_10events.GamGam.root"
 NANOAOD = Path(__file__).parents[1] / "files" / "nanoaod_v5_objects.root"
 MOMENTUM = {"energies": ["pt", "mass"], "angles": ["phi"], "order_by": "pt"}
 OBJECTS: dict[str, Any] = {
@@ -56,7 +57,7 @@ def looped(compute: Callable[[dict[str, Any]], list[float]]) -> list[list[float]
     return [compute(of_event(row)) for row in rows]
 
 
-def same(found: dict[str, list[float]], expected: list[list[float]], at_least: int) -> bool:
+def same(found: dict[str, Any], expected: list[list[float]], at_least: int) -> bool:
     """Whether the variables are those of the loop, where at least so many events have each of them."""
     names = [name for name in found if name != "weight"]
     assert all(sum(math.isfinite(row[at]) for row in expected) >= at_least for at in range(len(names)))
@@ -150,6 +151,48 @@ def test_sums_of_momenta_and_distances_are_those_of_whole_objects() -> None:
         }
     )
     assert same(selected(chosen), looped(loop), 200)
+
+
+def test_jets_of_atlas_open_data_have_momenta_from_their_energies(tmp_path: Path) -> None:
+    """Ten real events in MeV, with energies in the place of masses."""
+    (tmp_path / "mine.yaml").write_text("""# a photon and a jet
+tree: mini
+units: {energy: MeV}
+objects:
+  photon:
+    branches: {pt: photon_pt, eta: photon_eta, phi: photon_phi, E: photon_E}
+    energies: [pt, E]
+    order_by: pt
+  jet:
+    branches: {pt: jet_pt, eta: jet_eta, phi: jet_phi, E: jet_E}
+    energies: [pt, E]
+    cuts: [min_delta_r(photon) > 0.4]
+    order_by: pt
+variables:
+  m_yj: mass(photon[0] + jet[0])
+  m_yy: mass(photon[0] + photon[1])
+  n: count(jet_pt)
+""")
+    with uproot.open(ATLAS) as file:
+        rows = file["mini"].arrays(filter_name=["photon_*", "jet_*"], library="ak").to_list()
+    expected = [_of_atlas(row) for row in rows]
+    reader = SelectionReader(Selector.of(*read_selection(str(tmp_path / "mine.yaml"))), "mini")
+    ((_, chosen),) = reader.chunks(str(ATLAS))
+    assert same(chosen.columns, expected, 5)
+    assert chosen.columns["m_yy"][:3].tolist() == pytest.approx([170.2, 110.5, 79.6], abs=0.05)
+
+
+def _of_atlas(row: dict[str, list[float]]) -> list[float]:
+    kinds = {}
+    for kind in ("photon", "jet"):
+        lists = (row[f"{kind}_{name}"] for name in ("pt", "eta", "phi", "E"))
+        found = sorted(zip(*lists, strict=True), reverse=True)
+        masses = [math.sqrt(max((e / 1e3) ** 2 - (pt / 1e3 * math.cosh(eta)) ** 2, 0)) for pt, eta, _, e in found]
+        kinds[kind] = [Particle(it[0] / 1e3, it[1], it[2], mass) for it, mass in zip(found, masses, strict=True)]
+    photons = kinds["photon"]
+    jets = [it for it in kinds["jet"] if all(delta_r(it, other) > 0.4 for other in photons)]
+    m_yj = total(photons[0], jets[0]).mass if jets else math.nan
+    return [m_yj, total(*photons[:2]).mass, len(jets)]
 
 
 def test_all_objects_of_a_kind_have_a_sum() -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from simmorph.data.events import IntArray
 
 MOST_MOMENTA = 8
-MOST_PAIRS = 4_000_000
+MOST_PAIRS = 1_000_000
 """Distances that are held at once, in events of few objects each."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import awkward as ak
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from simmorph.config.selection.branches import BranchChoice
     from simmorph.data.ntuples.reading import Column
     from simmorph.data.ntuples.types import Type
+    from simmorph.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -120,3 +121,27 @@ def _true(branch: str, column: Column) -> Column:
     if "bool" not in kind:
         raise InputError(f"branch {branch!r}", "is not true or false, as `any_of` needs it", "use `first_of`")
     return column
+
+
+@dataclass
+class Taken:
+    """What was taken for names with alternatives, file by file.
+
+    Attributes:
+        progress: called with a line for what is taken for the first time.
+        branches: for each name what was taken for it, and of which files, counted from 0.
+        n_files: how many files were read.
+    """
+
+    progress: Progress
+    branches: dict[str, dict[str, list[int]]] = field(default_factory=dict)
+    n_files: int = 0
+
+    def add(self, taken: Mapping[str, str]) -> None:
+        """Keep what was taken of the next file."""
+        for name, branch in taken.items():
+            files = self.branches.setdefault(name, {}).setdefault(branch, [])
+            if not files:
+                self.progress(f"{name} is {branch}")
+            files.append(self.n_files)
+        self.n_files += 1
