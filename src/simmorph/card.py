@@ -93,11 +93,13 @@ class Origin:
         source: the files of the source.
         target: the files of the target.
         units: the unit of each variable, where it is known.
+        remarks: what is odd about the files.
     """
 
     source: Sequence[FileRecord] = ()
     target: Sequence[FileRecord] = ()
     units: Mapping[str, str] = field(default_factory=dict)
+    remarks: Sequence[str] = ()
 
 
 class ModelCard(Section):

@@ -14,6 +14,7 @@ import numpy as np
 
 from simmorph.card import ModelCard, Probe, SampleRecord, Variable
 from simmorph.data.events import Events
+from simmorph.data.placeholders import remarks_on
 from simmorph.data.preprocessing.chain import Preprocessing
 from simmorph.data.preprocessing.proposal import propose_context_steps
 from simmorph.data.signed_weights import treated
@@ -55,7 +56,8 @@ def trainable(samples: Mapping[str, Events], learning: Learning, how: Training) 
         _check_sample(events, name, variables, settings.negative_weights)
         done = treated(events, settings.negative_weights, name, variables, settings.seed)
         trainable[name] = done.events
-        notes = Notes(notes.numbers | done.numbers, [*notes.warnings, *done.warnings])
+        columns = dict(zip(variables, np.hstack([events.features, events.context]).T, strict=True))
+        notes = Notes(notes.numbers | done.numbers, [*notes.warnings, *remarks_on(name, columns), *done.warnings])
     return trainable, notes
 
 

@@ -104,6 +104,7 @@ class Model:
         if method.kind.needs_source:
             samples = {"source": without_holdout(source, how), **samples}
         samples, notes = trainable(samples, learning, how)
+        notes = notes._replace(warnings=[*origin.remarks, *notes.warnings])
         features, context = fit_preprocessing(learning, list(samples.values()), how)
         prepared = {name: _prepared(events, features, context) for name, events in samples.items()}
         history = method.fit(prepared.get("source", prepared["target"][:0]), prepared["target"], how)

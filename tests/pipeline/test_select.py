@@ -371,3 +371,27 @@ def test_shipped_selections_are_found_from_the_package_or_the_checkout() -> None
     package = Path(str(importlib.resources.files("simmorph")))
     folders = {path.parent for path in shipped_selections().values()}
     assert folders <= {package / "selections", package.parents[1] / "selections"}
+
+
+def test_a_copy_of_a_file_is_counted_and_said(tmp_path: Path) -> None:
+    copy = tmp_path / "copy.root"
+    shutil.copyfile(ATLAS, copy)
+    result = select_events([str(ATLAS), str(copy)], "diphoton-unpaired", tmp_path / "out.root")
+    assert result.to_json()["duplicates"] == read_metadata(tmp_path / "out.root")["duplicates"] == {str(copy): 10}
+    assert f"10 events are there twice, by run and event number, in {copy}: is a file a copy?" in result.warnings()
+    assert select_events([str(ATLAS)], "diphoton-unpaired", tmp_path / "once.root").duplicates == {}
+
+
+def test_simulated_samples_may_number_their_events_alike(tmp_path: Path) -> None:
+    ones = np.ones(10, np.float32)
+    weights = {"mcWeight": ones, "XSection": ones, "SumWeights": 2 * ones}
+    weights |= {f"scaleFactor_{name}": ones for name in ("PILEUP", "PHOTON", "PhotonTRIGGER")}
+    ((_, real),) = iterate(str(ATLAS), "mini", ["photon_pt"])
+    one = changed(tmp_path, "one.root", **weights)
+    other = changed(tmp_path, "other.root", **weights, photon_pt=real["photon_pt"] * 1.01)
+    result = select_events([str(one), str(other)], "diphoton-unpaired", tmp_path / "out.root")
+    assert (result.n_data, result.duplicates) == (0, {})
+    copy = tmp_path / "copy.root"
+    shutil.copyfile(other, copy)
+    result = select_events([str(it) for it in (one, other, copy)], "diphoton-unpaired", tmp_path / "two.root")
+    assert result.duplicates == {str(copy): 10}

@@ -237,3 +237,43 @@ def test_an_interrupted_training_leaves_no_log(write_recipe: Callable[..., Path]
     with pytest.raises(KeyboardInterrupt):
         train_model(load_recipe(write_recipe(method=method, training=training)), progress=interrupt)
     assert not [path.name for path in tmp_path.iterdir() if path.name.startswith("model")]
+
+
+def test_copies_and_placeholders_are_said_before_they_are_learnt(
+    write_recipe: Callable[..., Path],
+    write_ntuple: Callable[..., Path],
+    flat_columns: Callable[..., Any],
+    simmorph: Callable[..., Any],
+    tmp_path: Path,
+) -> None:
+    recipe = write_recipe(source=f"[{tmp_path}/odd.root, {tmp_path}/copy.root]")
+    columns = {**flat_columns(), "run": np.full(2000, 301912)}
+    columns["isolation"][::3] = -999
+    for name in ("odd.root", "copy.root"):
+        write_ntuple(tmp_path / name, columns)
+    twice = f"source: 2000 events are there twice, by run and event number, in {tmp_path}/copy.root: is a file a copy?"
+    found = "isolation is -999 in 667 of 2000 events, far outside of all others: a placeholder?"
+    checked = simmorph("check", "-c", recipe)
+    assert checked.code == 0
+    assert f"odd source: {tmp_path}/odd.root: {found}" in checked.stdout
+    outcome = simmorph("train", "-c", recipe, "--json")
+    assert f"warning: {twice}" in outcome.stderr
+    warnings = json.loads(outcome.stdout)["warnings"]
+    assert twice in warnings
+    assert any("source: isolation is -999 in " in warning for warning in warnings)
+    assert not any("target" in warning for warning in warnings)
+
+
+def test_selections_of_a_recipe_are_tried_on_their_files(
+    write_recipe: Callable[..., Path], simmorph: Callable[..., Any], tmp_path: Path
+) -> None:
+    out, source = tmp_path / "selected.root", tmp_path / "source.root"
+    recipe = write_recipe(source=out, select=f"[{{input: {source}, selection: s.yaml, output: {out}}}]")
+    selection = tmp_path / "s.yaml"
+    recipe.write_text(recipe.read_text().replace("s.yaml", str(selection)))
+    selection.write_text("tree: events\nunits: {energy: GeV}\nvariables: {pt: pt1}\ncuts: {hard: pt > 30}\n")
+    assert f"ok  {source}: 2,000 entries with all branches" in simmorph("check", "-c", recipe).stdout
+    selection.write_text("tree: events\nunits: {energy: GeV}\nvariables: {pt: pt1}\ncuts: {hard: pt2 > 30}\n")
+    outcome = simmorph("check", "-c", recipe)
+    assert (outcome.code, outcome.stderr.count("\n")) == (4, 1)
+    assert "lacks 'pt2'; did you mean 'pt1'?" in outcome.stderr

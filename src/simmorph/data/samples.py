@@ -11,21 +11,24 @@ from typing import TYPE_CHECKING, Any
 import awkward as ak
 import numpy as np
 
+from simmorph.data.duplicates import event_numbers_in
 from simmorph.data.events import Events
 from simmorph.data.expressions.expression import weight_expression
 from simmorph.data.morphed import of_replica, standing_for
 from simmorph.data.ntuples.files import checksums_of
 from simmorph.data.ntuples.reading import STEP, open_tree
+from simmorph.data.placeholders import remarks_on
 from simmorph.errors import EmptySelectionError, InputError, one_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from simmorph.data.duplicates import Duplicates
     from simmorph.data.events import BoolArray, FloatArray, IntArray
     from simmorph.data.expressions.expression import Expression
     from simmorph.data.formats.table import Column, Table
 
-A_FEW = 100
+A_FEW = 10_000
 """Entries that show of what kind a branch is."""
 
 
@@ -130,6 +133,7 @@ class SampleReader:
         others: further branches, taken as they are.
         is_morphed: whether each name stands for its branch after the map, where a file has one.
         replica: the replica of the model whose branches stand for the model's.
+        duplicates: counts the events that are there twice, in files that have run and event numbers.
     """
 
     paths: Sequence[str]
@@ -142,6 +146,7 @@ class SampleReader:
     others: Sequence[str] = ()
     is_morphed: bool = False
     replica: str = ""
+    duplicates: Duplicates | None = None
 
     def read(self) -> EventTable:
         """All events.
@@ -173,30 +178,45 @@ class SampleReader:
             with open_tree(path, self.tree) as tree:
                 branches, weigh = self._branches(tree), self._weigh(tree)
                 of_weight = {name: self._standing(name, tree) for name in sorted(weigh.names)}
-                wanted = dict.fromkeys([*branches.values(), *of_weight.values()])
+                numbers = () if self.duplicates is None else event_numbers_in(tree.branches)
+                wanted = dict.fromkeys([*branches.values(), *of_weight.values(), *numbers])
                 self._refuse_without_replica(tree, wanted)
                 for start, found in tree.iterate(list(wanted), step):
                     n_events = int(min(step, tree.n_entries - start, n_left))
                     columns = {name: found[branch][:n_events] for name, branch in branches.items()}
                     weighted = {name: found[branch][:n_events] for name, branch in of_weight.items()}
                     weights = self._weights(tree, weigh, weighted or {"": np.empty(n_events)})
-                    yield self._table(path, start, columns, weights)
+                    table = self._table(path, start, columns, weights)
+                    self._count_twice(path, [found[name][:n_events] for name in numbers], table)
+                    yield table
                     n_left -= n_events
                     if n_left <= 0:
                         return
 
-    def check(self, path: str) -> None:
+    def _count_twice(self, path: str, numbers: Sequence[Column], table: EventTable) -> None:
+        """Count events that have been there before, all values of which are the same: others have the same numbers."""
+        if self.duplicates is not None and numbers and all(map(_is_number, numbers)):
+            values = [column for column in table.columns.values() if _is_number(column)]
+            self.duplicates.add(path, [*numbers, *values, table.weights])
+
+    def check(self, path: str) -> list[str]:
         """Look at the first entries of a file: all branches are there, and each cut is one.
+
+        Returns:
+            What is odd about the values, a sentence each.
 
         Raises:
             InputError: see `read`.
             ConfigError: an expression is not what it is used as.
         """
+        remarks: list[str] = []
         for table in replace(self, paths=[path]).chunks(first=A_FEW):
             for cut in self.cuts:
                 table.passes(cut)
             for expression in self.expressions:
                 expression.numbers(table.columns)
+            remarks += remarks_on(path, {name: table.matrix([name])[:, 0] for name in self.names})
+        return remarks
 
     def _needed(self) -> dict[str, str]:
         """The branches by the name that they are asked for, and what needs each, for messages."""
@@ -261,10 +281,15 @@ def _check_numbers(path: str, tree: str, name: str, column: Column) -> None:
     Raises:
         InputError: it is a list or a text, as in an ntuple that was not selected yet.
     """
-    if not isinstance(column, np.ndarray) or column.ndim != 1 or column.dtype.kind not in "biuf":
+    if not _is_number(column):
         kind = column.type.content if isinstance(column, ak.Array) else column.dtype
         what = f"tree {tree!r}, branch {name!r} is not one number per event but {kind}"
         raise InputError(path, what, "make events of it by `simmorph select`; `simmorph apply` takes --selection")
+
+
+def _is_number(column: Column) -> bool:
+    """Whether a branch is one number per event."""
+    return isinstance(column, np.ndarray) and column.ndim == 1 and column.dtype.kind in "biuf"
 
 
 def _joined(parts: Sequence[Any]) -> Column:

@@ -15,13 +15,15 @@ from simmorph.config.recipe import Recipe
 from simmorph.config.selection.files import read_selection
 from simmorph.data.ntuples.contents import describe, read_histogram
 from simmorph.data.ntuples.files import expand_inputs
-from simmorph.data.selection.normalisation import Samples
+from simmorph.data.samples import A_FEW
+from simmorph.data.selection.reading import BadFiles, SelectionReader
 from simmorph.data.selection.selector import Selector
 from simmorph.data.toys import TOYS
 from simmorph.errors import ConfigError, InputError, one_of
 from simmorph.limits.modifiers.registry import kind_of
 from simmorph.limits.templates.reading import Defaults, ObservableReader
 from simmorph.pipeline.evaluate.inputs import periodic_of, reader_of
+from simmorph.progress import silent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -40,6 +42,8 @@ class Finding(NamedTuple):
     """A key of the recipe, or a file."""
     finding: str
     """What was found."""
+    is_odd: bool = False
+    """Whether somebody should look at it."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ class CheckResult:
 
     def to_text(self) -> str:
         """One line a finding."""
-        return "\n".join(f"ok  {finding.subject}: {finding.finding}" for finding in self.findings)
+        return "\n".join(f"{'odd' if it.is_odd else 'ok '} {it.subject}: {it.finding}" for it in self.findings)
 
 
 def check_recipe(recipe: Recipe | LimitsRecipe | CompareRecipe) -> CheckResult:
@@ -116,13 +120,16 @@ def _check_toy(recipe: Recipe | CompareRecipe) -> Iterator[Finding]:
 def _check_selections(recipe: Recipe | CompareRecipe) -> Iterator[Finding]:
     """Each selection with its expressions, and each of its inputs that exists."""
     for settings in recipe.select:
-        selection = Selector.of(*read_selection(settings.selection, settings.overrides)).selection
-        samples = Samples(selection, settings.sample)
+        selector = Selector.of(*read_selection(settings.selection, settings.overrides))
+        selection, paths = selector.selection, _existing(recipe, settings.input)
         yield Finding(f"selection {settings.selection}", f"{len(selection.cuts)} cuts on tree {selection.tree!r}")
-        for path in _existing(recipe, settings.input):
-            samples.look(path)
-            of_sample = f" of sample {name}" if (name := samples.of(path)) else ""
-            yield Finding(path, f"{describe(path, settings.tree or selection.tree).n_entries:,} entries{of_sample}")
+        reader = SelectionReader(selector, settings.tree or selection.tree, settings.sample, step=A_FEW)
+        reader = reader.normalised(paths, BadFiles("fail", silent))[0] if paths else reader
+        for path in paths:
+            next(reader.chunks(path), None)
+            of_sample = f" of sample {name}" if (name := reader.samples.of(path)) else ""
+            n_entries = describe(path, reader.tree).n_entries
+            yield Finding(path, f"{n_entries:,} entries{of_sample} with all branches")
 
 
 def _check_samples(recipe: Recipe | CompareRecipe, reader: SampleReader, methods: Sequence[str]) -> Iterator[Finding]:
@@ -144,8 +151,9 @@ def _check_samples(recipe: Recipe | CompareRecipe, reader: SampleReader, methods
             yield Finding(key, "none: events are drawn" if is_drawn else "to be given on the command line")
             continue
         for path in _existing(recipe, inputs):
-            replace(reader, weight=recipe.weight_of(key)).check(path)
+            remarks = replace(reader, weight=recipe.weight_of(key)).check(path)
             yield Finding(path, f"{describe(path, recipe.tree).n_entries:,} entries with all branches")
+            yield from (Finding(key, remark, is_odd=True) for remark in remarks)
 
 
 def _check_limits(recipe: Recipe | LimitsRecipe) -> Iterator[Finding]:

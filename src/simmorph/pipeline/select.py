@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simmorph.config.selection.files import read_selection
+from simmorph.data.duplicates import Duplicates, event_numbers_in
 from simmorph.data.ntuples.files import checksums_of, expand_inputs
 from simmorph.data.ntuples.reading import STEP
 from simmorph.data.ntuples.types import agreed_types
@@ -72,6 +73,8 @@ class SelectResult:
         counted: what is counted: events, or objects of one kind, of which the first line counts those that the cuts on
             objects leave.
         branches: for each name with alternatives what was taken for it, and of which files, as `source_file` counts.
+        duplicates: how many selected events of each file have been there before, by run and event number; in
+            simulation, where two samples may number their events alike, by all variables too.
     """
 
     output: str
@@ -85,6 +88,7 @@ class SelectResult:
     not_finite: dict[str, int]
     counted: str
     branches: dict[str, dict[str, list[int]]]
+    duplicates: dict[str, int]
 
     @property
     def n_selected(self) -> int:
@@ -119,7 +123,7 @@ class SelectResult:
         found = [f"{count} selected {self.counted}s have no finite {name}" for name, count in self.not_finite.items()]
         if 0 < self.n_data < self.cutflow[0].events:
             found.append(f"the input mixes {self.n_data} {self.counted}s of data with simulation")
-        return found
+        return found + Duplicates(self.duplicates).warnings()
 
 
 def select_events(  # noqa: PLR0913 - one keyword for each option of the command
@@ -196,6 +200,7 @@ class _Job:
         self.reader, self.bad, self.progress = reader, bad, progress
         self.files: list[str] = []
         self.not_finite: dict[str, int] = {}
+        self.duplicates = Duplicates()
         self.cutflow = np.zeros((len(reader.selector.steps) + 1, 3))
         self.n_data = 0
         self.variations: dict[str, dict[str, Any]] = {}
@@ -206,6 +211,7 @@ class _Job:
         before, taken = self.cutflow[:, 0].copy(), {}
         for start, chosen in self.bad.whole(path, self.reader.chunks(path)):
             self._count_not_finite(chosen.columns)
+            self._count_twice(path, chosen)
             self.cutflow += chosen.cutflow
             self.n_data += chosen.n_data
             taken = chosen.taken
@@ -238,6 +244,14 @@ class _Job:
             if count:
                 self.not_finite[name] = self.not_finite.get(name, 0) + count
 
+    def _count_twice(self, path: str, chosen: Chosen) -> None:
+        """Count events that have been there before, where the selection knows their numbers."""
+        numbers = event_numbers_in(chosen.columns)
+        if numbers:
+            is_data = chosen.n_data == chosen.cutflow[0, 0]
+            known_by = [*numbers, *([] if is_data else self.reader.selector.variables)]
+            self.duplicates.add(path, [chosen.columns[name] for name in known_by])
+
     def result(self, output: str, selection: str, *, allow_empty: bool) -> SelectResult:
         """What was selected.
 
@@ -262,6 +276,7 @@ class _Job:
             self.not_finite,
             self.reader.selector.counted,
             self.taken.branches,
+            self.duplicates.counts,
         )
         return SelectResult(output, selection, files, skipped, *counts)
 

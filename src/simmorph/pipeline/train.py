@@ -13,7 +13,7 @@ import shutil
 import signal
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ import numpy as np
 
 from simmorph.card import FileRecord, Origin, identity_of
 from simmorph.config.recipe import required
+from simmorph.data.duplicates import Duplicates
 from simmorph.data.expressions.expression import parse
 from simmorph.data.ntuples.contents import describe
 from simmorph.data.ntuples.files import checksum_of, expand_inputs
@@ -330,15 +331,17 @@ def read_samples(
         EmptySelectionError: the region is empty.
     """
     paths = files_of(learning, note)
-    target = _read_sample(learning, paths["target"], "target")
-    source = _read_sample(learning, paths["source"], "source") if paths["source"] else target[:0]
+    twice = {"target": Duplicates(), "source": Duplicates()}
+    target = _read_sample(learning, paths["target"], "target", twice["target"])
+    source = _read_sample(learning, paths["source"], "source", twice["source"]) if paths["source"] else target[:0]
     values = [np.hstack([events.features, events.context]) for events in (source, target)]
     known = KnownUnits.of([*paths["source"], *paths["target"]], units)
     check_samples([*learning.features, *learning.context], values[0], values[1], known.certain)
-    return TrainingSamples(source, target, origin_of(learning, known.units))
+    remarks = [f"{name}: {remark}" for name, found in twice.items() for remark in found.warnings()]
+    return TrainingSamples(source, target, replace(origin_of(learning, known.units), remarks=remarks))
 
 
-def _read_sample(learning: Learning, paths: Sequence[str], name: SampleName) -> Events:
+def _read_sample(learning: Learning, paths: Sequence[str], name: SampleName, twice: Duplicates) -> Events:
     """The events of one sample in the region of training.
 
     Raises:
@@ -347,7 +350,7 @@ def _read_sample(learning: Learning, paths: Sequence[str], name: SampleName) -> 
     """
     region = parse(learning.region, "region") if learning.region else None
     names, cuts = [*learning.features, *learning.context], [region] if region else []
-    table = SampleReader(paths, learning.tree, names, learning.weight_of(name), cuts=cuts).read()
+    table = SampleReader(paths, learning.tree, names, learning.weight_of(name), cuts=cuts, duplicates=twice).read()
     return table.events(learning.features, learning.context, table.inside(region, name))
 
 

@@ -299,3 +299,34 @@ def test_a_curve_has_no_events_that_could_differ(content: Content, tmp_path: Pat
     data = {"input": events(tmp_path / "curve.root", [80, 40, 20, 10])}
     with pytest.raises(ConfigError, match="'weight' cannot differ in 'background', which is a curve"):
         read({key: value for key, value in content.items() if key != "background"} | changed, data=data, exclude=[1, 2])
+
+
+def test_events_in_no_bin_are_counted_and_weighed(content: Content, tmp_path: Path) -> None:
+    x = [0.5, 2.5, -1.0, 4.0, 4.5, 9.0, np.nan, np.inf]
+    odd = write(tmp_path / "odd.root", x=x, weight=[1.0, 1.0, 2.0, 1.0, 3.0, -1.0, 0.5, 0.25])
+    shifted = {"name": "scale", "samples": "background", "up": {"input": odd}, "down": {"input": odd}}
+    templates, said = read(
+        content,
+        exclude=None,
+        background={"input": odd, "scale": 2.0, "name": "odd"},
+        systematics=[{**shifted, "samples": "odd", "type": "histosys"}],
+    )
+    outside = templates.outside["odd"]
+    assert outside.below == (1, 4.0)
+    assert outside.above == (2, 4.0)
+    assert outside.not_finite == (2, 1.5)
+    assert set(templates.outside) == {"signal", "odd", "data"}
+    assert templates.outside["data"] == ((0, 0.0),) * 3
+    line = "odd: 6 events in range; outside, with sums of weights: 1 below (4), 2 above (4), 2 not finite (1.5)"
+    assert said.count(line) == 1
+    np.testing.assert_allclose(background_of(templates).histogram.values, [2, 0, 2, 2])
+
+
+def test_events_that_are_there_twice_are_told(content: Content, tmp_path: Path) -> None:
+    numbers = {"run": [1.0] * 16, "event": [float(it) for it in range(16)]}
+    paths = [events(tmp_path / name, [6, 4, 2, 4], 2.0, **numbers) for name in ("one.root", "copy.root")]
+    templates, _ = read(content, background={"input": paths})
+    assert templates.remarks == (
+        f"background: 16 events are there twice, by run and event number, in {paths[1]}: is a file a copy?",
+    )
+    assert read(content, background={"input": paths[0]})[0].remarks == ()

@@ -297,3 +297,18 @@ def test_correlations_and_map_have_their_numbers_beside_them(result: EvaluateRes
     with (result.folder / "control" / "map.csv").open() as file:
         moved = [row for row in csv.DictReader(file) if row["feature"] == "x"]
     assert sum(float(row["events"]) for row in moved) == pytest.approx(len(result.regions[0].samples.moved), rel=0.01)
+
+
+def test_copies_and_placeholders_are_remarked_on(folder: Path, tmp_path: Path) -> None:
+    columns = {name: np.array(column) for name, column in read_inputs(recipe_of(folder), None).target.columns.items()}
+    columns = {name: columns[name] for name in ("x", "phi", "in_control")} | {"weight": np.ones(N_EVENTS)}
+    columns["x"][:100] = -999
+    for name in ("target.root", "copy.root"):
+        with create_ntuple(tmp_path / name, "events") as ntuple:
+            ntuple.extend({**columns, "runNumber": np.ones(N_EVENTS), "eventNumber": np.arange(N_EVENTS)})
+    both = [str(tmp_path / name) for name in ("target.root", "copy.root")]
+    remarks = read_inputs(recipe_of(folder, target=both), None).remarks
+    assert remarks == (
+        f"target: {N_EVENTS} events are there twice, by run and event number, in {both[1]}: is a file a copy?",
+        f"target: x is -999 in 200 of {2 * N_EVENTS} events, far outside of all others: a placeholder?",
+    )

@@ -309,3 +309,33 @@ def test_a_signal_that_nobody_could_see_is_told(samples: dict[str, str]) -> None
     assert f"warning: {weak.warnings[0]}" in notes
     assert weak.to_json()["warnings"] == list(weak.warnings)
     assert limits_of_recipe(recipe(samples)).warnings == ()
+
+
+def test_events_in_no_bin_are_in_the_result_by_channel_and_sample(tmp_path: Path) -> None:
+    def sample(name: str, x: list[float], weight: float) -> dict[str, str]:
+        numbers = np.array(x)
+        return {"input": write(tmp_path / f"{name}.root", x=numbers, weight=np.full(len(x), weight)), "name": name}
+
+    signal, data = sample("signal", [0.5] * 9, 0.5), sample("data", [0.5, 1.5] * 20, 1.0)
+    whole = sample("smooth", [0.5, 1.5] * 20, 1.0)
+    odd = sample("odd", [0.5, 1.5] * 20 + [np.nan] * 3 + [7.0], 2.0)
+    samples = {
+        "signal": signal,
+        "background": whole,
+        "data": data,
+        "channels": {"low": {}, "high": {"background": odd}},
+    }
+    limits = {"observable": "x", "binning": {"edges": [0, 1, 2]}, **samples}
+    notes: list[str] = []
+    settings = validate(Document("recipe", {"limits": limits, "weight": "weight"}), LimitsRecipe)
+    result = limits_of_recipe(settings, progress=notes.append).to_json()
+    none = {"events": 0, "weighted": 0.0}
+    assert result["outside"]["low"]["smooth"] == {"below": none, "above": none, "not_finite": none}
+    assert result["outside"]["high"]["odd"] == {
+        "below": none,
+        "above": {"events": 1, "weighted": 2.0},
+        "not_finite": {"events": 3, "weighted": 6.0},
+    }
+    warning = "channel high, odd: 3 events have no finite observable and are in no bin (sum of weights 6)"
+    assert warning in result["warnings"]
+    assert f"warning: {warning}" in notes

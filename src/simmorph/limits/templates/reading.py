@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import numpy as np
 
 from simmorph.config.weights import SampleWeights, weight_of
+from simmorph.data.duplicates import Duplicates
 from simmorph.data.expressions.expression import parse
 from simmorph.data.histograms import Histogram, in_window, summed
 from simmorph.data.morphed import WEIGHT, features_in, replicas_in
 from simmorph.data.ntuples.contents import describe, read_histogram, trees_in
 from simmorph.data.ntuples.files import expand_inputs
+from simmorph.data.outside import Outside
 from simmorph.data.samples import SampleReader
 from simmorph.errors import ConfigError, InputError, one_of
 from simmorph.limits.modifiers.base import Nominal
@@ -120,7 +122,9 @@ def read_templates(settings: LimitsSettings, defaults: Defaults, progress: Progr
     observed = data or _asimov(samples, settings.asimov_strength)
     for sample in samples:
         sample.histogram.plus(observed)  # one binning for all
-    return Templates(samples, observed, data is None, used, fit)
+    names = [it.name for it in (*settings.signal, *settings.background, settings.data) if it]
+    outside = {name: reader.outside[name] for name in names if name in reader.outside}
+    return Templates(samples, observed, data is None, used, fit, outside, tuple(reader.remarks))
 
 
 def _asimov(samples: Sequence[Sample], strength: float) -> Histogram:
@@ -171,6 +175,8 @@ class Reader:
         if settings.channels is not None:
             raise ConfigError("limits", "several channels have no scan and no coverage study", "leave out `channels:`")
         self.settings, self.defaults, self.progress, self.suffix = settings, defaults, progress, suffix
+        self.outside: dict[str, Outside] = {}
+        self.remarks: list[str] = []
         self.edges = None if settings.binning is None else np.array(settings.binning.all_edges, np.float64)
 
     def sample(self, settings: SampleSettings, *, is_signal: bool, first: int | None = None) -> Sample:
@@ -333,13 +339,16 @@ class Reader:
     def histogram(self, settings: SampleSettings, defaults: Defaults, first: int | None = None) -> Histogram:
         """The sum over the sample's files, or over their first entries."""
         paths = expand_inputs(settings.input, self.progress)
+        is_known = settings.name in self.outside
         of_all = None if settings.observable else self.settings.histogram
         if name := settings.histogram or of_all:
             parts = [_histogram(path, name) for path in paths]
             histogram = summed(parts, settings.name)
         else:
             histogram = self._of_events(settings, defaults, paths, first)
-        self.progress(f"{settings.name}: {histogram.values.sum() * settings.scale:.6g} events in range")
+        words = "" if is_known else self.outside.get(settings.name, Outside()).to_text()
+        note = f"; outside, with sums of weights: {words}" if words else ""
+        self.progress(f"{settings.name}: {histogram.values.sum() * settings.scale:.6g} events in range{note}")
         return histogram.scaled(settings.scale)
 
     def _of_events(
@@ -352,9 +361,14 @@ class Reader:
         """
         if self.edges is None:
             raise ConfigError("limits", "key 'binning' is missing", "add `binning: {range: [LOW, HIGH], bins: N}`")
-        histogram = Histogram.empty(self.edges, settings.name)
-        for observable, weights in ObservableReader.of(settings, self.settings, defaults).read(paths, first):
+        histogram, outside, twice = Histogram.empty(self.edges, settings.name), Outside(), Duplicates()
+        for observable, weights in ObservableReader.of(settings, self.settings, defaults, twice).read(paths, first):
             histogram = histogram.filled(observable, weights)
+            outside = outside.plus(Outside.of(self.edges, observable, weights))
+        # Variations and replicas of a sample are read after it.
+        if settings.name not in self.outside:
+            self.outside[settings.name] = outside.scaled(settings.scale)
+            self.remarks += [f"{settings.name}: {remark}" for remark in twice.warnings()]
         return histogram
 
 
@@ -378,8 +392,20 @@ class ObservableReader(NamedTuple):
     region: Expression | None
 
     @classmethod
-    def of(cls, settings: SampleSettings, limits: LimitsSettings, defaults: Defaults) -> Self:
+    def of(
+        cls,
+        settings: SampleSettings,
+        limits: LimitsSettings,
+        defaults: Defaults,
+        twice: Duplicates | None = None,
+    ) -> Self:
         """The reader of a sample, or of any part of it.
+
+        Args:
+            settings: of the sample.
+            limits: the block that it stands in.
+            defaults: tree and weight of the recipe.
+            twice: counts events that are there twice.
 
         Raises:
             ConfigError: an expression is missing or wrong.
@@ -399,6 +425,7 @@ class ObservableReader(NamedTuple):
             expressions=[observable],
             is_morphed=settings.morphed,
             replica=defaults.replica,
+            duplicates=twice,
         )
         return cls(samples, observable, region)
 

@@ -6,7 +6,7 @@ changed together, so that none is left in other bins or units than the rest.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from simmorph.limits.modifiers.histosys import HistoSys
@@ -14,10 +14,11 @@ from simmorph.limits.modifiers.staterror import StatError
 from simmorph.limits.templates.amplification import eigen_variations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from simmorph.data.events import BoolArray, FloatArray
     from simmorph.data.histograms import Histogram
+    from simmorph.data.outside import Outside
     from simmorph.limits.modifiers.base import Modifier
     from simmorph.limits.templates.sideband import SidebandFit
 
@@ -130,6 +131,8 @@ class Templates:
         is_asimov: whether nothing was observed.
         used: (n_bins,), the bins that enter the likelihood.
         sideband_fit: the fitted curve, where the background is one.
+        outside: the events of each sample and of the data that are in no bin.
+        remarks: what is odd about their events.
     """
 
     samples: tuple[Sample, ...]
@@ -137,6 +140,8 @@ class Templates:
     is_asimov: bool
     used: BoolArray
     sideband_fit: SidebandFit | None = None
+    outside: Mapping[str, Outside] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
 
     def in_likelihood(self) -> Templates:
         """Only the bins that enter the likelihood."""

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from simmorph.config.recipe import required
+from simmorph.data.duplicates import Duplicates
 from simmorph.data.expressions.expression import parse, parse_all
 from simmorph.data.morphed import FRIEND_TREE, NOT_MORPHED, OUT_OF_RANGE, STATUS, WEIGHT, branch_of, drawn_weight
 from simmorph.data.ntuples.contents import describe, read_metadata, trees_in
 from simmorph.data.ntuples.files import checksum_of, expand_inputs
+from simmorph.data.placeholders import remarks_on
 from simmorph.data.samples import EventTable, SampleReader
 from simmorph.data.units import ANGLE, units_of_derived
 from simmorph.errors import ConfigError, InputError, one_of
@@ -25,7 +27,7 @@ from simmorph.pipeline.evaluate.cuts import NamedCut, automatic_acceptance, band
 from simmorph.pipeline.units import KnownUnits, check_samples
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from simmorph.card import ModelCard
     from simmorph.config.learning import Problem
@@ -54,6 +56,7 @@ class Inputs:
         conditions: the variables that profiles are taken against.
         cuts: of the acceptance, by name.
         units: of variables, as far as they are known.
+        remarks: what is odd about the samples: events that are there twice, values that stand for none.
     """
 
     names: tuple[str, ...]
@@ -70,6 +73,7 @@ class Inputs:
     conditions: tuple[str, ...] = ()
     cuts: Mapping[str, NamedCut] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
 
     def samples(self, cut: str) -> Samples:
         """The held-out events of one region; an empty cut takes all.
@@ -215,10 +219,11 @@ def read_inputs(recipe: Recipe, card: ModelCard | None) -> Inputs:
     """
     trained_on = card.learning.region if card else recipe.region
     reader = reader_of(recipe, trained_on)
-    target = read_sample(reader, recipe, "target")
+    twice = {"source": Duplicates(), "target": Duplicates()}
+    target = read_sample(replace(reader, duplicates=twice["target"]), recipe, "target")
     has_source = recipe.source is not None or (card is not None and card.kind.needs_source)
     if has_source:
-        source = read_sample(reader, recipe, "source")
+        source = read_sample(replace(reader, duplicates=twice["source"]), recipe, "source")
         known = KnownUnits.of([*source.files, *target.files], recipe.units, card)
         check_samples(recipe.features, source.matrix(recipe.features), target.matrix(recipe.features), known.certain)
         source = _with_seen(source, "source", trained_on, card)
@@ -228,6 +233,7 @@ def read_inputs(recipe: Recipe, card: ModelCard | None) -> Inputs:
         known = KnownUnits.of([*template.files, *target.files], recipe.units, card)
         status = np.zeros(len(template), np.int64)
     target = _with_seen(target, "target", trained_on, card)
+    tables = {**({"source": source} if has_source else {}), "target": target}
     return Inputs(
         names=(*recipe.features, *reader.derived),
         features=tuple(recipe.features),
@@ -243,7 +249,17 @@ def read_inputs(recipe: Recipe, card: ModelCard | None) -> Inputs:
         conditions=tuple(dict.fromkeys([*recipe.context, *recipe.evaluate.conditions])),
         cuts=_cuts(recipe, target),
         units=known.units | units_of_derived(reader.derived, known.units),
+        remarks=(*_remarks(tables, twice, [*recipe.features, *recipe.context]),),
     )
+
+
+def _remarks(
+    tables: Mapping[str, EventTable], twice: Mapping[str, Duplicates], variables: Sequence[str]
+) -> Iterator[str]:
+    """A sentence for each thing that is odd about a sample."""
+    for sample, table in tables.items():
+        yield from (f"{sample}: {remark}" for remark in twice[sample].warnings())
+        yield from remarks_on(sample, {name: table.matrix([name])[:, 0] for name in variables})
 
 
 def periodic_of(

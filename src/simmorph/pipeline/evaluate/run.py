@@ -98,6 +98,8 @@ def evaluate(recipe: Recipe, *, force: bool = False, progress: Progress = silent
         region = card.learning.region or "all events"
         progress(f"the model has other settings than the recipe: its own region ({region}) and hold-out part are used")
     inputs = read_inputs(recipe, card)
+    for remark in inputs.remarks:
+        progress(f"warning: {remark}")
     regions = [_compared(recipe, inputs, name, cut, progress) for name, cut in _regions(recipe, inputs).items()]
     report = _report(recipe, inputs, regions)
     with whole_folder(folder, force=force, marker=REPORT) as temporary:
@@ -148,6 +150,7 @@ def _report(recipe: Recipe, inputs: Inputs, regions: list[RegionResult]) -> dict
         "verdict": first["verdict"],
         "metrics": first["metrics"],
         "held_out": {"known": inputs.card is not None, "remark": _held_out_remark(inputs), "events": inputs.counts()},
+        "warnings": list(inputs.remarks),
         "regions": results,
         "training": inputs.card.history if inputs.card else {},
         "model": model_facts(inputs.card) if inputs.card else None,

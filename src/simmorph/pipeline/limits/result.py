@@ -12,6 +12,7 @@ from simmorph.limits.model.likelihood import FitTally
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from simmorph.data.outside import Outside
     from simmorph.limits.fits.impacts import Impact
     from simmorph.limits.fits.inference import Limits
     from simmorph.limits.fits.strength import FittedStrength
@@ -97,6 +98,7 @@ class LimitsResult:
         impacts: of each nuisance parameter, if they were asked for.
         closure: what the fit makes of events that the background's method has not seen, if there are any.
         uncertainties: how each named uncertainty of a recipe acts.
+        outside: events that are in no bin, by channel and sample; a single channel has no name.
         warnings: what a reader of the limits should know.
     """
 
@@ -112,6 +114,7 @@ class LimitsResult:
     impacts: tuple[Impact, ...] = ()
     closure: ClosureTest | None = None
     uncertainties: dict[str, str] = field(default_factory=dict)
+    outside: Mapping[str, Mapping[str, Outside]] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -135,8 +138,14 @@ class LimitsResult:
             **({"uncertainties": self.uncertainties} if self.uncertainties else {}),
             **({"closure": self.closure.to_json()} if self.closure else {}),
             **({"impacts": [impact._asdict() for impact in self.impacts]} if self.impacts else {}),
+            **({"outside": self._outside()} if self.outside else {}),
             **({"warnings": list(self.warnings)} if self.warnings else {}),
         }
+
+    def _outside(self) -> dict[str, Any]:
+        """Events in no bin by channel, or those of the only one."""
+        found = {name: {it: left.to_json() for it, left in its.items()} for name, its in self.outside.items()}
+        return found.get("", found)
 
     def _sidebands(self) -> dict[str, Any]:
         """The quality by channel, or that of the single one."""

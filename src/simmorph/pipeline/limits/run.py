@@ -34,7 +34,7 @@ from simmorph.pipeline.limits.result import ClosureTest, Fitting, LimitsResult, 
 from simmorph.progress import silent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from simmorph.config.limits import LimitsRecipe, LimitsSettings
@@ -172,6 +172,9 @@ def limits_of_recipe(
     channels = read_channels(settings, Defaults.of(recipe, settings), progress)
     for templates in channels.values():
         _refuse_missing_data(templates)
+    remarks = [*_remarks(channels)]
+    for warning in remarks:
+        progress(f"warning: {warning}")
     spec = workspace_of_channels(channels, settings.parameter)
     where = None if options.output is None else str(options.output / WORKSPACE)
     found = _infer(measurement_of(spec, where or "the recipe's workspace"), options)
@@ -184,7 +187,8 @@ def limits_of_recipe(
         impacts=_impacts(found, options),
         closure=_closure(channels, found),
         uncertainties=_uncertainties(settings),
-        warnings=found.warnings,
+        outside={name: it.outside for name, it in channels.items() if it.outside},
+        warnings=(*remarks, *found.warnings),
     )
     if options.output is not None:
         scan, spectra = scan_of(found.test, found.limits), spectra_of(channels, found.ready, found.strength, labels)
@@ -220,6 +224,18 @@ def _refuse_missing_data(templates: Templates) -> None:
     if expected > MANY_EVENTS and not np.any(templates.data.values):
         what = f"no event in any bin, and {expected:.4g} are expected"
         raise InputError("data", what, "check their region, observable, binning and units")
+
+
+def _remarks(channels: Mapping[str, Templates]) -> Iterator[str]:
+    """A sentence for each thing that is odd about a sample: events that are there twice, or have no observable."""
+    for channel, templates in channels.items():
+        where = f"channel {channel}, " if channel else ""
+        yield from (f"{where}{remark}" for remark in templates.remarks)
+        for name, outside in templates.outside.items():
+            if outside.not_finite.events:
+                n_events, weighted = outside.not_finite
+                what = f"{n_events} events have no finite observable and are in no bin"
+                yield f"{where}{name}: {what} (sum of weights {weighted:.6g})"
 
 
 def _infer(ready: Measurement, options: LimitsOptions) -> _Inference:
