@@ -215,12 +215,29 @@ def _shift_probe(card: dict[str, Any]) -> None:
     card["probe"]["morphed_features"][0][0] += 1.0
 
 
+def _cut_probe(card: dict[str, Any]) -> None:
+    card["probe"]["features"].pop()
+
+
+def _spoil_step(card: dict[str, Any]) -> None:
+    card["preprocessing"]["features"]["chains"][0]["steps"][0] = None
+
+
+def _spoil_number(card: dict[str, Any]) -> None:
+    card["probe"]["ids"][0] = 10**30
+
+
 DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "flipped bit": (lambda folder: _flip(folder / "tensors.safetensors"), "checksum is not that of its card"),
     "no tensors": (lambda folder: (folder / "tensors.safetensors").unlink(), "lacks tensors.safetensors"),
     "no card": (lambda folder: (folder / "card.json").unlink(), "lacks card.json"),
     "half a card": (lambda folder: (folder / "card.json").write_text('{"format":'), "is not JSON"),
-    "other JSON": (lambda folder: (folder / "card.json").write_text("[1]"), "not the card of a model"),
+    "other JSON": (lambda folder: (folder / "card.json").write_text("[1]"), "is not a JSON object"),
+    "no card of ours": (lambda folder: (folder / "card.json").write_text("{}"), "not the card of a model"),
+    "deep": (lambda folder: (folder / "card.json").write_text('{"a":' * 99 + "1" + "}" * 99), "nested deeper than"),
+    "odd probe": (lambda folder: _edit_card(folder, _cut_probe, sign=True), "the model is damaged: cannot reshape"),
+    "odd step": (lambda folder: _edit_card(folder, _spoil_step, sign=True), "the model is damaged"),
+    "odd number": (lambda folder: _edit_card(folder, _spoil_number, sign=True), "the model is damaged"),
     "edited card": (lambda folder: _edit_card(folder, _swap_features, sign=False), "does not match its checksum"),
     "other order": (lambda folder: _edit_card(folder, _swap_features, sign=True), "belongs to other variables"),
     "other probe": (lambda folder: _edit_card(folder, _shift_probe, sign=True), "does not repeat its probe"),

@@ -148,9 +148,9 @@ class Model:
             context = _preprocessing_of(card, "context", card.context)
             method = build_map(card.learning)
             method.load_state_dict(tensors)
-        method.eval()
-        model = cls(card, method, features, context)
-        return cls(card, method, features, context, model.check_probe(folder))
+            method.eval()
+            is_exact = cls(card, method, features, context).check_probe(folder)
+        return cls(card, method, features, context, is_exact)
 
     def transform(self, events: Events, seed: int | None = None) -> Morphed:
         """The events as the method makes them, in physical units, in the same order.

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 CARD, TENSORS, LOG = "card.json", "tensors.safetensors", "training.jsonl"
+_OF_DAMAGE = (
+    ValidationError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError, SafetensorError,
+)  # fmt: skip
+"""What a card or tensors with wrong values can raise, whatever their checksums say."""
 TRAIN_IT = "name the folder that `simmorph train` wrote"
 
 
@@ -114,6 +118,6 @@ def explained(path: Path) -> Iterator[None]:
     """Turn what goes wrong with a damaged model into one sentence."""
     try:
         yield
-    except (ValidationError, ValueError, KeyError, TypeError, IndexError, RuntimeError, SafetensorError) as error:
+    except _OF_DAMAGE as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(path, f"the model is damaged: {reason}", "copy it again, or train it anew") from error

@@ -28,13 +28,13 @@ def test_an_object_is_read_from_a_file_and_from_stdin(tmp_path: Path, monkeypatc
 @pytest.mark.parametrize(
     ("raw", "says"),
     [
-        (b"[" * 200_000, "w.json: not JSON: "),
+        (b"[" * 200_000, "w.json: is not JSON: "),
         (b'{"a":' * MAX_DEPTH + b"1" + b"}" * MAX_DEPTH, None),
         (b'{"a":' * (MAX_DEPTH + 1) + b"1" + b"}" * (MAX_DEPTH + 1), "w.json: nested deeper than 50 levels; give X"),
         (b'{"a":' + b"[" * 500 + b"]" * 500 + b"}", "w.json: nested deeper than 50 levels; give X"),
         (b"[1]", "w.json: the top level is not a JSON object; give X"),
-        (b"\xff\xfe\x00", "w.json: not JSON: "),
-        (b"", "w.json: not JSON: "),
+        (b"\xff\xfe\x00", "w.json: is not JSON: "),
+        (b"", "w.json: is not JSON: "),
         (bytes(MAX_BYTES + 1), "w.json: more than 200,000,000 bytes; give X"),
     ],
     ids=["brackets", "deep", "deeper", "lists", "list", "binary", "empty", "long"],

@@ -9,6 +9,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from simmorph.config.documents import INCIDENTAL, Name, Section, read_document, validate
 from simmorph.config.evaluation import JudgeName, TwoNames
+from simmorph.config.labels import Label
 from simmorph.config.learning import Learning, MethodSettings, Problem
 from simmorph.config.recipe import MadeInputs, Recipe, load_any_recipe
 from simmorph.config.training import TrainingSettings
@@ -30,7 +31,7 @@ SPLIT_KEYS = ("seed", "validation", "holdout")
 class ComparedMethod(MethodSettings):
     """One row of the table: a method, its keywords, and what it is called."""
 
-    label: Name | None = None
+    label: Annotated[Label, Field(min_length=1)] | None = None
     """What the row is called; the method's name by default."""
     training: dict[str, Any] = Field(default_factory=dict)
     """Keys of the shared `training:` block that are different for this method."""
@@ -63,7 +64,7 @@ class JudgeSettings(Section):
     """The classifier whose AUC ranks the methods."""
     max_events: Annotated[int, Field(ge=100)] = 50_000
     """Largest number of events of each sample that the classifier sees."""
-    label: Annotated[str, INCIDENTAL] = ""
+    label: Annotated[Label, INCIDENTAL] = ""
     """The experiment's label on the plot and page, such as `ATLAS Open Data`."""
 
 

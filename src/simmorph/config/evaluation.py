@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from simmorph.config.documents import Name, Section
+from simmorph.config.labels import Label
 
 
 def _rising(edges: list[float]) -> list[float]:
@@ -59,7 +60,7 @@ class EvaluateSettings(Section):
     """Largest number of events of each sample that the metrics compare; plots and tables show all of them."""
     seed: Annotated[int, Field(ge=0)] = 1
     """Start of every random number."""
-    label: str = ""
+    label: Label = ""
     """The experiment's label on the plots, such as `ATLAS Open Data`."""
     luminosity_fb: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     """Integrated luminosity of the target in 1/fb, written on the plots."""

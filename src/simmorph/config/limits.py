@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from simmorph.config.documents import Inputs, Name, Names, Section, as_list
+from simmorph.config.labels import Label
 from simmorph.config.selection.names import Formula
 from simmorph.config.studies import CoverageSettings, Positive, ScanSettings
 from simmorph.config.variables import NamedVariables
@@ -175,7 +176,7 @@ class ObservableSettings(Section):
     """The tree in the files; by default the recipe's."""
     observable: Name | None = None
     """Expression of branches whose histogram separates signal from background."""
-    label: str | None = None
+    label: Label | None = None
     """Axis label of the observable, for instance m_yy [GeV]."""
     binning: Binning | None = None
     """Its bins; histograms bring their own."""
@@ -216,7 +217,7 @@ class LimitsSettings(ObservableSettings):
     channels: Annotated[dict[Name, ChannelSettings], Field(min_length=1)] | None = None
     """Several channels in one fit, each with what differs in it, such as `forward: {region: abs(eta) > 1}`. Systematics
     of one name are one and the same in all of them, and so is the free normalisation of backgrounds of one name."""
-    experiment: str = ""
+    experiment: Label = ""
     """The experiment's label on the plots, such as `ATLAS Open Data`."""
     luminosity_fb: Positive | None = None
     """Integrated luminosity of the data in 1/fb, written on the plots."""

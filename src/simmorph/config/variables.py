@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 from pydantic import Field, model_validator
 
 from simmorph.config.documents import Name, Section
+from simmorph.config.labels import Label
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 class VariableSettings(Section):
     """What is known of a variable; nothing that is trained depends on it."""
 
-    label: str = ""
+    label: Label = ""
     """Its name on plots, such as `$H_T$`; that of its branch by default."""
     unit: Name | None = None
     """Its unit, such as GeV; without it that which `simmorph select` wrote into the ntuples, if it did."""

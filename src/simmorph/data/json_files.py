@@ -54,7 +54,7 @@ def parse_json(raw: bytes, where: object, mend: str) -> dict[str, Any]:
     try:
         content = json.loads(raw, parse_int=_number if _LONG_NUMBER.search(raw) else None)
     except (ValueError, RecursionError) as error:
-        raise InputError(where, f"not JSON: {error}", mend) from error
+        raise InputError(where, f"is not JSON: {error}", mend) from error
     if not isinstance(content, dict):
         raise InputError(where, "the top level is not a JSON object", mend)
     _check_depth(content, where, mend)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from simmorph.errors import ConfigError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
@@ -131,9 +133,19 @@ def save(figure: Figure, path: Path) -> dict[str, bytes]:
 
 
 def _image(figure: Figure, kind: str, metadata: Mapping[str, Any] | None) -> bytes:
-    """A figure in one format, at the resolution of all plots."""
+    """A figure in one format, at the resolution of all plots.
+
+    Raises:
+        ConfigError: a name that stands on it is a formula that cannot be drawn.
+    """
     file = io.BytesIO()
-    figure.savefig(file, format=kind, dpi=DOTS_PER_INCH, metadata=metadata)
+    try:
+        figure.savefig(file, format=kind, dpi=DOTS_PER_INCH, metadata=metadata)
+    except ValueError as error:
+        if "Parse" not in str(error):
+            raise
+        text = str(error).strip().splitlines()[0]
+        raise ConfigError(f"{text!r} on a plot", "cannot be drawn as a formula", "write its dollar as \\$") from error
     return file.getvalue()
 
 

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from simmorph.data.outputs import whole_file
 from simmorph.errors import InputError
@@ -37,7 +37,7 @@ def write_checkpoint(path: Path, tensors: Mapping[str, Tensor], record: Mapping[
     on_cpu = {name: values.detach().cpu().contiguous().clone() for name, values in tensors.items()}
     text = json.dumps(record)
     with whole_file(path, force=True) as temporary:
-        save_file(on_cpu, temporary, metadata={_RECORD: text, _DIGEST: digest(on_cpu, text)})
+        temporary.write_bytes(save(on_cpu, metadata={_RECORD: text, _DIGEST: digest(on_cpu, text)}))
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
