@@ -8,6 +8,7 @@ recipe, `--set` of a key that the command does not read, one key set twice. `Opt
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -185,8 +186,9 @@ def _is_given(parameter: click.Parameter, ctx: click.Context) -> bool:
 
 def _assignment(option: Option, ctx: click.Context) -> str:
     """The value of an option as `--set` has it: KEY=VALUE, with the value as JSON, which is YAML too."""
-    value = ctx.meta[VALUES][option.name]
-    return f"{option.key}={json.dumps(value, ensure_ascii=False, default=str)}"
+    text = json.dumps(ctx.meta[VALUES][option.name], ensure_ascii=False, default=str)
+    # Bytes of a path that the terminal's encoding does not know are lone surrogates, which YAML takes as escapes only.
+    return f"{option.key}=" + re.sub(r"[\ud800-\udfff]", lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _key(assignment: str) -> tuple[str, ...]:

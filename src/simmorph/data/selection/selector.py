@@ -259,7 +259,10 @@ class Selector:
         """
         key = Key("variable", name)
         values = chunk.rows.of(chunk.value(key), self.names.formulas[name])
-        return values if values.dtype.kind != "f" or self._is_whole(key, chunk) else values.astype(np.float32)
+        if values.dtype.kind != "f" or self._is_whole(key, chunk):
+            return values
+        with np.errstate(over="ignore"):  # infinite then, and counted as such
+            return values.astype(np.float32)
 
     def _is_whole(self, key: Key, chunk: Chunk) -> bool:
         """Whether something is made of integers alone."""
