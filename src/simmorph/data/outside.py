@@ -14,11 +14,11 @@ class Left(NamedTuple):
     """Some events.
 
     Attributes:
-        events: how many.
+        events: how many; None if that is not known, as of a histogram in a file.
         weighted: their sum of weights.
     """
 
-    events: int = 0
+    events: int | None = 0
     weighted: float = 0.0
 
     @classmethod
@@ -28,7 +28,16 @@ class Left(NamedTuple):
 
     def plus(self, other: Left) -> Self:
         """Both together."""
-        return type(self)(self.events + other.events, self.weighted + other.weighted)
+        is_known = self.events is not None and other.events is not None
+        return type(self)(
+            (self.events or 0) + (other.events or 0) if is_known else None, self.weighted + other.weighted
+        )
+
+    def to_text(self, where: str) -> str:
+        """How many there are, with the sum of weights in brackets, or what there is of weights; empty for nothing."""
+        if self.events is None:
+            return f"{self.weighted:.6g} {where}" if self.weighted else ""
+        return f"{self.events} {where} ({self.weighted:.6g})" if self.events else ""
 
 
 class Outside(NamedTuple):
@@ -68,12 +77,11 @@ class Outside(NamedTuple):
         """With all weights times a factor."""
         return type(self)(*(left._replace(weighted=left.weighted * factor) for left in self))
 
-    def to_json(self) -> dict[str, dict[str, float]]:
+    def to_json(self) -> dict[str, dict[str, float | None]]:
         """By name."""
         return {name: left._asdict() for name, left in self._asdict().items()}
 
     def to_text(self) -> str:
         """What there is, with the sums of weights in brackets; empty if there is nothing."""
-        words = {"below": "below", "above": "above", "not_finite": "not finite"}
-        found = {words[name]: left for name, left in self._asdict().items() if left.events}
-        return ", ".join(f"{left.events} {name} ({left.weighted:.6g})" for name, left in found.items())
+        words = (left.to_text(name.replace("_", " ")) for name, left in self._asdict().items())
+        return ", ".join(filter(None, words))

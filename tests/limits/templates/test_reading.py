@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import boost_histogram as bh
 import numpy as np
 import pytest
 import uproot
@@ -330,3 +331,18 @@ def test_events_that_are_there_twice_are_told(content: Content, tmp_path: Path) 
         f"background: 16 events are there twice, by run and event number, in {paths[1]}: is a file a copy?",
     )
     assert read(content, background={"input": paths[0]})[0].remarks == ()
+
+
+def test_underflow_and_overflow_of_a_histogram_are_told(content: Content, tmp_path: Path) -> None:
+    path = tmp_path / "histogram.root"
+    with uproot.recreate(path) as file:
+        file["m"] = np.array([6.0, 4.0, 2.0, 4.0]), np.array([0.0, 1.0, 2.0, 3.0, 4.0])
+        whole = bh.Histogram(bh.axis.Variable([0, 1, 2, 3, 4]), storage=bh.storage.Weight())
+        whole.fill([-1.0, 0.5, 1.5, 2.5, 3.5, 9.0], weight=[2.0, 6.0, 4.0, 2.0, 4.0, 3.0])
+        file["flow"] = whole
+    templates, said = read(content, background={"input": [str(path)], "histogram": "flow", "observable": None})
+    assert templates.outside["background"] == ((None, 2.0), (None, 3.0), (0, 0.0))
+    assert "background: 16 events in range; outside, with sums of weights: 2 below, 3 above" in said
+    np.testing.assert_allclose(background_of(templates).histogram.values, [6, 4, 2, 4])
+    clean, said = read(content, background={"input": [str(path)], "histogram": "m", "observable": None})
+    assert clean.outside["background"].to_text() == ""

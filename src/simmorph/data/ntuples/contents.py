@@ -161,8 +161,13 @@ def _with_friends(info: TreeInfo, friends: Sequence[Friend]) -> TreeInfo:
     return replace(info, branches={name: branches[name] for name in [*info.branches, *branches]})
 
 
-def read_histogram(path: str, name: str) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """A one-dimensional histogram in a file: values, variances and edges of its bins, without under- and overflow.
+def read_histogram(path: str, name: str, *, flow: bool = False) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """A one-dimensional histogram in a file: values, variances and edges of its bins.
+
+    Args:
+        path: the file.
+        name: of the histogram.
+        flow: with the underflow before the first bin, and the overflow after the last one.
 
     Raises:
         InputError: it cannot be read, or there is no such histogram.
@@ -176,7 +181,7 @@ def read_histogram(path: str, name: str) -> tuple[FloatArray, FloatArray, FloatA
         if name not in known:
             raise InputError(path, f"there is no histogram {name!r}", one_of(name, known))
         found = patiently(lambda: file[name], path)
-        columns = found.values(), found.variances(), found.axis().edges()
+        columns = found.values(flow=flow), found.variances(flow=flow), found.axis().edges()
         values, variances, edges = (np.array(column, np.float64) for column in columns)
         return values, variances, edges
 

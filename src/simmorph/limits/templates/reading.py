@@ -7,6 +7,7 @@ of the expression of an observable over the events of a tree (`ObservableReader`
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import reduce
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
@@ -18,7 +19,7 @@ from simmorph.data.histograms import Histogram, in_window, summed
 from simmorph.data.morphed import WEIGHT, features_in, replicas_in
 from simmorph.data.ntuples.contents import describe, read_histogram, trees_in
 from simmorph.data.ntuples.files import expand_inputs
-from simmorph.data.outside import Outside
+from simmorph.data.outside import Left, Outside
 from simmorph.data.samples import SampleReader
 from simmorph.errors import ConfigError, InputError, one_of
 from simmorph.limits.modifiers.base import Nominal
@@ -342,8 +343,9 @@ class Reader:
         is_known = settings.name in self.outside
         of_all = None if settings.observable else self.settings.histogram
         if name := settings.histogram or of_all:
-            parts = [_histogram(path, name) for path in paths]
+            parts, outside = zip(*(_histogram(path, name) for path in paths), strict=True)
             histogram = summed(parts, settings.name)
+            self.outside.setdefault(settings.name, reduce(Outside.plus, outside).scaled(settings.scale))
         else:
             histogram = self._of_events(settings, defaults, paths, first)
         words = "" if is_known else self.outside.get(settings.name, Outside()).to_text()
@@ -372,10 +374,11 @@ class Reader:
         return histogram
 
 
-def _histogram(path: str, name: str) -> Histogram:
-    """A histogram of this name from a ROOT file, with the file in its name for messages."""
-    values, variances, edges = read_histogram(path, name)
-    return Histogram(edges, values, variances, f"{path}, histogram {name!r}")
+def _histogram(path: str, name: str) -> tuple[Histogram, Outside]:
+    """A histogram from a ROOT file, with the file in its name for messages, and what is beyond its bins."""
+    values, variances, edges = read_histogram(path, name, flow=True)
+    below, above = (Left(None, float(np.nan_to_num(values[at]))) for at in (0, -1))
+    return Histogram(edges, values[1:-1], variances[1:-1], f"{path}, histogram {name!r}"), Outside(below, above)
 
 
 class ObservableReader(NamedTuple):
