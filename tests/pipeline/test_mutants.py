@@ -60,8 +60,8 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
             tree.extend({name: it[start : start + 100] for name, it in columns.items()})
     (folder / "selection.yaml").write_text(SELECTION)
     samples = {"source": "s.root", "target": "t.root", "tree": "t", "features": ["met"], "method": {"name": "quantile"}}
-    events = [Events.of(rng.exponential(scale, (500, 1))) for scale in (30, 40)]
-    Model.fit(Recipe.model_validate(samples), *events).save(folder / "model")
+    source, target = (Events.of(rng.exponential(scale, (500, 1))) for scale in (30, 40))
+    Model.fit(Recipe.model_validate(samples), source, target).save(folder / "model")
     return folder / "whole.root"
 
 

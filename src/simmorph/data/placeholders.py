@@ -46,7 +46,7 @@ def placeholders(values: FloatArray) -> list[Placeholder]:
     Args:
         values: (n_events,); those that are not finite are left out.
     """
-    rest, found = values[np.isfinite(values)], []
+    rest, found = values[np.isfinite(values)], list[Placeholder]()
     while len(rest) and len(found) < MOST:
         ends = (float(rest.min()), float(rest.max()))
         outer = next((end for end in ends if _is_far(end, rest)), None)
