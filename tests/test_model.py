@@ -235,7 +235,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "other JSON": (lambda folder: (folder / "card.json").write_text("[1]"), "is not a JSON object"),
     "no card of ours": (lambda folder: (folder / "card.json").write_text("{}"), "not the card of a model"),
     "deep": (lambda folder: (folder / "card.json").write_text('{"a":' * 99 + "1" + "}" * 99), "nested deeper than"),
-    "odd probe": (lambda folder: _edit_card(folder, _cut_probe, sign=True), "the model is damaged: cannot reshape"),
+    "odd probe": (lambda folder: _edit_card(folder, _cut_probe, sign=True), "lists of different lengths"),
     "odd step": (lambda folder: _edit_card(folder, _spoil_step, sign=True), "the model is damaged"),
     "odd number": (lambda folder: _edit_card(folder, _spoil_number, sign=True), "the model is damaged"),
     "edited card": (lambda folder: _edit_card(folder, _swap_features, sign=False), "does not match its checksum"),

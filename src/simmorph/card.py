@@ -10,10 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from simmorph.config.documents import Section
 from simmorph.config.kind import Kind
@@ -83,6 +83,12 @@ class Probe(Section):
     """Events out."""
     morphed_weights: list[float]
     """Their weights."""
+
+    @model_validator(mode="after")
+    def _have_one_row_for_each_event(self) -> Self:
+        if len({len(rows) for _, rows in self}) != 1:
+            raise ValueError("the probe has lists of different lengths")
+        return self
 
 
 @dataclass(frozen=True)
