@@ -276,4 +276,4 @@ def test_selections_of_a_recipe_are_tried_on_their_files(
     selection.write_text("tree: events\nunits: {energy: GeV}\nvariables: {pt: pt1}\ncuts: {hard: pt2 > 30}\n")
     outcome = simmorph("check", "-c", recipe)
     assert (outcome.code, outcome.stderr.count("\n")) == (4, 1)
-    assert "lacks 'pt2'; did you mean 'pt1'?" in outcome.stderr
+    assert "lacks 'pt2', which 'pt2 > 30' needs" in outcome.stderr
