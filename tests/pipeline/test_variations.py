@@ -9,11 +9,15 @@ import numpy as np
 import pytest
 
 from simmorph.config.limits import LimitsRecipe
+from simmorph.config.recipe import Recipe
 from simmorph.data.ntuples.contents import read_metadata, trees_in
 from simmorph.data.ntuples.writing import create_ntuple
 from simmorph.errors import ConfigError, InputError
+from simmorph.pipeline.apply import apply_model
+from simmorph.pipeline.check import check_recipe
 from simmorph.pipeline.limits.run import limits_of_recipe
 from simmorph.pipeline.select import select_events
+from simmorph.pipeline.train import train_model
 from tests.conftest import read_columns
 
 if TYPE_CHECKING:
@@ -111,12 +115,16 @@ def test_data_is_not_varied(made: dict[str, str]) -> None:
 
 
 def limits(made: dict[str, str], systematics: list[dict[str, Any]], **more: Any) -> Any:
+    return limits_of_recipe(recipe_of(made, systematics, **more))
+
+
+def recipe_of(made: dict[str, str], systematics: list[dict[str, Any]], **more: Any) -> LimitsRecipe:
     settings = {
         "observable": "pt1", "binning": {"range": [25, 125], "bins": 4},
         "signal": {"input": made["signal"], "scale": 0.02}, "background": {"input": made["background"]},
         "data": {"input": made["data"]}, "systematics": systematics,
     }  # fmt: skip
-    return limits_of_recipe(LimitsRecipe(weight="weight", limits={**settings, **more}))
+    return LimitsRecipe(weight="weight", limits={**settings, **more})
 
 
 def test_limits_are_those_of_separate_files(made: dict[str, str]) -> None:
@@ -146,10 +154,43 @@ def test_a_variation_of_the_weight_scales_another_weight_too(made: dict[str, str
     )
 
 
+def test_a_morphed_sample_is_varied_like_separate_files(made: dict[str, str], tmp_path: Path) -> None:
+    keys: dict[str, Any] = {"features": ["pt1", "ht"], "method": {"name": "quantile"}, "weight": "abs(weight)"}
+    samples = {"source": [made["background"]], "target": [made["data"]]}
+    train_model(Recipe(**keys, **samples, model=tmp_path / "model"))
+    names = ["", *(f"_{it}" for it in BY_HAND)]
+    for name in names:
+        apply_model([f"{made['folder']}/background{name}.root"], tmp_path / "model", tmp_path / f"template{name}.root")
+    for tree, file in (("events", "template"), ("events_scale_up", "template_scale_up")):
+        branches = ["pt1_morphed", "weight_morphed", "morph_status"]
+        ours = read_columns([str(tmp_path / "template.root")], tree, branches)
+        theirs = read_columns([str(tmp_path / f"{file}.root")], "events", branches)
+        for branch in branches:
+            np.testing.assert_array_equal(ours[branch], theirs[branch])
+    background = {"input": str(tmp_path / "template.root"), "morphed": True}
+    its = {"type": "histosys", "samples": "background"}
+    by_hand = [
+        {"name": it, **its} | {side: {"input": str(tmp_path / f"template_{it}_{side}.root")} for side in ("up", "down")}
+        for it in ("scale", "pileup")
+    ]
+    ours = limits(made, [{"name": it, **its, "variation": it} for it in ("scale", "pileup")], background=background)
+    theirs = limits(made, by_hand, background=background)
+    assert ours.limits.observed == pytest.approx(theirs.limits.observed, rel=1e-10)
+    assert ours.limits.expected == pytest.approx(theirs.limits.expected, rel=1e-10)
+    apply_model([made["background"]], tmp_path / "model", tmp_path / "friend.root", friend=True)
+    assert {"morphed", "morphed_scale_up"} <= set(trees_in(str(tmp_path / "friend.root")))
+
+
 def test_what_is_no_variation_is_named(made: dict[str, str]) -> None:
     neither = r"has neither a tree 'events_scal_up' nor a branch 'weight_scal_up'.*did you mean 'scale_up'"
     with pytest.raises(InputError, match=neither):
         limits(made, [{"name": "s", "type": "histosys", "samples": "signal", "variation": "scal"}])
+    with pytest.raises(InputError, match=neither):
+        check_recipe(recipe_of(made, [{"name": "s", "type": "histosys", "samples": "signal", "variation": "scal"}]))
+    found = check_recipe(
+        recipe_of(made, [{"name": "s", "type": "histosys", "samples": "signal", "variation": "scale"}])
+    )
+    assert "scale_down is tree events_scale_down" in found.to_text()
     with pytest.raises(ConfigError, match="either variation, or up and down"):
         limits(made, [{"name": "s", "type": "histosys", "samples": "signal", "variation": "x", "up": {"tree": "t"}}])
 

@@ -13,7 +13,7 @@ import numpy as np
 from simmorph.config.selection.files import read_selection
 from simmorph.data import morphed
 from simmorph.data.expressions.expression import weight_expression
-from simmorph.data.ntuples.contents import describe, read_metadata
+from simmorph.data.ntuples.contents import describe, read_metadata, trees_in
 from simmorph.data.ntuples.copying import DEFAULTS, Copied, copy_of
 from simmorph.data.ntuples.files import checksum_of, expand_inputs, parts_of
 from simmorph.data.ntuples.reading import STEP, open_tree
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from simmorph.data.formats.table import Column, Table
     from simmorph.data.ntuples.copying import OnMissing
     from simmorph.data.ntuples.types import Type
+    from simmorph.data.ntuples.writer import NtupleWriter
     from simmorph.data.selection.reading import OnBadFile
     from simmorph.progress import Progress
 
@@ -257,6 +258,21 @@ class Job:
             return replace(self, reader=replace(self.reader, types=types))
         return replace(self, types=types, copied=copy_of({path: its.writable for path, its in looked.items()}, missing))
 
+    def varied(self, paths: Sequence[str]) -> dict[str, list[str]]:
+        """The trees of the variations that `select` wrote beside the nominal one, and the files that have each.
+
+        A selection that is run here has none, a generator has no events of its own to vary, and friends are of the nominal
+        tree alone.
+        """
+        found: dict[str, list[str]] = {}
+        has_own = self.reader is None and not self.model.draws_anew
+        for path in [path for path in paths if has_own and len(parts_of(path)) == 1]:
+            trees, variations = trees_in(path), read_metadata(path).get("variations", {})
+            for its in variations.values() if isinstance(variations, dict) else ():
+                if its["in"].startswith(f"{self.tree}_") and its["in"] in trees:
+                    found.setdefault(its["in"], []).append(path)
+        return found
+
     def chunks(self, path: str) -> Iterator[dict[str, Column]]:
         """The branches to write, chunk by chunk, one row for each entry of the file."""
         return self._flat_chunks(path) if self.reader is None else self._selected_chunks(path, self.reader)
@@ -399,6 +415,10 @@ def apply_model(  # noqa: PLR0913 - one keyword for each option of the command
         bad.refuse_none_left(output, given)
         made_from["inputs"] = [it for it in made_from["inputs"] if it["path"] not in bad.skipped]
         ntuple.metadata |= {"inputs": made_from["inputs"], "branches": taken.branches}
+        for varied, its in start.varied([it["path"] for it in made_from["inputs"]]).items():
+            written = ntuple.beside(f"{name}{varied.removeprefix(start.tree)}")
+            _write_varied(replace(start, tree=varied), its, written, missing_branches, copy=copy)
+            progress(f"{varied}: morphed, a variation of the selection")
         if not ntuple.n_rows and not allow_empty:
             raise EmptySelectionError(", ".join(paths), "there are no entries", "nothing was written")
     return ApplyResult(
@@ -411,6 +431,14 @@ def apply_model(  # noqa: PLR0913 - one keyword for each option of the command
         seconds=time.monotonic() - begin,
         counted=reader.selector.counted if reader else "event",
     )
+
+
+def _write_varied(start: Job, paths: Sequence[str], ntuple: NtupleWriter, missing: OnMissing, *, copy: bool) -> None:
+    """Write what the model makes of the tree of a variation, which is not counted."""
+    job = start.agreed({path: start.look(path, copy=copy) for path in paths}, missing)
+    for path in paths:
+        for columns in job.chunks(path):
+            ntuple.extend(columns)
 
 
 def one_for_each(paths: Sequence[str], folder: Path) -> list[tuple[str, Path]]:

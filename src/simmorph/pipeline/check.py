@@ -21,7 +21,7 @@ from simmorph.data.selection.selector import Selector
 from simmorph.data.toys import TOYS
 from simmorph.errors import ConfigError, InputError, one_of
 from simmorph.limits.modifiers.registry import kind_of
-from simmorph.limits.templates.reading import Defaults, ObservableReader
+from simmorph.limits.templates.reading import Defaults, ObservableReader, Reader
 from simmorph.pipeline.evaluate.inputs import periodic_of, reader_of
 from simmorph.progress import silent
 
@@ -167,6 +167,7 @@ def _check_limits(recipe: Recipe | LimitsRecipe) -> Iterator[Finding]:
         defaults = Defaults.of(recipe, limits)
         for sample in [*limits.signal, *limits.background]:
             yield _check_template(recipe, limits, sample, defaults, channel)
+            yield from _check_variations(recipe, limits, sample, defaults)
         if limits.data:
             yield _check_template(recipe, limits, limits.data, defaults.of_data(), channel)
 
@@ -193,6 +194,21 @@ def _check_template(
         reader.check(path)
     names = {name for it in (*reader.cuts, *reader.expressions) for name in it.names}
     return Finding(where, f"uses {', '.join(sorted(names))}")
+
+
+def _check_variations(
+    recipe: Recipe | LimitsRecipe, limits: LimitsSettings, sample: SampleSettings, defaults: Defaults
+) -> Iterator[Finding]:
+    """Whether the files of a sample have the variations of the selection that act on it."""
+    reader = Reader(limits.model_copy(update={"channels": None}), defaults, silent)
+    acting = [it for it in limits.systematics if sample.name in it.samples]
+    for variation in acting if sample.input and _existing(recipe, sample.input) else ():
+        options = kind_of(variation)[1]
+        for side in (getattr(options, name, None) for name in ("up", "down")):
+            if isinstance(side, dict) and "variation" in side:
+                found = reader.of_selection(sample, side["variation"])
+                where = f"limits.systematics: {variation.name}, {sample.name}"
+                yield Finding(where, f"{side['variation']} is " + " ".join(next(iter(found.items()))))
 
 
 def _existing(recipe: Recipe | LimitsRecipe | CompareRecipe, inputs: Sequence[str]) -> list[str]:

@@ -197,7 +197,7 @@ class Reader:
             changes: dict[str, Any] = {key: [value] if key == "input" else value for key, value in side.items()}
             if "variation" in changes:
                 name = changes.pop("variation")
-                changes |= self._of_selection(settings.model_copy(update=changes), name)
+                changes |= self.of_selection(settings.model_copy(update=changes), name)
             return self.checked(settings.model_copy(update=changes), first).values
 
         histogram = self.checked(settings, first)
@@ -205,7 +205,7 @@ class Reader:
         statistics = (StatError.of(histogram, self.suffix),) if self.settings.statistics else ()
         return Sample(histogram, is_signal, (*modifiers, *statistics))
 
-    def _of_selection(self, settings: SampleSettings, name: str) -> dict[str, str]:
+    def of_selection(self, settings: SampleSettings, name: str) -> dict[str, str]:
         """What holds a variation of the selection in the files of a sample: a tree of its own, or another weight.
 
         Raises:
