@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 import uproot
 
+from simmorph.config.recipe import Recipe
 from simmorph.config.selection.samples import in_pb, per_pb
 from simmorph.data.ntuples.contents import read_metadata
 from simmorph.errors import ConfigError, InputError, UsageError
+from simmorph.pipeline.check import check_recipe
+from simmorph.pipeline.run import input_steps, run_steps
 from simmorph.pipeline.select import select_events
 from tests.conftest import read_columns
 
@@ -169,6 +172,27 @@ def test_the_command_takes_set_and_says_what_was_summed(files: dict[str, str], s
     assert outcome.code == 0, outcome.stderr
     assert json.loads(outcome.stdout)["normalisations"]["VBF"]["factor"] == pytest.approx(0.102 * 1000 / 125)
     assert "VBF: 0.102 pb x 1 x 1 x 1000 /pb; sum of weights 125 over 1 file" in outcome.stderr
+
+
+def test_run_selects_anew_when_what_is_summed_over_changes(files: dict[str, str], tmp_path: Path) -> None:
+    settings = {
+        "input": files["ggH_1"], "selection": files["yaml"], "output": tmp_path / "out.root", "sample": "ggH",
+        "overrides": [f"samples.ggH.sum_over=['{files['ggH_1']}', '{files['ggH_2']}']"],
+    }  # fmt: skip
+    recipe = Recipe(**{"select": [settings], "features": ["pt1"], "method": {"name": "quantile"}})
+
+    def run() -> tuple[bool, float]:
+        (step,) = run_steps(input_steps(recipe), tmp_path / "state.json").steps
+        return step.done, step.result["normalisations"]["ggH"]["factor"]
+
+    assert run() == (True, pytest.approx(GGH))
+    assert run() == (False, pytest.approx(GGH))
+    nanoaod(Path(files["ggH_2"]), [600.0, 1000.0])
+    assert run() == (True, pytest.approx(GGH / 2))
+    assert "of sample ggH" in check_recipe(recipe).to_text()
+    wrong = settings | {"overrides": ["sum_of_weights.tree=Run"]}
+    with pytest.raises(InputError, match="there is no tree 'Run'"):
+        check_recipe(Recipe(**{"select": [wrong], "features": ["pt1"], "method": {"name": "quantile"}}))
 
 
 def test_units() -> None:
