@@ -179,7 +179,7 @@ def test_run_selects_anew_when_what_is_summed_over_changes(files: dict[str, str]
         "input": files["ggH_1"], "selection": files["yaml"], "output": tmp_path / "out.root", "sample": "ggH",
         "overrides": [f"samples.ggH.sum_over=['{files['ggH_1']}', '{files['ggH_2']}']"],
     }  # fmt: skip
-    recipe = Recipe(**{"select": [settings], "features": ["pt1"], "method": {"name": "quantile"}})
+    recipe = Recipe(select=[settings], features=["pt1"], method={"name": "quantile"})
 
     def run() -> tuple[bool, float]:
         (step,) = run_steps(input_steps(recipe), tmp_path / "state.json").steps
@@ -192,7 +192,7 @@ def test_run_selects_anew_when_what_is_summed_over_changes(files: dict[str, str]
     assert "of sample ggH" in check_recipe(recipe).to_text()
     wrong = settings | {"overrides": ["sum_of_weights.tree=Run"]}
     with pytest.raises(InputError, match="there is no tree 'Run'"):
-        check_recipe(Recipe(**{"select": [wrong], "features": ["pt1"], "method": {"name": "quantile"}}))
+        check_recipe(Recipe(select=[wrong], features=["pt1"], method={"name": "quantile"}))
 
 
 def test_units() -> None:

@@ -261,8 +261,8 @@ class Job:
     def varied(self, paths: Sequence[str]) -> dict[str, list[str]]:
         """The trees of the variations that `select` wrote beside the nominal one, and the files that have each.
 
-        A selection that is run here has none, a generator has no events of its own to vary, and friends are of the nominal
-        tree alone.
+        A selection that is run here has none, a generator has no events of its own to vary, and friends belong to the
+        nominal tree alone.
         """
         found: dict[str, list[str]] = {}
         has_own = self.reader is None and not self.model.draws_anew
