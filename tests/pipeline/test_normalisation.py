@@ -181,7 +181,7 @@ def test_run_selects_anew_when_what_is_summed_over_changes(files: dict[str, str]
     }  # fmt: skip
     recipe = Recipe(select=[settings], features=["pt1"], method={"name": "quantile"})
 
-    def run() -> tuple[bool, float]:
+    def run() -> Any:
         (step,) = run_steps(input_steps(recipe), tmp_path / "state.json").steps
         return step.done, step.result["normalisations"]["ggH"]["factor"]
 
