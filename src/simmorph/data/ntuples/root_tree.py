@@ -14,6 +14,7 @@ import awkward as ak
 import numpy as np
 
 from simmorph.data.formats.table import Column, Table
+from simmorph.data.ntuples.baskets import Baskets
 from simmorph.data.ntuples.contents import branches_of, counts_entries, tree_in, tree_name
 from simmorph.data.ntuples.opening import opened
 from simmorph.data.ntuples.servers import patiently, told
@@ -40,9 +41,10 @@ class OpenTree(Table):
         return frozenset(name for name, it in self.branches.items() if it.name in known or counts_entries(it))
 
     def _chunks(self, names: Sequence[str], step: int) -> Iterator[tuple[int, dict[str, Column]]]:
+        baskets = Baskets(self.branches, self.read)
         for start in range(0, self.n_entries, step):
             stop = min(start + step, self.n_entries)
-            yield start, {name: self.read(name, start, stop) for name in names}
+            yield start, {name: baskets.take(name, start, stop) for name in names}
 
     def _empty(self, name: str) -> Column:
         return self.read(name, self.n_entries, self.n_entries)

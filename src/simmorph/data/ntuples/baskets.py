@@ -1,0 +1,70 @@
+"""Branches of a TTree for one chunk after the other, with each basket decompressed once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import awkward as ak
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from simmorph.data.formats.table import Column
+
+KEPT_BYTES = 256 * 1024**2
+"""How much of the content of baskets is kept for later chunks; what is more is decompressed again."""
+
+
+class Baskets:
+    """Chunks of branches in their order, and what is left of the baskets of which they took a part.
+
+    Args:
+        branches: by name; one without baskets, as a field of an RNTuple, is read as it is.
+        read: the entries of a branch from one to before another.
+    """
+
+    def __init__(self, branches: Mapping[str, Any], read: Callable[[str, int, int], Column]) -> None:
+        self._branches, self._read = branches, read
+        self._edges: dict[str, list[int]] = {}
+        self._kept: dict[str, Column] = {}
+        self._sizes: dict[str, int] = {}
+
+    def take(self, name: str, start: int, stop: int) -> Column:
+        """The entries of a branch from `start`, where the chunk before ended, to before `stop`."""
+        column, n_entries = self._kept.pop(name, None), stop - start
+        if column is None or len(column) < n_entries:
+            self._sizes.pop(name, None)
+            known = 0 if column is None else len(column)
+            new = self._read(name, start + known, self._end(name, stop))
+            column = new if column is None else _joined(column, new)
+        if len(column) > n_entries:
+            self._kept[name] = column[n_entries:]
+        else:
+            self._sizes.pop(name, None)
+        return _packed(column[:n_entries])
+
+    def _end(self, name: str, stop: int) -> int:
+        """Where the basket ends that has the last entry before `stop`; `stop`, if it is too large to be kept."""
+        branch = self._branches[name]
+        if name not in self._edges:
+            self._edges[name] = list(getattr(branch, "entry_offsets", ()))
+        edges = self._edges[name]
+        at = int(np.searchsorted(edges, stop))
+        if at == len(edges) or edges[at] == stop:
+            return stop
+        size = int(branch.uncompressed_bytes) // (len(edges) - 1)
+        if size + sum(self._sizes.values()) > KEPT_BYTES:
+            return stop
+        self._sizes[name] = size
+        return int(edges[at])
+
+
+def _joined(one: Column, other: Column) -> Column:
+    is_flat = isinstance(one, np.ndarray) and isinstance(other, np.ndarray)
+    return np.concatenate([one, other]) if is_flat else ak.concatenate([one, other])
+
+
+def _packed(column: Column) -> Column:
+    """A part of lists without the content of the others, over which awkward would compute too."""
+    return ak.to_packed(column) if isinstance(column, ak.Array) else column
