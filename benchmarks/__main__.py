@@ -22,7 +22,7 @@ on both sides (nflows' `num_blocks` counts those after the first: two blocks are
 
 def main() -> None:
     """Print the table and keep it beside this file."""
-    from benchmarks import flows, limits, reading
+    from benchmarks import flows, limits, reading, selecting
 
     # nflows cannot know how wide our network is.
     warnings.filterwarnings("ignore", "Inputs to the softmax are not scaled down", UserWarning)
@@ -30,7 +30,7 @@ def main() -> None:
         "| what | peer | simmorph [CPU s] | peer [CPU s] | times faster | middle half of the turns |",
         "|---|---|---|---|---|---|",
     ]
-    modules = {"flows": flows, "limits": limits, "reading": reading}
+    modules = {"flows": flows, "limits": limits, "reading": reading, "selecting": selecting}
     chosen = sys.argv[1:] or list(modules)
     for module in map(modules.__getitem__, chosen):
         for row in module.rows():
