@@ -208,3 +208,37 @@ def test_each_empty_tree_gets_a_file_without_rows(
     assert [file["n_events"] for file in json.loads(outcome.stdout)["files"]] == [0, 3]
     empty = describe(str(trained / "all" / "empty.root"), "events")
     assert (empty.n_entries, empty.branches) == (0, describe(str(trained / "all" / "full.root"), "events").branches)
+
+
+def with_more(path: str, run: int) -> str:
+    """The same file with a tree of runs, as NanoAOD has it, and a histogram."""
+    with uproot.update(path) as file:
+        runs = {"run": np.array([run], np.uint32), "genEventSumw": np.array([run * 0.5])}
+        file.mktree("Runs", {name: it.dtype for name, it in runs.items()}).extend(runs)
+        file["h"] = np.histogram(np.arange(10.0), bins=5)
+    return path
+
+
+def test_other_trees_and_histograms_are_copied(trained: Path, write: Callable[..., str]) -> None:
+    path = with_more(write("a.root"), 7)
+    result = apply_model([path], trained / "model", trained / "out.root")
+    with uproot.open(trained / "out.root") as file:
+        assert file["Runs"]["genEventSumw"].array().tolist() == [3.5]
+        assert file["h"].values().tolist() == [2.0] * 5
+        assert file.classnames(cycle=False)["Runs"] == "TTree"
+    assert result.not_copied == {}
+
+
+def test_other_trees_of_several_files_follow_one_another(trained: Path, write: Callable[..., str]) -> None:
+    inputs = [with_more(write("a.root"), 7), with_more(write("b.root"), 8), write("c.root")]
+    result = apply_model(inputs, trained / "model", trained / "out.root")
+    with uproot.open(trained / "out.root") as file:
+        assert file["Runs"]["run"].array().tolist() == [7, 8]
+    assert set(result.not_copied) == {"h"}
+    assert "not copied: 'h' (a histogram" in "\n".join(result.warnings())
+
+
+def test_a_friend_holds_no_other_trees(trained: Path, write: Callable[..., str]) -> None:
+    apply_model([with_more(write("a.root"), 7)], trained / "model", trained / "out.root", friend=True)
+    with uproot.open(trained / "out.root") as file:
+        assert {name.split(";")[0] for name in file.keys()} == {"morphed", "simmorph_metadata"}  # noqa: SIM118

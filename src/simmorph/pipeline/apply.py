@@ -17,6 +17,7 @@ from simmorph.data.ntuples.contents import describe, read_metadata, trees_in
 from simmorph.data.ntuples.copying import DEFAULTS, Copied, copy_of
 from simmorph.data.ntuples.files import checksum_of, expand_inputs, parts_of
 from simmorph.data.ntuples.reading import STEP, open_tree
+from simmorph.data.ntuples.rest import copy_rest
 from simmorph.data.ntuples.servers import is_url
 from simmorph.data.ntuples.types import Writable, agreed_types, as_types
 from simmorph.data.ntuples.writing import create_ntuple
@@ -67,6 +68,7 @@ class ApplyResult:
             reweighted (ESS/N); None for methods that move or draw events.
         left_out: branches of the input that are not in the copy, with the reason.
         filled: branches that a file lacks and that have a default in its rows, by file.
+        not_copied: other trees, their branches, and other objects of the input that are not in it, with the reason.
         skipped: files that cannot be used and have no rows in the output, with the reason.
         seconds: how long it took.
         counted: what is counted: events, or objects of one kind.
@@ -83,6 +85,7 @@ class ApplyResult:
     effective_fraction: float | None
     left_out: dict[str, str]
     filled: dict[str, list[str]]
+    not_copied: dict[str, str]
     skipped: dict[str, str]
     seconds: float
     counted: str = "event"
@@ -120,6 +123,8 @@ class ApplyResult:
         """What the user should look at."""
         found = [f"branch {name!r} is left out: {reason}" for name, reason in self.left_out.items()]
         found += [f"{path} lacks {listed(names)}: in its rows stands {DEFAULTS}" for path, names in self.filled.items()]
+        if self.not_copied:
+            found.append("not copied: " + ", ".join(f"{name!r} ({why})" for name, why in self.not_copied.items()))
         found += [f"no rows for {path}, which was skipped: {reason}" for path, reason in self.skipped.items()]
         if self.n_non_finite:
             bit = f"{morphed.STATUS} & {morphed.NON_FINITE}"
@@ -414,6 +419,8 @@ def apply_model(  # noqa: PLR0913 - one keyword for each option of the command
                 progress(f"{path}: {ntuple.n_rows - n_before:,} entries")
         bad.refuse_none_left(output, given)
         made_from["inputs"] = [it for it in made_from["inputs"] if it["path"] not in bad.skipped]
+        copied = [path for path in paths if path not in bad.skipped] if job.copied.types else []
+        rest = copy_rest(copied, job.tree, ntuple)
         ntuple.metadata |= {"inputs": made_from["inputs"], "branches": taken.branches}
         for varied, its in start.varied([it["path"] for it in made_from["inputs"]]).items():
             written = ntuple.beside(f"{name}{varied.removeprefix(start.tree)}")
@@ -427,6 +434,7 @@ def apply_model(  # noqa: PLR0913 - one keyword for each option of the command
         effective_fraction=job.power.effective_fraction() if job.reweights else None,
         left_out=dict(job.copied.left_out),
         filled={path: list(names) for path, names in job.copied.filled.items()},
+        not_copied=rest,
         skipped=bad.skipped,
         seconds=time.monotonic() - begin,
         counted=reader.selector.counted if reader else "event",
