@@ -168,3 +168,30 @@ def test_the_shipped_selection_of_photons_takes_photons_of_pairs_and_others(tmp_
     for which in ("1", "2"):
         assert set(zip(pairs["source_entry"], pairs[f"pt{which}"], pairs[f"r9_{which}"], strict=True)) <= of_photons
     assert len(photons["run"]) > 2 * len(pairs["run"])
+
+
+def test_a_full_copy_has_the_branches_of_the_file_and_the_lists_of_a_friend(
+    trained: Path, tmp_path: Path, simmorph: Callable[..., Any]
+) -> None:
+    selection = trained / "photons.yaml"
+    apply_model([str(NANOAOD)], trained / "model", tmp_path / "friend.root", selection=str(selection))
+    options = ["--selection", selection, "--model", trained / "model", "-o", tmp_path / "copy.root", "--full-copy"]
+    outcome = simmorph("apply", NANOAOD, *options)
+    assert outcome.code == 0, outcome.stderr
+    friend, copy = columns_in(tmp_path / "friend.root", "morphed"), columns_in(tmp_path / "copy.root", "Events")
+    original = columns_in(NANOAOD, "Events")
+    assert set(copy) == {*original, *friend}
+    for name, column in {**original, **friend}.items():
+        assert ak.array_equal(copy[name], column, equal_nan=True), name
+
+
+def test_replicas_of_photons_are_lists_too(trained: Path, tmp_path: Path, simmorph: Callable[..., Any]) -> None:
+    assert simmorph("train", "-c", trained / "recipe.yaml", "--replicas", 2, "-q").code == 0
+    options = ["--selection", trained / "photons.yaml", "--model", trained / "model", "-q", "--replicas"]
+    assert simmorph("apply", NANOAOD, *options, "branches", "-o", tmp_path / "all.root").code == 0
+    assert simmorph("apply", NANOAOD, *options, "files", "-o", tmp_path / "one.root").code == 0
+    in_branches = columns_in(tmp_path / "all.root", "morphed")
+    of_file = columns_in(tmp_path / "one.replica02.root", "morphed")
+    for name, lists in of_file.items():
+        assert ak.array_equal(in_branches[f"{name}_r02"], lists, equal_nan=True)
+    assert not ak.array_equal(in_branches["r9_morphed_r02"], in_branches["r9_morphed"], equal_nan=True)

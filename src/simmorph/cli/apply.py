@@ -44,6 +44,12 @@ NEW = {"--n-events": "new events come from no ntuple that it could be about"}
     unless={**NEW, "--selection": "a selection writes a friend tree in any case"},
     help="Write only the new branches, entry by entry, as tree `morphed`.",
 )
+@option(
+    "--full-copy",
+    is_flag=True,
+    needs=("--selection", "without one all branches are copied in any case"),
+    help="With a selection: write a copy of the original ntuples with the new branches.",
+)
 @selection_options(needs=("--selection", "it is about how a selection takes events"))
 @bad_file_option(unless=NEW)
 @allow_empty_option(unless={**NEW, "--each": "files of single inputs may be empty in any case"})

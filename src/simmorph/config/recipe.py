@@ -79,6 +79,8 @@ class ApplySettings(ReadSettings):
     """Makes events of original ntuples; a friend tree of these is written."""
     friend: bool = False
     """Write only the new branches, entry by entry, as tree `morphed`."""
+    full_copy: bool = False
+    """With a selection: write a copy of the original ntuples with the new branches, in place of a friend tree."""
     tree: Name | None = None
     """The tree to read; that of the recipe or selection by default."""
     n_events: Annotated[int, Field(gt=0)] | None = None
@@ -105,8 +107,9 @@ class ApplySettings(ReadSettings):
             raise ValueError(f"n_events writes new events, and {given[0]} is about those of the input: leave one out")
         if self.in_branches and self.n_events is not None:
             raise ValueError("replicas draw events of their own, which are no branches of others: write files")
-        if self.selection is None and (self.sample != "auto" or self.overrides):
-            key = "sample" if self.sample != "auto" else "overrides"
+        of_selection = {"sample": self.sample != "auto", "overrides": self.overrides, "full_copy": self.full_copy}
+        if self.selection is None and any(of_selection.values()):
+            key = next(key for key, is_given in of_selection.items() if is_given)
             raise ValueError(f"{key} is about a selection, and there is none: leave it out")
         return self
 

@@ -141,7 +141,7 @@ def _written(settings: ApplySettings, part: Part, **how: Any) -> ApplyResult | G
         from simmorph.pipeline.apply import apply_model
 
         read = {"selection", "friend", "sample", "overrides", "on_bad_file", "missing_branches"}
-        how |= settings.model_dump(include=read)
+        how |= settings.model_dump(include=read) | {"copy": settings.full_copy}
         how |= {"replicas": part.replicas, "among": part.among, "allow_empty": settings.each or settings.allow_empty}
         return apply_model(part.inputs, part.model, part.output, **how)
     from simmorph.pipeline.generate import generate_events

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path, PurePosixPath
@@ -245,12 +246,11 @@ class Job:
             InputError: it cannot be used.
         """
         self.units([path])
-        if self.reader is not None:
-            return _Looked(self.reader.types_in(path))
         with open_tree(path, self.tree) as tree:
             if copy:
                 _refuse_taken(tree, self.new_branches)
-            return _Looked(tree.types(self.model.variables), tree.writable() if copy else Writable())
+            types = tree.types(self.model.variables) if self.reader is None else self.reader.types_in(path)
+            return _Looked(types, tree.writable() if copy else Writable())
 
     def agreed(self, looked: Mapping[str, _Looked], missing: OnMissing) -> Job:
         """The same run, with the types that all files can have.
@@ -259,9 +259,10 @@ class Job:
             InputError: a branch has types that no type holds exactly.
         """
         types = agreed_types({path: its.types for path, its in looked.items()})
+        copied = copy_of({path: its.writable for path, its in looked.items()}, missing)
         if self.reader is not None:
-            return replace(self, reader=replace(self.reader, types=types))
-        return replace(self, types=types, copied=copy_of({path: its.writable for path, its in looked.items()}, missing))
+            return replace(self, reader=replace(self.reader, types=types), copied=copied)
+        return replace(self, types=types, copied=copied)
 
     def varied(self, paths: Sequence[str]) -> dict[str, list[str]]:
         """The trees of the variations that `select` wrote beside the nominal one, and the files that have each.
@@ -303,7 +304,7 @@ class Job:
 
     def _selected_chunks(self, path: str, selected: SelectionReader) -> Iterator[dict[str, Column]]:
         first = self._first_id()
-        for _, chosen in selected.chunks(path):
+        for (_, chosen), copied in zip(selected.chunks(path), self._copies(path), strict=False):
             rows = chosen.rows
             self.taken.update(chosen.taken)
             # Numbered as in the flat ntuple that `select` makes of this file, so that both give the same.
@@ -311,7 +312,15 @@ class Job:
             weigh = weight_expression(self.model.weight, chosen.columns)
             weights = weigh.numbers(chosen.columns).astype(np.float64)
             new = self._morphed(chosen.columns, self.model.events_of(chosen.columns, weights, ids))
-            yield rows.shaped(morphed.spread(new, rows.places, rows.n_places))
+            yield {**copied, **rows.shaped(morphed.spread(new, rows.places, rows.n_places))}
+
+    def _copies(self, path: str) -> Iterator[dict[str, Column]]:
+        """The branches of the input, chunk by chunk; where nothing is copied, none for ever."""
+        if not self.copied.types:
+            yield from itertools.repeat({})
+        with open_tree(path, self.tree) as tree:
+            for start, columns in tree.iterate(self.copied.present(path), self.step):
+                yield self.copied.of(path, columns, min(self.step, tree.n_entries - start))
 
     def _first_id(self) -> int:
         """What the first event of the next file is seeded by.
@@ -337,6 +346,7 @@ def apply_model(  # noqa: PLR0913 - one keyword for each option of the command
     *,
     selection: str | None = None,
     friend: bool = False,
+    copy: bool = False,
     replicas: Sequence[Path] = (),
     tree: str | None = None,
     seed: int | None = None,
@@ -359,8 +369,10 @@ def apply_model(  # noqa: PLR0913 - one keyword for each option of the command
         inputs: flat ntuples, or original ones with a selection: files, globs, folders, URLs, or `-`.
         model: the model folder.
         output: the file to write.
-        selection: makes events of original ntuples; a friend tree with one row for each of their entries is written.
+        selection: makes events of original ntuples; a friend tree with one row for each of their entries is written, or
+            a copy.
         friend: write only the new branches, not a copy of the input.
+        copy: with a selection, write a copy of the original ntuples with the new branches, not a friend of them.
         replicas: folders of replicas of the model, whose branches are written beside its own: `<feature>_morphed_r01`.
         tree: the tree to read; the one of the recipe or selection by default.
         seed: of all random numbers, such as the noise that spreads repeated values; the model's own by default.
@@ -398,7 +410,7 @@ def apply_model(  # noqa: PLR0913 - one keyword for each option of the command
     others = {folder.name: Model.load(folder) for folder in replicas}
     start = Job(its_model, reader, read, step, seed, replicas=others)
     looked: dict[str, _Looked] = {}
-    copy = not friend and selection is None
+    copy = copy if selection is not None else not friend
     paths = bad.usable(paths, lambda path: looked.setdefault(path, start.look(path, copy=copy)))
     bad.refuse_none_left(output, given)
     job = start.agreed({path: looked[path] for path in paths}, missing_branches)
