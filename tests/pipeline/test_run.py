@@ -10,7 +10,7 @@ import pytest
 from simmorph.config.recipe import load_recipe
 from simmorph.config.selection.files import shipped_selections
 from simmorph.errors import ConfigError, InputError
-from simmorph.pipeline.run import RunResult, run_chain
+from simmorph.pipeline.run import RunResult, _limits_steps, run_chain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -185,3 +185,18 @@ def test_check_parses_every_expression_of_a_selection(
     outcome = simmorph("check", "--config", recipe_file, "--set", step)
     assert (outcome.code, outcome.stderr.count("\n")) == (3, 1), outcome.stderr
     assert f"{selection}:5: 'met.real > 1': attribute is not allowed" in outcome.stderr
+
+
+def test_a_label_of_a_variable_of_one_step_hinders_no_other(tmp_path: Path) -> None:
+    """`m_yy` is named under `evaluate:` alone; the parts of the recipe that other steps depend on go without it."""
+    for name in ("mc", "data"):
+        (tmp_path / f"{name}.root").touch()
+    (tmp_path / "recipe.yaml").write_text(
+        f"# a test\nsource: {tmp_path}/mc.root\ntarget: {tmp_path}/data.root\nfeatures: [pt]\n"
+        "method: {name: quantile}\nevaluate: {derived: {m_yy: 2 * pt}}\nvariables: {m_yy: {label: mass}}\n"
+        f"limits:\n  output: {tmp_path}/limits\n  observable: pt\n  binning: {{range: [0, 1], bins: 2}}\n"
+        f"  signal: {{input: {tmp_path}/mc.root}}\n  background: {{input: {tmp_path}/mc.root}}\n"
+    )
+    recipe = load_recipe(tmp_path / "recipe.yaml")
+    assert "m_yy" in recipe.without("evaluate").variables
+    assert [step.name for step in _limits_steps(recipe)] == ["limits"]

@@ -153,7 +153,8 @@ class Recipe(Learning, MadeInputs, NamedVariables):
 
     def without(self, *keys: str) -> Recipe:
         """The same as if these keys were not given."""
-        return Recipe(**{key: getattr(self, key) for key in type(self).model_fields if key not in keys})
+        kept = {key: getattr(self, key) for key in type(self).model_fields if key not in keys}
+        return Recipe.model_construct(**kept)  # checked already, and a label may be of what is left out
 
 
 def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:

@@ -326,7 +326,8 @@ def _limits_steps(recipe: Recipe) -> Iterator[ChainStep]:
         output: Path = required(getattr(recipe, name).output, f"{name}.output", f"--set {name}.output=FOLDER")
         keys = LimitsRecipe.model_fields.keys() - ({"coverage", "scan"} - {name})
         its = limits if name == "limits" else limits.model_copy(update=OF_LIMITS_ALONE)
-        part = LimitsRecipe(**{key: getattr(recipe, key) for key in keys} | {"limits": its})
+        # Checked already; a label may be of a variable of other steps.
+        part = LimitsRecipe.model_construct(**{key: getattr(recipe, key) for key in keys} | {"limits": its})
 
         def act(make: Callable[..., Any] = makes[name], part: LimitsRecipe = part) -> Result:
             return _whole(make(part, force=True))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from simmorph.data.formats.registry import format_of
 from simmorph.data.ntuples.contents import TREE_CLASSES
 from simmorph.data.ntuples.copying import copy_of
+from simmorph.data.ntuples.files import parts_of
 from simmorph.data.ntuples.opening import opened
 from simmorph.data.ntuples.reading import STEP, open_tree
 from simmorph.data.ntuples.servers import told
@@ -35,6 +36,7 @@ def copy_rest(paths: Sequence[str], tree: str, ntuple: NtupleWriter) -> dict[str
     Raises:
         InputError: something cannot be read.
     """
+    paths = [parts_of(path)[0] for path in paths]
     found = {path: _objects(path) for path in paths if format_of(path) is None}
     kinds = {name: kind for objects in found.values() for name, kind in objects.items()}
     left_out: dict[str, str] = {}
