@@ -12,7 +12,7 @@ import pyhf
 from pyhf.infer.intervals.upper_limits import toms748_scan
 
 from benchmarks.measure import Row, compare
-from simmorph.pipeline.limits.run import limits_of_workspace
+from simmorph.pipeline.limits.workspace import limits_of_workspace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -116,10 +116,10 @@ def test_a_job_keeps_its_temporary_files_in_its_scratch_folder() -> None:
 def test_waiting_threads_sleep_unless_the_user_says_otherwise() -> None:
     environment: dict[str, str] = {}
     share_cores(environment)
-    assert environment == {"OMP_WAIT_POLICY": "PASSIVE"}
-    environment = {"OMP_WAIT_POLICY": "ACTIVE"}
+    assert environment == {"OMP_WAIT_POLICY": "PASSIVE", "OPENBLAS_NUM_THREADS": "1"}
+    environment = {"OMP_WAIT_POLICY": "ACTIVE", "OPENBLAS_NUM_THREADS": "2"}
     share_cores(environment)
-    assert environment == {"OMP_WAIT_POLICY": "ACTIVE"}
+    assert environment == {"OMP_WAIT_POLICY": "ACTIVE", "OPENBLAS_NUM_THREADS": "2"}
 
 
 def test_help_answers_at_once() -> None:

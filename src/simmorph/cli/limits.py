@@ -16,7 +16,7 @@ from simmorph.cli.options import answer, command, note, option, output_option, r
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from simmorph.pipeline.limits.run import LimitsOptions
+    from simmorph.pipeline.limits.workspace import LimitsOptions
 
 
 @command("limits", short_help="Turn the result into upper limits.", one_of=("workspace", "--config"))
@@ -78,10 +78,12 @@ def limits_command(
       simmorph limits background.json --patchset patchset.json --json > limits.jsonl
       pyhf prune --sample ttbar workspace.json | simmorph limits -
     """
-    from simmorph.pipeline.limits.run import LimitsOptions, limits_of_recipe, limits_of_workspace, load_limits_recipe
+    from simmorph.pipeline.limits.workspace import LimitsOptions, limits_of_workspace
 
     progress = partial(note, quiet=quiet)
     if config is not None:
+        from simmorph.pipeline.limits.run import limits_of_recipe, load_limits_recipe
+
         recipe = load_limits_recipe(config, overrides)
         result = limits_of_recipe(recipe, force=force, progress=progress)
     else:

@@ -181,11 +181,13 @@ def keep_to_scratch(environment: MutableMapping[str, str]) -> None:
 
 
 def share_cores(environment: MutableMapping[str, str]) -> None:
-    """Let threads that wait for each other sleep.
+    """Let threads that wait for each other sleep, and numpy's linear algebra have a single one.
 
-    By default they spin, and where other jobs run on the same cores a training step takes five times as long.
+    By default they spin, and where other jobs run on the same cores a training step takes five times as long, and a fit
+    of limits, whose matrices are small, fifty times.
     """
     environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    environment.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def _say(message: str) -> None:

@@ -17,7 +17,8 @@ from simmorph.config.documents import Document, validate
 from simmorph.config.limits import LimitsRecipe
 from simmorph.data.ntuples.writing import create_ntuple
 from simmorph.errors import ConfigError, InputError, UsageError
-from simmorph.pipeline.limits.run import limits_of_recipe, limits_of_workspace, load_limits_recipe
+from simmorph.pipeline.limits.run import limits_of_recipe, load_limits_recipe
+from simmorph.pipeline.limits.workspace import limits_of_workspace
 
 if TYPE_CHECKING:
     from simmorph.pipeline.limits.result import LimitsResult

@@ -17,7 +17,7 @@ from simmorph.data import stdin
 from simmorph.data.json_files import read_json
 from simmorph.errors import InputError, SimmorphError, one_of
 from simmorph.limits.model.workspace import read_workspace
-from simmorph.pipeline.limits.run import LimitsOptions, limits_of_spec
+from simmorph.pipeline.limits.workspace import LimitsOptions, limits_of_spec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -6,31 +6,28 @@ other programs.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from simmorph.config.recipe import Recipe, load_any_recipe, required
-from simmorph.data import stdin
 from simmorph.data.expressions.expression import parse
-from simmorph.data.ntuples.files import checksums_of, expand_inputs
-from simmorph.data.outputs import refuse_existing, whole_folder, write_provenance
+from simmorph.data.ntuples.files import expand_inputs
+from simmorph.data.outputs import refuse_existing
 from simmorph.data.units import agreed, read_units, units_of_derived
 from simmorph.errors import ConfigError, InputError
 from simmorph.evaluation.plots.style import Heading
-from simmorph.limits.fits import inference
-from simmorph.limits.fits.cautions import cautions
-from simmorph.limits.fits.impacts import Impact, impacts
-from simmorph.limits.fits.strength import FittedStrength, fitted_strength
+from simmorph.limits.fits.strength import fitted_strength
 from simmorph.limits.model.building import CHANNEL, workspace_of_channels
-from simmorph.limits.model.likelihood import ENGINES, Data
-from simmorph.limits.model.workspace import Measurement, measurement_of, read_workspace
+from simmorph.limits.model.likelihood import Data
+from simmorph.limits.model.workspace import measurement_of
 from simmorph.limits.modifiers.registry import kind_of
 from simmorph.limits.report.plots import scan_of
 from simmorph.limits.report.report import WORKSPACE, Report, with_bounds
-from simmorph.limits.report.spectra import spectra_of, spectra_of_bins
+from simmorph.limits.report.spectra import spectra_of
 from simmorph.limits.templates.reading import Defaults, read_channels
-from simmorph.pipeline.limits.result import ClosureTest, Fitting, LimitsResult, SidebandQuality
+from simmorph.pipeline.limits.result import ClosureTest, LimitsResult, SidebandQuality
+from simmorph.pipeline.limits.workspace import LimitsOptions, impacts_of, infer, write_report
 from simmorph.progress import silent
 
 if TYPE_CHECKING:
@@ -42,111 +39,12 @@ if TYPE_CHECKING:
     from simmorph.data.histograms import Histogram
     from simmorph.limits.templates.sample import Templates
     from simmorph.limits.templates.sideband import SidebandFit
+    from simmorph.pipeline.limits.workspace import Inference
     from simmorph.progress import Progress
 
 
 MANY_EVENTS = 30.0
 """So many are expected that finding none cannot happen (a probability of 1e-13)."""
-
-
-class LimitsOptions(NamedTuple):
-    """How limits are found and written."""
-
-    level: float = 0.95
-    """Confidence level."""
-    output: Path | None = None
-    """Folder for workspace, numbers and plots."""
-    force: bool = False
-    """Replace the folder if it exists."""
-    progress: Progress = silent
-    """Called with what is being done."""
-    engine: str = "newton"
-    """How minima are found: one of ENGINES."""
-    impacts: bool = False
-    """Fit twice more for each nuisance parameter, for its effect on the fitted strength."""
-
-
-AS_USUAL = LimitsOptions()
-"""95 % confidence level, and no output."""
-
-
-class _Inference(NamedTuple):
-    """A measurement and what came of it.
-
-    Attributes:
-        ready: the measurement, with the likelihood of the chosen engine.
-        test: CLs, with every fit so far.
-        limits: observed and expected.
-        strength: fitted.
-        significance: of an excess.
-        warnings: what a reader of the limits should know.
-    """
-
-    ready: Measurement
-    test: inference.AsymptoticCls
-    limits: inference.Limits
-    strength: FittedStrength
-    significance: inference.ExcessSignificance
-    warnings: tuple[str, ...]
-
-    @property
-    def fitting(self) -> Fitting:
-        """How the fits were made."""
-        likelihood = self.ready.likelihood
-        return Fitting(likelihood.engine, likelihood.tally)
-
-
-def limits_of_workspace(
-    path: str, options: LimitsOptions = AS_USUAL, *, measurement: str | None = None
-) -> LimitsResult:
-    """Upper limits from a pyhf workspace.
-
-    Args:
-        path: its JSON file, or `-` for stdin.
-        options: confidence level and output.
-        measurement: which of its measurements; the first one if None.
-
-    Raises:
-        InputError: the workspace is not usable.
-        NoLimitError: nothing can be excluded.
-        UsageError: the output exists.
-    """
-    return limits_of_spec(read_workspace(path), path, options, measurement=measurement)
-
-
-def limits_of_spec(
-    spec: dict[str, Any], path: str, options: LimitsOptions, *, measurement: str | None = None, patch: str = ""
-) -> LimitsResult:
-    """Upper limits from a workspace that has been read.
-
-    Args:
-        spec: the workspace.
-        path: where it is from.
-        options: confidence level and output.
-        measurement: which of its measurements; the first one if None.
-        patch: what has been done to it, for messages.
-
-    Raises:
-        InputError: the workspace is not usable.
-        NoLimitError: nothing can be excluded.
-        UsageError: the output exists.
-    """
-    refuse_existing(options.output, force=options.force, marker=WORKSPACE)
-    file = "stdin" if path == stdin.NAME else path
-    where = f"{file}, patch {patch!r}" if patch else file
-    found = _infer(measurement_of(spec, where, measurement), options)
-    result = LimitsResult(
-        *(found.limits, found.strength, found.test.cls(1.0), where, found.ready.name),
-        fitting=found.fitting,
-        significance=found.significance,
-        impacts=_impacts(found, options),
-        warnings=found.warnings,
-    )
-    if options.output is not None:
-        scan, spectra = scan_of(found.test, found.limits), spectra_of_bins(found.ready, found.strength)
-        report = Report(spec, result.to_json(), found.limits, scan, spectra, result.impacts)
-        _write(report, options.output, [] if path == stdin.NAME else [path], force=options.force)
-    return result
 
 
 def limits_of_recipe(
@@ -177,14 +75,14 @@ def limits_of_recipe(
         progress(f"warning: {warning}")
     spec = workspace_of_channels(channels, settings.parameter)
     where = None if options.output is None else str(options.output / WORKSPACE)
-    found = _infer(measurement_of(spec, where or "the recipe's workspace"), options)
+    found = infer(measurement_of(spec, where or "the recipe's workspace"), options)
     result = LimitsResult(
         *(found.limits, found.strength, found.test.cls(1.0), where, found.ready.name),
         is_asimov=any(templates.is_asimov for templates in channels.values()),
         sidebands={name: _quality(it, it.sideband_fit) for name, it in channels.items() if it.sideband_fit},
         fitting=found.fitting,
         significance=found.significance,
-        impacts=_impacts(found, options),
+        impacts=impacts_of(found, options),
         closure=_closure(channels, found),
         uncertainties=_uncertainties(settings),
         outside={name: it.outside for name, it in channels.items() if it.outside},
@@ -195,7 +93,7 @@ def limits_of_recipe(
         heading = Heading.of(settings.experiment, settings.luminosity_fb, settings.energy_tev)
         spec = with_bounds(spec, found.limits)
         report = Report(spec, result.to_json(), found.limits, scan, spectra, result.impacts, heading)
-        _write(report, options.output, inputs_of(settings), force=force)
+        write_report(report, options.output, inputs_of(settings), force=force)
     return result
 
 
@@ -238,31 +136,7 @@ def _remarks(channels: Mapping[str, Templates]) -> Iterator[str]:
                 yield f"{where}{name}: {what} (sum of weights {weighted:.6g})"
 
 
-def _infer(ready: Measurement, options: LimitsOptions) -> _Inference:
-    """Limits, strength and significance by the engine that the options name.
-
-    Raises:
-        InputError: a fit has no finite minimum.
-        NoLimitError: nothing can be excluded.
-    """
-    given = ready.likelihood
-    likelihood = ENGINES[options.engine](given.model, given.yields, given.name)
-    ready = ready._replace(likelihood=likelihood)
-    test = inference.AsymptoticCls(likelihood, ready.data)
-    limits = inference.upper_limits(test, options.level, options.progress)
-    strength = fitted_strength(likelihood, ready.data, near=test.best)
-    warnings = tuple(cautions(test, limits, strength))
-    for warning in warnings:
-        options.progress(f"warning: {warning}")
-    return _Inference(ready, test, limits, strength, inference.discovery(test, ready.data), warnings)
-
-
-def _impacts(found: _Inference, options: LimitsOptions) -> tuple[Impact, ...]:
-    """The impact of every nuisance parameter, if the options ask for them."""
-    return tuple(impacts(found.ready.likelihood, found.ready.data, found.strength)) if options.impacts else ()
-
-
-def _closure(channels: Mapping[str, Templates], found: _Inference) -> ClosureTest | None:
+def _closure(channels: Mapping[str, Templates], found: Inference) -> ClosureTest | None:
     """Fits to expected data whose backgrounds are their closure events, where there are any."""
     if all(sample.truth is None for templates in channels.values() for sample in templates.samples):
         return None
@@ -301,13 +175,6 @@ def _uncertainties(settings: LimitsSettings) -> dict[str, str]:
         "training": "number of its training events (staterror)",
     }
     return found | {f"of the training of {name}": words[how] for name, how in treatments.items() if how in words}
-
-
-def _write(report: Report, output: Path, inputs: Sequence[str], *, force: bool) -> None:
-    """Write the report, whole or not at all; the provenance of its workspace comes last."""
-    with whole_folder(output, force=force, marker=WORKSPACE) as folder:
-        report.write(folder)
-        write_provenance(folder / WORKSPACE, {"inputs": checksums_of(inputs)})
 
 
 def load_limits_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe | LimitsRecipe:
