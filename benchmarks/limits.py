@@ -1,9 +1,10 @@
-"""Upper limits: ours against pyhf's own root search, on the same workspace."""
+"""Upper limits: ours against pyhf, on the same workspace, and against ours with fewer bins."""
 
 from __future__ import annotations
 
 import json
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +13,18 @@ import pyhf
 from pyhf.infer.intervals.upper_limits import toms748_scan
 
 from benchmarks.measure import Row, compare
+from simmorph.limits.fits.inference import AsymptoticCls, upper_limits
+from simmorph.limits.model.workspace import measurement_of
 from simmorph.pipeline.limits.workspace import limits_of_workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 N_BINS = 20
+WITH_PYHF = (2, 20)
+"""Bins with which one test of pyhf takes seconds; its fits take the square of their number and more."""
+STEPS = ((100, 500), (500, 2_000), (2_000, 10_000))
+"""Fewer and more bins, whose times show that they are in proportion."""
 
 
 def workspace(n_bins: int) -> dict[str, Any]:
@@ -43,16 +50,43 @@ def workspace(n_bins: int) -> dict[str, Any]:
 
 def rows() -> Iterator[Row]:
     """Observed limit and the five expected ones."""
-    spec = workspace(N_BINS)
-    model = pyhf.Workspace(spec).model()
-    data = pyhf.Workspace(spec).data(model)
+    yield _root_search()
+    optimizers = {"scipy": pyhf.optimize.scipy_optimizer(), "minuit": pyhf.optimize.minuit_optimizer()}
+    for n_bins in WITH_PYHF:
+        for name, optimizer in optimizers.items():
+            what = f"upper limit and bands ({n_bins} bins, staterror and normsys)"
+            peer = f"pyhf {pyhf.__version__}, one hypotest by {name}"
+            yield compare(what, peer, _ours(n_bins), partial(_hypotest, n_bins, optimizer), turns=3)
+    for fewer, more in STEPS:
+        what = f"upper limit and bands ({more} bins, staterror and normsys)"
+        yield compare(what, f"simmorph, {fewer} bins", _ours(more), _ours(fewer), turns=3)
+
+
+def _root_search() -> Row:
+    model = pyhf.Workspace(workspace(N_BINS)).model()
+    data = pyhf.Workspace(workspace(N_BINS)).data(model)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "workspace.json"
-        path.write_text(json.dumps(spec))
-        yield compare(
+        path.write_text(json.dumps(workspace(N_BINS)))
+        return compare(
             f"upper limit and bands ({N_BINS} bins, staterror and normsys)",
             f"pyhf {pyhf.__version__} toms748_scan",
             lambda: limits_of_workspace(str(path)),
             lambda: toms748_scan(data, model, 0.0, 2.0, rtol=1e-4),
             turns=1,
         )
+
+
+def _ours(n_bins: int) -> Callable[[], object]:
+    ready = measurement_of(workspace(n_bins))
+    return lambda: upper_limits(AsymptoticCls(ready.likelihood, ready.data))
+
+
+def _hypotest(n_bins: int, optimizer: Any) -> None:
+    spec = pyhf.Workspace(workspace(n_bins))
+    model = spec.model()
+    pyhf.set_backend("numpy", optimizer)
+    try:
+        pyhf.infer.hypotest(1.0, spec.data(model), model, return_expected_set=True)
+    finally:
+        pyhf.set_backend("numpy")

@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from simmorph.cli.options import answer_so_far, command, note, option, output_option, run_options, workspace_or_recipe
+from simmorph.cli.options import (
+    answer_so_far,
+    command,
+    end_in_time,
+    note,
+    option,
+    output_option,
+    run_options,
+    time_limit_option,
+    workspace_or_recipe,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +37,7 @@ if TYPE_CHECKING:
 )
 @option("--strength", type=click.FloatRange(0), key="coverage.strength", help="True strength.  [default: 1]")
 @option("--seed", type=click.IntRange(0), key="coverage.seed", help="Of all random numbers.  [default: 1]")
+@time_limit_option
 @output_option("Folder for the numbers and the table of pseudo-experiments.", key="coverage.output")
 @run_options
 def coverage_command(
@@ -36,6 +47,7 @@ def coverage_command(
     overrides: tuple[str, ...],
     level: float | None,
     measurement: str | None,
+    max_minutes: float | None,
     as_json: bool,
     force: bool,
     quiet: bool,
@@ -56,6 +68,7 @@ def coverage_command(
     from simmorph.pipeline.limits.coverage import coverage_of_recipe, coverage_of_workspace
     from simmorph.pipeline.limits.run import load_limits_recipe
 
+    end_in_time(max_minutes)
     progress = partial(note, quiet=quiet)
     if config is not None:
         found = coverage_of_recipe(load_limits_recipe(config, overrides), force=force, progress=progress)

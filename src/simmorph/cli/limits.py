@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from simmorph.cli.options import answer, command, note, option, output_option, run_options, workspace_or_recipe
+from simmorph.cli.options import (
+    answer,
+    command,
+    end_in_time,
+    note,
+    option,
+    output_option,
+    run_options,
+    time_limit_option,
+    workspace_or_recipe,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,6 +59,7 @@ if TYPE_CHECKING:
     key="limits.impacts",
     help="Add the pull of each nuisance parameter, and its effect on the fit.",
 )
+@time_limit_option
 @output_option("Folder for workspace, numbers and plots.", key="limits.output")
 @run_options
 def limits_command(
@@ -63,6 +74,7 @@ def limits_command(
     engine: str,
     impacts: bool,
     output: Path | None,
+    max_minutes: float | None,
     as_json: bool,
     force: bool,
     quiet: bool,
@@ -80,6 +92,7 @@ def limits_command(
     """
     from simmorph.pipeline.limits.workspace import LimitsOptions, limits_of_workspace
 
+    end_in_time(max_minutes)
     progress = partial(note, quiet=quiet)
     if config is not None:
         from simmorph.pipeline.limits.run import limits_of_recipe, load_limits_recipe

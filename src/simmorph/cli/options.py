@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
 import sys
 from functools import partial
 from pathlib import Path
@@ -58,6 +59,32 @@ def sample_options(decorated: Decorated) -> Decorated:
 def quiet_option(decorated: Decorated) -> Decorated:
     """-q, which leaves nothing on stderr but errors."""
     return option("-q", "--quiet", is_flag=True, help="Only errors on stderr.")(decorated)
+
+
+class TimeIsUp(SystemExit):
+    """The time that `--max-minutes` gives is over; without anything to print the process ends with code 75."""
+
+
+def time_limit_option(decorated: Decorated) -> Decorated:
+    """--max-minutes, of commands whose result is worth something before it is whole."""
+    return option(
+        "--max-minutes", type=click.FloatRange(min=0, min_open=True), metavar="M",
+        help="End after so many minutes, with what there is by then.",
+    )(decorated)  # fmt: skip
+
+
+def end_in_time(minutes: float | None) -> None:
+    """Let the alarm of the process ring after so many minutes, unless the command ends before."""
+    if minutes is None:
+        return
+
+    def ring(*_: object) -> None:
+        click.echo(f"simmorph: {minutes:g} minutes are over", err=True)
+        raise TimeIsUp(75)
+
+    signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, 60 * minutes)
+    click.get_current_context().call_on_close(lambda: signal.setitimer(signal.ITIMER_REAL, 0))
 
 
 def json_option(decorated: Decorated) -> Decorated:
@@ -220,14 +247,14 @@ def answer(result: Any, text: str, *, as_json: bool) -> None:
 
 
 def answer_so_far(found: Any, *, as_json: bool) -> None:
-    """Print what was finished, then exit as Ctrl-C or SIGTERM asked for, if they did.
+    """Print what was finished, then exit as Ctrl-C or SIGTERM asked for, if they did; after `--max-minutes` it is done.
 
     Args:
         found: a result that may have `stopped`.
         as_json: print it as JSON.
     """
     answer(found.to_json(), found.to_text(), as_json=as_json)
-    if found.stopped is not None:
+    if found.stopped is not None and not isinstance(found.stopped, TimeIsUp):
         raise found.stopped
 
 

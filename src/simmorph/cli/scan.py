@@ -13,11 +13,13 @@ from simmorph.cli.options import (
     amplification_option,
     answer_so_far,
     command,
+    end_in_time,
     level_option,
     note,
     output_option,
     recipe_options,
     run_options,
+    time_limit_option,
 )
 
 if TYPE_CHECKING:
@@ -28,9 +30,12 @@ if TYPE_CHECKING:
 @recipe_options(*STUDY, "scan", example="scan.beta=[0.1]")
 @level_option()
 @amplification_option()
+@time_limit_option
 @output_option("Folder for the numbers and the figures.", key="scan.output", expose_value=False)
 @run_options
-def scan_command(config: Path, overrides: tuple[str, ...], *, as_json: bool, force: bool, quiet: bool) -> None:
+def scan_command(
+    config: Path, overrides: tuple[str, ...], *, max_minutes: float | None, as_json: bool, force: bool, quiet: bool
+) -> None:
     """Scan limits over luminosity, generated events and the size of a systematic, as `scan:` of the recipe says.
 
     The data are expected ones: the `closure` events of the background, and the signal. Ctrl-C or SIGTERM prints what is
@@ -43,5 +48,6 @@ def scan_command(config: Path, overrides: tuple[str, ...], *, as_json: bool, for
     from simmorph.pipeline.limits.run import load_limits_recipe
     from simmorph.pipeline.limits.scan import scan_of_recipe
 
+    end_in_time(max_minutes)
     recipe = load_limits_recipe(config, overrides)
     answer_so_far(scan_of_recipe(recipe, force=force, progress=partial(note, quiet=quiet)), as_json=as_json)

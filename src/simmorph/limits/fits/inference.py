@@ -252,12 +252,12 @@ def upper_limits(test: AsymptoticCls, level: float = 0.95, progress: Progress = 
     for _ in range(MAX_SEARCHES):
         expected = _expected_limits(test, level)
         observed = _observed_limit(test, level, expected)
+        for band, limit in zip(BANDS, expected, strict=True):
+            progress(f"expected limit at {band:+d} sigma: {limit:.6g}")
+        progress(f"observed limit: {observed:.6g}")
         if not (test.expected.search(expected) | test.observed.search([observed])):
             break
         progress("a lower minimum of the likelihood was found: the limits are found again")
-    for band, limit in zip(BANDS, expected, strict=True):
-        progress(f"expected limit at {band:+d} sigma: {limit:.6g}")
-    progress(f"observed limit: {observed:.6g}")
     return Limits(test.likelihood.model.config.poi_name, level, observed, tuple(expected))
 
 

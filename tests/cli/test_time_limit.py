@@ -1,0 +1,31 @@
+"""`--max-minutes` ends a command with what it has."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from simmorph.cli.main import run
+
+WORKSPACE = Path(__file__).parents[2] / "cli-examples" / "workspace" / "two-bins.json"
+
+
+def test_coverage_prints_the_toys_of_its_time(capsys: pytest.CaptureFixture[str]) -> None:
+    code = run(["coverage", str(WORKSPACE), "--toys", "100000", "--max-minutes", "0.15", "--json"])
+    found = capsys.readouterr()
+    assert code == 0
+    assert "minutes are over" in found.err
+    numbers = json.loads(found.out)
+    assert 2 <= numbers["n_toys"] < 100_000
+    assert numbers["complete"] is False
+
+
+def test_limits_without_a_result_end_with_the_code_of_what_can_be_tried_again(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        run(["limits", str(WORKSPACE), "--max-minutes", "1e-6"])
+    assert stopped.value.code == 75
+    assert "minutes are over" in capsys.readouterr().err
