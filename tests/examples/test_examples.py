@@ -29,6 +29,7 @@ TESTED_HERE = {
     "lxplus",
     "moving",
     "one-flow",
+    "photons",
     "reweighting",
     "unpaired",
     "workspace",
@@ -72,6 +73,13 @@ def test_a_workspace_gives_its_documented_limits_from_a_file_and_from_a_pipe(tmp
     assert piped["observed"] == pytest.approx(1.0116, abs=2e-4)
     assert piped["expected"][2] == pytest.approx(1.0624, abs=2e-4)
     assert f"{piped['observed']:.5g}" in text
+
+
+def test_photons_come_back_to_the_lists_they_are_from(tmp_path: Path) -> None:
+    few = ["--set", "toy.events=6000", "--set", "training.epochs=1", "--set", "method.layers=1"]
+    printed = run_example("photons", tmp_path, *few)
+    assert "the same numbers as in the template, photon by photon: yes" in printed
+    assert "6000 events" in printed
 
 
 def test_the_limit_from_real_atlas_data_is_the_one_in_its_readme(tmp_path: Path) -> None:
