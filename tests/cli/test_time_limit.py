@@ -22,6 +22,7 @@ def test_coverage_prints_the_toys_of_its_time(capsys: pytest.CaptureFixture[str]
     assert numbers["complete"] is False
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the alarm may ring before a `with`
 def test_limits_without_a_result_end_with_the_code_of_what_can_be_tried_again(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
