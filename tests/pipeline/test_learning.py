@@ -117,7 +117,7 @@ OTHERS: dict[str, object] = {
     "toy": {"name": "gaussian", "output": "{folder}/toy", "events": 200},
     "select": [{"input": "{folder}/hgg/data.root", "selection": "diphoton-demo", "output": "{folder}/data.root"}],
     "template": "{folder}/template.root",
-    "n_events": 10,
+    "compression": "zlib",
     "apply": [{"input": "{folder}/target.root", "output": "{folder}/more.root", "tree": "others"}],
     "replicas": 2,
     "evaluate": {"label": "simmorph"},
@@ -126,10 +126,13 @@ OTHERS: dict[str, object] = {
     "coverage": {"output": "{folder}/coverage", "toys": 2},
     "scan": SCAN,
 }
-"""Another value for each field of Recipe that no model depends on; `model` is where it lies."""
+"""Another value for each field of Recipe that no model depends on; `model` is where it lies, `n_events` is beside no
+source."""
 
 
-@pytest.mark.parametrize("key", sorted(Recipe.model_fields.keys() - Learning.model_fields.keys() - {"model"}))
+@pytest.mark.parametrize(
+    "key", sorted(Recipe.model_fields.keys() - Learning.model_fields.keys() - {"model", "n_events"})
+)
 def test_a_change_of_anything_else_trains_nothing(folder: Path, key: str, simmorph: Fixture) -> None:
     if key == "select" and not (folder / "hgg").exists():
         assert simmorph("toy", "hgg", "-o", folder / "hgg", "--events", 3000, "-q").code == 0
@@ -220,7 +223,7 @@ def test_a_report_is_written_again_for_what_it_shows_and_for_nothing_else(folder
     assert done(run_chain(recipe_in(folder, **keys), "chain")) == ["train", "apply template.root", "evaluate"]
     keys["evaluate"] = {**evaluate, "label": "simmorph"}
     assert done(run_chain(recipe_in(folder, **keys), "chain")) == ["evaluate"]
-    keys |= {"n_events": 10, "training": {"max_minutes": 5}}
+    keys |= {"training": {"max_minutes": 5}}
     assert done(run_chain(recipe_in(folder, **keys), "chain")) == []
 
 
@@ -264,5 +267,5 @@ def test_a_recipe_has_every_option_of_the_command(section: type[Section], comman
         it.name for it in getattr(importlib.import_module(f"simmorph.cli.{command}"), f"{command}_command").params
     }
     spelt = {"inputs": "input", "n_events": "events"} if command == "toy" else {"inputs": "input"}
-    of_every_command = {"force", "quiet", "as_json", "model"}
+    of_every_command = {"force", "quiet", "as_json", "model", "compression"}
     assert {spelt.get(name, name) for name in options} - of_every_command == set(section.model_fields)

@@ -432,9 +432,10 @@ def apply_model(  # noqa: PLR0913 - one keyword for each option of the command
         bad.refuse_none_left(output, given)
         made_from["inputs"] = [it for it in made_from["inputs"] if it["path"] not in bad.skipped]
         copied = [path for path in paths if path not in bad.skipped] if job.copied.types else []
-        rest = copy_rest(copied, job.tree, ntuple)
+        varied_trees = start.varied([it["path"] for it in made_from["inputs"]])
+        rest = copy_rest(copied, {job.tree, *varied_trees}, ntuple)
         ntuple.metadata |= {"inputs": made_from["inputs"], "branches": taken.branches}
-        for varied, its in start.varied([it["path"] for it in made_from["inputs"]]).items():
+        for varied, its in varied_trees.items():
             written = ntuple.beside(f"{name}{varied.removeprefix(start.tree)}")
             _write_varied(replace(start, tree=varied), its, written, missing_branches, copy=copy)
             progress(f"{varied}: morphed, a variation of the selection")

@@ -15,19 +15,19 @@ from simmorph.data.ntuples.writer import METADATA
 from simmorph.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from simmorph.data.ntuples.writer import NtupleWriter
 
 HISTOGRAMS = ("TH1", "TH2", "TH3", "TProfile")
 
 
-def copy_rest(paths: Sequence[str], tree: str, ntuple: NtupleWriter) -> dict[str, str]:
+def copy_rest(paths: Sequence[str], trees: Collection[str], ntuple: NtupleWriter) -> dict[str, str]:
     """Copy the other trees of some files, one file after the other, and the histograms of a file alone.
 
     Args:
         paths: the files.
-        tree: the tree that is copied already.
+        trees: those that are written otherwise.
         ntuple: where to.
 
     Returns:
@@ -40,7 +40,7 @@ def copy_rest(paths: Sequence[str], tree: str, ntuple: NtupleWriter) -> dict[str
     found = {path: _objects(path) for path in paths if format_of(path) is None}
     kinds = {name: kind for objects in found.values() for name, kind in objects.items()}
     left_out: dict[str, str] = {}
-    for name in kinds.keys() - {tree, METADATA}:
+    for name in (it for it in kinds if it not in {*trees, METADATA}):
         having = [path for path, objects in found.items() if name in objects]
         if kinds[name] in TREE_CLASSES:
             left_out |= _copy_tree(having, name, ntuple)
