@@ -87,3 +87,10 @@ def test_every_page_of_the_site_is_in_its_navigation() -> None:
     pages = {page.stem for page in docs.glob("*.md")} - {"index"}
     assert pages == {name for name in listed if not name.startswith("api/")}
     assert "api/simmorph" in listed
+
+
+def test_no_test_file_names_a_folder_of_the_machine_that_wrote_it() -> None:
+    files = [path for path in (ROOT / "tests" / "data" / "files").iterdir() if path.is_file()]
+    assert files
+    for path in files:
+        assert not re.search(rb"/(?:home|root|tmp|Users|var)/[\w.-]+/", path.read_bytes()), path
