@@ -12,7 +12,7 @@ import uproot
 import yaml
 
 from simmorph.config.recipe import load_recipe
-from simmorph.pipeline.apply import apply_model
+from simmorph.pipeline.apply.write import apply_model
 from simmorph.pipeline.train import train_model
 
 if TYPE_CHECKING:

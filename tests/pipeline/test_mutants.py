@@ -16,7 +16,7 @@ from simmorph.data.ntuples.contents import describe
 from simmorph.data.ntuples.reading import iterate
 from simmorph.errors import SimmorphError
 from simmorph.model import Model
-from simmorph.pipeline.apply import apply_model
+from simmorph.pipeline.apply.write import apply_model
 from simmorph.pipeline.select import select_events
 
 if TYPE_CHECKING:

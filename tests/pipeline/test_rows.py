@@ -14,7 +14,7 @@ from simmorph.data.morphed import branch_of
 from simmorph.data.ntuples.contents import describe
 from simmorph.data.ntuples.reading import iterate
 from simmorph.data.ntuples.writing import create_ntuple
-from simmorph.pipeline.apply import apply_model
+from simmorph.pipeline.apply.write import apply_model
 from simmorph.pipeline.select import select_events
 from simmorph.pipeline.train import train_model
 

@@ -13,7 +13,7 @@ from simmorph.config.recipe import Recipe
 from simmorph.data.ntuples.contents import read_metadata, trees_in
 from simmorph.data.ntuples.writing import create_ntuple
 from simmorph.errors import ConfigError, InputError
-from simmorph.pipeline.apply import apply_model
+from simmorph.pipeline.apply.write import apply_model
 from simmorph.pipeline.check import check_recipe
 from simmorph.pipeline.limits.run import limits_of_recipe
 from simmorph.pipeline.select import select_events

@@ -12,7 +12,7 @@ from simmorph.config.compare import CompareRecipe
 from simmorph.config.limits import LimitsRecipe
 from simmorph.config.recipe import Recipe
 from simmorph.errors import InputError
-from simmorph.pipeline.apply import apply_model
+from simmorph.pipeline.apply.write import apply_model
 from simmorph.pipeline.check import check_recipe
 from simmorph.pipeline.compare.inputs import read_inputs as compare_inputs
 from simmorph.pipeline.evaluate.inputs import read_inputs as evaluate_inputs

@@ -117,7 +117,7 @@ def apply_command(
     from pydantic import ValidationError
 
     from simmorph.config.recipe import ApplySettings
-    from simmorph.pipeline.applied import apply_all
+    from simmorph.pipeline.apply.run import apply_all
     from simmorph.pipeline.replicas import replicas_of
 
     if not inputs and options["n_events"] is None:

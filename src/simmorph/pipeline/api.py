@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from simmorph.config.limits import LimitsRecipe
     from simmorph.config.weights import SampleName
     from simmorph.data.events import Events
-    from simmorph.pipeline.applied import Applied
+    from simmorph.pipeline.apply.run import Applied
     from simmorph.pipeline.evaluate.run import EvaluateResult
     from simmorph.pipeline.limits.result import LimitsResult
 
@@ -83,7 +83,7 @@ def apply(inputs: str | Sequence[str], model: str | Path, output: str | Path, **
         InputError: the model or an input cannot be used.
         UsageError: the output exists.
     """
-    from simmorph.pipeline.applied import apply_all
+    from simmorph.pipeline.apply.run import apply_all
 
     force = bool(options.pop("force", False))
     given = {"input": [inputs] if isinstance(inputs, str) else list(inputs) or None, "output": output, **options}

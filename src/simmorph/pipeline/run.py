@@ -248,7 +248,7 @@ def _train_steps(recipe: Recipe, progress: Progress) -> Iterator[ChainStep]:
 
 def _apply_steps(recipe: Recipe) -> Iterator[ChainStep]:
     """The template, then what else the model is applied to."""
-    from simmorph.pipeline.applied import apply_all, parts_of
+    from simmorph.pipeline.apply.run import apply_all, parts_of
     from simmorph.pipeline.train import replica_folder
 
     model: Path = required(recipe.model, "model", "--set model=PATH")

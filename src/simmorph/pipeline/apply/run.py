@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from simmorph.config.compression import Compression
     from simmorph.config.recipe import ApplySettings
-    from simmorph.pipeline.apply import ApplyResult
+    from simmorph.pipeline.apply.result import ApplyResult
     from simmorph.pipeline.generate import GenerateResult
     from simmorph.progress import Progress
 
@@ -87,7 +87,7 @@ def parts_of(
         InputError: an input matches no file.
         UsageError: two inputs have one name, and each is to have a file of its own.
     """
-    from simmorph.pipeline.apply import one_for_each
+    from simmorph.pipeline.apply.write import one_for_each
 
     given = expand_inputs(settings.input, note) if settings.input else []
     files = [(given, settings.output)]
@@ -138,7 +138,7 @@ def _written(settings: ApplySettings, part: Part, **how: Any) -> ApplyResult | G
     """What became of one file: its inputs after the model, or new events."""
     how |= {"tree": settings.tree, "seed": settings.seed}
     if settings.n_events is None:
-        from simmorph.pipeline.apply import apply_model
+        from simmorph.pipeline.apply.write import apply_model
 
         read = {"selection", "friend", "sample", "overrides", "on_bad_file", "missing_branches"}
         how |= settings.model_dump(include=read) | {"copy": settings.full_copy}
