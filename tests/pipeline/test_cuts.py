@@ -13,7 +13,8 @@ from simmorph.config.limits import LimitsRecipe
 from simmorph.config.recipe import Recipe
 from simmorph.data.ntuples.writing import create_ntuple
 from simmorph.errors import ConfigError, SimmorphError
-from simmorph.limits.templates.reading import Defaults, read_channels
+from simmorph.limits.templates.observable import Defaults
+from simmorph.limits.templates.reading import read_channels
 from simmorph.pipeline.check import check_recipe
 from simmorph.pipeline.compare.inputs import read_inputs as read_compared
 from simmorph.pipeline.evaluate.inputs import read_inputs

@@ -21,7 +21,8 @@ from simmorph.data.selection.selector import Selector
 from simmorph.data.toys import TOYS
 from simmorph.errors import ConfigError, InputError, one_of
 from simmorph.limits.modifiers.registry import kind_of
-from simmorph.limits.templates.reading import Defaults, ObservableReader, Reader
+from simmorph.limits.templates.observable import Defaults, ObservableReader
+from simmorph.limits.templates.reader import Reader
 from simmorph.pipeline.evaluate.inputs import periodic_of, reader_of
 from simmorph.progress import silent
 

@@ -16,7 +16,9 @@ from simmorph.errors import ConfigError, InputError
 from simmorph.limits.modifiers.histosys import HistoSys
 from simmorph.limits.modifiers.normfactor import NormFactor
 from simmorph.limits.modifiers.normsys import NormSys
-from simmorph.limits.templates.reading import Defaults, Reader, read_channels, read_templates
+from simmorph.limits.templates.observable import Defaults
+from simmorph.limits.templates.reader import Reader
+from simmorph.limits.templates.reading import read_channels, read_templates
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -19,7 +19,8 @@ from simmorph.data.outputs import refuse_existing, whole_folder, write_csv, writ
 from simmorph.limits.model.building import workspace_of
 from simmorph.limits.model.workspace import measurement_of, read_workspace
 from simmorph.limits.studies.coverage import Coverage, ToyOutcome, Toys, from_model, from_truth, outcomes, summary
-from simmorph.limits.templates.reading import Defaults, read_templates
+from simmorph.limits.templates.observable import Defaults
+from simmorph.limits.templates.reading import read_templates
 from simmorph.pipeline.limits.run import inputs_of
 from simmorph.pipeline.partial import FinishedParts, until_stopped
 from simmorph.progress import silent

@@ -25,7 +25,8 @@ from simmorph.limits.modifiers.registry import kind_of
 from simmorph.limits.report.plots import scan_of
 from simmorph.limits.report.report import WORKSPACE, Report, with_bounds
 from simmorph.limits.report.spectra import spectra_of
-from simmorph.limits.templates.reading import Defaults, read_channels
+from simmorph.limits.templates.observable import Defaults
+from simmorph.limits.templates.reading import read_channels
 from simmorph.pipeline.limits.result import ClosureTest, LimitsResult, SidebandQuality
 from simmorph.pipeline.limits.workspace import LimitsOptions, impacts_of, infer, write_report
 from simmorph.progress import silent

@@ -18,7 +18,8 @@ from simmorph.errors import ConfigError
 from simmorph.evaluation.plots.style import save, style
 from simmorph.limits.report.scan_plots import ScanKind, draw_difference, draw_limits, draw_strength
 from simmorph.limits.studies.scan import SYSTEMATIC, GridPoint, ScanPoint, scan_points
-from simmorph.limits.templates.reading import Defaults, Reader
+from simmorph.limits.templates.observable import Defaults
+from simmorph.limits.templates.reader import Reader
 from simmorph.pipeline.limits.run import inputs_of
 from simmorph.pipeline.partial import FinishedParts, until_stopped
 from simmorph.progress import silent
