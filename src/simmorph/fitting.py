@@ -14,9 +14,9 @@ import numpy as np
 
 from simmorph.card import ModelCard, Probe, SampleRecord, Variable
 from simmorph.data.events import Events
-from simmorph.data.placeholders import remarks_on
 from simmorph.data.preprocessing.chain import Preprocessing
 from simmorph.data.preprocessing.proposal import propose_context_steps
+from simmorph.data.quality.placeholders import remarks_on
 from simmorph.data.signed_weights import treated
 from simmorph.data.splits import HOLDOUT, part_of
 from simmorph.errors import InputError

@@ -11,22 +11,22 @@ from typing import TYPE_CHECKING, Any
 import awkward as ak
 import numpy as np
 
-from simmorph.data.duplicates import event_numbers_in
 from simmorph.data.events import Events
 from simmorph.data.expressions.expression import weight_expression
 from simmorph.data.morphed import of_replica, standing_for
 from simmorph.data.ntuples.files import checksums_of
 from simmorph.data.ntuples.reading import STEP, open_tree
-from simmorph.data.placeholders import remarks_on
+from simmorph.data.quality.duplicates import event_numbers_in
+from simmorph.data.quality.placeholders import remarks_on
 from simmorph.errors import EmptySelectionError, InputError, one_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from simmorph.data.duplicates import Duplicates
     from simmorph.data.events import BoolArray, FloatArray, IntArray
     from simmorph.data.expressions.expression import Expression
     from simmorph.data.formats.table import Column, Table
+    from simmorph.data.quality.duplicates import Duplicates
 
 A_FEW = 10_000
 """Entries that show of what kind a branch is."""

@@ -21,11 +21,11 @@ import numpy as np
 
 from simmorph.card import FileRecord, Origin, identity_of
 from simmorph.config.recipe import required
-from simmorph.data.duplicates import Duplicates
 from simmorph.data.expressions.expression import parse
 from simmorph.data.ntuples.contents import describe
 from simmorph.data.ntuples.files import checksum_of, expand_inputs
 from simmorph.data.outputs import OutputError, refuse_existing
+from simmorph.data.quality.duplicates import Duplicates
 from simmorph.data.samples import SampleReader
 from simmorph.data.splits import poisson_of
 from simmorph.evaluation.metrics.c2st import auc

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from simmorph.config.limits import LimitsRecipe, LimitsSettings, SampleSettings
     from simmorph.config.recipe import Recipe
-    from simmorph.data.duplicates import Duplicates
     from simmorph.data.events import FloatArray
     from simmorph.data.expressions.expression import Expression
+    from simmorph.data.quality.duplicates import Duplicates
 
 
 class Defaults(NamedTuple):

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from simmorph.data.duplicates import Duplicates
 from simmorph.data.histograms import Histogram, summed
 from simmorph.data.morphed import WEIGHT, replicas_in
 from simmorph.data.ntuples.contents import describe, read_histogram, trees_in
 from simmorph.data.ntuples.files import expand_inputs
-from simmorph.data.outside import Left, Outside
+from simmorph.data.quality.duplicates import Duplicates
+from simmorph.data.quality.outside import Left, Outside
 from simmorph.errors import ConfigError, InputError, one_of
 from simmorph.limits.modifiers.base import Nominal
 from simmorph.limits.modifiers.histosys import HistoSys

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from simmorph.data.events import BoolArray, FloatArray
     from simmorph.data.histograms import Histogram
-    from simmorph.data.outside import Outside
+    from simmorph.data.quality.outside import Outside
     from simmorph.limits.modifiers.base import Modifier
     from simmorph.limits.templates.sideband import SidebandFit
 

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from simmorph.config.recipe import required
-from simmorph.data.duplicates import Duplicates
 from simmorph.data.expressions.expression import parse, parse_all
 from simmorph.data.morphed import FRIEND_TREE, NOT_MORPHED, OUT_OF_RANGE, STATUS, WEIGHT, branch_of, drawn_weight
 from simmorph.data.ntuples.contents import describe, read_metadata, trees_in
 from simmorph.data.ntuples.files import checksum_of, expand_inputs
-from simmorph.data.placeholders import remarks_on
+from simmorph.data.quality.duplicates import Duplicates
+from simmorph.data.quality.placeholders import remarks_on
 from simmorph.data.samples import EventTable, SampleReader
 from simmorph.data.units import ANGLE, units_of_derived
 from simmorph.errors import ConfigError, InputError, one_of

@@ -12,7 +12,7 @@ from simmorph.limits.model.likelihood import FitTally
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from simmorph.data.outside import Outside
+    from simmorph.data.quality.outside import Outside
     from simmorph.limits.fits.impacts import Impact
     from simmorph.limits.fits.inference import Limits
     from simmorph.limits.fits.strength import FittedStrength

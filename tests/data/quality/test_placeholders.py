@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from simmorph.data.placeholders import placeholders, remarks_on
+from simmorph.data.quality.placeholders import placeholders, remarks_on
 
 RNG = np.random.default_rng(3)
 N = 3000

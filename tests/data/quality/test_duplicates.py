@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simmorph.data import duplicates
-from simmorph.data.duplicates import Duplicates
+from simmorph.data.quality import duplicates
+from simmorph.data.quality.duplicates import Duplicates
 
 EVENTS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 12)), max_size=30)
 
