@@ -166,6 +166,10 @@ def test_an_input_needs_only_the_context(
     outcome = simmorph("apply", contexts, "--model", model, "-o", tmp_path / "out.root")
     assert outcome.code == 0, outcome.stderr
     assert np.isfinite(drawn_events(tmp_path / "out.root", "isolation_morphed")["isolation_morphed"]).all()
+    before = contexts.read_bytes()
+    outcome = simmorph("apply", contexts, "--model", model, "--n-events", 10, "-o", contexts, "--force")
+    assert (outcome.code, contexts.read_bytes()) == (2, before)
+    assert "is also an input" in outcome.stderr
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import numpy as np
 
 from simmorph.data.expressions.expression import parse
 from simmorph.data.morphed import drawn_weight
-from simmorph.data.ntuples.files import checksum_of, expand_inputs
+from simmorph.data.ntuples.files import checksum_of, expand_inputs, refuse_input
 from simmorph.data.ntuples.reading import STEP
 from simmorph.data.ntuples.writing import create_ntuple
 from simmorph.data.outputs import refuse_existing
@@ -117,11 +117,13 @@ def generate_events(  # noqa: PLR0913 - one keyword for each option of the comma
 
     Raises:
         InputError: the model or an input cannot be used.
-        UsageError: the output exists, the model draws nothing, or nothing says which contexts to draw at.
+        UsageError: the output exists or is also an input, the model draws nothing, or nothing says which contexts to
+            draw at.
     """
     begin = time.monotonic()
     refuse_existing(output, force=force)
     drawn = _Draw.of(Model.load(model), inputs, tree, seed)
+    refuse_input(Path(output), drawn.contexts.paths)
     made_from = drawn.made_from(model, n_events)
     metadata = {**made_from, UNITS: drawn.model.card.units}
     name = drawn.model.card.learning.tree

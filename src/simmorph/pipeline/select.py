@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simmorph.config.selection.files import read_selection
-from simmorph.data.ntuples.files import checksums_of, expand_inputs
+from simmorph.data.ntuples.files import checksums_of, expand_inputs, refuse_input
 from simmorph.data.ntuples.reading import STEP
 from simmorph.data.ntuples.types import agreed_types
 from simmorph.data.ntuples.writing import create_ntuple
@@ -19,7 +19,7 @@ from simmorph.data.selection.reading import BadFiles, SelectionReader
 from simmorph.data.selection.selector import Selector
 from simmorph.data.selection.sources import Taken
 from simmorph.data.units import UNITS
-from simmorph.errors import EmptySelectionError, UsageError
+from simmorph.errors import EmptySelectionError
 from simmorph.progress import silent
 
 if TYPE_CHECKING:
@@ -171,8 +171,7 @@ def select_events(  # noqa: PLR0913 - one keyword for each option of the command
     selector, bad = Selector.of(settings, document), BadFiles(on_bad_file, progress)
     reader = SelectionReader(selector, tree or settings.tree, sample, step)
     given = expand_inputs(inputs, progress)
-    if str(Path(output).resolve()) in {str(Path(path).resolve()) for path in given}:
-        raise UsageError(output, "is also an input", "choose another output")
+    refuse_input(Path(output), given)
     reader, paths = reader.normalised(given, bad)
     types: dict[str, dict[str, Type]] = {}
     usable = paths
@@ -267,18 +266,20 @@ class _Job:
             left = ", ".join(f"{line.cut} {line.events}" for line in cutflow)
             counted = self.reader.selector.counted
             raise EmptySelectionError(selection, f"no {counted} passed: {left}", "nothing was written")
-        files, skipped, scales = tuple(self.files), self.bad.skipped, dict(self.reader.normalisations)
-        counts = (
-            self.n_data,
-            cutflow,
-            self.variations,
-            scales,
-            self.not_finite,
-            self.reader.selector.counted,
-            self.taken.branches,
-            self.duplicates.counts,
+        return SelectResult(
+            output=output,
+            selection=selection,
+            files=tuple(self.files),
+            skipped=self.bad.skipped,
+            n_data=self.n_data,
+            cutflow=cutflow,
+            variations=self.variations,
+            normalisations=dict(self.reader.normalisations),
+            not_finite=self.not_finite,
+            counted=self.reader.selector.counted,
+            branches=self.taken.branches,
+            duplicates=self.duplicates.counts,
         )
-        return SelectResult(output, selection, files, skipped, *counts)
 
 
 def _write_cutflow(ntuple: NtupleWriter, result: SelectResult, made_from: dict[str, Any]) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from simmorph.data.ntuples.files import expand_inputs
-from simmorph.errors import InputError
+from simmorph.data.ntuples.files import expand_inputs, refuse_input
+from simmorph.errors import InputError, UsageError
 
 
 class TestInputs:
@@ -73,3 +73,15 @@ def test_one_url_in_two_spellings_counts_once() -> None:
 def test_a_name_that_is_too_long_is_bad_input() -> None:
     with pytest.raises(InputError, match="file name too long; name files that can be read"):
         expand_inputs(["n" * 300])
+
+
+def test_an_output_is_no_input_by_any_path_and_no_friend_of_one(tmp_path: Path) -> None:
+    for name in ("a.root", "friend.root", "other.root"):
+        (tmp_path / name).touch()
+    (tmp_path / "link.root").symlink_to(tmp_path / "a.root")
+    paths = [f"{tmp_path}/a.root++{tmp_path}/fri*.root:morphed"]
+    for name in ("a.root", "link.root", "friend.root"):
+        with pytest.raises(UsageError, match="is also an input"):
+            refuse_input(tmp_path / name, paths)
+    refuse_input(tmp_path / "other.root", paths)
+    refuse_input(tmp_path / "new.root", paths)

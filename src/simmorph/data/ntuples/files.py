@@ -15,11 +15,11 @@ import fsspec
 from simmorph.data import stdin
 from simmorph.data.ntuples.servers import is_http, is_url, patiently, require_protocol
 from simmorph.data.outputs import sha256_of
-from simmorph.errors import InputError
+from simmorph.errors import InputError, UsageError
 from simmorph.progress import silent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from simmorph.progress import Progress
 
@@ -67,6 +67,25 @@ def expand_inputs(inputs: Sequence[str], note: Progress = silent) -> list[str]:
             note(f"{path}: is the same file as {known[identity]}, and counts once")
         known.setdefault(identity, path)
     return list(known.values())
+
+
+def refuse_input(output: Path, paths: Iterable[str]) -> None:
+    """Refuse an output that would replace what is read.
+
+    Raises:
+        UsageError: it is one of the files or of the friends beside them, by whatever path.
+    """
+    if not output.is_file():
+        return
+    parts = (parts_of(path) for path in paths)
+    read = (file for path, *friends in parts for file in [path, *_files_of_friends(friends)])
+    if _identity(str(output)) in map(_identity, read):
+        raise UsageError(output, "is also an input", "choose another output")
+
+
+def _files_of_friends(friends: Iterable[str]) -> Iterator[str]:
+    for friend in friends:
+        yield from _expand_path(friend_of(friend)[0])
 
 
 def _identity(path: str) -> object:

@@ -11,10 +11,9 @@ from simmorph.config.selection.files import read_selection
 from simmorph.data import morphed
 from simmorph.data.expressions.expression import weight_expression
 from simmorph.data.ntuples.contents import describe, read_metadata
-from simmorph.data.ntuples.files import checksum_of, expand_inputs, parts_of
+from simmorph.data.ntuples.files import checksum_of, expand_inputs, parts_of, refuse_input
 from simmorph.data.ntuples.reading import STEP
 from simmorph.data.ntuples.rest import copy_rest
-from simmorph.data.ntuples.servers import is_url
 from simmorph.data.ntuples.writing import create_ntuple
 from simmorph.data.outputs import refuse_existing
 from simmorph.data.selection.reading import BadFiles, SelectionReader
@@ -148,8 +147,7 @@ def _expanded(inputs: Sequence[str], output: Path, progress: Progress) -> list[s
     if not inputs:
         raise UsageError("INPUT", "is missing", "name ntuples, or add --n-events to draw from a generator")
     paths = expand_inputs(inputs, progress)
-    if Path(output).resolve() in {Path(path).resolve() for path in paths if not is_url(path)}:
-        raise UsageError(output, "is also an input", "choose another output")
+    refuse_input(Path(output), paths)
     return paths
 
 
