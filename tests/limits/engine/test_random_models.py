@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from iminuit import Minuit
 
+from simmorph.limits.engine.cells import modifiers_of
 from simmorph.limits.fits.inference import AsymptoticCls, upper_limits
 from simmorph.limits.model.workspace import Measurement, measurement_of
 
@@ -32,11 +33,14 @@ def random_model(seed: int) -> dict[str, Any]:
         counts = rng.poisson(total * rng.uniform(0.6, 1.5, n_bins))
         channels.append({"name": f"channel{number}", "samples": samples})
         observations.append({"name": f"channel{number}", "data": counts.astype(float).tolist()})
+    uses_lumi = any(it["type"] == "lumi" for _, _, it in modifiers_of(channels))
+    lumi = {"name": "lumi", "auxdata": [1.0], "sigmas": [0.03], "bounds": [[0.5, 1.5]], "inits": [1.0]}
+    parameters = [lumi] if uses_lumi else []
     return {
         "version": "1.0.0",
         "channels": channels,
         "observations": observations,
-        "measurements": [{"name": "limit", "config": {"poi": "mu", "parameters": []}}],
+        "measurements": [{"name": "limit", "config": {"poi": "mu", "parameters": parameters}}],
     }
 
 
@@ -66,7 +70,9 @@ def modifiers(
             "data": (np.sqrt(values) * rng.uniform(0.1, 0.6)).tolist(),
         },
     ]
-    shares = [0.5, 0.5, 0.25, 0.25, 0.4]
+    known += [{"name": f"shapes_{sample}_{channel}", "type": "shapefactor", "data": None}]
+    known += [{"name": "lumi", "type": "lumi", "data": None}]
+    shares = [0.5, 0.5, 0.25, 0.25, 0.4, 0.1, 0.3]
     return [modifier for modifier, share in zip(known, shares, strict=True) if rng.random() < share]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -82,23 +83,29 @@ class Cells:
         """Add a function of one parameter to the cells."""
         self.added.setdefault(type(modifier), []).append((parameter, here, modifier))
 
-    def local_parameters(self, *, unless: Iterable[int] = ()) -> dict[int, int]:
+    def local_parameters(
+        self, *, last: Iterable[int] = (), alone: Iterable[int] = (), never: Iterable[int] = ()
+    ) -> dict[int, int]:
         """The parameters that touch one bin alone, linearly, and that bin; at most one of them touches a cell.
 
         Args:
-            unless: parameters that are taken last, since nothing is won by them.
+            last: parameters that are taken last, since nothing is won by them.
+            alone: those that nothing constrains, which are local only in a bin without others: what they take up there
+                does not follow from the slope of the bin's Poisson term.
+            never: those that stay global.
         """
         touched: dict[int, list[int]] = {}
         for cell, parameters in enumerate(self.of_bin):
             for parameter in parameters:
                 touched.setdefault(parameter, []).append(cell)
-        last, taken, found = set(unless), set[int](), dict[int, int]()
-        for parameter in sorted(touched, key=lambda it: (it in last, -len(touched[it]), it)):
+        behind, taken, found = set(last), set[int](), dict[int, int]()
+        for parameter in sorted(touched.keys() - set(never), key=lambda it: (it in behind, -len(touched[it]), it)):
             its = touched[parameter]
             if len({self.bins[cell] for cell in its}) == 1 and len(set(its)) == len(its) and taken.isdisjoint(its):
                 taken.update(its)
                 found[parameter] = self.bins[its[0]]
-        return found
+        n_of_bin, free = Counter(found.values()), set(alone)
+        return {it: place for it, place in found.items() if n_of_bin[place] == 1 or it not in free}
 
     def factor_groups(self) -> list[Group]:
         """The functions that multiply, kind by kind."""

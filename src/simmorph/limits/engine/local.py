@@ -11,21 +11,22 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from simmorph.limits.engine.poisson import LEAST
+from simmorph.limits.engine.poisson import Counts
 
 if TYPE_CHECKING:
     from simmorph.data.events import BoolArray, FloatArray, IntArray
-    from simmorph.limits.engine.poisson import Counts
 
 N_BRACKETS, N_STEPS = 60, 80
 ACCURACY = 1e-11
+NOTHING = 1e-4
+"""An expected number that is too small to be multiplied with."""
 
 
 class Constraint(NamedTuple):
     """What is known of n parameters from elsewhere: a normal measurement, a Poisson count, or nothing.
 
     Attributes:
-        measured: (n,), the auxiliary measurement.
+        measured: (n,), the auxiliary measurement; a count is more than 0.
         scales: (n,), what multiplies a parameter in its expected measurement.
         widths: (n,), of the normal distribution.
         normal: (n,), whether it is normal.
@@ -59,8 +60,8 @@ class Constraint(NamedTuple):
         with np.errstate(all="ignore"):
             pulls = (at - self.measured) / self.widths
             expected = self.scales * at
-            off = np.where(self.measured > 0, expected / self.measured - 1, 0.0)
-            ratio = np.where(self.measured > 0, self.measured * (off - np.log1p(off)), expected)
+            off = expected / self.measured - 1
+            ratio = self.measured * (off - np.log1p(off))
         return float(np.sum(np.where(self.normal, pulls**2, np.where(self.counted, 2 * ratio, 0.0))))
 
 
@@ -184,7 +185,7 @@ class _Several:
     ) -> None:
         self.known, self.bins, self.rest, self.rates = local.known.of(its), bins, rest, rates
         self.lower, self.upper = local.lower[its], local.upper[its]
-        self.counts = type(local.counts)(local.counts.counts[used])
+        self.counts = Counts(local.counts.counts[used])
 
     def values(self, slope: FloatArray) -> FloatArray:
         """(n,), the parameters where the Poisson terms have these slopes."""
@@ -223,7 +224,7 @@ class _Several:
         rate = -np.bincount(self.bins, moved * self.rates**2, len(self.rest))
         counts = self.counts
         # Times the expected number it is nearly straight, where that is far from 0.
-        plain = counts.counted & (expected > np.maximum(counts.least, LEAST))
+        plain = counts.counted & (expected > np.maximum(counts.least, NOTHING))
         terms = counts.terms(expected)
         return (
             np.where(plain, (1 - slope) * expected - counts.counts, terms.slope - slope),

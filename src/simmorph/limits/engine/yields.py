@@ -42,6 +42,12 @@ def agrees_with_pyhf(yields: Yields, model: Any) -> bool:
     return bool(np.allclose(ours, pyhfs, rtol=AGREEMENT, atol=AGREEMENT * float(np.abs(pyhfs).max())))
 
 
+def _unconstrained(config: Any) -> list[int]:
+    """The parameters that no auxiliary measurement knows."""
+    free = (config.par_slice(name) for name in config.par_map if not config.param_set(name).constrained)
+    return [parameter for place in free for parameter in range(place.start, place.stop)]
+
+
 class Yields:
     """Yields and derivatives in closed form.
 
@@ -65,7 +71,11 @@ class Yields:
     def __init__(self, model: Any) -> None:
         self.n_parameters, self.n_bins = int(model.config.npars), int(model.config.nmaindata)
         cells = Cells(model)
-        local = cells.local_parameters(unless=np.flatnonzero(model.config.suggested_fixed()).tolist())
+        local = cells.local_parameters(
+            last=np.flatnonzero(model.config.suggested_fixed()).tolist(),
+            alone=_unconstrained(model.config),
+            never=[model.config.poi_index],
+        )
         self.local: IntArray = np.array(list(local), np.int64)
         self.local_bins: IntArray = np.array(list(local.values()), np.int64)
         self.shared: IntArray = np.setdiff1d(np.arange(self.n_parameters), self.local)
@@ -125,14 +135,9 @@ class Yields:
         flat = points.reshape(-1, points.shape[-1])
         factors = self._factors(flat)[:, self.deep].prod(axis=-1)
         cells = (self._sums(flat) * factors[:, self.groups]).T
-        sums = np.asarray(self.slot_cells_of_ones @ cells, np.float64)
-        return np.asarray(self.of_bins(sums, flat[:, self.local].T).T.reshape(*points.shape[:-1], -1), np.float64)
-
-    @property
-    def slot_cells_of_ones(self) -> csr_array:
-        """Plain sums over the cells of each slot."""
         self.slot_cells.data[:] = 1.0
-        return self.slot_cells
+        sums = np.asarray(self.slot_cells @ cells, np.float64)
+        return np.asarray(self.of_bins(sums, flat[:, self.local].T).T.reshape(*points.shape[:-1], -1), np.float64)
 
     def with_slopes(self, parameters: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Yields and derivatives, by local parameters too."""
@@ -141,6 +146,15 @@ class Yields:
         slopes[self.shared] = self.of_bins(near.slopes(), local).T
         slopes[self.local, self.local_bins] = near.sums[self.n_bins :]
         return self.of_bins(near.sums, local), slopes
+
+    def slope(self, parameters: FloatArray, place: int) -> FloatArray:
+        """(n_bins,), the derivatives by one global parameter.
+
+        Args:
+            parameters: (n_parameters,), where.
+            place: of the parameter among the global ones.
+        """
+        return self.of_bins(Expansion(self, parameters).slopes()[:, place], parameters[self.local])
 
     def of_bins(self, of_slots: FloatArray, local: FloatArray) -> FloatArray:
         """(n_bins, ...) of (n_slots, ...): the slots of each bin, each times its (n_local, ...) parameter."""

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 MAX_CALLS = 200
 """Of the likelihood for each free parameter, in one attempt of Minuit."""
+TRACE = 1e-6
+"""What an auxiliary count of 0 is taken for, so that its parameter has a curvature; -2 ln L changes about as much."""
 FAR = 1e10
 """What Minuit takes for infinity."""
 
@@ -162,6 +164,7 @@ class Likelihood:
         at = self.constrained
         measured[at], scales[at], widths[at] = data.auxiliary, self.scales, self.widths
         normal[at], counted[at] = self.gaussian, ~self.gaussian
+        measured[counted] = np.maximum(measured[counted], TRACE)
         return Constraint(measured, scales, widths, normal, counted)
 
     def expected(self, parameters: FloatArray) -> Data:
