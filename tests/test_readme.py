@@ -122,7 +122,7 @@ def test_every_exit_code_is_explained() -> None:
         kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.SimmorphError)
     ]
     for code in {0, 130, *(kind.exit_code for kind in kinds)}:
-        assert re.search(rf"\b{code} \w+", listed), code
+        assert re.search(rf"\b{code}\s+\w+", listed), code
 
 
 @pytest.mark.parametrize("page", PAGES, ids=PAGE_IDS)

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ROOT = Path(__file__).parents[2]
-SELECTIONS = sorted((ROOT / "selections").glob("*.yaml"))
-RECIPES = sorted((ROOT / "cli-examples").glob("*/*.yaml"))
+SELECTIONS = sorted([*(ROOT / "selections").glob("*.yaml"), *(ROOT / "cli-examples").glob("*/*.selection.yaml")])
+RECIPES = sorted({*(ROOT / "cli-examples").glob("*/*.yaml")} - {*SELECTIONS})
 READERS: dict[str, Callable[[Path], Any]] = {
     "methods": load_compare_recipe,
     "method": load_recipe,

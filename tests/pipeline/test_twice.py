@@ -46,8 +46,11 @@ limits:
   background: {input: template.root, morphed: true, normalise: free}
   data: {input: data.root}
 """
-PASSING = re.compile(r"[0-9a-f]{64}|[\d.,]+ s\b|(?<=&#34;seconds&#34;: )[\d.]+|\b\d+\.\d(?=</td>\s*</tr>)")
-"""Checksums, and times in a page; a ROOT file holds a time and a random number, so that its checksum changes."""
+PASSING = re.compile(
+    r"[0-9a-f]{64}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+    r"|[\d.,]+ s\b|(?<=&#34;seconds&#34;: )[\d.]+|\b\d+\.\d(?=</td>\s*</tr>)"
+)
+"""Checksums, names that ROOT gives files, and times in a page; a ROOT file holds a time and its random name."""
 
 
 def chain(folder: Path) -> None:

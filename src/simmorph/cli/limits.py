@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     default="newton",
     show_default=True,
     key="limits.engine",
-    help="How minima are found: our own fit, which falls back to Minuit where a minimum is not certain, or pyhf's.",
+    help="How minima are found: our own fit, or pyhf's with Minuit: slow, and the reference.",
 )
 @option(
     "--impacts",

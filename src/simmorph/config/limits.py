@@ -229,7 +229,7 @@ class LimitsSettings(ObservableSettings):
     """What limits a generated background: the spread of its replicas, the number of its training events, or (naive) the
     number of events drawn alone; auto takes the first of these that is given."""
     engine: Literal["newton", "pyhf"] = "newton"
-    """How minima are found: our own fit, which falls back to Minuit where a minimum is not certain, or pyhf's."""
+    """How minima are found: our own fit, or pyhf's with Minuit: slow, and the reference."""
     impacts: bool = False
     """Fit twice more for each nuisance parameter, for its pull and its effect on the fitted strength."""
     statistics: bool = True

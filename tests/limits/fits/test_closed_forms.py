@@ -70,7 +70,7 @@ def test_a_counted_number_has_the_strength_and_the_uncertainty_of_its_excess(
 def test_the_significance_of_a_counted_number_is_the_root_of_q0(signal: float, background: float, share: float) -> None:
     observed = round(background * share)
     ready = measurement_of(counting(signal, background, observed))
-    found = discovery(AsymptoticCls(ready.likelihood, ready.data), ready.data)
+    found = discovery(AsymptoticCls(ready.likelihood, ready.data))
     expected = math.sqrt(deviance(observed, background)) if observed > background else 0.0
     assert found.observed == pytest.approx(expected, abs=1e-4)
     assert found.expected == pytest.approx(math.sqrt(deviance(signal + background, background)), rel=1e-5)
@@ -133,7 +133,7 @@ def test_an_on_off_experiment_has_the_significance_of_li_and_ma(n: int, tau: flo
     off = background * tau
     spec = counting(10.0, background, n, {"name": "b", "type": "shapesys", "data": [background / math.sqrt(off)]})
     ready = measurement_of(spec)
-    found = discovery(AsymptoticCls(ready.likelihood, ready.data), ready.data).observed
+    found = discovery(AsymptoticCls(ready.likelihood, ready.data)).observed
     total = n + off
     ratio = n * math.log((1 + tau) * n / total) + off * math.log((1 + 1 / tau) * off / total)
     assert found == pytest.approx(math.sqrt(2 * ratio) if n > background else 0.0, abs=1e-4)
@@ -169,7 +169,7 @@ def test_cls_of_random_models_is_that_of_pyhf(spec: Workspace, strength: float) 
 @given(workspaces(max_bins=2))
 def test_the_discovery_of_random_models_has_the_p_value_of_pyhf(spec: Workspace) -> None:
     ready = measurement_of(spec)
-    found = discovery(AsymptoticCls(ready.likelihood, ready.data), ready.data).observed
+    found = discovery(AsymptoticCls(ready.likelihood, ready.data)).observed
     p_value = of_pyhf(spec, lambda data, model: pyhf.infer.hypotest(0.0, data, model, test_stat="q0"))
     assert stats.norm.sf(found) == pytest.approx(float(p_value), rel=5e-3, abs=1e-5)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,7 @@ def test_a_parameter_at_a_bound_is_let_go_again() -> None:
     test, limits, strength = found("bound_to_leave")
     assert limits.observed == pytest.approx(4.706, abs=1e-3)
     assert (strength.value, strength.uncertainty) == pytest.approx((2.532, 1.036), abs=1e-3)
-    assert discovery(test, test.data).observed == pytest.approx(0.633, abs=1e-3)
+    assert discovery(test).observed == pytest.approx(0.633, abs=1e-3)
 
 
 def test_a_background_from_data_has_the_strength_of_the_tutorial_of_root() -> None:
@@ -86,3 +87,44 @@ def test_empty_bins_and_negative_samples_are_valid(name: str, observed: float, v
 def test_what_cannot_be_a_model_names_the_modifier(name: str, words: str) -> None:
     with pytest.raises(InputError, match=words):
         model(name)
+
+
+def spectrum(background: list[float], counts: list[float], *, high: float = 1.1, signal: float = 5.0) -> Measurement:
+    """A signal in the first bin, over a background with one uncertainty."""
+    norm = {"name": "norm", "type": "normsys", "data": {"hi": high, "lo": 0.9}}
+    strengths = [signal] + [0.0] * (len(counts) - 1)
+    samples = [
+        {"name": "signal", "data": strengths, "modifiers": [{"name": "mu", "type": "normfactor", "data": None}]},
+        {"name": "background", "data": background, "modifiers": [norm]},
+    ]
+    return measurement_of(
+        {
+            "version": "1.0.0",
+            "channels": [{"name": "mass", "samples": samples}],
+            "observations": [{"name": "mass", "data": counts}],
+            "measurements": [{"name": "limit", "config": {"poi": "mu", "parameters": []}}],
+        }
+    )
+
+
+def test_an_empty_bin_over_an_uncertain_background_is_an_edge_and_determined() -> None:
+    ready = spectrum([20.0, 50.0], [0.0, 50.0])
+    strength = fitted_strength(ready.likelihood, ready.data)
+    assert strength.is_determined
+    assert "edge" in strength.to_text()
+    assert strength.value == pytest.approx(-4, abs=0.01)
+    # The background falls along and keeps the bin empty, which costs theta^2 (1 + .1^2 50) in -2 ln L.
+    assert strength.up == pytest.approx(20 * 0.1 / math.sqrt(1.5) / 5, rel=0.01)
+    assert strength.curvature is None
+
+
+def test_the_upper_side_is_found_where_nothing_but_signal_is_expected() -> None:
+    ready = spectrum([0.0, 50.0], [0.0, 50.0])
+    strength = fitted_strength(ready.likelihood, ready.data)
+    # -2 ln L = 2 nu in an empty bin: it has risen by 1 where half an event is expected.
+    assert strength.up == pytest.approx(0.1, rel=0.01)
+
+
+def test_variations_that_overflow_are_one_line() -> None:
+    with pytest.raises(InputError):
+        AsymptoticCls(*spectrum([20.0, 50.0], [19.0, 50.0], high=1e200)[:2])

@@ -249,7 +249,7 @@ def test_the_significance_of_one_bin_has_the_closed_form(make_workspace: Make) -
     signal, background, observed = 10.0, 50.0, 65.0
     ready = measurement_of(make_workspace([signal], [background], [observed]))
     test = AsymptoticCls(ready.likelihood, ready.data)
-    found = discovery(test, ready.data)
+    found = discovery(test)
 
     def significance(n: float) -> float:
         return math.sqrt(2 * (n * math.log(n / background) - (n - background)))

@@ -17,9 +17,9 @@ from simmorph.data.histograms import Histogram
 from simmorph.limits.fits.impacts import Impact
 from simmorph.limits.fits.inference import AsymptoticCls, Limits, upper_limits
 from simmorph.limits.fits.postfit import FittedYields
-from simmorph.limits.model.workspace import measurement_of
+from simmorph.limits.model.workspace import WORKSPACE, measurement_of
 from simmorph.limits.report.plots import Spectrum, scan_of
-from simmorph.limits.report.report import HEPDATA, NUMBERS, WORKSPACE, Report, with_bounds
+from simmorph.limits.report.report import HEPDATA, NUMBERS, Report, with_bounds
 from tests.limits.conftest import model_of_pyhf, workspace, workspaces
 
 if TYPE_CHECKING:

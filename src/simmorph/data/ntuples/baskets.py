@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import functools
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import awkward as ak
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from simmorph.data.formats.table import Column
 
@@ -16,17 +18,20 @@ KEPT_BYTES = 256 * 1024**2
 """How much of the content of baskets is kept for later chunks; what is more is decompressed again."""
 
 
+Extent = tuple[Sequence[int], int]
+
+
 class Baskets:
     """Chunks of branches in their order, and what is left of the baskets of which they took a part.
 
     Args:
-        branches: by name; one without baskets, as a field of an RNTuple, is read as it is.
+        extent: where the baskets of a branch begin and end, and the bytes of one; without edges it is read as it is, as a
+            field of an RNTuple.
         read: the entries of a branch from one to before another.
     """
 
-    def __init__(self, branches: Mapping[str, Any], read: Callable[[str, int, int], Column]) -> None:
-        self._branches, self._read = branches, read
-        self._edges: dict[str, list[int]] = {}
+    def __init__(self, extent: Callable[[str], Extent], read: Callable[[str, int, int], Column]) -> None:
+        self._extent, self._read = functools.cache(extent), read
         self._kept: dict[str, Column] = {}
         self._sizes: dict[str, int] = {}
 
@@ -46,14 +51,10 @@ class Baskets:
 
     def _end(self, name: str, stop: int) -> int:
         """Where the basket ends that has the last entry before `stop`; `stop`, if it is too large to be kept."""
-        branch = self._branches[name]
-        if name not in self._edges:
-            self._edges[name] = list(getattr(branch, "entry_offsets", ()))
-        edges = self._edges[name]
+        edges, size = self._extent(name)
         at = int(np.searchsorted(edges, stop))
         if at == len(edges) or edges[at] == stop:
             return stop
-        size = int(branch.uncompressed_bytes) // (len(edges) - 1)
         if size + sum(self._sizes.values()) > KEPT_BYTES:
             return stop
         self._sizes[name] = size

@@ -14,7 +14,7 @@ import awkward as ak
 import numpy as np
 
 from simmorph.data.formats.table import Column, Table
-from simmorph.data.ntuples.baskets import Baskets
+from simmorph.data.ntuples.baskets import Baskets, Extent
 from simmorph.data.ntuples.contents import branches_of, counts_entries, tree_in, tree_name
 from simmorph.data.ntuples.opening import opened
 from simmorph.data.ntuples.servers import patiently, told
@@ -41,10 +41,17 @@ class OpenTree(Table):
         return frozenset(name for name, it in self.branches.items() if it.name in known or counts_entries(it))
 
     def _chunks(self, names: Sequence[str], step: int) -> Iterator[tuple[int, dict[str, Column]]]:
-        baskets = Baskets(self.branches, self.read)
+        baskets = Baskets(self._extent, self.read)
         for start in range(0, self.n_entries, step):
             stop = min(start + step, self.n_entries)
             yield start, {name: baskets.take(name, start, stop) for name in names}
+
+    def _extent(self, name: str) -> Extent:
+        """Where the baskets of a branch begin and end, and the bytes of one."""
+        branch = self.branches[name]
+        with told(self.path, f"tree {self.tree!r}", f"branch {name!r}"):
+            edges = list(getattr(branch, "entry_offsets", ()))
+            return edges, int(branch.uncompressed_bytes) // max(len(edges) - 1, 1) if edges else 0
 
     def _empty(self, name: str) -> Column:
         return self.read(name, self.n_entries, self.n_entries)

@@ -38,6 +38,10 @@ class Covariance:
         flat = self.directions[self.moving == shared][:, self.sizes < FLAT]
         return bool(np.sum(flat**2) < SEEN)
 
+    def deviation(self, shared: int) -> float:
+        """The standard deviation of a global parameter."""
+        return float(np.sqrt(self.shared[shared, shared]))
+
     @cached_property
     def shared(self) -> FloatArray:
         """(n_global, n_global), that of the global parameters; 0 of those that do not move."""

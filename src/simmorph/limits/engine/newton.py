@@ -93,12 +93,14 @@ def minimise(objective: Objective, start: FloatArray, box: Box, known: Sequence[
     """
     here = objective.at(_sided(np.clip(start, box.lower, box.upper), box))
     damping, kicks = 0.0, 0
-    step = _step(here, box, damping)
     for _ in range(MAX_STEPS):
+        if not here.is_finite:
+            return Minimum(here, False, box.free)
+        step = _step(here, box, damping)
         if step.gain < TOLERANCE:
             beside = None if step.is_convex or kicks >= MAX_KICKS else _beside(here, objective, box, step.moving)
             if beside is None:
-                return Minimum(here, True, step.moving)
+                return Minimum(here, step.is_convex or kicks < MAX_KICKS, step.moving)
             here, kicks, damping = beside, kicks + 1, 0.0
         elif near := [minimum for minimum in known if _is_near(step.to, here, minimum)]:
             return near[0]
@@ -111,8 +113,7 @@ def minimise(objective: Objective, start: FloatArray, box: Box, known: Sequence[
                 return Minimum(here, step.is_convex, step.moving)  # less than the deviance can resolve
             else:
                 damping = max(5 * damping, 0.01)
-        step = _step(here, box, damping)
-    return Minimum(here, False, step.moving)
+    return Minimum(here, False, box.free)
 
 
 def _eased(damping: float) -> float:

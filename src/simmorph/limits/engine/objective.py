@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -66,6 +67,13 @@ class Point:
         self.terms = objective.counts.terms(self.expected)
         known = objective.of_local.deviance(self.local.values) + objective.of_shared.deviance(shared)
         self.deviance = float(2 * np.sum(self.terms.value)) + known
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether the deviance and its derivatives are; huge variations overflow."""
+        with np.errstate(all="ignore"):
+            derivatives = self.gradient, self.hessian
+        return math.isfinite(self.deviance) and all(np.isfinite(it).all() for it in derivatives)
 
     @cached_property
     def _weights(self) -> FloatArray:

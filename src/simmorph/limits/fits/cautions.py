@@ -45,6 +45,9 @@ def cautions(test: AsymptoticCls, limits: Limits, strength: FittedStrength) -> I
         lowest = strength.minima[0][1]
         others = ", ".join(f"{value:.4g} ({height - lowest:.2g} higher)" for value, height in strength.minima[1:])
         yield f"the likelihood has other minima, at {parameter} = {others} in -2 ln L"
+    found = [test.best, strength.fit, test.observed.at(limits.observed), *map(test.expected.at, limits.expected)]
+    if n_invalid := sum(not fit.is_valid for fit in found):
+        yield f"{n_invalid} of the {len(found)} fits behind these numbers are not sure to be minima: try --engine pyhf"
     for name, bound in at_bounds(likelihood, strength.fit):
         yield f"parameter {name} ends at its bound {bound:g}"
 
@@ -57,7 +60,7 @@ def expected_events(test: AsymptoticCls, limits: Limits) -> float:
     """
     fit = test.expected.at(limits.expected[2])
     expected = test.likelihood.expected(fit.parameters).main
-    signal = test.likelihood.yields.with_slopes(fit.parameters)[1][test.likelihood.poi]
+    signal = test.likelihood.signal_slope(fit.parameters)
     its = (signal != 0) & (expected > 0)
     signal, expected = signal[its], expected[its]
     share = np.sum(signal**4 / expected**3)

@@ -19,7 +19,7 @@ from scipy.special import log_ndtr, ndtr, ndtri
 
 from simmorph.errors import SimmorphError
 from simmorph.limits.fits.crossing import NoCrossingError, crossing, steep_crossing
-from simmorph.limits.fits.profile import Profile
+from simmorph.limits.fits.profile import SAME, Profile
 from simmorph.progress import silent
 
 if TYPE_CHECKING:
@@ -103,12 +103,28 @@ class AsymptoticCls:
             self.observed.add(fit)
         self.best = minima[0]
         self.observed.search([0.0])
+        self._take_background()
+
+    def _take_background(self) -> None:
+        """Take the lowest minimum without a signal, and the data that are expected there."""
         self.background_only = self.observed.at(0.0)
         if self.background_only.deviance < self.best.deviance:
             self.best = self.background_only
-        self.asimov = likelihood.expected(self.background_only.parameters)
-        self.expected = Profile(likelihood, self.asimov)
-        self.expected.add(likelihood.fit(self.asimov, poi=0.0, start=self.background_only.parameters))
+        self.asimov = self.likelihood.expected(self.background_only.parameters)
+        self.expected = Profile(self.likelihood, self.asimov)
+        self.expected.add(self.likelihood.fit(self.asimov, poi=0.0, start=self.background_only.parameters))
+
+    def search(self, observed: float, expected: Sequence[float]) -> bool:
+        """Look for lower minima at the limits; whether one was found, so that these are others.
+
+        Args:
+            observed: the observed limit.
+            expected: the limits at the BANDS.
+        """
+        is_lower = self.expected.search(expected) | self.observed.search([observed])
+        if self.observed.at(0.0).deviance < self.background_only.deviance - SAME:
+            self._take_background()
+        return is_lower
 
     @property
     def best_value(self) -> float:
@@ -249,13 +265,13 @@ def upper_limits(test: AsymptoticCls, level: float = 0.95, progress: Progress = 
         NoLimitError: CLs does not fall below `1 - level` for any value.
         InputError: a fit on the way has no finite minimum.
     """
-    for _ in range(MAX_SEARCHES):
+    for n_searches in range(MAX_SEARCHES + 1):
         expected = _expected_limits(test, level)
         observed = _observed_limit(test, level, expected)
         for band, limit in zip(BANDS, expected, strict=True):
             progress(f"expected limit at {band:+d} sigma: {limit:.6g}")
         progress(f"observed limit: {observed:.6g}")
-        if not (test.expected.search(expected) | test.observed.search([observed])):
+        if n_searches == MAX_SEARCHES or not test.search(observed, expected):
             break
         progress("a lower minimum of the likelihood was found: the limits are found again")
     return Limits(test.likelihood.model.config.poi_name, level, observed, tuple(expected))
@@ -301,7 +317,7 @@ def _root(test: AsymptoticCls, function: Callable[[float], tuple[float, float]],
         raise test.no_limit(f"CLs does not cross the level ({error})") from error
 
 
-def discovery(test: AsymptoticCls, data: Data) -> ExcessSignificance:
+def discovery(test: AsymptoticCls) -> ExcessSignificance:
     """The local significance of the signal, by the statistic q0 of Cowan et al., section 2.3.
 
     Z = sqrt(q0), with q0 the difference of the deviance without a signal and at the best value, and 0 where that is not
@@ -311,14 +327,12 @@ def discovery(test: AsymptoticCls, data: Data) -> ExcessSignificance:
 
     Args:
         test: CLs of model and data, with the fits that are needed here.
-        data: the observed data.
 
     Raises:
         InputError: a fit has no finite minimum.
     """
     likelihood = test.likelihood
     observed = test.background_only.deviance - test.best.deviance if test.best_value > 0 else 0.0
-    with_signal = likelihood.fit(data, poi=1.0, start=test.best.parameters)
-    asimov = likelihood.expected(with_signal.parameters)
+    asimov = likelihood.expected(test.observed.at(1.0).parameters)
     expected = likelihood.fit(asimov, poi=0.0, start=test.background_only.parameters).deviance
     return ExcessSignificance(math.sqrt(max(observed, 0.0)), math.sqrt(max(expected, 0.0)))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
 SAME = 1e-5
 """Difference of -2 ln L up to which two minima are the same."""
 APART = 1e-2
-"""Distance of two minima, in their parameters, up to which they are one."""
+"""Distance of what two minima expect, in standard deviations of the counts, up to which they are one."""
 
 NEAR = 1e-3
 """Relative distance of two values up to which one search does for both."""
@@ -50,8 +52,9 @@ class Profile:
         return True
 
     def _is_same(self, one: Fit, other: Fit) -> bool:
-        apart = abs(one.parameters - other.parameters).max()
-        return abs(one.deviance - other.deviance) < SAME and bool(apart < APART)
+        ours, its = (self.likelihood.expected(fit.parameters).main for fit in (one, other))
+        near = np.abs(ours - its) < APART * np.sqrt(np.maximum(ours, 1.0))
+        return abs(one.deviance - other.deviance) < SAME and bool(near.all())
 
     def at(self, value: float) -> Fit:
         """The lowest minimum at a value of the parameter of interest."""

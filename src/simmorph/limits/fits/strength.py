@@ -51,10 +51,15 @@ class FittedStrength(NamedTuple):
     @property
     def is_symmetric(self) -> bool:
         """Whether one number is the uncertainty to both sides."""
-        if self.edge or not self.is_determined or not self.uncertainty > 0:
+        if self.curvature is None:
             return False
         sides = [-self.down if self.down is not None else math.inf, self.up if self.up is not None else math.inf]
         return all(abs(side / self.uncertainty - 1) < SKEW for side in sides)
+
+    @property
+    def curvature(self) -> float | None:
+        """The uncertainty from the curvature; None at an edge, and where the data do not determine the parameter."""
+        return self.uncertainty if self.is_determined and not self.edge and self.uncertainty > 0 else None
 
     def to_text(self) -> str:
         """Value and uncertainties for people: to both sides where they differ, or the edge."""
@@ -70,11 +75,10 @@ class FittedStrength(NamedTuple):
         return f"{interval} (curvature: +- {self.uncertainty:.3g})"
 
     def to_json(self) -> dict[str, Any]:
-        """The numbers by name; an uncertainty only where it is one to both sides."""
-        is_whole = self.is_determined and not self.edge
+        """The numbers by name: that of the curvature as `mu_hat_uncertainty`, those to both sides as `mu_hat_minos`."""
         found: dict[str, Any] = {
             "mu_hat": self.value,
-            "mu_hat_uncertainty": self.uncertainty if is_whole and self.uncertainty > 0 else None,
+            "mu_hat_uncertainty": self.curvature,
             "mu_hat_minos": [self.down, self.up],
         }
         if not self.is_determined:
@@ -107,14 +111,18 @@ def fitted_strength(
         fit = minima[0]
     poi = likelihood.poi
     found = tuple((float(it.parameters[poi]), it.deviance) for it in minima)
-    is_determined = likelihood.is_determined(data, fit.parameters)
-    uncertainty = likelihood.uncertainty(data, fit.parameters) if is_determined and not len(empty) else math.nan
+    spread = likelihood.spread(data, fit.parameters)
+    # At an edge the parameter is held; the huge curvature of the empty bin would make all other directions look flat.
+    is_determined = bool(len(empty)) or spread.is_determined(likelihood.poi_place)
+    uncertainty = spread.deviation(likelihood.poi_place) if is_determined and not len(empty) else math.nan
     strength = FittedStrength(
         float(fit.parameters[poi]), uncertainty, None, None, fit,
         likelihood.bin_names(empty), is_determined, found,
     )  # fmt: skip
     if sides or not strength.uncertainty > 0:
-        strength = _with_sides(likelihood, data, strength, minima)
+        signal = float(likelihood.signal_slope(fit.parameters)[empty].sum())
+        guess = 0.5 / signal if signal > 0 else abs(strength.value) or 1.0
+        strength = _with_sides(likelihood, data, strength, minima, uncertainty if uncertainty > 0 else guess)
     return strength
 
 
@@ -135,11 +143,13 @@ def _at_edge(likelihood: Likelihood, data: Data, fit: Fit) -> tuple[Data, Fit]:
     return found, nearly
 
 
-def _with_sides(likelihood: Likelihood, data: Data, strength: FittedStrength, minima: list[Fit]) -> FittedStrength:
+def _with_sides(
+    likelihood: Likelihood, data: Data, strength: FittedStrength, minima: list[Fit], guess: float
+) -> FittedStrength:
+    """The same with its uncertainties to both sides, which are about as large as the guess."""
     profile = Profile(likelihood, data, is_signed=True)
     for fit in [strength.fit] if strength.edge else minima:
         profile.add(fit)
-    guess = strength.uncertainty if strength.uncertainty > 0 else abs(strength.value) or 1.0
     down, up = (_rise(profile, strength, side, guess) for side in (-1, 1))
     if strength.edge:
         return strength._replace(uncertainty=math.nan if up is None else up, up=up)

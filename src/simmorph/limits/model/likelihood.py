@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
     from simmorph.data.events import BoolArray, FloatArray, IntArray
     from simmorph.limits.engine.newton import Minimum
-    from simmorph.limits.engine.objective import Point
     from simmorph.limits.engine.yields import Yields
 
 MAX_CALLS = 200
@@ -114,6 +113,7 @@ class Likelihood:
 
     Attributes:
         poi: the place of the parameter of interest among all.
+        poi_place: the same among the global ones.
         start: (n_parameters,), nominal values.
         lower: (n_parameters,), bounds; that of the parameter of interest is 0 and not what the workspace says.
         upper: (n_parameters,), bounds; that of the parameter of interest is infinite.
@@ -131,6 +131,7 @@ class Likelihood:
         self.tally = tally or FitTally()
         config = model.config
         self.poi: int = config.poi_index
+        self.poi_place = int(np.searchsorted(yields.shared, self.poi))
         self.start = np.array(config.suggested_init(), np.float64)
         self.lower, self.upper = np.array(config.suggested_bounds(), np.float64).T.copy()
         self.free: BoolArray = ~np.array(config.suggested_fixed(), np.bool_)
@@ -254,7 +255,7 @@ class Likelihood:
         problem = self.problem(data, self.bounds(fixed, is_signed=is_signed))
         with self._counted():
             minima = minima_from(problem, problem.minimum(found.parameters[self.yields.shared]))
-        return [self._fit_of(it) for it in minima]
+        return [self._checked(self._fit_of(it), poi) for it in minima]
 
     @contextlib.contextmanager
     def _counted(self) -> Iterator[None]:
@@ -276,7 +277,9 @@ class Likelihood:
         return self._fit_of(problem.minimum(start[self.yields.shared]))
 
     def _fit_of(self, found: Minimum) -> Fit:
-        point, poi = found.point, int(np.searchsorted(self.yields.shared, self.poi))
+        point, poi = found.point, self.poi_place
+        if not point.is_finite:
+            return Fit(float("nan"), point.parameters, False)
         fit = Fit(point.deviance, point.parameters, found.is_valid)
         tangent = np.zeros(len(self.start))
         tangent[self.poi] = 1.0
@@ -286,10 +289,6 @@ class Likelihood:
         if len(its):
             tangent[self.yields.shared[its]] = -solved(point, its, point.hessian[its, poi])
         return fit._replace(slope=float(point.gradient[poi]), tangent=tangent)
-
-    def point(self, data: Data, parameters: FloatArray) -> Point:
-        """The deviance near the minimum at these parameters, whose local ones are found again."""
-        return self.problem(data, self.bounds(is_signed=True)).objective.at(parameters[self.yields.shared])
 
     def spread(self, data: Data, parameters: FloatArray) -> Covariance:
         """The covariance at a minimum, with the parameter of interest negative or not, in parts."""
@@ -303,17 +302,16 @@ class Likelihood:
 
     def uncertainty(self, data: Data, parameters: FloatArray) -> float:
         """The standard deviation of the parameter of interest."""
-        poi = int(np.searchsorted(self.yields.shared, self.poi))
-        return float(np.sqrt(self.spread(data, parameters).shared[poi, poi]))
+        return self.spread(data, parameters).deviation(self.poi_place)
 
-    def is_determined(self, data: Data, parameters: FloatArray) -> bool:
-        """Whether the deviance rises in every direction that changes the parameter of interest."""
-        return self.spread(data, parameters).is_determined(int(np.searchsorted(self.yields.shared, self.poi)))
+    def signal_slope(self, parameters: FloatArray) -> FloatArray:
+        """(n_bins,), the derivatives of the yields by the parameter of interest."""
+        return self.yields.slope(parameters, self.poi_place)
 
     @cached_property
     def has_signal(self) -> BoolArray:
         """(n_bins,), where something depends on the parameter of interest."""
-        return np.asarray(self.yields.with_slopes(self.start)[1][self.poi] != 0)
+        return np.asarray(self.signal_slope(self.start) != 0)
 
     def bin_names(self, bins: IntArray) -> str:
         """Bins in words."""

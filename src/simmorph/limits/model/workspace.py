@@ -21,6 +21,8 @@ from simmorph.limits.engine.yields import Yields, agrees_with_pyhf
 from simmorph.limits.model.likelihood import Data, Likelihood
 from simmorph.limits.modifiers.registry import MODIFIERS
 
+WORKSPACE = "workspace.json"
+"""The workspace in a folder of limits, which it marks."""
 CANNOT_BUILD = (
     pyhf.exceptions.InvalidModel, pyhf.exceptions.InvalidWorkspaceOperation, pyhf.exceptions.InvalidModifier,
     pyhf.exceptions.InvalidMeasurement, KeyError, ValueError, IndexError, TypeError, AttributeError, AssertionError,

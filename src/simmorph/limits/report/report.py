@@ -12,6 +12,7 @@ from simmorph.data.outputs import write_csv, write_json
 from simmorph.evaluation.plots.style import NO_HEADING, Heading, save, style
 from simmorph.limits.fits.impacts import Impact
 from simmorph.limits.fits.inference import BANDS
+from simmorph.limits.model.workspace import WORKSPACE
 from simmorph.limits.report.hepdata import write_submission
 from simmorph.limits.report.impact_plots import draw_impacts
 from simmorph.limits.report.plots import Scan, Spectrum, draw_scan, draw_spectrum
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from simmorph.limits.fits.inference import Limits
 
-WORKSPACE = "workspace.json"
 NUMBERS = "limits.json"
 HEPDATA = "hepdata"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import cycle
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -69,21 +70,26 @@ def draw_strength(points: Sequence[ScanPoint], parameter: str, kind: ScanKind) -
     beta = _middle(points)
     figure, axes = _figure()
     rows = _where(points, largest, beta)
-    x, y, spread = ([getattr(it, name) for it in rows] for name in ("luminosity", "fitted", "uncertainty"))
-    low, high = np.subtract(y, spread), np.add(y, spread)
+    x, y = [it.luminosity for it in rows], [it.fitted for it in rows]
+    low, high = np.subtract(y, _spreads(rows)), np.add(y, _spreads(rows))
     axes.fill_between(x, low, high, color=SERIES[0], alpha=0.25, lw=0, label=r"$\pm 1\sigma$")
     axes.plot(x, y, "o-", color=SERIES[0], label=_size_words(largest))
     reference = _where(points, None, beta)
     axes.errorbar(
         [it.luminosity * 1.03 for it in reference],
         [it.fitted for it in reference],
-        [it.uncertainty for it in reference],
+        _spreads(reference),
         fmt="s", color="k", ms=4, lw=1, label=SIMULATED,
     )  # fmt: skip
     axes.axhline(kind.injected, color="k", lw=1, ls=":", label="injected")
     axes.set(xscale="log", xlabel=r"Integrated luminosity [fb$^{-1}$]", ylabel=f"Fitted {symbol(parameter)}")
     _legend(axes, kind.title(beta))
     return figure
+
+
+def _spreads(points: Sequence[ScanPoint]) -> list[float]:
+    """The uncertainties of the fitted strengths; NaN, which is not drawn, where there is none."""
+    return [math.nan if it.uncertainty is None else it.uncertainty for it in points]
 
 
 def draw_limits(points: Sequence[ScanPoint], parameter: str, kind: ScanKind) -> Figure:

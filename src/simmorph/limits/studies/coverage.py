@@ -201,14 +201,14 @@ def _outcome(toy: PseudoExperiment, strength: float, level: float) -> ToyOutcome
     The limit covers where CLs of the true strength is at least 1 - level, which needs no root.
 
     Raises:
-        ArithmeticError: the fit has no uncertainty.
+        ArithmeticError: the fit has no uncertainty, or is not known to be a minimum.
         InputError: a fit has no finite minimum.
     """
     likelihood = toy.measurement.likelihood
     found = fitted_strength(likelihood, toy.data, sides=False)
     covered = strength <= 0 or AsymptoticCls(likelihood, toy.data).cls(strength) >= 1 - level
-    if not (math.isfinite(found.value) and found.uncertainty > 0):
-        raise ArithmeticError("no uncertainty")
+    if not (math.isfinite(found.value) and found.uncertainty > 0 and found.fit.is_valid):
+        raise ArithmeticError("no uncertainty, or no certain minimum")
     return ToyOutcome(float(found.value), float(found.uncertainty), bool(covered))
 
 

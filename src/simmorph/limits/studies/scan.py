@@ -49,7 +49,7 @@ class ScanPoint(NamedTuple):
         generated: how many generated events the template comes from; None for the simulated reference.
         beta: relative size of the systematic uncertainty of the background.
         fitted: strength.
-        uncertainty: of the fitted strength.
+        uncertainty: of the fitted strength; None at an edge, or where it is not determined.
         observed: upper limit, with the injected signal in the data.
         expected: median upper limit without a signal.
     """
@@ -58,7 +58,7 @@ class ScanPoint(NamedTuple):
     generated: int | None
     beta: float
     fitted: float
-    uncertainty: float
+    uncertainty: float | None
     observed: float
     expected: float
 
@@ -151,7 +151,7 @@ class _Bench:
         ready = measurement_of(workspace_of(templates, self.parameter), "scan")
         limits = upper_limits(AsymptoticCls(ready.likelihood, ready.data), self.level)
         found = fitted_strength(ready.likelihood, ready.data, sides=False)
-        return ScanPoint(*at, found.value, found.uncertainty, limits.observed, limits.expected[2])
+        return ScanPoint(*at, found.value, found.curvature, limits.observed, limits.expected[2])
 
 
 def _background(sample: Sample) -> Sample:

@@ -54,12 +54,13 @@ class PatchLimits(NamedTuple):
             return f"{head}  {self.error}"
         limits, strength = self.result.limits, self.result.strength
         numbers = [limits.observed, limits.expected[2], limits.expected[1], limits.expected[3], strength.value]
-        return head + "".join(f"{number:>12.5g}" for number in [*numbers, strength.uncertainty])
+        sides = ("" if side is None else f"{side:+.3g}" for side in (strength.down, strength.up))
+        return head + "".join(f"{number:>12.5g}" for number in numbers) + "".join(f"{side:>12}" for side in sides)
 
 
 def table_head(first: PatchLimits) -> str:
     """The line above the table."""
-    names = ("observed", "expected", "-1 sigma", "+1 sigma", "fitted", "+-")
+    names = ("observed", "expected", "-1 sigma", "+1 sigma", "fitted", "down", "up")
     return f"{'patch':<{first.width}}" + "".join(f"{name:>12}" for name in names)
 
 

@@ -57,26 +57,27 @@ class ClosureTest(NamedTuple):
     Attributes:
         spurious: the fitted strength without a signal in these data.
         injected: the fitted strength with a signal of strength 1.
-        uncertainty: of the fitted strength without a signal.
+        uncertainty: of the fitted strength without a signal; None at an edge, or where it is not determined.
     """
 
     spurious: float
     injected: float
-    uncertainty: float
+    uncertainty: float | None
 
-    def to_json(self) -> dict[str, float]:
+    def to_json(self) -> dict[str, float | None]:
         """The numbers by name, and the spurious signal in units of the uncertainty."""
         return {**self._asdict(), "spurious_over_uncertainty": self._ratio()}
 
-    def _ratio(self) -> float:
-        """The spurious signal in units of its uncertainty; 0 where there is none."""
-        return self.spurious / self.uncertainty if self.uncertainty > 0 else 0.0
+    def _ratio(self) -> float | None:
+        """The spurious signal in units of its uncertainty; None where there is none."""
+        return None if self.uncertainty is None else self.spurious / self.uncertainty
 
     def rows(self, name: str) -> list[tuple[str, str]]:
         """The numbers for people."""
         ratio = self._ratio()
+        of_it = "without an uncertainty" if ratio is None else f"{ratio:+.2f} of its uncertainty"
         return [
-            (f"spurious {name} in closure events", f"{self.spurious:+.4g}, {ratio:+.2f} of its uncertainty"),
+            (f"spurious {name} in closure events", f"{self.spurious:+.4g}, {of_it}"),
             (f"fitted {name} where 1 is injected", f"{self.injected:.4g}"),
         ]
 

@@ -20,10 +20,10 @@ from simmorph.evaluation.plots.style import Heading
 from simmorph.limits.fits.strength import fitted_strength
 from simmorph.limits.model.building import CHANNEL, workspace_of_channels
 from simmorph.limits.model.likelihood import Data
-from simmorph.limits.model.workspace import measurement_of
+from simmorph.limits.model.workspace import WORKSPACE, measurement_of
 from simmorph.limits.modifiers.registry import kind_of
 from simmorph.limits.report.plots import scan_of
-from simmorph.limits.report.report import WORKSPACE, Report, with_bounds
+from simmorph.limits.report.report import Report, with_bounds
 from simmorph.limits.report.spectra import spectra_of
 from simmorph.limits.templates.observable import Defaults
 from simmorph.limits.templates.reading import read_channels
@@ -150,7 +150,7 @@ def _closure(channels: Mapping[str, Templates], found: Inference) -> ClosureTest
     without, with_signal = (
         fitted_strength(likelihood, Data(true + strength * signal, auxiliary), sides=False) for strength in (0.0, 1.0)
     )
-    return ClosureTest(without.value, with_signal.value, without.uncertainty)
+    return ClosureTest(without.value, with_signal.value, without.curvature)
 
 
 def _true_background(templates: Templates) -> FloatArray:

@@ -77,7 +77,7 @@ class ScanResult:
         ]
         for it in self.points:
             number = "simulated" if it.generated is None else str(it.generated)
-            fitted = f"{it.fitted:.3f} ± {it.uncertainty:.3f}"
+            fitted = f"{it.fitted:.3f}" + ("" if it.uncertainty is None else f" ± {it.uncertainty:.3f}")
             lines.append(
                 f"{it.luminosity:>8g} {number:>10} {it.beta:>5g} {fitted:>17} {it.observed:>9.4f} {it.expected:>9.4f} "
                 f"{self.difference(it):>8.4f}"

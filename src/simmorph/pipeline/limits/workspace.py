@@ -11,7 +11,7 @@ from simmorph.limits.fits.cautions import cautions
 from simmorph.limits.fits.impacts import Impact, impacts
 from simmorph.limits.fits.strength import FittedStrength, fitted_strength
 from simmorph.limits.model.likelihood import ENGINES
-from simmorph.limits.model.workspace import Measurement, measurement_of, read_workspace
+from simmorph.limits.model.workspace import WORKSPACE, Measurement, measurement_of, read_workspace
 from simmorph.pipeline.limits.result import Fitting, LimitsResult
 from simmorph.progress import silent
 
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
     from simmorph.limits.report.report import Report
     from simmorph.progress import Progress
-
-WORKSPACE = "workspace.json"
-"""The file that marks a folder of limits."""
 
 
 class LimitsOptions(NamedTuple):
@@ -146,7 +143,7 @@ def infer(ready: Measurement, options: LimitsOptions) -> Inference:
     warnings = tuple(cautions(test, limits, strength))
     for warning in warnings:
         options.progress(f"warning: {warning}")
-    return Inference(ready, test, limits, strength, inference.discovery(test, ready.data), warnings)
+    return Inference(ready, test, limits, strength, inference.discovery(test), warnings)
 
 
 def impacts_of(found: Inference, options: LimitsOptions) -> tuple[Impact, ...]:
