@@ -25,8 +25,7 @@ class Baskets:
     """Chunks of branches in their order, and what is left of the baskets of which they took a part.
 
     Args:
-        extent: where the baskets of a branch begin and end, and the bytes of one; without edges it is read as it is, as a
-            field of an RNTuple.
+        extent: where the baskets of a branch begin and end, and the bytes of one; a field of an RNTuple has no edges.
         read: the entries of a branch from one to before another.
     """
 
