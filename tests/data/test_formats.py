@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from fractions import Fraction
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import h5py
@@ -11,6 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from simmorph.data.ntuples.contents import describe, read_metadata, trees_in
 from simmorph.data.ntuples.reading import iterate, open_tree
@@ -20,7 +25,7 @@ from simmorph.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
+    from random import Random
 
 N_EVENTS = 1000
 rng = np.random.default_rng(1)
@@ -79,6 +84,49 @@ def test_csv_has_the_types_that_all_its_rows_have(tmp_path: Path) -> None:
     assert found["b"][-1] == 2**64 - 1
     assert np.isnan(found["d"]).all()
     assert found["e"].tolist() == pytest.approx([3.0] * 9 + [np.nan], nan_ok=True)
+
+
+TEXTS = ["1", "0", "-1", "7.5", "1e3", "true", "false", "x", "", str(2**53), str(2**53 + 1), str(2**64 - 1), str(2**64)]
+
+
+def type_by_hand(texts: set[str]) -> str:
+    """The type of all texts of a column at once; `inexact` where a float would round an integer."""
+    texts = texts - {""}
+    whole = [int(text) for text in texts if text.lstrip("-").isdecimal()]
+    if len(whole) == len(texts) and texts:
+        low, high = min(whole), max(whole)
+        if low >= -(2**63) and high < 2**63:
+            return "int64"
+        if low >= 0 and high < 2**64:
+            return "uint64"
+    if not texts & {"true", "false", "x"}:
+        return "double" if all(Fraction(float(it)) == it for it in whole) else "inexact"
+    return "bool" if texts <= {"0", "1", "true", "false"} else "string"
+
+
+@settings(max_examples=40)
+@given(st.lists(st.sampled_from(TEXTS), min_size=1, max_size=4), st.randoms(use_true_random=False))
+def test_types_of_csv_are_those_of_the_whole_file_whatever_stands_first(texts: list[str], random: Random) -> None:
+    """With the padding each text is read in a batch of its own."""
+    random.shuffle(texts)
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "a.csv"
+        path.write_text("x,pad\n" + "".join(f"{text},{'p' * 1_100_000}\n" for text in texts))
+        expected = type_by_hand(set(texts))
+        assert describe(str(path)).branches["x"] == expected.replace("inexact", "double")
+        if expected == "inexact":
+            with pytest.raises(InputError, match="no float is this integer; write integers alone into a column"):
+                list(iterate(str(path), "events", ["x"]))
+            return
+        is_large = expected.endswith("int64") and any(abs(int(it)) > 2**53 for it in texts if it)
+        if "" in texts and (expected == "bool" or is_large):
+            with pytest.raises(InputError, match="some values are missing"):
+                list(iterate(str(path), "events", ["x"]))
+            return
+        ((_, found),) = iterate(str(path), "events", ["x"])
+        if expected in {"int64", "uint64", "double"}:
+            number = float if expected == "double" or "" in texts else int
+            np.testing.assert_array_equal(found["x"], np.array([number(it or "nan") for it in texts], found["x"].dtype))
 
 
 def test_missing_numbers_are_nan_in_every_chunk(tmp_path: Path) -> None:

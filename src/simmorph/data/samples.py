@@ -6,11 +6,12 @@ Files are read in the order in which they are given, and each event keeps its en
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import awkward as ak
 import numpy as np
 
+from simmorph.data.arrays import joined
 from simmorph.data.events import Events
 from simmorph.data.expressions.expression import weight_expression
 from simmorph.data.morphed import of_replica, standing_for
@@ -156,7 +157,7 @@ class SampleReader:
             ConfigError: a derived quantity is not.
         """
         parts = list(self.chunks())
-        columns = {name: _joined([part.columns[name] for part in parts]) for name in parts[0].columns}
+        columns = {name: joined([part.columns[name] for part in parts]) for name in parts[0].columns}
         n_events = dict.fromkeys(self.paths, 0)
         for part in parts:
             for path, n_read in part.files.items():
@@ -290,10 +291,3 @@ def _check_numbers(path: str, tree: str, name: str, column: Column) -> None:
 def _is_number(column: Column) -> bool:
     """Whether a branch is one number per event."""
     return isinstance(column, np.ndarray) and column.ndim == 1 and column.dtype.kind in "biuf"
-
-
-def _joined(parts: Sequence[Any]) -> Column:
-    if len(parts) == 1:
-        return parts[0]
-    is_flat = all(isinstance(part, np.ndarray) for part in parts)
-    return np.concatenate(parts) if is_flat else ak.concatenate(parts)

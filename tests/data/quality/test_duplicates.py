@@ -11,12 +11,13 @@ from simmorph.data.quality import duplicates
 from simmorph.data.quality.duplicates import Duplicates
 
 EVENTS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 12)), max_size=30)
+TYPES = ["int8", "uint16", "int32", "int64", "uint64", "float16", "float32", "float64"]
 
 
-def counted(files: list[list[tuple[int, int]]], chunk: int = 7) -> Duplicates:
+def counted(files: list[list[tuple[int, int]]], chunk: int = 7, types: list[str] | None = None) -> Duplicates:
     found = Duplicates()
     for i, events in enumerate(files):
-        numbers = np.array(events, np.int64).reshape(-1, 2)
+        numbers = np.array(events, types[i] if types else np.int64).reshape(-1, 2)
         for start in range(0, len(numbers), chunk):
             found.add(f"f{i}.root", numbers[start : start + chunk].T)
     return found
@@ -35,9 +36,36 @@ def by_hand(files: list[list[tuple[int, int]]]) -> dict[str, int]:
     return counts
 
 
-@given(st.lists(EVENTS, max_size=5), st.integers(1, 40))
-def test_counts_are_those_of_a_set(files: list[list[tuple[int, int]]], chunk: int) -> None:
-    assert counted(files, chunk).counts == by_hand(files)
+@given(st.lists(EVENTS, max_size=5), st.integers(1, 40), st.lists(st.sampled_from(TYPES), min_size=5, max_size=5))
+def test_counts_are_those_of_a_set_whatever_the_types_of_the_files(
+    files: list[list[tuple[int, int]]], chunk: int, types: list[str]
+) -> None:
+    assert counted(files, chunk, types).counts == by_hand(files)
+
+
+@given(
+    st.lists(st.floats(allow_nan=False) | st.integers(-(2**63), 2**63 - 1), max_size=20, unique=True),
+    st.lists(st.booleans(), min_size=20, max_size=20),
+)
+def test_a_number_is_known_again_in_another_type(values: list[float], is_float: list[bool]) -> None:
+    """Python compares and hashes numbers by value, whatever their types."""
+    found = Duplicates()
+    for value in values:
+        found.add("a.root", [np.array([value])])
+    assert found.counts == {}
+    again = [float(it) if is_one else it for it, is_one in zip(values, is_float, strict=False)]
+    for at, value in enumerate(again):
+        found.add(f"{at}.root", [np.array([value])])
+    earlier = [{*values, *again[:at]} for at in range(len(again))]
+    assert found.counts == {f"{at}.root": 1 for at, it in enumerate(again) if it in earlier[at]}
+
+
+def test_every_nan_is_the_same() -> None:
+    found = Duplicates()
+    nans = np.array([0x7FF8000000000000, 0xFFF8000000000000], np.uint64).view(np.float64)
+    found.add("a.root", [np.array([1]), nans[:1]])
+    found.add("b.root", [np.array([1]), nans[1:]])
+    assert found.counts == {"b.root": 1}
 
 
 def test_many_different_events_are_no_duplicates_and_a_copy_is() -> None:

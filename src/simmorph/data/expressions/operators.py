@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import awkward as ak
 import numpy as np
 
+from simmorph.data.arrays import cast
 from simmorph.data.expressions.values import Misfit, Value, anywhere, is_scalar, kind_of, number, real, settled, truth
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def _one_width(left: Value, right: Value) -> tuple[Value, Value]:
 def _of_width(value: Value, kind: type[np.integer]) -> Value:
     if is_scalar(value):
         return np.array(int(value) % 2**64, np.uint64).astype(kind)[()]
-    return ak.values_astype(value, kind) if isinstance(value, ak.Array) else value.astype(kind)
+    return cast(value, kind)
 
 
 def _shifted(sign: str, function: Callable[[Value, Value], Value]) -> Callable[[Value, Value], Value]:

@@ -11,11 +11,11 @@ from typing import Any
 import awkward as ak
 import numpy as np
 
+from simmorph.data.arrays import LARGEST_EXACT, cast
+
 Value = Any
 """A number, a numpy array of one value per event, or an awkward array of a list per event."""
 
-LARGEST_EXACT = 2**53
-"""Integers up to here are exact in double precision."""
 _LAYERS = (ak.types.ListType, ak.types.RegularType, ak.types.OptionType)
 
 
@@ -121,9 +121,7 @@ def settled(value: Value) -> Value:
 
 def real(value: Value) -> Value:
     """In double precision."""
-    if isinstance(value, ak.Array):
-        return ak.values_astype(value, np.float64)
-    return value.astype(np.float64) if isinstance(value, np.ndarray) else float(value)
+    return float(value) if is_scalar(value) else cast(value, np.float64)
 
 
 def signed(value: Value) -> Value:
@@ -138,7 +136,7 @@ def signed(value: Value) -> Value:
         return value
     if anywhere(value >= np.uint64(2**63)):
         raise Misfit("an integer of 2^63 or more can only be compared, and taken apart by its bits")
-    return ak.values_astype(value, np.int64) if isinstance(value, ak.Array) else value.astype(np.int64)
+    return cast(value, np.int64)
 
 
 def number(value: Value) -> Value:
@@ -153,13 +151,8 @@ def number(value: Value) -> Value:
     if can_miss(value):
         return settled(ak.values_astype(value, np.int64) if kind == "b" else signed(value))
     if kind == "b":
-        return int(value) if is_scalar(value) else real_integers(value)
+        return int(value) if is_scalar(value) else cast(value, np.int64)
     return signed(value)
-
-
-def real_integers(value: Value) -> Value:
-    """Conditions as 0 and 1."""
-    return ak.values_astype(value, np.int64) if isinstance(value, ak.Array) else value.astype(np.int64)
 
 
 def truth(value: Value) -> Value:

@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, Any
 import awkward as ak
 import numpy as np
 
+from simmorph.data.arrays import LARGEST_EXACT
 from simmorph.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from simmorph.data.formats.table import Column
-
-EXACT = 2**53
-"""Up to here every integer is a float of double precision."""
 
 
 def tables_of(batches: Iterable[Any], step: int) -> Iterator[Any]:
@@ -83,7 +81,7 @@ def _numbers(values: Any, place: str, *, has_missing: bool) -> Column:
         raise InputError(place, "some values are missing, which are neither true nor false", "leave these rows out")
     if kinds.is_integer(values.type):
         known = values.drop_null().to_numpy(zero_copy_only=False)
-        if len(known) and max(abs(int(known.min())), abs(int(known.max()))) > EXACT:
+        if len(known) and max(abs(int(known.min())), abs(int(known.max()))) > LARGEST_EXACT:
             what = "some values are missing, and others are integers that no float with NaN holds exactly"
             raise InputError(place, what, "leave these rows out")
         numbers = np.full(len(values), np.nan)

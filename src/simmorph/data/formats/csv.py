@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from simmorph.data.arrays import LARGEST_EXACT
 from simmorph.data.formats.arrow import column_of, tables_of
 from simmorph.data.formats.table import Column, Table, optional
 from simmorph.data.ntuples.servers import told
@@ -17,15 +18,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 TYPES = ("int64", "uint64", "double", "bool", "string")
-"""A column has the first of these types that holds each of its values exactly as they are written."""
+"""A column has the first of these types that all of its values have."""
 
 
 class _Survey(NamedTuple):
-    """What a file holds, known after one look at all of it."""
+    """What a file holds, known after one look at all of it.
+
+    Attributes:
+        n_entries: its number of entries.
+        types: of each column.
+        missing: the columns of which a value is missing.
+        inexact: an integer of each column of floats that no float is.
+    """
 
     n_entries: int
     types: Mapping[str, str]
     missing: frozenset[str]
+    inexact: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -69,26 +78,49 @@ class Csv(Table):
 
     def _column(self, texts: Any, name: str) -> Column:
         has_missing, place = name in self.survey.missing, f"{self.path}, column {name!r}"
+        if name in self.survey.inexact:
+            what = f"{self.survey.inexact[name]} stands among numbers with a fraction, and no float is this integer"
+            raise InputError(place, what, "write integers alone into a column, or a fraction into each of its numbers")
         return column_of(texts.cast(self.branches[name]), place, has_missing=has_missing)
 
 
 @functools.lru_cache(maxsize=64)
 def _survey(path: str, inode: int, written_ns: int, size: int) -> _Survey:  # noqa: ARG001 - they distinguish one content from the next
-    n_entries, missing, names = 0, set(), _names(path)
-    left = {name: list(TYPES) for name in names}
-    known: set[str] = set()
+    names = _names(path)
+    n_entries, columns = 0, {name: _Looked(list(TYPES)) for name in names}
     for batch in _batches(path, names):
         n_entries += batch.num_rows
-        for name in names:
-            texts = batch.column(name)
-            if texts.null_count:
-                missing.add(name)
-            if texts.null_count < len(texts):
-                known.add(name)
-            while not _holds(left[name][0], texts):
-                left[name].pop(0)
-    types = {name: left[name][0] if name in known else "double" for name in names}
-    return _Survey(n_entries, types, frozenset(missing))
+        for name, column in columns.items():
+            column.look(batch.column(name))
+    types = {name: column.types[0] if column.is_known else "double" for name, column in columns.items()}
+    inexact = {name: column.inexact for name, column in columns.items() if types[name] == "double" and column.inexact}
+    missing = frozenset(name for name, column in columns.items() if column.has_missing)
+    return _Survey(n_entries, types, missing, inexact)
+
+
+@dataclass
+class _Looked:
+    """What the values of a column say so far.
+
+    Attributes:
+        types: those that each of them has; a text is all.
+        is_known: whether there is one at all.
+        has_missing: whether one is missing.
+        inexact: an integer that no float is, as it is written; empty if there is none.
+    """
+
+    types: list[str]
+    is_known: bool = False
+    has_missing: bool = False
+    inexact: str = ""
+
+    def look(self, texts: Any) -> None:
+        """Look at more values."""
+        self.has_missing |= texts.null_count > 0
+        self.is_known |= texts.null_count < len(texts)
+        self.types = [kind for kind in self.types if kind == "string" or _holds(kind, texts)]
+        if "double" in self.types and not self.inexact:
+            self.inexact = _inexact(texts)
 
 
 def _holds(kind: str, texts: Any) -> bool:
@@ -100,6 +132,14 @@ def _holds(kind: str, texts: Any) -> bool:
     except pa.ArrowInvalid:
         return False
     return True
+
+
+def _inexact(texts: Any) -> str:
+    """The first of some numbers that is an integer and no float, as it is written; empty if there is none."""
+    from pyarrow import compute  # noqa: PLC0415
+
+    large: list[str] = texts.filter(compute.greater_equal(compute.abs(texts.cast("double")), LARGEST_EXACT)).to_pylist()
+    return next((text for text in large if text.lstrip("-").isdecimal() and int(float(text)) != int(text)), "")
 
 
 def _names(path: str) -> list[str]:

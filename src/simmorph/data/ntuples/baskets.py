@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import awkward as ak
 import numpy as np
 
+from simmorph.data.arrays import joined
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -41,7 +43,7 @@ class Baskets:
             self._sizes.pop(name, None)
             known = 0 if column is None else len(column)
             new = self._read(name, start + known, self._end(name, stop))
-            column = new if column is None else _joined(column, new)
+            column = new if column is None else joined([column, new])
         if len(column) > n_entries:
             self._kept[name] = column[n_entries:]
         else:
@@ -58,11 +60,6 @@ class Baskets:
             return stop
         self._sizes[name] = size
         return int(edges[at])
-
-
-def _joined(one: Column, other: Column) -> Column:
-    is_flat = isinstance(one, np.ndarray) and isinstance(other, np.ndarray)
-    return np.concatenate([one, other]) if is_flat else ak.concatenate([one, other])
 
 
 def _packed(column: Column) -> Column:

@@ -49,13 +49,6 @@ def is_number(kind: Type) -> bool:
     return isinstance(kind, ak.types.NumpyType) and not kind.parameters
 
 
-def is_whole(kind: Type) -> bool:
-    """Whether the numbers in this are integers, or true and false."""
-    while isinstance(kind, (ak.types.ListType, ak.types.RegularType, ak.types.OptionType)):
-        kind = kind.content
-    return isinstance(kind, ak.types.NumpyType) and np.dtype(kind.primitive).kind in "biu"
-
-
 def is_text(kind: Type) -> bool:
     """Whether this is a text."""
     return isinstance(kind, ak.types.ListType) and kind.parameters.get("__array__") == "string"

@@ -10,6 +10,7 @@ import awkward as ak
 import numpy as np
 import uproot
 
+from simmorph.data.arrays import joined
 from simmorph.data.ntuples.types import type_of
 
 if TYPE_CHECKING:
@@ -99,19 +100,12 @@ class NtupleWriter:
 
     def _flush(self) -> None:
         if self._n_waiting:
-            self._written.extend({name: _joined(name, self._waiting) for name in self._waiting[0]})
+            self._written.extend({name: joined([its[name] for its in self._waiting]) for name in self._waiting[0]})
         self._waiting, self._n_waiting = [], 0
 
 
 def _branch_type(kind: Type) -> Any:
     return np.dtype(kind.primitive) if isinstance(kind, ak.types.NumpyType) else kind
-
-
-def _joined(name: str, pieces: Sequence[Mapping[str, Any]]) -> Any:
-    arrays = [piece[name] for piece in pieces]
-    if len(arrays) == 1:
-        return arrays[0]
-    return np.concatenate(arrays) if isinstance(arrays[0], np.ndarray) else ak.concatenate(arrays)
 
 
 def _counter_names(types: Iterable[str]) -> Any:

@@ -113,7 +113,14 @@ def _hashes(columns: list[NDArray[Any]]) -> Hashes:
 
 
 def _bits(column: NDArray[Any]) -> Hashes:
-    """(n_rows,), a number of 64 bits for each value, the same for the same value."""
-    if column.dtype.kind == "f":
-        return np.ascontiguousarray(column.astype(np.float64) + 0.0).view(np.uint64)
-    return column.astype(np.uint64)
+    """(n_rows,), a number of 64 bits for each value, the same for the same value whatever its type.
+
+    A whole number in a float is that integer, and every NaN is the same.
+    """
+    if column.dtype.kind != "f":
+        return column.astype(np.uint64)
+    numbers = column.astype(np.float64)
+    is_whole = (numbers == np.floor(numbers)) & (np.abs(numbers) < 2.0**63)
+    bits = np.where(np.isnan(numbers), np.nan, numbers).view(np.uint64)
+    bits[is_whole] = numbers[is_whole].astype(np.int64).view(np.uint64)
+    return bits

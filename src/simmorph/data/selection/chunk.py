@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import awkward as ak
 import numpy as np
 
+from simmorph.data.arrays import cast
 from simmorph.data.expressions.kinematics import Pairs
 from simmorph.data.expressions.values import jagged
 from simmorph.data.selection.names import Key
@@ -100,9 +101,7 @@ class Chunk:
 
     def _scaled(self, column: Column) -> Column:
         """An energy in GeV, in double precision."""
-        if isinstance(column, ak.Array):
-            return ak.values_astype(column, np.float64) * self.scale
-        return np.asarray(column, np.float64) * self.scale
+        return cast(column, np.float64) * self.scale
 
     # --- of objects ------------------------------------------------------------------------------------------------
 

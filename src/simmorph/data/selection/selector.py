@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simmorph.config.selection.selection import CERTIFIED
-from simmorph.data.ntuples.types import is_whole, type_of
+from simmorph.data.arrays import LARGEST_EXACT
+from simmorph.data.expressions.values import kind_of
 from simmorph.data.selection.certified import GoodRuns
 from simmorph.data.selection.chunk import Chunk
 from simmorph.data.selection.kinds import Kinds
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
     from simmorph.data.ntuples.types import Type
     from simmorph.data.selection.rows import Rows
     from simmorph.data.selection.sources import Source
-
-LARGEST_EXACT = 2**53
-"""Whole numbers up to here are exact in double precision."""
 
 
 @dataclass(frozen=True)
@@ -266,7 +264,7 @@ class Selector:
 
     def _is_whole(self, key: Key, chunk: Chunk) -> bool:
         """Whether something is made of integers alone."""
-        if is_whole(type_of(chunk.value(key))):
+        if kind_of(chunk.value(key)) in "biu":
             return True
         names = self.names.formulas[key.name].names if key.kind == "variable" else frozenset()
         return bool(names) and all(self._is_whole(self.names.in_event(name, key.name), chunk) for name in names)

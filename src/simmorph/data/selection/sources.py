@@ -9,6 +9,7 @@ import awkward as ak
 import numpy as np
 
 from simmorph.config.selection.branches import choice_of
+from simmorph.data.arrays import cast
 from simmorph.data.ntuples.types import common
 from simmorph.errors import InputError
 
@@ -94,11 +95,7 @@ class Source:
             found = _true(self.branches[0], found) | _true(branch, columns[branch])
         if self.number is None:
             return found
-        return (
-            ak.values_astype(found, self.number.primitive)
-            if isinstance(found, ak.Array)
-            else found.astype(self.number.primitive)
-        )
+        return cast(found, self.number.primitive)
 
 
 def _number_of(kind: Type) -> Type | None:
