@@ -71,6 +71,21 @@ def test_a_default_stands_for_each_object() -> None:
     assert taken(objects=cut, variables={"x": "count(photon_iso)"})[0] == [1, 0, 1]
 
 
+@pytest.mark.parametrize("missing", [5000, 5000.0])
+def test_a_default_of_an_energy_is_in_the_unit_of_the_branch(missing: float) -> None:
+    """In GeV as each branch of the same numbers would be, of objects and of events."""
+    of_objects = {"pt": "Photon_pt", "iso": {"first_of": ["Photon_iso"], "missing": missing}}
+    changes: dict[str, Any] = {
+        "units": {"energy": "MeV"},
+        "objects": {"photon": {"branches": of_objects, "energies": ["pt", "iso"], "cuts": ["iso < 6", "pt > 0.035"]}},
+    }
+    there = COLUMNS | {"Photon_iso": ak.Array([[5000.0, 5000.0], [], [5000.0]])}
+    for columns in (COLUMNS, there):
+        assert taken(columns, **changes, variables={"x": "sum(photon_iso)"})[0] == [5, 0, 5]
+    of_events = {"branches": {"name": {"first_of": ["MET"], "missing": missing}}, "energies": ["name"]}
+    assert taken(**of_events, units={"energy": "MeV"})[0] == [5, 5, 5]
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
 from simmorph.config.documents import Name, Section
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 Names = Annotated[list[Name], Field(min_length=1)]
 
@@ -45,8 +42,3 @@ def choice_of(branch: str | list[str] | BranchChoice) -> BranchChoice:
     if isinstance(branch, BranchChoice):
         return branch
     return BranchChoice(first_of=[branch] if isinstance(branch, str) else branch)
-
-
-def choices_of(branches: Mapping[str, str | list[str] | BranchChoice]) -> dict[str, BranchChoice]:
-    """The choice for each name."""
-    return {name: choice_of(branch) for name, branch in branches.items()}

@@ -109,7 +109,8 @@ class Chunk:
         """A property of all objects, before their cuts."""
         objects = self.names.objects[key.objects]
         if key.name in objects.sources:
-            return self._read(objects, objects.sources[key.name], key)
+            values = self._read(objects, objects.sources[key.name], key)
+            return self._scaled(values) if key.name in objects.settings.energies else values
         if key.name in objects.taken:
             return self._taken(objects, key)
         expression = objects.computed[key.name]
@@ -124,6 +125,7 @@ class Chunk:
         return counts
 
     def _read(self, objects: Objects, source: Source, key: Key) -> ak.Array:
+        """A property as it is in the file, or what stands for it where the file lacks it, in the same unit."""
         if not source.branches and key.name != objects.counted:
             return _repeated(source.values(self.columns, self.n_events), self._counts(objects))
         column = source.values(self.columns, self.n_events)
@@ -132,7 +134,7 @@ class Chunk:
             raise InputError(branch, f"is not a list of {objects.name}s per event")
         if key.name != objects.counted and not np.array_equal(ak.num(column), self._counts(objects)):
             raise InputError(branch, f"differs in length from the other branches of {objects.name}")
-        return self._scaled(column) if key.name in objects.settings.energies else column
+        return column
 
     def _taken(self, pairs: Objects, key: Key) -> ak.Array:
         """A property of the first or second object of each pair."""
