@@ -12,7 +12,8 @@ import uproot
 
 from simmorph.config.recipe import Recipe
 from simmorph.config.selection.samples import in_pb, per_pb
-from simmorph.data.ntuples.contents import read_metadata
+from simmorph.data.ntuples.contents import describe, read_metadata
+from simmorph.data.ntuples.writing import create_ntuple
 from simmorph.errors import ConfigError, InputError, UsageError
 from simmorph.pipeline.check import check_recipe
 from simmorph.pipeline.run import input_steps, run_steps
@@ -110,6 +111,21 @@ def test_a_part_of_a_sample_is_normalised_to_all_of_it_where_that_is_named(files
     assert scales(files, ["ggH_2"], overrides=["samples.ggH.sum_of_weights=500"]) == pytest.approx([GGH * 2])
     with pytest.raises(InputError, match="is not among the files that the sum of weights is over"):
         scales(files, ["ggH_2"], overrides=[f"samples.ggH.sum_over={files['ggH_1']}"])
+
+
+def test_a_file_is_the_same_by_a_link_and_with_a_friend_beside_it(files: dict[str, str], tmp_path: Path) -> None:
+    hard, soft = tmp_path / "ggH_8.root", tmp_path / "ggH_9.root"
+    hard.hardlink_to(files["ggH_1"])
+    soft.symlink_to(files["ggH_1"])
+    n_events = describe(files["ggH_1"], "Events").n_entries
+    with create_ntuple(tmp_path / "friend.root", "f") as ntuple:
+        ntuple.extend({"z": np.arange(n_events)})
+    joined = f"{files['ggH_1']}++{tmp_path}/friend.root:f"
+    every = f"samples.ggH.sum_over=['{files['ggH_1']}', '{files['ggH_2']}']"
+    for path in (str(hard), str(soft), joined):
+        assert scales(files | {"it": path}, ["it"], overrides=[every], sample="ggH") == pytest.approx([GGH])
+    with pytest.raises(InputError, match="stands twice among the inputs"):
+        scales(files | {"it": joined}, ["ggH_1", "it"], sample="ggH")
 
 
 def test_the_sum_comes_from_a_tree_a_histogram_or_the_events(files: dict[str, str]) -> None:

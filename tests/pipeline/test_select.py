@@ -382,6 +382,25 @@ def test_a_copy_of_a_file_is_counted_and_said(tmp_path: Path) -> None:
     assert select_events([str(ATLAS)], "diphoton-unpaired", tmp_path / "once.root").duplicates == {}
 
 
+@pytest.mark.parametrize("step", [1, 4, 200_000])
+def test_data_are_known_by_their_numbers_and_simulation_by_its_values_too(tmp_path: Path, step: int) -> None:
+    """In a file that mixes them: event 1 of data stands there again in the last row, event 2 of simulation not."""
+    columns = {"run": np.ones(7, np.int32), "event": np.array([1, 2, 3, 4, 2, 5, 1]), "x": np.arange(7.0)}
+    with create_ntuple(tmp_path / "mixed.root", "t") as ntuple:
+        ntuple.extend({**columns, "mc": np.array([0.0, 1, 1, 0, 1, 1, 0])})
+    (tmp_path / "mine.yaml").write_text("""# all
+tree: t
+units: {energy: GeV}
+run: run
+event: event
+variables: {x: x}
+weight: {data_if: mc == 0}
+""")
+    path = str(tmp_path / "mixed.root")
+    result = select_events([path], str(tmp_path / "mine.yaml"), tmp_path / "out.root", step=step)
+    assert (result.n_data, result.duplicates) == (3, {path: 1})
+
+
 def test_simulated_samples_may_number_their_events_alike(tmp_path: Path) -> None:
     ones = np.ones(10, np.float32)
     weights = {"mcWeight": ones, "XSection": ones, "SumWeights": 2 * ones}

@@ -114,6 +114,75 @@ def test_data_is_not_varied(made: dict[str, str]) -> None:
     assert set(columns["weight"]) == set(columns["weight_pileup_up"]) == {1.0}
 
 
+@pytest.mark.parametrize("step", [7, 64, 200_000])
+def test_data_beside_simulation_is_not_varied_however_events_are_read(tmp_path: Path, step: int) -> None:
+    """By numpy: of a file with simulation, then a mixture, then data, whose varied branches are empty."""
+    rng, n = np.random.default_rng(5), 300
+    mc = np.where(np.arange(n) < 100, 0.5, np.where(np.arange(n) < 200, rng.integers(0, 2, n), 0))
+    pt = rng.uniform(20e3, 90e3, n)
+    one_each = ak.unflatten(pt, np.ones(n, np.int64))
+    columns = {"ph_pt": one_each, "ph_pt_up": ak.unflatten(1.1 * pt[mc != 0], (mc != 0).astype(np.int64))}
+    columns |= {"ph_eta": one_each * 0, "met_et": pt * 0, "mc": mc, "pu": rng.uniform(0.5, 1.5, n)}
+    with create_ntuple(tmp_path / "mixed.root", "mini") as ntuple:
+        ntuple.extend(columns)
+    block = "variations: {up: {photon.pt: ph_pt_up}, pu_up: {weight: mc * pu * 2}}\n"
+    (tmp_path / "mixed.yaml").write_text(SELECTION.replace("[pt > 25]", "[pt > 25, eta < 1]") + block)
+    result = select_events(
+        [str(tmp_path / "mixed.root")], str(tmp_path / "mixed.yaml"), tmp_path / "out.root", step=step
+    )
+    up = read_columns([str(tmp_path / "out.root")], "events_up", ["pt1", "weight", "source_entry"])
+    expected = np.flatnonzero((mc != 0) & (pt * 1.1 > 25e3))
+    np.testing.assert_array_equal(up["source_entry"], expected)
+    np.testing.assert_allclose(up["pt1"], pt[expected] * 1.1e-3, rtol=1e-6)
+    np.testing.assert_allclose(up["weight"], (mc * columns["pu"])[expected])
+    nominal = read_columns([str(tmp_path / "out.root")], "events", ["weight", "weight_pu_up", "source_entry"])
+    passed = np.flatnonzero(pt > 25e3)
+    np.testing.assert_array_equal(nominal["source_entry"], passed)
+    np.testing.assert_allclose(nominal["weight"], np.where(mc == 0, 1, mc * columns["pu"])[passed])
+    np.testing.assert_allclose(nominal["weight_pu_up"], np.where(mc == 0, 1, mc * columns["pu"] * 2)[passed])
+    assert result.variations["up"]["events"] == len(expected)
+    assert result.n_data == np.count_nonzero(mc == 0)
+
+
+@pytest.mark.parametrize("step", [2, 200_000])
+def test_events_without_photons_do_not_make_data_simulation(tmp_path: Path, step: int) -> None:
+    """Rows are photons, and chunks of data without any are not varied."""
+    counts = np.array([0, 0, 2, 0, 0, 1, 0, 0])
+    pt = ak.unflatten(np.full(3, 50e3), counts)
+    with create_ntuple(tmp_path / "data.root", "mini") as ntuple:
+        ntuple.extend({"ph_pt": pt, "ph_pt_up": pt, "mc": np.zeros(8)})
+    text = """# photons
+tree: mini
+units: {energy: MeV}
+rows: photon
+objects: {photon: {branches: {pt: ph_pt}, energies: [pt]}}
+variables: {pt: photon_pt}
+weight: {simulation: mc, data: 1, data_if: mc == 0}
+variations: {up: {photon.pt: ph_pt_up}}
+"""
+    (tmp_path / "photons.yaml").write_text(text)
+    select_events([str(tmp_path / "data.root")], str(tmp_path / "photons.yaml"), tmp_path / "out.root", step=step)
+    assert list(trees_in(str(tmp_path / "out.root"))) == ["events"]
+
+
+def test_a_varied_name_has_one_type_in_all_files(tmp_path: Path) -> None:
+    """An integer of one file and a float of another: by numpy, and one line where no type holds both."""
+    numbers = {"n": np.array([3, 4], np.int32), "N": np.array([0.5, 1.5], np.float32)}
+    for name, (branch, values) in zip("ab", numbers.items(), strict=True):
+        with create_ntuple(tmp_path / f"{name}.root", "mini") as ntuple:
+            ntuple.extend({branch: values, "met": np.ones(2), "long": np.ones(2, values.dtype.kind + "8")})
+    text = "# met\ntree: mini\nunits: {energy: GeV}\nbranches: {number: [n, N]}\nvariables: {x: met}\n"
+    (tmp_path / "met.yaml").write_text(f"{text}variations: {{up: {{x: number}}}}\n")
+    for order in ("ab", "ba"):
+        files = [str(tmp_path / f"{name}.root") for name in order]
+        select_events(files, str(tmp_path / "met.yaml"), tmp_path / "out.root", force=True)
+        up = read_columns([str(tmp_path / "out.root")], "events_up", ["x", "source_file"])
+        assert up["x"].tolist() == [*numbers["nN"["ab".index(order[0])]], *numbers["nN"["ab".index(order[1])]]]
+    (tmp_path / "met.yaml").write_text(f"{text}variations: {{up: {{x: long}}}}\n")
+    with pytest.raises(InputError, match="branch 'long' has types that none holds exactly"):
+        select_events(files, str(tmp_path / "met.yaml"), tmp_path / "out.root", force=True)
+
+
 def limits(made: dict[str, str], systematics: list[dict[str, Any]], **more: Any) -> Any:
     return limits_of_recipe(recipe_of(made, systematics, **more))
 

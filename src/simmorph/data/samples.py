@@ -172,9 +172,10 @@ class SampleReader:
 
         Args:
             first: stop after so many events.
-            step: events in a piece at most.
+            step: events in a piece at most; no more are read than asked for.
         """
         n_left = np.inf if first is None else first
+        step = int(min(step, n_left))
         for path in self.paths:
             with open_tree(path, self.tree) as tree:
                 branches, weigh = self._branches(tree), self._weigh(tree)

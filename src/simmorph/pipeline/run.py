@@ -221,8 +221,8 @@ def _select_steps(recipe: MadeInputs) -> Iterator[ChainStep]:
             return select_events(settings.input, settings.selection, settings.output, **options)
 
         name = f"select {settings.output.name}"
-        inputs = [*settings.input, *_beside(settings)]
-        yield ChainStep(name, _with_selection(recipe, settings), inputs, [settings.output], act)
+        decisive, beside = _with_selection(recipe, settings)
+        yield ChainStep(name, decisive, [*settings.input, *beside], [settings.output], act)
 
 
 def _train_steps(recipe: Recipe, progress: Progress) -> Iterator[ChainStep]:
@@ -262,9 +262,10 @@ def _apply_steps(recipe: Recipe) -> Iterator[ChainStep]:
         def act(settings: ApplySettings = settings, models: Sequence[Path] = models) -> Result:
             return apply_all(settings, model, replicas=models[1:], compression=recipe.compression, force=True)
 
-        inputs = [*map(str, models), *_contexts(recipe, settings), *_beside(settings)]
+        decisive, beside = _with_selection(recipe, settings)
+        inputs = [*map(str, models), *_contexts(recipe, settings), *beside]
         outputs = [part.output for part in parts_of(settings, model, models[1:])]
-        yield ChainStep(f"apply {settings.output.name}", _with_selection(recipe, settings), inputs, outputs, act)
+        yield ChainStep(f"apply {settings.output.name}", decisive, inputs, outputs, act)
 
 
 def _contexts(recipe: Recipe, settings: ApplySettings) -> list[str]:
@@ -274,15 +275,13 @@ def _contexts(recipe: Recipe, settings: ApplySettings) -> list[str]:
     return recipe.source or recipe.target or []
 
 
-def _with_selection(recipe: MadeInputs, settings: ApplySettings | SelectSettings) -> dict[str, Any]:
-    """The settings as JSON values, with the content of the selection that they name."""
-    content = read_selection(settings.selection, settings.overrides)[1].content if settings.selection else None
-    return {**settings.model_dump(mode="json"), "compression": recipe.compression, "content": content}
-
-
-def _beside(settings: ApplySettings | SelectSettings) -> list[str]:
-    """The files that a selection reads besides the inputs."""
-    return read_selection(settings.selection, settings.overrides)[0].files_beside() if settings.selection else []
+def _with_selection(recipe: MadeInputs, settings: ApplySettings | SelectSettings) -> tuple[dict[str, Any], list[str]]:
+    """The settings as JSON values, with the content of the selection that they name, and the files that it reads."""
+    decisive = {**settings.model_dump(mode="json"), "compression": recipe.compression, "content": None}
+    if not settings.selection:
+        return decisive, []
+    selection, document = read_selection(settings.selection, settings.overrides)
+    return decisive | {"content": document.content}, selection.files_beside()
 
 
 def _template_run(recipe: Recipe, template: Path) -> ApplySettings:

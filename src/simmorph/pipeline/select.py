@@ -247,9 +247,9 @@ class _Job:
         """Count events that have been there before, where the selection knows their numbers."""
         numbers = event_numbers_in(chosen.columns)
         if numbers:
-            is_data = chosen.n_data == chosen.cutflow[0, 0]
-            known_by = [*numbers, *([] if is_data else self.reader.selector.variables)]
-            self.duplicates.add(path, [chosen.columns[name] for name in known_by])
+            of_simulation = (chosen.columns[name] for name in self.reader.selector.variables)
+            values = [np.where(chosen.is_data, 0, column) for column in of_simulation]
+            self.duplicates.add(path, [*(chosen.columns[name] for name in numbers), chosen.is_data, *values])
 
     def result(self, output: str, selection: str, *, allow_empty: bool) -> SelectResult:
         """What was selected.

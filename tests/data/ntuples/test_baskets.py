@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import awkward as ak
@@ -10,8 +11,11 @@ import pytest
 import uproot
 
 from simmorph.data.ntuples import baskets
+from simmorph.data.ntuples.contents import describe
 from simmorph.data.ntuples.reading import iterate
 from simmorph.data.ntuples.types import type_of
+from simmorph.data.ntuples.writer import METADATA
+from simmorph.data.samples import SampleReader
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,6 +73,33 @@ def test_a_basket_is_decompressed_once(path: str, read: list[int], monkeypatch: 
     monkeypatch.setattr(baskets, "KEPT_BYTES", 0)
     list(iterate(path, "events", ["x", "y"], 61))
     assert len(read) > 2 * n_baskets
+
+
+@pytest.mark.parametrize("step", [61, 333])
+def test_a_basket_of_a_friend_is_decompressed_once(path: str, step: int, read: list[int], tmp_path: Path) -> None:
+    """The friend stands beside the last entries of a tree that is twice as long, and says so."""
+    with uproot.recreate(tmp_path / "own.root") as file:
+        file.mktree("own", {"z": "int64"}).extend({"z": np.arange(300)})
+    uuid = describe(str(tmp_path / "own.root")).uuid
+    said = {"inputs": [{"n_entries": N_ENTRIES - 300, "uuid": "another"}, {"n_entries": 300, "uuid": uuid}]}
+    with uproot.update(path) as file:
+        file[METADATA] = json.dumps(said)
+    n_needed = 0
+    with uproot.open(path) as file:
+        for name in ("x", "y"):
+            n_needed += sum(stop > N_ENTRIES - 300 for stop in file["events"][name].entry_offsets[1:])
+    read.clear()
+    chunks = [it for _, it in iterate(f"{tmp_path}/own.root++{path}:events", "own", ["x", "z", "y"], step)]
+    assert len(read) == n_needed + 1
+    assert np.concatenate([it["x"] - it["z"] for it in chunks]).tolist() == [N_ENTRIES - 300] * 300
+    assert list(chunks[0]) == ["x", "z", "y"]
+
+
+def test_the_first_entries_alone_are_read_where_no_more_are_wanted(path: str, read: list[int]) -> None:
+    with uproot.open(path) as file:
+        n_needed = sum(start < 100 for start in file["events"]["x"].entry_offsets[:-1])
+    (table,) = SampleReader([path], "events", ["x"]).chunks(first=100)
+    assert (len(table), len(read)) == (100, n_needed)
 
 
 def test_every_kind_of_branch_keeps_its_type_over_baskets(tmp_path: Path) -> None:

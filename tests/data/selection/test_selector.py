@@ -279,6 +279,15 @@ def test_lists_of_something_else_are_no_rows(changes: dict[str, Any], message: s
         selector(**{**ROWS, "regions": {}, **changes}).run({**COLUMNS, "jet_pt": ak.Array([[1, 2], [], [], [3]])})
 
 
+def test_a_definition_does_not_know_those_below_it_in_rows_either() -> None:
+    """`other` is a branch with lists as long as those of the photons that are left, and below it a property of them."""
+    below = {"variables": {"x": "other", "other": "photon_pt"}, "regions": {}}
+    above = {"variables": {"other": "photon_pt", "x": "other"}, "regions": {}}
+    assert selector(**ROWS | above).run(COLUMNS).columns["x"].tolist() == [50, 30, 60]
+    with pytest.raises(ConfigError, match="'other' is neither one value for each event nor one for each object"):
+        selector(**ROWS | below).run({**COLUMNS, "other": ak.Array([[1, 2], [], [], [3]])})
+
+
 def test_rows_are_of_a_kind_of_object_that_there_is() -> None:
     with pytest.raises(ValueError, match="rows: 'photons' is none of its objects; did you mean 'photon'"):
         selector(rows="photons")

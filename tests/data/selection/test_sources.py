@@ -82,7 +82,7 @@ def test_a_default_of_an_energy_is_in_the_unit_of_the_branch(missing: float) -> 
     there = COLUMNS | {"Photon_iso": ak.Array([[5000.0, 5000.0], [], [5000.0]])}
     for columns in (COLUMNS, there):
         assert taken(columns, **changes, variables={"x": "sum(photon_iso)"})[0] == [5, 0, 5]
-    of_events = {"branches": {"name": {"first_of": ["MET"], "missing": missing}}, "energies": ["name"]}
+    of_events: dict[str, Any] = {"branches": {"name": {"first_of": ["MET"], "missing": missing}}, "energies": ["name"]}
     assert taken(**of_events, units={"energy": "MeV"})[0] == [5, 5, 5]
 
 

@@ -62,10 +62,10 @@ def expand_inputs(inputs: Sequence[str], note: Progress = silent) -> list[str]:
     """
     known: dict[object, str] = {}
     for path in (path for given in inputs for path in _expand(str(given))):
-        identity = _identity(path)
-        if identity in known:
-            note(f"{path}: is the same file as {known[identity]}, and counts once")
-        known.setdefault(identity, path)
+        file = identity(path)
+        if file in known:
+            note(f"{path}: is the same file as {known[file]}, and counts once")
+        known.setdefault(file, path)
     return list(known.values())
 
 
@@ -79,7 +79,7 @@ def refuse_input(output: Path, paths: Iterable[str]) -> None:
         return
     parts = (parts_of(path) for path in paths)
     read = (file for path, *friends in parts for file in [path, *_files_of_friends(friends)])
-    if _identity(str(output)) in map(_identity, read):
+    if identity(str(output)) in map(identity, read):
         raise UsageError(output, "is also an input", "choose another output")
 
 
@@ -88,11 +88,11 @@ def _files_of_friends(friends: Iterable[str]) -> Iterator[str]:
         yield from _expand_path(friend_of(friend)[0])
 
 
-def _identity(path: str) -> object:
-    """What two paths share that lead to one file."""
+def identity(path: str) -> object:
+    """What two paths share that lead to one file, as links and other spellings do; to be compared, and no more."""
     path, *friends = parts_of(path)
     if friends:
-        return _identity(path), *friends
+        return identity(path), *friends
     if is_url(path):
         server, _, name = path.partition("://")[2].partition("/")
         return server, posixpath.normpath(name)

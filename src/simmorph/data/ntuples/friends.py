@@ -4,16 +4,30 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from simmorph.data.formats.table import Column, Table
 from simmorph.data.ntuples.root_tree import open_root_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from simmorph.data.ntuples.contents import Friend
     from simmorph.data.ntuples.root_tree import OpenTree
+
+
+class Joined(NamedTuple):
+    """A tree that stands beside the columns of a file.
+
+    Attributes:
+        tree: the tree.
+        first: the entry of it that stands beside the first.
+        names: its columns that neither the file nor a friend before it has.
+    """
+
+    tree: OpenTree
+    first: int
+    names: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -22,36 +36,41 @@ class Beside(Table):
 
     Attributes:
         own: the file.
-        friends: the column of each name that a friend has: its tree, and the entry of it that stands beside the first.
+        friends: those that stand beside it.
     """
 
     own: Table
-    friends: Mapping[str, tuple[OpenTree, int]]
+    friends: Sequence[Joined]
 
     @property
     def typenames(self) -> dict[str, str]:
         """The type of every column as the format calls it."""
-        return self.own.typenames | {name: tree.typenames[name] for name, (tree, _) in self.friends.items()}
+        found = self.own.typenames
+        for tree, _, names in self.friends:
+            types = tree.typenames
+            found |= {name: types[name] for name in names}
+        return found
 
     @property
     def counters(self) -> frozenset[str]:
         """The columns that count the entries of others, which are lists."""
-        return self.own.counters.union(*(tree.counters for tree, _ in self.friends.values()))
+        return self.own.counters.union(*(friend.tree.counters for friend in self.friends))
 
     def _empty(self, name: str) -> Column:
-        table = self.friends[name][0] if name in self.friends else self.own
+        table = next((friend.tree for friend in self.friends if name in friend.names), self.own)
         return table.empty([name])[name]
 
     def _chunks(self, names: Sequence[str], step: int) -> Iterator[tuple[int, dict[str, Column]]]:
-        own = [name for name in names if name not in self.friends]
+        wanted = [[name for name in names if name in friend.names] for friend in self.friends]
+        own = [name for name in names if not any(name in its for its in wanted)]
         chunks = self.own.iterate(own, step) if own else ((at, {}) for at in range(0, self.n_entries, step))
-        for start, columns in chunks:
-            stop = min(start + step, self.n_entries)
-            yield start, columns | {name: self._read(name, start, stop) for name in names if name in self.friends}
-
-    def _read(self, name: str, start: int, stop: int) -> Column:
-        tree, first = self.friends[name]
-        return tree.read(name, first + start, first + stop)
+        beside = (
+            tree.part(its, step, first, first + self.n_entries)
+            for its, (tree, first, _) in zip(wanted, self.friends, strict=True)
+        )
+        for (start, columns), *others in zip(chunks, *beside, strict=True):
+            found = columns | {name: column for its in others for name, column in its.items()}
+            yield start, {name: found[name] for name in names}
 
 
 @contextlib.contextmanager
@@ -62,9 +81,10 @@ def open_beside(own: Table, friends: Sequence[Friend]) -> Iterator[Beside]:
         InputError: a friend cannot be read.
     """
     with contextlib.ExitStack() as stack:
-        found: dict[str, tuple[OpenTree, int]] = {}
-        for friend in reversed(friends):
+        joined: list[Joined] = []
+        branches = dict(own.branches)
+        for friend in friends:
             tree = stack.enter_context(open_root_tree(friend.path, friend.tree))
-            found |= {name: (tree, friend.first) for name in tree.branches if name not in own.branches}
-        branches = {**own.branches, **{name: tree.branches[name] for name, (tree, _) in found.items()}}
-        yield Beside(own.path, own.tree, own.n_entries, branches, own, found)
+            joined.append(Joined(tree, friend.first, [name for name in tree.branches if name not in branches]))
+            branches |= {name: tree.branches[name] for name in joined[-1].names}
+        yield Beside(own.path, own.tree, own.n_entries, branches, own, joined)

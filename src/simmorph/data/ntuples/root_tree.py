@@ -41,10 +41,14 @@ class OpenTree(Table):
         return frozenset(name for name, it in self.branches.items() if it.name in known or counts_entries(it))
 
     def _chunks(self, names: Sequence[str], step: int) -> Iterator[tuple[int, dict[str, Column]]]:
+        starts = range(0, self.n_entries, step)
+        return zip(starts, self.part(names, step, 0, self.n_entries), strict=True)
+
+    def part(self, names: Sequence[str], step: int, first: int, last: int) -> Iterator[dict[str, Column]]:
+        """These branches from one entry to before another, one chunk after the other; each basket is read once."""
         baskets = Baskets(self._extent, self.read)
-        for start in range(0, self.n_entries, step):
-            stop = min(start + step, self.n_entries)
-            yield start, {name: baskets.take(name, start, stop) for name in names}
+        for start in range(first, last, step):
+            yield {name: baskets.take(name, start, min(start + step, last)) for name in names}
 
     def _extent(self, name: str) -> Extent:
         """Where the baskets of a branch begin and end, and the bytes of one."""

@@ -42,8 +42,12 @@ class Kinds:
                 self._check_own(objects, expression)
 
     def listed(self, expressions: list[Expression], objects: str | None) -> frozenset[Expression]:
-        """Those that have a value for each object of a kind, of expressions of events; none without a kind."""
+        """Those that have a value for each object of a kind: of expressions of events, and of all definitions.
+
+        None without a kind. In a definition, later ones are not known.
+        """
         found = {it: axis_of(it, lambda name: self._axis(self.names.in_event(name))) for it in expressions}
+        found |= {it: self._axis(Key("variable", name)) for name, it in self.names.formulas.items()}
         return frozenset(it for it, axis in found.items() if axis == objects)
 
     def _check_own(self, objects: Objects, expression: Expression) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,9 +13,8 @@ import numpy as np
 from simmorph.config.selection.samples import in_pb, per_pb
 from simmorph.data.expressions.expression import parse
 from simmorph.data.ntuples.contents import read_histogram
-from simmorph.data.ntuples.files import expand_inputs, parts_of
+from simmorph.data.ntuples.files import expand_inputs, identity, parts_of
 from simmorph.data.ntuples.reading import STEP, open_tree
-from simmorph.data.ntuples.servers import is_url
 from simmorph.errors import ConfigError, InputError, UsageError, one_of
 
 if TYPE_CHECKING:
@@ -170,21 +169,22 @@ def _matches(path: str, pattern: str) -> bool:
 
 def _summed_over(sample: SampleInput, paths: Sequence[str]) -> list[str]:
     """The files of a sample, each once, after a look that those given are among them."""
-    given = {_real(path): path for path in paths}
+    given = {_file(path): path for path in paths}
     if len(given) < len(paths):
-        twice = next(path for path in paths if given[_real(path)] != path)
+        twice = next(path for path in paths if given[_file(path)] != path)
         raise InputError(twice, "stands twice among the inputs", "leave one out: its events would count twice")
     if sample.sum_over is None:
         return list(paths)
-    everything = {_real(path): path for path in expand_inputs(sample.sum_over)}
-    for real, path in given.items():
-        if real not in everything:
+    everything = {_file(path): path for path in expand_inputs(sample.sum_over)}
+    for file, path in given.items():
+        if file not in everything:
             raise InputError(path, "is not among the files that the sum of weights is over", "mend `sum_over:`")
     return list(everything.values())
 
 
-def _real(path: str) -> str:
-    return path if is_url(path) else str(Path(path).resolve())
+def _file(path: str) -> object:
+    """What two paths share that lead to the same events, whatever friends stand beside them."""
+    return identity(parts_of(path)[0])
 
 
 def _sum_over(path: str, tree: str, text: str) -> float:

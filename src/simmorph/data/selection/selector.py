@@ -15,7 +15,7 @@ from simmorph.data.selection.chunk import Chunk
 from simmorph.data.selection.kinds import Kinds
 from simmorph.data.selection.names import Key, Names, Needed
 from simmorph.data.selection.variations import is_of_weight, varied
-from simmorph.data.selection.weights import WEIGHTS_OF, SampleKind, weigh, yield_of
+from simmorph.data.selection.weights import WEIGHTS_OF, SampleKind, data_among, weigh, yield_of
 from simmorph.data.units import ANGLE
 from simmorph.errors import InputError
 
@@ -42,14 +42,17 @@ class Chosen:
         rows: where they are in the chunk.
         columns: the branches to write, one value for each of them.
         cutflow: (n_cuts + 1, 3): rows, sum of weights and sum of squared weights, at the start and after each cut.
-        n_data: how many of the rows at the start are real data.
+        is_data: which of the selected rows are real data.
+        n_data: how many of the rows at the start are.
         taken: the branches that were taken for each name that has alternatives.
-        variations: the same under each systematic variation that selects other events, if there is simulation.
+        variations: the same of simulation under each systematic variation that selects other events; none where all
+            is data.
     """
 
     rows: Rows
     columns: dict[str, NDArray[Any]]
     cutflow: FloatArray
+    is_data: BoolArray
     n_data: int
     taken: dict[str, str]
     variations: Mapping[str, Chosen] = field(default_factory=dict)
@@ -97,7 +100,7 @@ class Selector:
         kinds = Kinds(selection, names)
         used = [*cuts.values(), *regions.values(), *weights.values(), *varied_weights.values()]
         kinds.check(used)
-        listed = kinds.listed([*used, *names.formulas.values()], selection.rows)
+        listed = kinds.listed(used, selection.rows)
         runs = GoodRuns.read(selection.certified_runs.file) if selection.certified_runs else None
         return cls(selection, names, cuts, regions, weights, listed, varied_weights, selectors, runs)
 
@@ -145,7 +148,8 @@ class Selector:
         """
         names = self.names.of_file(branches, types or {})
         names.refuse_missing(self._needed(sample), path, tree, branches)
-        varied = {name: it.of_file(path, tree, branches, sample) for name, it in self._varied(sample).items()}
+        of_names = self._varied(sample).items()
+        varied = {name: it.of_file(path, tree, branches, "simulation", types) for name, it in of_names}
         return replace(self, names=names, varied=varied)
 
     def _varied(self, sample: SampleKind) -> dict[str, Selector]:
@@ -155,7 +159,7 @@ class Selector:
     def branches(self, sample: SampleKind = "auto") -> list[str]:
         """The branches to read from a file that holds this sample."""
         own = {branch for source in self._sources(sample) for branch in source.branches}
-        return sorted(own.union(*(it.branches(sample) for it in self._varied(sample).values())))
+        return sorted(own.union(*(it.branches("simulation") for it in self._varied(sample).values())))
 
     def taken(self, sample: SampleKind = "auto") -> dict[str, str]:
         """What was taken of a file for each name that has alternatives."""
@@ -172,7 +176,11 @@ class Selector:
         ids = [Key("branch", branch) for branch in (its.run, its.event, section) if branch]
         variables = [Key("variable", name) for name in self.selection.variables]
         rows = [Key("kept", it.counted, it.name) for it in self.names.objects.values() if it.name == self.counted]
-        used = {self.names.in_event(name): expression for expression in self._used(sample) for name in expression.names}
+        used = {
+            self.names.in_event(name): expression
+            for expression in self._used(sample)
+            for name in sorted(expression.names)
+        }
         return self.names.needed([*ids, *variables, *rows, *used]) | used
 
     def _used(self, sample: SampleKind) -> list[Expression]:
@@ -225,23 +233,37 @@ class Selector:
         if check_unit:
             self._check_unit(chunk, sample)
         variables = {name: self._compact(name, chunk) for name in self.variables}
-        events = chunk.events({name for expression in self._used(sample) for name in expression.names})
-        is_data, weights = weigh(self.weights, events, sample, rows)
-        weights *= scale
-        is_simulated = not (len(is_data) and is_data.all())
+        events = chunk.events(sorted({name for expression in self._used(sample) for name in expression.names}))
+        entries_of_data = data_among(self.weights, events, sample, events_read)
+        is_data = entries_of_data[rows.entries]
+        weights = weigh(self.weights, events, is_data, rows) * scale
         passed, cutflow = self._cut(events, weights, rows, self._certified(chunk, is_data, rows))
         regions = {f"in_{name}": rows.passes(it, events) for name, it in self.regions.items()}
         kept = variables | regions | {"weight": weights}
         for name, expression in self.varied_weights.items():
             its = {**self.weights, "simulation": expression}
-            kept[f"weight_{name}"] = weigh(its, events, sample, rows)[1] * scale if is_simulated else weights
+            kept[f"weight_{name}"] = weigh(its, events, is_data, rows) * scale
         for name, branch in (("run", self.selection.run), ("event", self.selection.event)):
             if branch:
                 kept[name] = _whole(branch, chunk.value(Key("branch", branch)))[rows.entries]
-        read, columns = columns, {name: values[passed] for name, values in kept.items()}
-        varied = self._varied(sample) if is_simulated else {}
-        variations = {name: it.run(read, sample, scale=scale, n_events=events_read) for name, it in varied.items()}
-        return Chosen(rows[passed], columns, cutflow, int(is_data.sum()), self.taken(sample), variations)
+        chosen = {name: values[passed] for name, values in kept.items()}
+        variations = self._run_varied(columns, ~entries_of_data, scale) if self._varied(sample) else {}
+        n_data, taken = int(is_data.sum()), self.taken(sample)
+        return Chosen(rows[passed], chosen, cutflow, is_data[passed], n_data, taken, variations)
+
+    def _run_varied(self, columns: Mapping[str, Column], is_simulated: BoolArray, scale: float) -> dict[str, Chosen]:
+        """What is selected under each variation among the simulated entries of a chunk."""
+        entries = np.flatnonzero(is_simulated)
+        if not len(entries) and len(is_simulated):
+            return {}
+        if len(entries) < len(is_simulated):
+            columns = {name: column[entries] for name, column in columns.items()}
+        found = {
+            name: it.run(columns, "simulation", scale=scale, n_events=len(entries)) for name, it in self.varied.items()
+        }
+        return {
+            name: replace(it, rows=replace(it.rows, entries=entries[it.rows.entries])) for name, it in found.items()
+        }
 
     def _check_unit(self, chunk: Chunk, sample: SampleKind) -> None:
         needed = self._needed(sample)

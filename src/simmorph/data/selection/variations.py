@@ -21,12 +21,12 @@ def is_of_weight(changes: Mapping[str, str]) -> bool:
 
 
 def varied(selection: Selection, changes: Mapping[str, str], where: str) -> Selection:
-    """The selection with other branches, expressions or weights, and without variations of its own.
+    """The selection with other branches, expressions or weights, for simulation, and without variations of its own.
 
     Raises:
         ConfigError: a key is no property of an object, no name of an expression or branch, and not the weight.
     """
-    found = selection.model_copy(update={"variations": {}})
+    found = selection.model_copy(update={"variations": {}, "certified_runs": None})
     for key, text in changes.items():
         found = _changed(found, key, text, where)
     return found

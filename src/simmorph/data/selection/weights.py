@@ -26,24 +26,29 @@ WEIGHTS_OF: dict[SampleKind, tuple[str, ...]] = {
 """The expressions that the weights of a sample need."""
 
 
+def data_among(
+    weights_of: Mapping[str, Expression], events: Mapping[str, Column], sample: SampleKind, n_entries: int
+) -> BoolArray:
+    """(n_entries,), which entries are real data; see `weigh`."""
+    if sample == "auto" and "data_if" in weights_of:
+        return weights_of["data_if"].passes(events)
+    return np.full(n_entries, sample == "data")
+
+
 def weigh(
-    weights_of: Mapping[str, Expression], events: Mapping[str, Column], sample: SampleKind, rows: Rows
-) -> tuple[BoolArray, FloatArray]:
-    """Which rows are data, and the weight of each.
+    weights_of: Mapping[str, Expression], events: Mapping[str, Column], is_data: BoolArray, rows: Rows
+) -> FloatArray:
+    """(n_rows,), the weight of each row.
 
     Args:
         weights_of: the expressions of a selection.
         events: what they can use.
-        sample: what the file holds.
+        is_data: (n_rows,), which rows are real data.
         rows: events, or objects of them.
 
     Raises:
         InputError: a weight is not finite.
     """
-    is_data = np.full(rows.n_entries, sample == "data")
-    if sample == "auto" and "data_if" in weights_of:
-        is_data = weights_of["data_if"].passes(events)
-    is_data = is_data[rows.entries]
     weights = np.zeros(len(rows))
     for kind, mine in (("data", is_data), ("simulation", ~is_data)):
         if mine.any():
@@ -53,7 +58,7 @@ def weigh(
         kind = "objects" if rows.are_objects else "events"
         what = f"the weight of {int((~np.isfinite(weights)).sum())} {kind} is not finite, first of entry {first}"
         raise InputError(f"weight {weights_of['simulation'].text!r}", what)
-    return is_data, weights
+    return weights
 
 
 def yield_of(weights: FloatArray) -> tuple[float, float, float]:
