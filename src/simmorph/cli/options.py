@@ -203,7 +203,7 @@ def amplification_option(**rules: Any) -> Decorator:
     """
     return keyed_option(
         "--amplification",
-        type=click.Choice(["auto", "replicas", "training", "naive"]),
+        type=click.Choice(["auto", "corrected", "replicas", "training", "naive"]),
         key="limits.amplification",
         help="What the uncertainty of a generated background comes from; the recipe's by default.",
         **rules,

@@ -15,7 +15,7 @@ from simmorph.config.variables import NamedVariables
 from simmorph.config.weights import Weight  # noqa: TC001 - pydantic reads it
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
-Amplification = Literal["auto", "replicas", "training", "naive"]
+Amplification = Literal["auto", "corrected", "replicas", "training", "naive"]
 """What the uncertainty of a generated background comes from."""
 
 
@@ -93,6 +93,8 @@ class BackgroundSettings(SampleSettings):
     replicas: Inputs | None = None
     """The same events from replicas of the method, one file each (`simmorph apply --replicas`); or the word `branches`,
     where they are in branches of the template (`--replicas branches`)."""
+    learnt_from: Inputs | None = None
+    """The events that the method learnt from: with `closure`, or alone, they correct the template."""
     training_events: Positive | None = None
     """How many events the method that generated this background learnt from, before any cut."""
     retrained: Inputs | None = None
@@ -100,8 +102,8 @@ class BackgroundSettings(SampleSettings):
     of them is the template at hand, and the `closure` events are true. Where replicas guess how much the training
     matters, these measure it."""
     closure: Inputs | None = None
-    """Simulated events of this background that the method never saw, to test its shape against: the spurious signal,
-    and `simmorph coverage`."""
+    """Simulated events of this background that the method never saw: they correct the template, and its shape is
+    tested against them (the spurious signal, `simmorph coverage`). Of a morphed one: what it should look like."""
     normalise: Literal["weights", "sidebands", "free"] = "weights"
     """Keep the sum of weights, scale it to the data's sidebands (only the window sets the limit), or leave it free."""
 
@@ -111,8 +113,8 @@ class BackgroundSettings(SampleSettings):
             raise ValueError("background: give either input or fit")
         if self.fit and self.normalise != "weights":
             raise ValueError("background: a fitted curve is normalised by the fit; remove normalise")
-        if self.fit and (self.replicas or self.retrained or self.training_events):
-            raise ValueError("background: a fitted curve is not generated; remove replicas and training_events")
+        if self.fit and (self.replicas or self.retrained or self.training_events or self.learnt_from):
+            raise ValueError("background: a fitted curve is not generated; remove what says of its training")
         if self.in_branches and self.histogram:
             raise ValueError("background: a histogram has no branches of replicas; name the files of their histograms")
         if self.retrained and not self.closure:
@@ -126,12 +128,19 @@ class BackgroundSettings(SampleSettings):
 
     @property
     def other_files(self) -> list[str]:
-        """The files of replicas, of other trainings and of the closure test."""
+        """The files of replicas, of other trainings, and of the events that it was and was not trained on."""
         replicas = [] if self.in_branches else self.replicas
-        return [path for some in (replicas, self.retrained, self.closure) for path in some or []]
+        return [path for some in (replicas, self.retrained, self.learnt_from, self.closure) for path in some or []]
+
+    @property
+    def is_learnt(self) -> bool:
+        """Whether a method made it, as far as its keys tell."""
+        return bool(self.morphed or self.replicas or self.retrained or self.learnt_from or self.training_events)
 
     def amplified(self, amplification: Amplification) -> Amplification:
         """What the uncertainty of this background comes from; an ordinary one has nothing but its own events."""
+        if (self.closure or self.learnt_from) and self.input and amplification in {"auto", "corrected"}:
+            return "corrected"
         if self.replicas and amplification in {"auto", "replicas"}:
             return "replicas"
         if self.training_events and amplification in {"auto", "training"}:
@@ -226,8 +235,9 @@ class LimitsSettings(ObservableSettings):
     systematics: list[Variation] = Field(default_factory=list)
     """Systematic uncertainties."""
     amplification: Amplification = "auto"
-    """What limits a generated background: the spread of its replicas, the number of its training events, or (naive) the
-    number of events drawn alone; auto takes the first of these that is given."""
+    """What limits a generated background: simulated events that correct it (`closure`, `learnt_from`), the spread of
+    replicas, the number of its training events, or (naive) the number of events drawn alone; auto takes the first of
+    these that is given."""
     engine: Literal["newton", "pyhf"] = "newton"
     """How minima are found: our own fit, or pyhf's with Minuit: slow, and the reference."""
     impacts: bool = False
@@ -240,7 +250,7 @@ class LimitsSettings(ObservableSettings):
         channels = list(self.by_channel().values())
         treatments = {it.amplified(self.amplification) for channel in channels for it in channel.background}
         if self.amplification not in treatments | {"auto"}:
-            key = {"replicas": "replicas", "training": "training_events"}[self.amplification]
+            key = {"replicas": "replicas", "training": "training_events"}.get(self.amplification, "closure")
             raise ValueError(f"amplification: {self.amplification} needs a background with `{key}:`")
         for channel in channels:
             channel._check_samples()

@@ -54,6 +54,11 @@ class Histogram:
         """(n_bins,), standard deviations from the sum of squared weights."""
         return np.sqrt(self.variances)
 
+    @property
+    def effective_entries(self) -> float:
+        """How many events of equal weights would have the same relative uncertainty of their sum."""
+        return float(self.values.sum() ** 2 / self.variances.sum())
+
     def filled(self, observable: FloatArray, weights: FloatArray) -> Self:
         """With more events in it; the last bin includes its upper edge, and what is outside is left out.
 

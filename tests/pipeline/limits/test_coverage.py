@@ -83,7 +83,8 @@ def test_naive_fails_on_trainings_of_other_events_and_the_default_cures_it(recip
 
 
 def test_replicas_alone_are_held_against_the_nominal_template(recipe: Path) -> None:
-    alone = load_limits_recipe(recipe, ["limits.background.retrained=null", "coverage.toys=24"])
+    changes = ["limits.background.retrained=null", "limits.amplification=replicas", "coverage.toys=24"]
+    alone = load_limits_recipe(recipe, changes)
     found = coverage_of_recipe(alone)
     assert "the nominal template is true" in found.truth
     assert found.coverage.pull_width.value < 1.6

@@ -306,10 +306,12 @@ def test_a_mistake_in_a_channel_is_told(samples: dict[str, str], changes: dict[s
 def test_a_signal_that_nobody_could_see_is_told(samples: dict[str, str]) -> None:
     notes: list[str] = []
     weak = limits_of_recipe(recipe(samples, signal={"input": samples["signal"], "scale": 1e-7}), progress=notes.append)
-    assert "times the nominal signal, which is as good as invisible here" in weak.warnings[0]
-    assert f"warning: {weak.warnings[0]}" in notes
-    assert weak.to_json()["warnings"] == list(weak.warnings)
-    assert limits_of_recipe(recipe(samples)).warnings == ()
+    remark, warning = weak.warnings
+    assert "do not cover a bias" in remark
+    assert "times the nominal signal, which is as good as invisible here" in warning
+    assert f"warning: {warning}" in notes
+    assert weak.to_json()["warnings"] == [remark, warning]
+    assert limits_of_recipe(recipe(samples)).warnings == (remark,)
 
 
 def test_events_in_no_bin_are_in_the_result_by_channel_and_sample(tmp_path: Path) -> None:

@@ -42,17 +42,31 @@ def with_training_statistics(histogram: Histogram, n_generated: float, n_trainin
     return replace(histogram, variances=histogram.variances * (1 + n_generated / n_training))
 
 
-def eigen_variations(
-    nominal: Histogram, replicas: Sequence[Histogram], *, shape_only: bool = False, same_events: bool = False
-) -> list[FloatArray]:
+def principal_shifts(covariance: FloatArray, yields: FloatArray) -> list[FloatArray]:
     """Shifts of all bins, (n_bins,) each, by which a parameter of its own moves them at one standard deviation.
 
-    They are the principal components of the spread between replicas of the method, each trained on a bootstrap sample
-    of the training events, with every bin in units of the root of its yield, which is what data can see: else a tail
-    where the signal is would be lost beside well-filled bins. Few replicas span few directions, and a template may be
-    wrong in any; so the correlations between bins are shrunk as far as the replicas leave them uncertain, and the
-    spread of each bin is kept. Where each replica draws events of its own, the fluctuation of these draws is taken off
-    the spread, so that it is not counted a second time beside that of the nominal sample.
+    They are the principal components of a covariance, with every bin in units of the root of its yield, which is what
+    data can see: else a tail where the signal is would be lost beside well-filled bins.
+
+    Args:
+        covariance: (n_bins, n_bins), of the yields.
+        yields: (n_bins,).
+    """
+    unit = np.sqrt(np.where(yields > 0, yields, 1.0))
+    variances, directions = np.linalg.eigh(covariance / np.outer(unit, unit))
+    kept = [i for i in np.argsort(variances)[::-1] if variances[i] > SMALLEST_VARIANCE * max(variances[-1], 0.0)]
+    return [np.sqrt(variances[i]) * directions[:, i] * unit for i in kept]
+
+
+def replica_covariance(
+    nominal: Histogram, replicas: Sequence[Histogram], *, shape_only: bool = False, same_events: bool = False
+) -> FloatArray:
+    """(n_bins, n_bins), of the yields between replicas of the method, each trained on a bootstrap sample.
+
+    Few replicas span few directions, and a template may be wrong in any; so the correlations between bins are shrunk as
+    far as the replicas leave them uncertain, and the spread of each bin is kept. Where each replica draws events of its
+    own, the fluctuation of these draws is taken off the spread, so that it is not counted a second time beside that of
+    the nominal sample.
 
     Args:
         nominal: the template.
@@ -66,15 +80,16 @@ def eigen_variations(
     if len(replicas) < 2:
         raise ValueError("the spread of replicas needs at least two of them")
     scales = [nominal.values.sum() / it.values.sum() if shape_only else 1.0 for it in replicas]
-    unit = np.sqrt(np.where(nominal.values > 0, nominal.values, 1.0))
-    values = np.stack([it.values * scale / unit for it, scale in zip(replicas, scales, strict=True)])
-    covariance = shrunk_covariance(values)
+    covariance = shrunk_covariance(np.stack([it.values * scale for it, scale in zip(replicas, scales, strict=True)]))
     if not same_events:
         drawn = np.mean([it.variances * scale**2 for it, scale in zip(replicas, scales, strict=True)], axis=0)
-        covariance -= np.diag(drawn / unit**2)
-    variances, directions = np.linalg.eigh(covariance)
-    kept = [i for i in np.argsort(variances)[::-1] if variances[i] > SMALLEST_VARIANCE * max(variances[-1], 0.0)]
-    return [np.sqrt(variances[i]) * directions[:, i] * unit for i in kept]
+        covariance -= np.diag(drawn)
+    return covariance
+
+
+def eigen_variations(nominal: Histogram, replicas: Sequence[Histogram], **how: bool) -> list[FloatArray]:
+    """The shifts of a template, (n_bins,) each, that the spread of replicas gives; see `replica_covariance`."""
+    return principal_shifts(replica_covariance(nominal, replicas, **how), nominal.values)
 
 
 def shrunk_covariance(values: FloatArray) -> FloatArray:

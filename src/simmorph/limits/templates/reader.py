@@ -20,6 +20,7 @@ from simmorph.limits.modifiers.histosys import HistoSys
 from simmorph.limits.modifiers.registry import kind_of
 from simmorph.limits.modifiers.staterror import StatError
 from simmorph.limits.templates.amplification import FEW_REPLICAS, with_training_statistics
+from simmorph.limits.templates.correction import Given
 from simmorph.limits.templates.observable import Defaults, ObservableReader
 from simmorph.limits.templates.sample import ReplicaSpread, Sample
 
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from simmorph.limits.modifiers.base import Modifier
     from simmorph.limits.templates.sideband import SidebandFit
     from simmorph.progress import Progress
+
+UNMEASURED = "intervals do not cover a bias that all its trainings share: give simulated events as `closure:`"
+"""What is said of a template that a method made and no simulated events correct."""
 
 WEIGHT_OF_SELECTION = "weight"
 """The branch of weights that `select` writes; a variation of it has its name behind."""
@@ -124,10 +128,11 @@ class Reader:
     def generated(self, settings: BackgroundSettings, first: int | None = None) -> Sample:
         """A background, with what its training leaves uncertain.
 
-        Which of `replicas`, `training` and `naive` it is, the recipe's `amplification` says. The yields of replicas
-        keep their normalisation where the recipe normalises by the weights alone; where it scales to something else,
-        only shapes are compared. Samples with the same sum as the template test it: those of the method trained on
-        other events, and the truth of a closure study.
+        Which of `corrected`, `replicas`, `training` and `naive` it is, the recipe's `amplification` says. The simulated
+        events that correct it are read here, and taken when the signals are known. The yields of replicas keep their
+        normalisation where the recipe normalises by the weights alone; where it scales to something else, only shapes
+        are compared. Samples with the same sum as the template test it: those of the method trained on other events,
+        and the truth of a closure study.
 
         Args:
             settings: of the background.
@@ -142,14 +147,24 @@ class Reader:
             self.progress(f"{settings.name}: no better known than {settings.training_events:g} events")
             sample = sample.moved_to(self._floored(settings, sample.histogram, first))
         replicas = self._of_branches(settings) if settings.in_branches else self._others(settings, settings.replicas)
-        if settings.amplified(self.settings.amplification) == "replicas":
+        treatment = settings.amplified(self.settings.amplification)
+        if replicas and treatment in {"replicas", "corrected"}:
             shape_only = settings.normalise != "weights" or first is not None
             spread = ReplicaSpread(shape_only, same_events=settings.morphed or settings.in_branches)
             sample = self._with_spread(sample, replicas, spread)
         total = sample.histogram.values.sum()
         retrained = [it.scaled(total / it.values.sum()) for it in self._others(settings, settings.retrained)]
-        truth = self._truth(settings, sample.histogram)
-        return replace(sample, replicas=tuple(replicas), retrained=tuple(retrained), truth=truth)
+        given = Given(*(self._simulated(settings, name) for name in ("learnt_from", "closure")))
+        truth = None if given.held_out is None else given.held_out.values * (total / given.held_out.values.sum())
+        if treatment != "corrected" and settings.is_learnt:
+            self.remarks.append(f"{settings.name}: {UNMEASURED}")
+        return replace(
+            sample,
+            replicas=tuple(replicas),
+            retrained=tuple(retrained),
+            truth=truth,
+            given=given if treatment == "corrected" else None,
+        )
 
     def _is_floored(self, settings: BackgroundSettings) -> bool:
         """Whether the number of training events is a floor for the statistics of a generated background."""
@@ -189,14 +204,21 @@ class Reader:
         self.progress(f"{sample.histogram.name}: {len(training)} variations from {len(replicas)} replicas{words}")
         return replace(sample, training=training, spread=spread)
 
-    def _truth(self, settings: BackgroundSettings, nominal: Histogram) -> FloatArray | None:
-        """(n_bins,), the closure events of a background, scaled to the sum of its template; None if it has none."""
-        if settings.closure is None:
+    def _simulated(self, settings: BackgroundSettings, key: str) -> Histogram | None:
+        """The simulated events of a background under a key of its settings; None if it has none.
+
+        Those of a morphed background are what it should look like: they are read as they are, unless they were morphed.
+        """
+        inputs: list[str] | None = getattr(settings, key)
+        if inputs is None:
             return None
-        found = self.histogram(
-            settings.model_copy(update={"input": settings.closure, "name": "closure"}), self.defaults
-        )
-        return np.asarray(found.usable().values * (nominal.values.sum() / found.values.sum()), np.float64)
+        defaults, tree = self.defaults, settings.tree or self.defaults.tree
+        as_it_is = settings.morphed and WEIGHT not in describe(expand_inputs(inputs)[0], tree).branches
+        if as_it_is:
+            self.progress(f"{key} of {settings.name}: has no morphed branches, and is read as it is")
+            defaults = defaults.of_data()
+        changes = {"input": inputs, "name": key, "scale": 1.0, "morphed": settings.morphed and not as_it_is}
+        return self.histogram(settings.model_copy(update=changes), defaults)
 
     def checked(self, settings: SampleSettings, first: int | None = None) -> Histogram:
         """A histogram of expected yields.

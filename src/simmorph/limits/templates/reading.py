@@ -67,6 +67,8 @@ def read_templates(settings: LimitsSettings, defaults: Defaults, progress: Progr
             backgrounds.append(reader.curve(background, fit))
             continue
         sample = reader.generated(background)
+        if sample.given is not None:
+            sample = _corrected(sample, signals, data if background.normalise != "weights" else None, reader)
         if background.normalise == "sidebands" and data and settings.exclude:
             used = in_window(data.edges, settings.exclude)
             sample = _scaled_to_sidebands(sample, data, ~used, reader)
@@ -82,6 +84,23 @@ def read_templates(settings: LimitsSettings, defaults: Defaults, progress: Progr
     names = [it.name for it in (*settings.signal, *settings.background, settings.data) if it]
     outside = {name: reader.outside[name] for name in names if name in reader.outside}
     return Templates(samples, observed, data is None, used, fit, outside, tuple(reader.remarks))
+
+
+def _corrected(sample: Sample, signals: Sequence[Sample], data: Histogram | None, reader: Reader) -> Sample:
+    """The sample corrected by its simulated events.
+
+    Args:
+        sample: the background.
+        signals: whose shape it may be wrong by.
+        data: what it will be normalised to; None if it keeps its sum.
+        reader: of the channel.
+    """
+    signal = np.sum([it.histogram.values for it in signals], axis=0)
+    scale = 1.0 if data is None else sample.histogram.values.sum() / max(float(data.values.sum()), 1.0)
+    found = sample.corrected(signal * scale, reader.suffix)
+    if found.correction is not None:
+        reader.remarks += [f"{sample.histogram.name}: {remark}" for remark in found.correction.warnings()]
+    return found
 
 
 def _asimov(samples: Sequence[Sample], strength: float) -> Histogram:

@@ -7,11 +7,14 @@ changed together, so that none is left in other bins or units than the rest.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+import numpy as np
 
 from simmorph.limits.modifiers.histosys import HistoSys
 from simmorph.limits.modifiers.staterror import StatError
-from simmorph.limits.templates.amplification import eigen_variations
+from simmorph.limits.templates.amplification import eigen_variations, principal_shifts
+from simmorph.limits.templates.correction import Given, correction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +23,12 @@ if TYPE_CHECKING:
     from simmorph.data.histograms import Histogram
     from simmorph.data.quality.outside import Outside
     from simmorph.limits.modifiers.base import Modifier
+    from simmorph.limits.templates.correction import Correction
     from simmorph.limits.templates.sideband import SidebandFit
+
+
+SMALL = 1e-6
+"""Relative change of a normalisation that is none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,21 +39,27 @@ class Sample:
         histogram: the yields.
         is_signal: whether the parameter of interest scales it.
         modifiers: its uncertainties, and its normalisation if that is fitted.
-        training: what the training of its method leaves uncertain, as variations of its bins.
+        training: what the training of its method leaves uncertain, as shifts of its bins.
         replicas: the template from each replica of the method that generated it.
         spread: how the spread of these replicas became `training`; None if it did not.
         retrained: the template from the method trained on other events, with the same sum.
         truth: (n_bins,), what the template is tested against, with the same sum; None if nothing is known.
+        given: the simulated events that it is, or is to be, corrected by; None if it is taken as it is.
+        drawn: itself before the correction; None if there was none.
+        correction: what the simulated events said of it.
     """
 
     histogram: Histogram
     is_signal: bool
     modifiers: tuple[Modifier, ...] = ()
-    training: tuple[Modifier, ...] = ()
+    training: tuple[HistoSys, ...] = ()
     replicas: tuple[Histogram, ...] = ()
     spread: ReplicaSpread | None = None
     retrained: tuple[Histogram, ...] = ()
     truth: FloatArray | None = None
+    given: Given | None = None
+    drawn: Sample | None = None
+    correction: Correction | None = None
 
     @classmethod
     def with_statistics(cls, histogram: Histogram) -> Self:
@@ -54,42 +68,66 @@ class Sample:
 
     def part(self, bins: BoolArray) -> Sample:
         """The bins that are marked."""
+        drawn = None if self.drawn is None else self.drawn.part(bins)
         truth = None if self.truth is None else self.truth[bins]
-        return self._changed(lambda it: it.part(bins), lambda it: it.part(bins), truth)
+        return replace(self._changed(lambda it: it.part(bins)), truth=truth, drawn=drawn)
 
     def scaled(self, factor: float) -> Sample:
         """With all yields times a factor."""
+        drawn = None if self.drawn is None else self.drawn.scaled(factor)
         truth = None if self.truth is None else self.truth * factor
-        return self._changed(lambda it: it.scaled(factor), lambda it: it.scaled(factor), truth)
+        return replace(self._changed(lambda it: it.scaled(factor)), truth=truth, drawn=drawn)
 
-    def _changed(
-        self,
-        histogram: Callable[[Histogram], Histogram],
-        modifier: Callable[[Modifier], Modifier],
-        truth: FloatArray | None,
-    ) -> Sample:
+    def _changed(self, change: Callable[[Any], Any]) -> Sample:
         """With every histogram and every modifier changed."""
         return replace(
             self,
-            histogram=histogram(self.histogram),
-            modifiers=tuple(map(modifier, self.modifiers)),
-            training=tuple(map(modifier, self.training)),
-            replicas=tuple(map(histogram, self.replicas)),
-            retrained=tuple(map(histogram, self.retrained)),
-            truth=truth,
+            histogram=change(self.histogram),
+            modifiers=tuple(map(change, self.modifiers)),
+            training=tuple(map(change, self.training)),
+            replicas=tuple(map(change, self.replicas)),
+            retrained=tuple(map(change, self.retrained)),
+            given=None if self.given is None else self.given.changed(change),
         )
 
     def moved_to(self, other: Histogram) -> Sample:
         """With other yields and their statistics, and the same further uncertainties; shapes shift along."""
         histogram = replace(self.histogram, values=other.values, variances=other.variances)
-        modifiers, training = (
-            tuple(it.moved(self.histogram, histogram) for it in some) for some in (self.modifiers, self.training)
+        return replace(
+            self,
+            histogram=histogram,
+            modifiers=tuple(it.moved(self.histogram, histogram) for it in self.modifiers),
+            training=tuple(it.moved(self.histogram, histogram) for it in self.training),
         )
-        return replace(self, histogram=histogram, modifiers=modifiers, training=training)
 
     def and_modifiers(self, *modifiers: Modifier) -> Sample:
         """With further modifiers."""
         return replace(self, modifiers=(*self.modifiers, *modifiers))
+
+    def corrected(self, signal: FloatArray, suffix: str = "") -> Sample:
+        """Corrected by the simulated events that are given, with what is uncertain of that; see `correction`.
+
+        Args:
+            signal: (n_bins,), the yields of the signal.
+            suffix: ends the names of the variations.
+
+        Raises:
+            ValueError: no events are given.
+            InputError: their weights have no positive sum.
+        """
+        if self.given is None:
+            raise ValueError("a correction needs simulated events")
+        of_replicas = np.reshape([it.up - self.histogram.values for it in self.training], (-1, len(signal)))
+        spread = of_replicas.T @ of_replicas if self.training else None
+        found = correction(self.histogram, self.given, signal, spread)
+        histogram = replace(self.histogram, values=found.values, variances=found.independent)
+        shifts = principal_shifts(found.shared, found.values)
+        of_sum = float(np.linalg.norm(of_replicas.sum(axis=1))) / self.histogram.values.sum()
+        if of_sum > SMALL:  # simulated events tell of the shape alone
+            shifts.append(of_sum * found.values)
+        names = (f"{histogram.name}_training_{i + 1}{suffix}" for i in range(len(shifts)))
+        training = tuple(HistoSys.of_shift(name, histogram, it) for name, it in zip(names, shifts, strict=True))
+        return replace(self.moved_to(histogram), training=training, drawn=self, correction=found)
 
     def as_replica(self, number: int) -> Sample:
         """With this replica for a template, as if it were not among those whose spread is an uncertainty.

@@ -7,6 +7,7 @@ on, and one with more experiments begins with those that are there.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from simmorph.data.outputs import refuse_existing, whole_folder, write_csv, writ
 from simmorph.limits.model.building import workspace_of
 from simmorph.limits.model.workspace import measurement_of, read_workspace
 from simmorph.limits.studies.coverage import Coverage, ToyOutcome, Toys, from_model, from_truth, outcomes, summary
+from simmorph.limits.templates.correction import Given
 from simmorph.limits.templates.observable import Defaults
 from simmorph.limits.templates.reading import read_templates
 from simmorph.pipeline.limits.run import inputs_of
@@ -157,7 +159,7 @@ def coverage_of_recipe(
     toys = _toys(study, settings.cl, progress)
     templates = read_templates(settings, Defaults.of(recipe, settings), progress)
     chosen = templates.in_likelihood()
-    tested = any(_at_hand(sample) or sample.truth is not None for sample in chosen.samples)
+    tested = any(_at_hand(it) or it.truth is not None or it.correction for it in chosen.samples)
     experiments = (
         list(_tested(chosen, settings, toys.strength)) if tested else [_right(chosen, settings, toys.strength)]
     )
@@ -223,6 +225,8 @@ def _truth_words(templates: Templates) -> str:
     has_truth = any(sample.truth is not None for sample in templates.samples)
     if any(sample.retrained for sample in templates.samples):
         return "the closure events are true, and the template at hand is from a training on other events"
+    if any(sample.correction for sample in templates.samples):
+        return "the corrected template is true, simulated events fluctuate about it, and correct the one that was drawn"
     if any(sample.replicas for sample in templates.samples):
         return "the nominal template is true, and the template at hand is a replica, its error the spread of the others"
     return "the closure events are true, and the template at hand is the nominal one" if has_truth else MODEL_IS_RIGHT
@@ -237,12 +241,41 @@ def _tested(
     templates: Templates, settings: LimitsSettings, strength: float
 ) -> Iterator[Callable[[Generator], PseudoExperiment]]:
     """One kind of experiment for each template at hand."""
-    expected = np.sum([_true_yields(sample, strength) for sample in templates.samples], axis=0)
+    true = [_true_yields(sample, strength) for sample in templates.samples]
+    expected = np.sum(true, axis=0)
     n_at_hand = min((len(_at_hand(sample)) for sample in templates.samples if _at_hand(sample)), default=0)
     for number in range(max(n_at_hand, 1)):
         samples = tuple(_as_learnt(sample, number) for sample in templates.samples)
-        spec = workspace_of(replace(templates, samples=samples), settings.parameter)
-        yield from_truth(measurement_of(spec), expected)
+        if any(sample.given for sample in samples):
+            yield partial(_simulated_anew, replace(templates, samples=samples), true, settings.parameter)
+        else:
+            spec = workspace_of(replace(templates, samples=samples), settings.parameter)
+            yield from_truth(measurement_of(spec), expected)
+
+
+def _simulated_anew(
+    templates: Templates, true: Sequence[FloatArray], parameter: str, rng: Generator
+) -> PseudoExperiment:
+    """An experiment in which the simulated events that correct a template fluctuate about what is true as well.
+
+    Args:
+        templates: not corrected yet.
+        true: (n_bins,) for each sample, what is true.
+        parameter: what the strength is called.
+        rng: of the experiment.
+    """
+    signal = np.sum([it.histogram.values for it in templates.samples if it.is_signal], axis=0)
+    samples = []
+    for sample, its in zip(templates.samples, true, strict=True):
+        if sample.given is None:
+            samples.append(sample)
+            continue
+        simulated = sample.given.simulated
+        counts = rng.poisson(its / its.sum() * simulated.effective_entries).astype(np.float64)
+        held_out = replace(simulated, values=counts, variances=counts)
+        samples.append(replace(sample, given=Given(None, held_out)).corrected(signal))
+    spec = workspace_of(replace(templates, samples=tuple(samples)), parameter)
+    return from_truth(measurement_of(spec), np.sum(true, axis=0))(rng)
 
 
 def _at_hand(sample: Sample) -> tuple[Histogram, ...]:
@@ -251,15 +284,20 @@ def _at_hand(sample: Sample) -> tuple[Histogram, ...]:
 
 
 def _true_yields(sample: Sample, strength: float) -> FloatArray:
-    """What a replica is to the nominal template, that is to the truth: so a replica is not held against closure."""
+    """What is true in the experiments.
+
+    A replica is to the nominal template what that is to the truth: so it is not held against closure events. Of a
+    template that was corrected, what came out is true, unless there are trainings on other events.
+    """
     if sample.is_signal:
         return strength * sample.histogram.values
-    is_nominal = sample.truth is None or (sample.replicas and not sample.retrained)
-    return sample.histogram.values if is_nominal or sample.truth is None else sample.truth
+    is_nominal = sample.truth is None or sample.correction or sample.replicas
+    return sample.histogram.values if sample.truth is None or (is_nominal and not sample.retrained) else sample.truth
 
 
 def _as_learnt(sample: Sample, number: int) -> Sample:
-    """A sample as experiment `number` has it at hand."""
+    """A sample as experiment `number` has it at hand, not corrected yet."""
+    sample = sample.drawn or sample
     if sample.retrained:
         return sample.moved_to(sample.retrained[number])
     return sample.as_replica(number) if sample.replicas else sample

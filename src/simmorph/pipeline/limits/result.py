@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from simmorph.limits.fits.impacts import Impact
     from simmorph.limits.fits.inference import Limits
     from simmorph.limits.fits.strength import FittedStrength
+    from simmorph.limits.templates.correction import Correction
 
 NO_SIGNIFICANCE = ExcessSignificance(0.0, 0.0)
 
@@ -98,6 +99,7 @@ class LimitsResult:
         significance: of the signal.
         impacts: of each nuisance parameter, if they were asked for.
         closure: what the fit makes of events that the background's method has not seen, if there are any.
+        corrections: what simulated events said of each template that a method made.
         uncertainties: how each named uncertainty of a recipe acts.
         outside: events that are in no bin, by channel and sample; a single channel has no name.
         warnings: what a reader of the limits should know.
@@ -114,6 +116,7 @@ class LimitsResult:
     significance: ExcessSignificance = NO_SIGNIFICANCE
     impacts: tuple[Impact, ...] = ()
     closure: ClosureTest | None = None
+    corrections: Mapping[str, Correction] = field(default_factory=dict)
     uncertainties: dict[str, str] = field(default_factory=dict)
     outside: Mapping[str, Mapping[str, Outside]] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
@@ -138,6 +141,11 @@ class LimitsResult:
             **({"sidebands": self._sidebands()} if self.sidebands else {}),
             **({"uncertainties": self.uncertainties} if self.uncertainties else {}),
             **({"closure": self.closure.to_json()} if self.closure else {}),
+            **(
+                {"corrections": {name: it.to_json() for name, it in self.corrections.items()}}
+                if self.corrections
+                else {}
+            ),
             **({"impacts": [impact._asdict() for impact in self.impacts]} if self.impacts else {}),
             **({"outside": self._outside()} if self.outside else {}),
             **({"warnings": list(self.warnings)} if self.warnings else {}),
@@ -175,6 +183,7 @@ class LimitsResult:
             rows.append((f"data above the curve in the window{where}", f"{quality.excess:.1f}"))
         if self.closure is not None:
             rows += self.closure.rows(name)
+        rows += [row for background, it in self.corrections.items() for row in it.rows(background, name)]
         rows += [(f"uncertainty {what}", how) for what, how in self.uncertainties.items()]
         rows += [
             (f"impact of {it.parameter}", f"{it.up:+.3g} {it.down:+.3g} (pull {it.pull:+.2f}, {it.constraint:.2f})")

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from simmorph.config.limits import LimitsRecipe, LimitsSettings
     from simmorph.data.events import FloatArray
     from simmorph.data.histograms import Histogram
+    from simmorph.limits.templates.correction import Correction
     from simmorph.limits.templates.sample import Templates
     from simmorph.limits.templates.sideband import SidebandFit
     from simmorph.pipeline.limits.workspace import Inference
@@ -85,6 +86,7 @@ def limits_of_recipe(
         significance=found.significance,
         impacts=impacts_of(found, options),
         closure=_closure(channels, found),
+        corrections=_corrections(channels),
         uncertainties=_uncertainties(settings),
         outside={name: it.outside for name, it in channels.items() if it.outside},
         warnings=(*remarks, *found.warnings),
@@ -153,6 +155,16 @@ def _closure(channels: Mapping[str, Templates], found: Inference) -> ClosureTest
     return ClosureTest(without.value, with_signal.value, without.curvature)
 
 
+def _corrections(channels: Mapping[str, Templates]) -> dict[str, Correction]:
+    """What simulated events said of each template, by its name, and by that of its channel before it."""
+    return {
+        f"{channel}, {sample.histogram.name}" if channel else sample.histogram.name: sample.correction
+        for channel, templates in channels.items()
+        for sample in templates.samples
+        if sample.correction
+    }
+
+
 def _true_background(templates: Templates) -> FloatArray:
     """(n_bins,), the sum of the backgrounds, closure events in place of a template that has some."""
     backgrounds = [it for it in templates.samples if not it.is_signal]
@@ -172,6 +184,7 @@ def _uncertainties(settings: LimitsSettings) -> dict[str, str]:
     backgrounds = [it for channel in settings.by_channel().values() for it in channel.background]
     treatments = {it.name: it.amplified(settings.amplification) for it in backgrounds}
     words = {
+        "corrected": "simulated events, by which it is corrected (histosys)",
         "replicas": "spread of replicas of its method, as correlated shapes (histosys)",
         "training": "number of its training events (staterror)",
     }

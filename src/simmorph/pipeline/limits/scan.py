@@ -126,7 +126,7 @@ def scan_of_recipe(recipe: Recipe | LimitsRecipe, *, force: bool = False, progre
 
     stopped = until_stopped(fill)
     points = _with_reference([_point(part) for part in done.parts])
-    treatment = background.amplified(settings.amplification)
+    treatment = _as_given(background).amplified(settings.amplification)
     result = ScanResult(points, grid.beta_type, treatment, settings.parameter, grid.injected, stopped)
     if stopped is not None:
         progress(done.where())
@@ -150,7 +150,7 @@ def _points(
     return scan_points(
         grid,
         signal=reader.sample(settings.signal[0], is_signal=True).histogram,
-        generated={number: reader.generated(background, number) for number in grid.generated},
+        generated={number: reader.generated(_as_given(background), number) for number in grid.generated},
         simulated=reader.checked(closure),
         parameter=settings.parameter,
         level=settings.cl,
@@ -178,10 +178,18 @@ def _background(settings: LimitsSettings) -> BackgroundSettings:
         ConfigError: there are several backgrounds or signals, or no closure events.
     """
     background = settings.background[0]
+    if settings.amplification == "corrected":
+        what = "a scan compares with the simulated events that a correction would use"
+        raise ConfigError("limits.amplification", what, "choose replicas, training or naive")
     if len(settings.background) > 1 or len(settings.signal) > 1 or background.closure is None:
         what = "a scan needs one signal, and one background with `closure:` events to take the place of data"
         raise ConfigError("limits", what, "give simulated events that the method has not learnt from")
     return background
+
+
+def _as_given(background: BackgroundSettings) -> BackgroundSettings:
+    """The background without a correction by the events that it is compared with."""
+    return background.model_copy(update={"closure": None, "learnt_from": None, "retrained": None})
 
 
 def _write(result: ScanResult, output: Path, inputs: Mapping[str, str], *, force: bool) -> None:

@@ -1,0 +1,103 @@
+"""How often intervals and limits hold the true strength, for the trainings that `trainings.py` wrote down.
+
+    python coverage.py trainings.jsonl --treatment corrected --strength 1
+
+Each pseudo-experiment has a training of its own, with the events that it learnt from and half as many other ones: the
+data are 50,000 background events and a signal, drawn from the true densities. `replicas` takes the spread of ten other
+trainings, which is what bootstrap replicas estimate; `naive` counts the drawn events alone.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from simmorph.data.histograms import Histogram
+from simmorph.limits.model.building import workspace_of
+from simmorph.limits.model.workspace import measurement_of
+from simmorph.limits.modifiers.normsys import NormSys
+from simmorph.limits.studies.coverage import Coverage, Toys, coverage, from_truth
+from simmorph.limits.templates.correction import Given
+from simmorph.limits.templates.sample import ReplicaSpread, Sample, Templates
+
+EDGES = {"m_bb": np.linspace(0.3, 1.8, 26), "score": np.linspace(0.55, 0.925, 26)}
+N_BACKGROUND, N_SIGNAL, BETA, N_REPLICAS = 50_000, 4_000, 0.1, 10
+"""Background events of the data in the range, signal events before the cut, uncertainty of the background's yield."""
+
+
+def histogram(counts: list[float], name: str, observable: str) -> Histogram:
+    values = np.array(counts, np.float64)
+    return Histogram(EDGES[observable], values, values, name)
+
+
+class Study:
+    """The trainings of one number of events to learn from, seen by one observable.
+
+    Args:
+        lines: what `trainings.py` wrote.
+        observable: m_bb or score.
+    """
+
+    def __init__(self, lines: list[dict[str, Any]], observable: str) -> None:
+        self.observable, (self.truth, *self.trainings) = observable, lines
+        background, signal = (np.array(self.truth[name][observable]) for name in ("background", "signal"))
+        self.background = N_BACKGROUND * background / background.sum()
+        self.signal = histogram(self.truth["signal"][observable], "signal", observable)
+        self.signal = self.signal.scaled(N_SIGNAL / self.truth["n_true"])
+        assert signal.sum() > 0
+
+    def part(self, training: dict[str, Any], name: str) -> Histogram:
+        return histogram(training[name][self.observable], "background", self.observable)
+
+    def template(self, training: dict[str, Any]) -> Histogram:
+        drawn = self.part(training, "drawn")
+        return drawn.scaled(N_BACKGROUND / drawn.values.sum())
+
+    def background_of(self, number: int, treatment: str) -> Sample:
+        """The background of a training, with what a treatment says of it."""
+        training = self.trainings[number]
+        sample = Sample.with_statistics(self.template(training)).and_modifiers(NormSys.of_size("beta", BETA))
+        if treatment == "corrected":
+            given = Given(self.part(training, "learnt"), self.part(training, "held_out"))
+            return Sample(sample.histogram, False, sample.modifiers, given=given).corrected(self.signal.values)
+        if treatment == "replicas":
+            others = [self.trainings[(number + 1 + i) % len(self.trainings)] for i in range(N_REPLICAS)]
+            shapes = ReplicaSpread(True, False).variations(sample.histogram, [self.template(it) for it in others])
+            return sample.and_modifiers(*shapes)
+        return sample
+
+    def coverage(self, treatment: str, strength: float, n_each: int) -> Coverage:
+        expected = self.background + strength * self.signal.values
+        experiments = []
+        for number in range(len(self.trainings)):
+            samples = (Sample(self.signal, True), self.background_of(number, treatment))
+            used = np.ones(len(expected), np.bool_)
+            spec = workspace_of(Templates(samples, self.signal, True, used), "mu")
+            experiments.append(from_truth(measurement_of(spec), expected))
+        return coverage(experiments, Toys(n_each * len(experiments), strength))
+
+
+@click.command()
+@click.argument("trainings", type=click.Path(exists=True, path_type=Path))
+@click.option("--treatment", default="corrected", type=click.Choice(["corrected", "replicas", "naive"]))
+@click.option("--observable", default="m_bb", type=click.Choice(list(EDGES)))
+@click.option("--strength", default=1.0)
+@click.option("--toys", default=2, help="Pseudo-experiments for each training.")
+def main(trainings: Path, **how: Any) -> None:
+    lines = [json.loads(line) for line in trainings.read_text().splitlines()]
+    found = Study(lines, how["observable"]).coverage(how["treatment"], how["strength"], how["toys"])
+    numbers = (found.interval, found.limit, found.pull_width, found.pull_mean)
+    print(
+        " ".join(map(str, how.values())),
+        f"quoted {found.quoted:.3f}",
+        *(it.to_text() for it in numbers),
+        found.n_failed,
+    )
+
+
+if __name__ == "__main__":
+    main()
