@@ -150,6 +150,13 @@ def summed(histograms: Iterable[Histogram], name: str) -> Histogram:
     return replace(first, name=name)
 
 
+def side_by_side(histograms: Iterable[Histogram]) -> Histogram:
+    """The bins of all of them one after the other; its edges count the bins."""
+    parts = list(histograms)
+    values, variances = (np.concatenate([getattr(it, name) for it in parts]) for name in ("values", "variances"))
+    return Histogram(np.arange(len(values) + 1.0), values, variances, parts[0].name)
+
+
 def in_window(edges: FloatArray, window: tuple[float, float]) -> BoolArray:
     """(n_bins,), the bins that overlap the window; the others are the sidebands."""
     return (edges[1:] > window[0]) & (edges[:-1] < window[1])

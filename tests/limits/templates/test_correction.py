@@ -161,7 +161,9 @@ def test_a_sample_is_corrected_with_all_that_belongs_to_it() -> None:
     # Components that no data could see are left out.
     unit = np.sqrt(found.histogram.values)
     wanted = found.correction.shared / np.outer(unit, unit)
-    np.testing.assert_allclose(shifts.T @ shifts / np.outer(unit, unit), wanted, atol=2e-3 * np.linalg.norm(wanted, 2))
+    np.testing.assert_allclose(
+        shifts.T @ shifts / np.outer(unit, unit), wanted, atol=2e-3 * float(np.linalg.norm(wanted, 2))
+    )
     half = found.part(np.arange(N_BINS) < 10).scaled(2)
     assert half.drawn is not None
     np.testing.assert_allclose(half.drawn.histogram.values, 2 * BIASED.values[:10])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from simmorph.data.histograms import Histogram
-from simmorph.limits.modifiers.histosys import HistoSys
 from simmorph.limits.modifiers.normsys import NormSys
 from simmorph.limits.modifiers.staterror import StatError
 from simmorph.limits.templates.sample import ReplicaSpread, Sample, Templates
@@ -37,7 +38,7 @@ def sample(n_replicas: int = 4) -> Sample:
 
 def shifts(of: Sample) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
     """(n_variations, n_bins), what the training leaves uncertain."""
-    return np.array([it.up - of.histogram.values for it in of.training if isinstance(it, HistoSys)])
+    return np.array([it.up - of.histogram.values for it in of.training])
 
 
 def test_the_variations_of_the_training_have_the_variance_of_the_replicas() -> None:
@@ -94,3 +95,25 @@ def test_a_replica_that_is_the_template_is_not_part_of_the_spread(number: int) -
 def test_where_no_spread_is_left_the_uncertainty_of_the_template_is_kept() -> None:
     before = sample(n_replicas=2)
     np.testing.assert_allclose(shifts(before.as_replica(1)), shifts(before))
+
+
+def test_variations_of_what_is_scaled_to_sidebands_have_its_yield_there() -> None:
+    bins = np.array([True, False, False, True])
+    before = sample()
+    found = before.normalised(bins)
+    for it in found.training:
+        assert it.up[bins].sum() == pytest.approx(YIELDS[bins].sum())
+        assert it.down[bins].sum() == pytest.approx(YIELDS[bins].sum())
+    (first, *_), (was, *_) = found.training, before.training
+    assert first.up[1] / first.up[0] == pytest.approx(was.up[1] / was.up[0])
+
+
+def test_replicas_move_the_bins_of_all_channels_together() -> None:
+    east, west = sample(), sample()
+    # One change moves both channels, the other way round.
+    west = replace(west, replicas=tuple(replace(it, values=2 * YIELDS - it.values) for it in west.replicas))
+    joint = ReplicaSpread(shape_only=False, same_events=True).joint([east, west])
+    assert [it.name for it in joint[0].training] == [it.name for it in joint[1].training]
+    first = [shifts(it)[0] for it in joint]
+    np.testing.assert_allclose(first[1], -first[0], rtol=1e-6)
+    np.testing.assert_allclose(np.abs(first[0]), np.abs(shifts(east)[0]), rtol=0.05)

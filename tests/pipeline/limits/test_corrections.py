@@ -124,3 +124,22 @@ def test_a_correction_needs_events(folder: Path) -> None:
     ]
     with pytest.raises(ConfigError, match="closure"):
         load_limits_recipe(folder / "recipe.yaml", overrides)
+
+
+def test_what_a_training_changes_it_changes_in_all_channels(folder: Path) -> None:
+    channels = {"low": {"region": "x < 0.5"}, "high": {"region": "x >= 0.5"}}
+    binning = {"edges": [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1]}
+    empty = {"low": {"edges": binning["edges"][:6]}, "high": {"edges": binning["edges"][5:]}}
+    overrides = ["limits.amplification=replicas", f"limits.output={folder / 'two'}"]
+    overrides += [
+        f"limits.channels.{name}={json.dumps(its | {'binning': empty[name]})}" for name, its in channels.items()
+    ]
+    limits_of_recipe(load_limits_recipe(folder / "recipe.yaml", overrides))
+    spec = json.loads((folder / "two" / "workspace.json").read_text())
+    shapes = []
+    for channel in spec["channels"]:
+        (background,) = (it for it in channel["samples"] if it["name"] == "background")
+        shapes.append({it["name"]: it for it in background["modifiers"] if "training" in it["name"]})
+    low, high = shapes
+    assert low.keys() == high.keys()
+    assert "background_training_1" in low

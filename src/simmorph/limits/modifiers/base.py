@@ -148,6 +148,10 @@ class Modifier(ABC):
         """With other yields of the sample."""
         return self
 
+    def normalised(self, nominal: FloatArray, bins: BoolArray) -> Self:  # noqa: ARG002
+        """As it is for a sample that is scaled to what was seen in these bins."""
+        return self
+
     @abstractmethod
     def enter(self, cells: Cells, here: slice, parameter: int) -> None:
         """Say what it does to the cells of its sample; `parameter` is the first of its parameters."""

@@ -111,6 +111,12 @@ class HistoSys(Systematic, Shifting):
         shift = after.values - before.values
         return replace(self, up=self.up + shift, down=self.down + shift)
 
+    def normalised(self, nominal: FloatArray, bins: BoolArray) -> Self:
+        """Both sides with the nominal yield in these bins."""
+        yields = nominal[bins].sum()
+        up, down = (it * (yields / it[bins].sum()) if it[bins].sum() > 0 else it for it in (self.up, self.down))
+        return replace(self, up=up, down=down)
+
     @classmethod
     def shifts(cls, terms: Sequence[Term], n_cells: int, code: str | None) -> Shifts:
         """The shifts of several."""

@@ -46,6 +46,12 @@ FEW = 10
 """With fewer events in a bin, their mean weight is taken from all."""
 ALIKE = 0.95
 """An uncertainty below this share of another one is smaller."""
+MANY_DRAWS = 4.0
+"""Draws for each expected event, from which on the draws' own statistics hardly matter.
+
+With fewer, an uncertain normalisation is pulled along by them: a larger background has the larger statistical errors,
+and fits a wrong shape the better (G. D'Agostini, Nucl. Instrum. Meth. A 346 (1994) 306).
+"""
 MEMORISES = 1.3
 """Amplification below which replicas are no better than the training events themselves."""
 
@@ -148,6 +154,12 @@ class Correction:
         return variances * min(max(float(lowest), 0.0), 1.0)
 
     @property
+    def _draws(self) -> float:
+        """How many events the template has for each expected one, the median of the bins."""
+        seen = self.template.variances > 0
+        return float(np.median(self.template.values[seen] / self.template.variances[seen])) if seen.any() else np.inf
+
+    @property
     def shared(self) -> FloatArray:
         """(n_bins, n_bins), the covariance of the yields without what is independent."""
         return self.covariance * np.outer(self.template.values, self.template.values) - np.diag(self.independent)
@@ -190,6 +202,9 @@ class Correction:
         """What a reader of the limit should know."""
         if self.missed > 0:
             yield f"{100 * self.missed:.2g} % of the simulated events are in bins where the template has none"
+        if self._draws < MANY_DRAWS:
+            number = f"{self._draws:.2g} events for each expected one"
+            yield f"has {number}: draw more, intervals are right from {MANY_DRAWS:g} on"
         if self.quoted < ALIKE * self.before.uncertainty:
             yield (
                 f"its uncertainty of the strength, {self.quoted:.3g}, is smaller than that of the simulated events "

@@ -199,7 +199,7 @@ class Reader:
 
     def _with_spread(self, sample: Sample, replicas: Sequence[Histogram], spread: ReplicaSpread) -> Sample:
         """The sample with the spread of its replicas as variations of its bins."""
-        training = tuple(spread.variations(sample.histogram, replicas))
+        training = tuple(spread.variations(sample.histogram, replicas, self.suffix))
         words = f"; fewer than {FEW_REPLICAS} say little of their spread" if len(replicas) < FEW_REPLICAS else ""
         self.progress(f"{sample.histogram.name}: {len(training)} variations from {len(replicas)} replicas{words}")
         return replace(sample, training=training, spread=spread)

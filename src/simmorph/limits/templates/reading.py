@@ -19,7 +19,7 @@ from simmorph.limits.templates.sample import Sample, Templates
 from simmorph.limits.templates.sideband import SidebandFit, fit_sidebands
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from simmorph.config.limits import LimitsSettings
     from simmorph.data.events import BoolArray
@@ -38,6 +38,30 @@ def read_channels(settings: LimitsSettings, defaults: Defaults, progress: Progre
             progress(f"channel {name}:")
         its = defaults._replace(tree=channel.tree or defaults.tree)
         found[name] = read_templates(channel, its, progress, suffix=f"_{name}" if name else "")
+    return found if len(found) == 1 else _with_joint_spread(found)
+
+
+def _with_joint_spread(channels: Mapping[str, Templates]) -> dict[str, Templates]:
+    """The spread of replicas over all channels at once: what one training changes, it changes in all of them.
+
+    Those that are scaled to sidebands, each to its own, stay apart.
+
+    Raises:
+        InputError: a background has not as many replicas in one channel as in another.
+    """
+    found = dict(channels)
+    shared: dict[str, dict[str, Sample]] = {}
+    for channel, its in channels.items():
+        for sample in its.samples:
+            if sample.spread is not None and sample.correction is None and its.used.all():
+                shared.setdefault(sample.histogram.name, {})[channel] = sample
+    for name, samples in shared.items():
+        if len({len(it.replicas) for it in samples.values()}) > 1:
+            numbers = ", ".join(f"{len(it.replicas)} in {channel}" for channel, it in samples.items())
+            raise InputError(name, f"needs the same replicas in all channels: {numbers}", "give each channel the same")
+        spreads = [it.spread for it in samples.values() if it.spread]
+        for channel, sample in zip(samples, spreads[0].joint([*samples.values()]), strict=True):
+            found[channel] = found[channel].with_sample(sample)
     return found
 
 
@@ -131,4 +155,4 @@ def _scaled_to_sidebands(sample: Sample, data: Histogram, bins: BoolArray, reade
     of_sample = float(histogram.variances[bins].sum()) / expected**2 if reader.settings.statistics else 0.0
     reader.progress(f"{name}: scaled by {scale:.5g} to the {observed:g} events in the sidebands")
     of_scale = NormSys.of_size(f"{name}_sidebands{reader.suffix}", float(np.sqrt(of_data + of_sample)))
-    return sample.scaled(scale).and_modifiers(of_scale)
+    return sample.normalised(bins).scaled(scale).and_modifiers(of_scale)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
+from simmorph.data.histograms import side_by_side
 from simmorph.limits.modifiers.histosys import HistoSys
 from simmorph.limits.modifiers.staterror import StatError
 from simmorph.limits.templates.amplification import eigen_variations, principal_shifts
@@ -90,6 +91,14 @@ class Sample:
             given=None if self.given is None else self.given.changed(change),
         )
 
+    def normalised(self, bins: BoolArray) -> Sample:
+        """With variations that have its own yield in these bins, as it is scaled to what was seen there."""
+        return replace(
+            self,
+            modifiers=tuple(it.normalised(self.histogram.values, bins) for it in self.modifiers),
+            training=tuple(it.normalised(self.histogram.values, bins) for it in self.training),
+        )
+
     def moved_to(self, other: Histogram) -> Sample:
         """With other yields and their statistics, and the same further uncertainties; shapes shift along."""
         histogram = replace(self.histogram, values=other.values, variances=other.variances)
@@ -153,10 +162,29 @@ class ReplicaSpread(NamedTuple):
     shape_only: bool
     same_events: bool
 
-    def variations(self, nominal: Histogram, replicas: Sequence[Histogram]) -> list[HistoSys]:
-        """A variation for each principal component."""
+    def variations(self, nominal: Histogram, replicas: Sequence[Histogram], suffix: str = "") -> list[HistoSys]:
+        """A variation for each principal component, with this behind its name."""
         shifts = eigen_variations(nominal, replicas, **self._asdict())
-        return [HistoSys.of_shift(f"{nominal.name}_training_{i + 1}", nominal, it) for i, it in enumerate(shifts)]
+        return [
+            HistoSys.of_shift(f"{nominal.name}_training_{i + 1}{suffix}", nominal, it) for i, it in enumerate(shifts)
+        ]
+
+    def joint(self, samples: Sequence[Sample]) -> list[Sample]:
+        """The samples of several channels, with components that move the bins of all of them together."""
+        nominal = side_by_side([it.histogram for it in samples])
+        replicas = [side_by_side(each) for each in zip(*(it.replicas for it in samples), strict=True)]
+        ends = np.cumsum([len(it.histogram.values) for it in samples])[:-1]
+        parts = [np.split(shift, ends) for shift in eigen_variations(nominal, replicas, **self._asdict())]
+        return [
+            replace(
+                sample,
+                training=tuple(
+                    HistoSys.of_shift(f"{nominal.name}_training_{i + 1}", sample.histogram, part[at])
+                    for i, part in enumerate(parts)
+                ),
+            )
+            for at, sample in enumerate(samples)
+        ]
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,6 +208,11 @@ class Templates:
     sideband_fit: SidebandFit | None = None
     outside: Mapping[str, Outside] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
+
+    def with_sample(self, sample: Sample) -> Templates:
+        """With this sample in place of the one of its name."""
+        name = sample.histogram.name
+        return replace(self, samples=tuple(sample if it.histogram.name == name else it for it in self.samples))
 
     def in_likelihood(self) -> Templates:
         """Only the bins that enter the likelihood."""
