@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import awkward as ak
 import numpy as np
 
+from simmorph.data.arrays import counts_of
 from simmorph.data.expressions.values import Misfit, Value, lists_of
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ def _by_distance(
     Not more than MOST_PAIRS of these are held at once, unless one event has more.
     """
     lists = [lists_of(values) for values in (eta1, phi1, eta2, phi2)]
-    counts = [ak.to_numpy(ak.num(values)) for values in lists]
+    counts = [counts_of(values) for values in lists]
     if not (np.array_equal(counts[0], counts[1]) and np.array_equal(counts[2], counts[3])):
         raise Misfit("pseudorapidities and azimuths differ in length")
     blocks = np.cumsum(counts[0] * counts[2]) // MOST_PAIRS
@@ -145,7 +146,7 @@ def _by_distance(
 
 
 def _distances(eta1: ak.Array, phi1: ak.Array, eta2: ak.Array, phi2: ak.Array) -> ak.Array:
-    n_first, n_second = ak.to_numpy(ak.num(eta1)), ak.to_numpy(ak.num(eta2))
+    n_first, n_second = counts_of(eta1), counts_of(eta2)
     first, second, _ = Pairs.of(n_first, n_second)
     sides = [ak.to_numpy(ak.flatten(values)) for values in (eta1, phi1, eta2, phi2)]
     found = delta_r(sides[0][first], sides[1][first], sides[2][second], sides[3][second])

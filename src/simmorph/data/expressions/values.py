@@ -6,12 +6,15 @@ end, where it becomes NaN or false; a float that is missing is NaN. So a type ne
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import awkward as ak
 import numpy as np
 
 from simmorph.data.arrays import LARGEST_EXACT, cast
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 Value = Any
 """A number, a numpy array of one value per event, or an awkward array of a list per event."""
@@ -71,6 +74,16 @@ def lists_of(values: Value) -> ak.Array:
     return values
 
 
+def plain_numbers(lists: Value) -> NDArray[Any] | None:
+    """What the lists of all events lie in, where these are lists of numbers none of which can be missing."""
+    layout = lists.layout if isinstance(lists, ak.Array) else None
+    if not isinstance(layout, (ak.contents.ListOffsetArray, ak.contents.ListArray)) or layout.parameters:
+        return None
+    content = layout.content
+    is_numbers = isinstance(content, ak.contents.NumpyArray) and content.data.ndim == 1 and not content.parameters
+    return np.asarray(content.data) if is_numbers else None
+
+
 def jagged(column: Value) -> Value:
     """A column in which an array of fixed size is a list for each event.
 
@@ -79,11 +92,16 @@ def jagged(column: Value) -> Value:
     if not isinstance(column, ak.Array):
         array = np.asarray(column)
         return array if array.ndim == 1 else ak.from_regular(ak.Array(array), axis=None)
+    if plain_numbers(column) is not None:
+        return column
     return flat(ak.from_regular(column, axis=None))
 
 
 def wide(column: Value) -> Value:
     """A column with integers of 64 bits and floats of double precision; its lists may differ in length."""
+    numbers = plain_numbers(column)
+    if numbers is not None and numbers.dtype in (np.bool_, np.float64):
+        return column
     column = jagged(column)
     if not isinstance(column, ak.Array):
         return column.astype(_widest(column.dtype.kind, column.dtype), copy=False)
@@ -111,12 +129,21 @@ def settled(value: Value) -> Value:
     if not can_miss(value):
         return flat(value)
     if kind_of(value) == "b":
-        return flat(ak.fill_none(value, False, axis=-1))
+        return flat(_filled(value, False))
     if anywhere(np.abs(value) > LARGEST_EXACT):
         raise Misfit(
             "an integer is too large to stand beside missing ones; give them a value by entry(list, at, value)"
         )
-    return flat(ak.fill_none(real(value), np.nan, axis=-1))
+    return flat(_filled(real(value), np.nan))
+
+
+def _filled(values: ak.Array, default: float) -> Value:
+    """The values with one for each that is missing."""
+    layout = values.layout
+    if isinstance(layout, ak.contents.ByteMaskedArray) and isinstance(layout.content, ak.contents.NumpyArray):
+        is_known = layout.mask_as_bool(valid_when=True)  # as awkward does, ten times faster
+        return np.where(is_known, layout.content.data[: len(is_known)], default)
+    return ak.fill_none(values, default, axis=-1)
 
 
 def real(value: Value) -> Value:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import awkward as ak
 import numpy as np
 
-from simmorph.data.arrays import cast
+from simmorph.data.arrays import counts_of, scaled
 from simmorph.data.expressions.kinematics import Pairs
 from simmorph.data.expressions.values import jagged
 from simmorph.data.selection.names import Key
@@ -57,6 +57,7 @@ class Chunk:
         self.scale = 1e-3 if selection.units.energy == "MeV" else 1.0
         self.energies, self.variables = frozenset(selection.energies), selection.variables
         self._known: dict[Key, Column] = {}
+        self._counted: dict[str, IntArray] = {}
         self._pairs: dict[str, Pairs] = {}
         self._kept: dict[str, tuple[ak.Array | None, ak.Array | None]] = {}
 
@@ -97,11 +98,7 @@ class Chunk:
     def _branch(self, key: Key) -> Column:
         source = self.names.source(key)
         values = source.values(self.columns, self.n_events)  # type: ignore[union-attr]
-        return self._scaled(values) if key.name in self.energies else values
-
-    def _scaled(self, column: Column) -> Column:
-        """An energy in GeV, in double precision."""
-        return cast(column, np.float64) * self.scale
+        return scaled(values, self.scale) if key.name in self.energies else values
 
     # --- of objects ------------------------------------------------------------------------------------------------
 
@@ -110,7 +107,7 @@ class Chunk:
         objects = self.names.objects[key.objects]
         if key.name in objects.sources:
             values = self._read(objects, objects.sources[key.name], key)
-            return self._scaled(values) if key.name in objects.settings.energies else values
+            return scaled(values, self.scale) if key.name in objects.settings.energies else values
         if key.name in objects.taken:
             return self._taken(objects, key)
         expression = objects.computed[key.name]
@@ -121,8 +118,10 @@ class Chunk:
 
     def _counts(self, objects: Objects) -> IntArray:
         """How many objects each event has, before their cuts."""
-        counts: IntArray = ak.to_numpy(ak.num(self.value(Key("property", objects.counted, objects.name))))
-        return counts
+        if objects.name not in self._counted:
+            lists = self.value(Key("property", objects.counted, objects.name))
+            self._counted[objects.name] = counts_of(lists)
+        return self._counted[objects.name]
 
     def _read(self, objects: Objects, source: Source, key: Key) -> ak.Array:
         """A property as it is in the file, or what stands for it where the file lacks it, in the same unit."""
@@ -132,7 +131,7 @@ class Chunk:
         branch = f"branch {source.taken!r}"
         if not isinstance(column, ak.Array) or column.ndim != 2:
             raise InputError(branch, f"is not a list of {objects.name}s per event")
-        if key.name != objects.counted and not np.array_equal(ak.num(column), self._counts(objects)):
+        if key.name != objects.counted and not np.array_equal(counts_of(column), self._counts(objects)):
             raise InputError(branch, f"differs in length from the other branches of {objects.name}")
         return column
 
@@ -140,7 +139,7 @@ class Chunk:
         """A property of the first or second object of each pair."""
         member, name = pairs.taken[key.name]
         if pairs.name not in self._pairs:
-            counts = [ak.to_numpy(ak.num(self.value(Key("kept", it.counted, it.name)))) for it in pairs.members]
+            counts = [counts_of(self.value(Key("kept", it.counted, it.name))) for it in pairs.members]
             is_one = pairs.members[0] is pairs.members[1]
             self._pairs[pairs.name] = Pairs.of_one(counts[0]) if is_one else Pairs.of(*counts)
         found = self._pairs[pairs.name]
@@ -152,7 +151,7 @@ class Chunk:
         counts = self._counts(objects)
         if isinstance(value, np.ndarray) and value.ndim == 1:
             return _repeated(value, counts)
-        if not isinstance(value, ak.Array) or value.ndim != 2 or not np.array_equal(ak.num(value), counts):
+        if not isinstance(value, ak.Array) or value.ndim != 2 or not np.array_equal(counts_of(value), counts):
             raise ConfigError(expression.where, f"{expression.text!r} is not one value for each object")
         return value
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import awkward as ak
 import numpy as np
 
+from simmorph.data.arrays import counts_of
 from simmorph.data.expressions.expression import Expression, parse
 from simmorph.data.selection.momenta import Momenta
 from simmorph.data.selection.sources import Source
@@ -174,7 +175,7 @@ class Objects:
 
 def _is_ordered(keys: ak.Array, *, is_descending: bool) -> bool:
     """Whether the numbers of each list never rise, or never fall; not so with NaN among them."""
-    counts, entries = ak.to_numpy(ak.num(keys)), ak.to_numpy(ak.flatten(keys))
+    counts, entries = counts_of(keys), ak.to_numpy(ak.flatten(keys))
     begins = np.zeros(len(entries) + 1, np.bool_)
     begins[np.cumsum(counts) - counts] = True
     before, after = (entries[:-1], entries[1:]) if is_descending else (entries[1:], entries[:-1])

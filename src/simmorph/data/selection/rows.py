@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import awkward as ak
 import numpy as np
 
+from simmorph.data.arrays import counts_of
 from simmorph.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -52,11 +53,11 @@ class Rows:
             lengths: (n_entries,), how many objects each entry has in the file.
             listed: the expressions that have a value for each object.
         """
-        entries = np.repeat(np.arange(len(kept)), ak.to_numpy(ak.num(kept)))
+        entries = np.repeat(np.arange(len(kept)), counts_of(kept))
         return cls(len(kept), entries, ak.to_numpy(ak.flatten(kept)), lengths, listed)
 
-    def __getitem__(self, chosen: BoolArray) -> Self:
-        """The rows that are marked."""
+    def __getitem__(self, chosen: IntArray) -> Self:
+        """The rows at these places."""
         objects = None if self.objects is None else self.objects[chosen]
         return replace(self, entries=self.entries[chosen], objects=objects)
 

@@ -246,10 +246,11 @@ class Selector:
         for name, branch in (("run", self.selection.run), ("event", self.selection.event)):
             if branch:
                 kept[name] = _whole(branch, chunk.value(Key("branch", branch)))[rows.entries]
-        chosen = {name: values[passed] for name, values in kept.items()}
+        places = np.flatnonzero(passed)  # taken by these, columns cost a quarter of what they do by the mask
+        chosen = {name: values[places] for name, values in kept.items()}
         variations = self._run_varied(columns, ~entries_of_data, scale) if self._varied(sample) else {}
         n_data, taken = int(is_data.sum()), self.taken(sample)
-        return Chosen(rows[passed], chosen, cutflow, is_data[passed], n_data, taken, variations)
+        return Chosen(rows[places], chosen, cutflow, is_data[places], n_data, taken, variations)
 
     def _run_varied(self, columns: Mapping[str, Column], is_simulated: BoolArray, scale: float) -> dict[str, Chosen]:
         """What is selected under each variation among the simulated entries of a chunk."""
