@@ -1,6 +1,6 @@
 """How often intervals and limits hold the true strength, for the trainings that `trainings.py` wrote down.
 
-    python coverage.py trainings.jsonl --treatment corrected --strength 1
+    python coverage.py trainings-10000.jsonl --treatment corrected --strength 1
 
 Each pseudo-experiment has a training of its own, with the events that it learnt from and half as many other ones: the
 data are 50,000 background events and a signal, drawn from the true densities. `replicas` takes the spread of ten other
@@ -65,7 +65,8 @@ class Study:
             given = Given(self.part(training, "learnt"), self.part(training, "held_out"))
             return Sample(sample.histogram, False, sample.modifiers, given=given).corrected(self.signal.values)
         if treatment == "replicas":
-            others = [self.trainings[(number + 1 + i) % len(self.trainings)] for i in range(N_REPLICAS)]
+            n_others = min(N_REPLICAS, len(self.trainings) - 1)
+            others = [self.trainings[(number + 1 + i) % len(self.trainings)] for i in range(n_others)]
             shapes = ReplicaSpread(True, False).variations(sample.histogram, [self.template(it) for it in others])
             return sample.and_modifiers(*shapes)
         return sample
@@ -90,13 +91,10 @@ class Study:
 def main(trainings: Path, **how: Any) -> None:
     lines = [json.loads(line) for line in trainings.read_text().splitlines()]
     found = Study(lines, how["observable"]).coverage(how["treatment"], how["strength"], how["toys"])
-    numbers = (found.interval, found.limit, found.pull_width, found.pull_mean)
-    print(
-        " ".join(map(str, how.values())),
-        f"quoted {found.quoted:.3f}",
-        *(it.to_text() for it in numbers),
-        found.n_failed,
-    )
+    held = f"68 % interval {found.interval.to_text()}, 95 % limit {found.limit.to_text()}"
+    pulls = f"pull width {found.pull_width.to_text()}, mean {found.pull_mean.to_text()}"
+    what = f"{how['observable']}, {how['treatment']}, mu = {how['strength']:g}, {found.n_kinds} trainings"
+    print(f"{what}: {held}, {pulls}, quoted {found.quoted:.3g}, {found.n_failed} failed")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ set -eu
 cd "$(dirname "$0")/../.."
 : "${PYTHON:=python}"
 here=cli-examples/higgs-limits work=build/higgs-limits/real
-drawn=50000 trainings=10 treatments="auto naive" generator= bins=
+drawn=50000 trainings=10 treatments="auto replicas naive" generator= bins=
 if [ -n "${QUICK:-}" ]; then
   drawn=4000 trainings=2 treatments=auto generator="--set training.epochs=3" bins="--set limits.binning.edges=[0.3,0.8,1.1,2.2]"
 fi
@@ -13,7 +13,7 @@ simmorph train --config $here/real-classifier.yaml -q --force
 # shellcheck disable=SC2086 # several words
 simmorph train --config $here/real-generator.yaml $generator -q --force --replicas $trainings
 simmorph apply --n-events $drawn --model $work/generator -o $work/drawn.root --replicas -q --force
-simmorph apply $work/drawn*.root $work/data.root $work/signal.root --model $work/classifier \
+simmorph apply $work/drawn*.root $work/data.root $work/signal.root $work/to-learn.root --model $work/classifier \
   --each -o $work/scored -q --force
 for treatment in $treatments; do
   # shellcheck disable=SC2086 # several words

@@ -29,8 +29,6 @@ EDGES = {"m_bb": np.linspace(0.3, 1.8, 26), "score": np.linspace(CUT, 0.925, 26)
 BLOCK = 100_000
 MANY = 50_000
 """Above these the batches are larger, or the study would take days."""
-N_TRUE = 4_000_000
-"""Events that stand for the truth: the density is known, its histogram is not."""
 
 
 def histograms(classifier: simmorph.Model, variables: np.ndarray[Any, Any]) -> dict[str, list[float]]:
@@ -47,12 +45,12 @@ def added(parts: list[dict[str, list[float]]]) -> dict[str, list[float]]:
     return {name: np.sum([part[name] for part in parts], axis=0).tolist() for name in EDGES}
 
 
-def truth(classifier: simmorph.Model) -> dict[str, Any]:
-    """Background and signal, each from N_TRUE events of their densities."""
+def truth(classifier: simmorph.Model, n_events: int) -> dict[str, Any]:
+    """Background and signal, each from so many events of their densities, whose histograms are not known otherwise."""
     rng = np.random.default_rng(7)
-    found: dict[str, Any] = {"n_true": N_TRUE}
+    found: dict[str, Any] = {"n_true": n_events}
     for name, process in (("background", BACKGROUND), ("signal", SIGNAL)):
-        parts = [histograms(classifier, process.draw(BLOCK, rng)[0]) for _ in range(N_TRUE // BLOCK)]
+        parts = [histograms(classifier, process.draw(BLOCK, rng)[0]) for _ in range(n_events // BLOCK)]
         found[name] = added(parts)
     return found
 
@@ -62,9 +60,7 @@ def training(classifier: simmorph.Model, number: int, n_learnt: int, n_drawn: in
     rng = np.random.default_rng([n_learnt, number])
     learnt, held_out = (BACKGROUND.draw(n, rng)[0] for n in (n_learnt, n_learnt // 2))
     recipe = yaml.safe_load((HERE / "generator.yaml").read_text())
-    of_training = {"holdout": 0, "seed": number, "validation": 0.1}
-    if n_learnt > MANY:
-        of_training |= {"batch_size": 1024, "epochs": 10}
+    of_training = {"seed": number} | ({"batch_size": 1024, "epochs": 10} if n_learnt > MANY else {})
     recipe = {key: recipe[key] for key in ("features", "method")} | {"training": recipe["training"] | of_training}
     model = simmorph.train(recipe, None, dict(zip(NAMES, learnt.T, strict=True)))
     parts = []
@@ -83,19 +79,20 @@ def training(classifier: simmorph.Model, number: int, n_learnt: int, n_drawn: in
 @click.argument("classifier", type=click.Path(path_type=Path))
 @click.argument("output", type=click.Path(path_type=Path))
 @click.option("--learnt", default=10_000, show_default=True)
-@click.option("--drawn", default=200_000, show_default=True)
-@click.option("--trainings", default=240, show_default=True)
-def main(classifier: Path, output: Path, learnt: int, drawn: int, trainings: int) -> None:
+@click.option("--drawn", default=1_000_000, show_default=True)
+@click.option("--true", default=4_000_000, show_default=True, help="Events that stand for the truth.")
+@click.option("--trainings", default=100, show_default=True)
+def main(classifier: Path, output: Path, **how: int) -> None:
     torch.set_num_threads(1)
     model = simmorph.Model.load(classifier)
     lines = [json.loads(line) for line in output.read_text().splitlines()] if output.exists() else []
     with output.open("a") as file:
         if not lines:
-            file.write(json.dumps(truth(model)) + "\n")
+            file.write(json.dumps(truth(model, how["true"])) + "\n")
         done = {line.get("number") for line in lines}
-        for number in range(1, trainings + 1):
+        for number in range(1, how["trainings"] + 1):
             if number not in done:
-                file.write(json.dumps(training(model, number, learnt, drawn)) + "\n")
+                file.write(json.dumps(training(model, number, how["learnt"], how["drawn"])) + "\n")
                 file.flush()
                 print(f"training {number}", file=sys.stderr)
 

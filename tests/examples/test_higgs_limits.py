@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import shutil
 from typing import TYPE_CHECKING
 
@@ -22,21 +23,20 @@ FOLDER = EXAMPLES / "higgs-limits"
 
 
 @pytest.mark.slow
-def test_the_quick_chain_ends_in_a_scan_and_in_coverage_with_both_treatments(tmp_path: Path) -> None:
+def test_the_quick_chain_ends_in_a_limit_a_scan_and_coverage(tmp_path: Path) -> None:
     shutil.copytree(EXAMPLES / "amplify" / "data", tmp_path / "cli-examples" / "amplify" / "data")
-    run_example("higgs-limits", tmp_path, QUICK="1")
+    shown = run_example("higgs-limits", tmp_path, QUICK="1")
     work = tmp_path / "build" / "higgs-limits"
     rows = list(csv.DictReader((work / "scan-m_bb" / "scan.csv").read_text().splitlines()))
     assert len(rows) == 2 * 3
     assert {(row["beta_type"], row["amplification"]) for row in rows} == {("shapesys", "replicas")}
     assert (work / "scan-m_bb" / "scan-limit.png").stat().st_size > 10_000
-    quoted = {}
-    for treatment, name in (("auto", "replicas"), ("naive", "naive")):
-        found = read_json(work / f"coverage-m_bb-{treatment}" / "coverage.json")
-        assert found["amplification"] == {"background": name}
-        assert "training on other events" in found["truth"]
-        quoted[treatment] = found["quoted"]
-    assert quoted["auto"] > quoted["naive"]
+    corrected = read_json(work / "limits-m_bb" / "limits.json")["corrections"]["background"]
+    assert corrected["strength_uncertainty"] > 0.8 * corrected["strength_uncertainty_of_simulation"]
+    assert {"amplification", "amplification_strength", "spurious_before", "spurious_after"} <= corrected.keys()
+    quoted = dict(re.findall(r"^m_bb, (\w+), mu = 1, 3 trainings: .* quoted ([\d.]+)", shown, re.MULTILINE))
+    assert quoted.keys() == {"corrected", "replicas", "naive"}
+    assert float(quoted["corrected"]) > float(quoted["naive"])
     observed = read_json(work / "real" / "m_bb-auto" / "limits.json")
     assert observed["data"] == "observed"
     assert "of the training of background" in observed["uncertainties"]
