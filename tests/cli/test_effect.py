@@ -41,6 +41,16 @@ MODES = [
     ),
     Mode(
         "apply",
+        ("in.root", "--model", "m", "-o", "out.root", "--selection", "s.yaml", "--full-copy"),
+        frozenset({"--friend", "--n-events"}),
+    ),
+    Mode(
+        "apply",
+        ("in.root", "--model", "m", "-o", "out.root", "--each"),
+        frozenset({"--sample", "--set", "--full-copy", "--n-events", "--missing-branches", "--allow-empty"}),
+    ),
+    Mode(
+        "apply",
         ("--n-events", "9", "--model", "m", "-o", "out.root"),
         frozenset(
             {

@@ -48,11 +48,28 @@ def test_a_recipe_without_some_keys_keeps_all_others() -> None:
     ("keys", "says"),
     [
         ({}, "give `input`, or how many events"),
-        ({"n_events": 5, "friend": True}, "n_events writes new events, and friend"),
-        ({"n_events": 5, "each": True}, "n_events writes new events, and each"),
-        ({"n_events": 5, "selection": "diphoton-demo"}, "n_events writes new events, and selection"),
+        (
+            {"n_events": 5, "friend": True},
+            "friend: new events come from no ntuple that it could be about; leave out this or n_events",
+        ),
+        ({"n_events": 5, "each": True}, "each: new events come from no ntuple"),
+        ({"n_events": 5, "selection": "diphoton-demo"}, "selection: new events come from no ntuple"),
+        ({"n_events": 5, "tree": "t"}, "tree: no file is read; give input"),
+        (
+            {"input": "a", "full_copy": True},
+            "full_copy: without one all branches are copied",
+        ),
+        ({"input": "a", "friend": True, "missing_branches": "drop"}, "missing_branches: nothing is copied"),
+        ({"input": "a", "selection": "s", "missing_branches": "drop"}, "nothing is copied; give full_copy"),
+        ({"input": "a", "each": True, "missing_branches": "drop"}, "each file is copied by itself"),
+        ({"input": "a", "each": True, "allow_empty": True}, "may be empty in any case; leave out this or each"),
     ],
 )
 def test_an_entry_of_apply_that_makes_no_sense_is_refused(keys: dict[str, object], says: str) -> None:
     with pytest.raises(ValidationError, match=says):
         ApplySettings.model_validate({"output": "out.root", **keys})
+
+
+def test_an_entry_of_apply_with_a_full_copy_says_what_becomes_of_missing_branches() -> None:
+    keys = {"input": "a", "output": "o", "selection": "s", "full_copy": True, "missing_branches": "drop"}
+    assert ApplySettings.model_validate(keys).copies

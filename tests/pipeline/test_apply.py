@@ -400,7 +400,7 @@ def test_each_input_gets_an_output_of_its_name(
         np.testing.assert_array_equal(whole[name], alone[name])
     assert simmorph(*command, "-o", trained / "all").code == 2
     twice = [*command[:2], trained / "all" / "source.root", *command[3:], "-o", trained / "more"]
-    assert "two inputs are called 'source.root'" in simmorph(*twice).stderr
+    assert "two outputs are called 'source.root'" in simmorph(*twice).stderr
     assert not (trained / "more").exists()
 
 

@@ -23,9 +23,8 @@ from simmorph.cli.options import (
     run_options,
     selection_options,
 )
+from simmorph.config.effect import APPLY
 from simmorph.errors import UsageError
-
-NEW = {"--n-events": "new events come from no ntuple that it could be about"}
 
 
 @command("apply")
@@ -35,42 +34,38 @@ NEW = {"--n-events": "new events come from no ntuple that it could be about"}
 @option(
     "--selection",
     metavar="NAME_OR_FILE",
-    unless=NEW,
+    **APPLY["selection"],
     help="Makes events of original ntuples; writes a friend tree of these.",
 )
 @option(
     "--friend",
     is_flag=True,
-    unless={**NEW, "--selection": "a selection writes a friend tree in any case"},
+    **APPLY["friend"],
     help="Write only the new branches, entry by entry, as tree `morphed`.",
 )
 @option(
     "--full-copy",
     is_flag=True,
-    needs=("--selection", "without one all branches are copied in any case"),
+    **APPLY["full_copy"],
     help="With a selection: write a copy of the original ntuples with the new branches.",
 )
-@selection_options(needs=("--selection", "it is about how a selection takes events"))
-@bad_file_option(unless=NEW)
-@allow_empty_option(unless={**NEW, "--each": "files of single inputs may be empty in any case"})
-@option("--tree", metavar="NAME", needs=("inputs", "no file is read"), help="Read this tree instead of the recipe's.")
+@selection_options(**APPLY["sample"])
+@bad_file_option(**APPLY["on_bad_file"])
+@allow_empty_option(**APPLY["allow_empty"])
+@option("--tree", metavar="NAME", help="Read this tree instead of the recipe's.", **APPLY["tree"])
 @option("--seed", type=click.IntRange(min=0), help="Of all random numbers; the model's own by default.")
 @option("--n-events", type=click.IntRange(min=1), metavar="N", help="Draw so many new events from a generator.")
 @option(
     "--each",
     is_flag=True,
-    unless=NEW,
+    **APPLY["each"],
     help="Write a file of its own for each INPUT, with its name, into the folder OUT.",
 )
 @option(
     "--missing-branches",
     type=click.Choice(["fill", "drop"]),
     default="fill",
-    unless={
-        **NEW,
-        **dict.fromkeys(("--friend", "--selection"), "nothing is copied"),
-        "--each": "each file is copied by itself",
-    },
+    **APPLY["missing_branches"],
     help="A branch that only some inputs have: fill the rows of the others, or leave it out.",
 )
 @option(

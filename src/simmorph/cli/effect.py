@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from simmorph.config.effect import Rules, refusal
 from simmorph.errors import UsageError
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Option(click.Option):
         key: of the recipe, that it sets as `--set KEY=VALUE` does.
         needs: the option or argument without which it has no effect, and why.
         unless: those beside which it has no effect, and why.
+        beside: those beside which it has none without a third one, this, and why.
         **settings: everything else, as for click.
     """
 
@@ -42,10 +44,14 @@ class Option(click.Option):
         key: str | None = None,
         needs: tuple[str, str] | None = None,
         unless: Mapping[str, str] | None = None,
+        beside: Mapping[str, tuple[str, str]] | None = None,
         **settings: Any,
     ) -> None:
         super().__init__(*declarations, **settings)
-        self.key, self.needs, self.unless = key, needs, dict(unless or {})
+        self.key = key
+        self.rules: Rules = {"unless": dict(unless or {}), "beside": dict(beside or {})}
+        if needs:
+            self.rules["needs"] = needs
 
     def handle_parse_result(
         self, ctx: click.Context, opts: Mapping[str, Any], args: list[str]
@@ -61,11 +67,12 @@ class Option(click.Option):
         Raises:
             UsageError: it would be ignored.
         """
-        for other, why in self.unless.items():
-            if _is_given(_parameter(ctx, other), ctx):
-                raise UsageError(_name(self), why, f"leave out this or {_shown(_parameter(ctx, other))}")
-        if self.needs and not _is_given(_parameter(ctx, self.needs[0]), ctx):
-            raise UsageError(_name(self), self.needs[1], f"give {_shown(_parameter(ctx, self.needs[0]))}")
+        found = refusal(self.rules, lambda other: _is_given(_parameter(ctx, other), ctx))
+        if found:
+            other = _shown(_parameter(ctx, found.other))
+            raise UsageError(
+                _name(self), found.why, f"give {other}" if found.is_needed else f"leave out this or {other}"
+            )
 
 
 class SetOption(Option):
@@ -162,8 +169,8 @@ class Command(click.Command):
 
 
 def _parameter(ctx: click.Context, name: str) -> click.Parameter:
-    """The parameter of a command by one of its names, such as `--config` or `workspace`."""
-    return next(it for it in ctx.command.params if name in {*it.opts, it.name})
+    """The parameter of a command by one of its names, such as `--config` or `workspace`, or by a key of a recipe."""
+    return next(it for it in ctx.command.params if name in {*it.opts, it.name, str(it.name).removesuffix("s")})
 
 
 def _name(parameter: click.Parameter) -> str:

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from simmorph.config.compression import Compression
 from simmorph.config.documents import Document, Inputs, Name, Section, read_document, validate
+from simmorph.config.effect import APPLY, refusal
 from simmorph.config.evaluation import EvaluateSettings
 from simmorph.config.learning import Learning
 from simmorph.config.limits import LimitsRecipe, LimitsSettings
@@ -102,16 +103,22 @@ class ApplySettings(ReadSettings):
     def _write_something(self) -> Self:
         if self.input is None and self.n_events is None:
             raise ValueError("give `input`, or how many events a generator draws: `n_events`")
-        given = [key for key in ("selection", "friend", "each") if getattr(self, key)]
-        if given and self.n_events is not None:
-            raise ValueError(f"n_events writes new events, and {given[0]} is about those of the input: leave one out")
         if self.in_branches and self.n_events is not None:
             raise ValueError("replicas draw events of their own, which are no branches of others: write files")
-        of_selection = {"sample": self.sample != "auto", "overrides": self.overrides, "full_copy": self.full_copy}
-        if self.selection is None and any(of_selection.values()):
-            key = next(key for key, is_given in of_selection.items() if is_given)
-            raise ValueError(f"{key} is about a selection, and there is none: leave it out")
+        for key in filter(self._is_given, APPLY):
+            if found := refusal(APPLY[key], self._is_given):
+                mend = f"give {found.other}" if found.is_needed else f"leave out this or {found.other}"
+                raise ValueError(f"{key}: {found.why}; {mend}")
         return self
+
+    def _is_given(self, key: str) -> bool:
+        """Whether a key has another value than by default."""
+        return bool(getattr(self, key) != type(self).model_fields[key].get_default(call_default_factory=True))
+
+    @property
+    def copies(self) -> bool:
+        """Whether the input is copied, and the new branches do not stand in a tree of their own."""
+        return self.full_copy if self.selection is not None else not self.friend
 
     @property
     def in_branches(self) -> bool:

@@ -248,7 +248,8 @@ def _train_steps(recipe: Recipe, progress: Progress) -> Iterator[ChainStep]:
 
 def _apply_steps(recipe: Recipe) -> Iterator[ChainStep]:
     """The template, then what else the model is applied to."""
-    from simmorph.pipeline.apply.run import apply_all, parts_of
+    from simmorph.pipeline.apply.parts import planned
+    from simmorph.pipeline.apply.run import apply_all
     from simmorph.pipeline.train import replica_folder
 
     model: Path = required(recipe.model, "model", "--set model=PATH")
@@ -264,7 +265,7 @@ def _apply_steps(recipe: Recipe) -> Iterator[ChainStep]:
 
         decisive, beside = _with_selection(recipe, settings)
         inputs = [*map(str, models), *_contexts(recipe, settings), *beside]
-        outputs = [part.output for part in parts_of(settings, model, models[1:])]
+        outputs = [part.output for part in planned(settings, model, models[1:])]
         yield ChainStep(f"apply {settings.output.name}", decisive, inputs, outputs, act)
 
 

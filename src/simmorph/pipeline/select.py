@@ -144,7 +144,7 @@ def select_events(  # noqa: PLR0913 - one keyword for each option of the command
     """Write the selected events of all inputs into one flat ntuple.
 
     Files are read in chunks, so that memory does not grow with their size; to skip bad files, the selected events of
-    one file are kept until it has been read to its end.
+    one file wait on disk (TMPDIR) until it has been read to its end.
 
     Args:
         inputs: files, globs, folders, URLs, or `-` for a list on stdin.

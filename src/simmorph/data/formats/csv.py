@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simmorph.data.arrays import LARGEST_EXACT
 from simmorph.data.formats.arrow import column_of, tables_of
 from simmorph.data.formats.table import Column, Table, optional
+from simmorph.data.ntuples.files import of_content
 from simmorph.data.ntuples.servers import told
 from simmorph.errors import InputError
 
@@ -57,8 +56,7 @@ class Csv(Table):
         """
         optional("pyarrow.csv", path, "csv")
         with told(path):
-            status = Path(path).stat()
-            survey = _survey(path, status.st_ino, status.st_mtime_ns, status.st_size)
+            survey = _survey(path)
         yield cls(path, "", survey.n_entries, survey.types, survey)
 
     @property
@@ -84,8 +82,8 @@ class Csv(Table):
         return column_of(texts.cast(self.branches[name]), place, has_missing=has_missing)
 
 
-@functools.lru_cache(maxsize=64)
-def _survey(path: str, inode: int, written_ns: int, size: int) -> _Survey:  # noqa: ARG001 - they distinguish one content from the next
+@of_content
+def _survey(path: str) -> _Survey:
     names = _names(path)
     n_entries, columns = 0, {name: _Looked(list(TYPES)) for name in names}
     for batch in _batches(path, names):

@@ -12,7 +12,7 @@ import uproot
 
 from simmorph.data.formats.registry import format_of
 from simmorph.data.morphed import FRIEND_TREE
-from simmorph.data.ntuples.files import checksum_of, expand_inputs, friend_of, parts_of
+from simmorph.data.ntuples.files import checksum_of, expand_inputs, friend_of, of_content, parts_of
 from simmorph.data.ntuples.members import members_of
 from simmorph.data.ntuples.opening import opened
 from simmorph.data.ntuples.plausibility import check_claims
@@ -21,7 +21,7 @@ from simmorph.data.ntuples.writer import METADATA
 from simmorph.errors import InputError, one_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from simmorph.data.events import FloatArray
@@ -60,6 +60,11 @@ def describe(path: str, tree: str | None = None) -> TreeInfo:
     path, *friends = parts_of(path)
     if friends:
         return _with_friends(describe(path, tree), find_friends(path, tree, friends))
+    return _described(path, tree)
+
+
+@of_content
+def _described(path: str, tree: str | None) -> TreeInfo:
     if other := format_of(path):
         with other.open(path, tree) as table:
             return TreeInfo(path, table.tree or tree or "", table.n_entries, table.typenames)
@@ -75,8 +80,42 @@ def trees_in(path: str) -> dict[str, str]:
     path = parts_of(path)[0]
     if other := format_of(path):
         return other.trees_in(path)
+    return _trees(_overview(path).classes)
+
+
+def objects_in(path: str) -> dict[str, str]:
+    """The class of everything in a ROOT file but folders, of several cycles only the newest."""
+    return {name: kind for name, kind in _overview(path).classes.items() if not kind.startswith("TDirectory")}
+
+
+class _Overview(NamedTuple):
+    """What is in a ROOT file.
+
+    Attributes:
+        classes: of everything in it.
+        metadata: what simmorph has written down in it, as JSON.
+        uuid: what ROOT called it when it was made.
+    """
+
+    classes: dict[str, str]
+    metadata: str
+    uuid: str
+
+
+@of_content
+def _overview(path: str) -> _Overview:
     with opened(path) as file, told(path):
-        return _trees(file)
+        classes = file.classnames(recursive=True, cycle=False)
+        if classes.get(METADATA) != "TObjString":
+            return _Overview(classes, "{}", str(file.file.uuid))
+        text = str(patiently(lambda: file[METADATA], path))
+        return _Overview(classes, text if isinstance(json.loads(text), dict) else "{}", str(file.file.uuid))
+
+
+def uuid_of(path: str) -> str:
+    """What ROOT called a file when it was made, which a copy has too; empty for one of another format."""
+    path = parts_of(path)[0]
+    return "" if format_of(path) else _overview(path).uuid
 
 
 def read_metadata(path: str | Path) -> dict[str, Any]:
@@ -85,13 +124,8 @@ def read_metadata(path: str | Path) -> dict[str, Any]:
     if friends:
         said = [read_metadata(it) for it in (*(expand_inputs([friend_of(friend)[0]])[0] for friend in friends), path)]
         return said[-1] | {"units": {name: unit for its in said for name, unit in its.get("units", {}).items()}}
-    if format_of(path):
-        return {}
-    with opened(path) as file, told(path):
-        if file.classnames(recursive=False, cycle=False).get(METADATA) != "TObjString":
-            return {}
-        content = json.loads(str(patiently(lambda: file[METADATA], path)))
-        return content if isinstance(content, dict) else {}
+    content: dict[str, Any] = {} if format_of(path) else json.loads(_overview(path).metadata)
+    return content
 
 
 class Friend(NamedTuple):
@@ -126,20 +160,40 @@ def _find_friend(info: TreeInfo, files: str, tree: str | None) -> Friend:
     """The file in which the entries of another stand, by what it says that it was made of, or by their number."""
     candidates = expand_inputs([files])
     for path in candidates:
-        known = tree or (FRIEND_TREE if FRIEND_TREE in trees_in(path) else None)
-        its = describe(path, known)
-        made_of = [it for it in read_metadata(path).get("inputs", []) if isinstance(it, dict) and "n_entries" in it]
-        if not made_of and len(candidates) == 1:
+        its = _candidate(path, tree)
+        if not its.made_of and len(candidates) == 1:
             _refuse_other_length(info, path, its.n_entries, info.n_entries)
             return Friend(path, its.tree, 0)
-        starts = np.cumsum([0, *(it["n_entries"] for it in made_of)])
+        starts = np.cumsum([0, *(it["n_entries"] for it in its.made_of)])
         _refuse_other_length(info, path, its.n_entries, int(starts[-1]))
-        for it, first in zip(made_of, starts, strict=False):
+        for it, first in zip(its.made_of, starts, strict=False):
             if _is_made_of(it, info):
                 _refuse_other_length(info, path, it["n_entries"], info.n_entries)
                 return Friend(path, its.tree, int(first))
     what = f"was not made of {info.path}" if len(candidates) == 1 else f"none of these was made of {info.path}"
     raise InputError(files, what, "give the friend that `simmorph apply` wrote of this file")
+
+
+class _Candidate(NamedTuple):
+    """A file that may hold a friend.
+
+    Attributes:
+        tree: the name of the tree.
+        n_entries: its number of entries.
+        made_of: the records of the files that it was made of, in order.
+    """
+
+    tree: str
+    n_entries: int
+    made_of: list[dict[str, Any]]
+
+
+@of_content
+def _candidate(path: str, tree: str | None) -> _Candidate:
+    info = describe(path, tree or (FRIEND_TREE if FRIEND_TREE in trees_in(path) else None))
+    inputs = read_metadata(path).get("inputs", [])
+    made_of = [it for it in inputs if isinstance(it, dict) and "n_entries" in it]
+    return _Candidate(info.tree, info.n_entries, made_of)
 
 
 def _is_made_of(record: dict[str, Any], info: TreeInfo) -> bool:
@@ -186,8 +240,7 @@ def read_histogram(path: str, name: str, *, flow: bool = False) -> tuple[FloatAr
         return values, variances, edges
 
 
-def _trees(file: Any) -> dict[str, str]:
-    classes = file.classnames(recursive=True, cycle=False)
+def _trees(classes: Mapping[str, str]) -> dict[str, str]:
     return {name: kind for name, kind in classes.items() if kind in TREE_CLASSES}
 
 
@@ -197,7 +250,7 @@ def tree_name(path: str, file: Any, tree: str | None) -> str:
     Raises:
         InputError: there is no such tree, or more than one to choose from.
     """
-    trees = _trees(file)
+    trees = _trees(file.classnames(recursive=True, cycle=False))
     if tree is not None:
         if tree not in trees:
             raise InputError(path, f"there is no tree {tree!r}", one_of(tree, trees))

@@ -8,7 +8,7 @@ import hashlib
 import posixpath
 import re
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import fsspec
 
@@ -19,10 +19,11 @@ from simmorph.errors import InputError, UsageError
 from simmorph.progress import silent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from simmorph.progress import Progress
 
+Found = TypeVar("Found")
 
 BESIDE = "++"
 """`mc.root++morphed.root:morphed` is a file with the tree of another one beside its own, as a friend."""
@@ -163,6 +164,27 @@ def _in_order(paths: Iterable[str]) -> list[str]:
     return sorted(paths, key=lambda path: [int(it) if it.isdecimal() else it for it in re.split(r"([0-9]+)", path)])
 
 
+def of_content(function: Callable[..., Found]) -> Callable[..., Found]:
+    """What a function says of a file, found once for each time the file is written; of one on a server every time.
+
+    Args:
+        function: of a path and of other arguments that can be hashed; what it returns is not to be changed.
+    """
+
+    @functools.lru_cache(maxsize=2048)
+    def known(path: str, content: tuple[int, ...], *others: Any) -> Found:  # noqa: ARG001 - one content from the next
+        return function(path, *others)
+
+    def found(path: str, *others: Any) -> Found:
+        try:
+            status = Path(path).stat()
+        except OSError:
+            return function(path, *others)
+        return known(path, (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size), *others)
+
+    return found
+
+
 def checksum_of(path: str) -> str:
     """The SHA-256 of a file's content, computed once for each time it is written; empty for one on a server.
 
@@ -172,10 +194,7 @@ def checksum_of(path: str) -> str:
     if friends:
         paths = [path, *(found for friend in friends for found in expand_inputs([friend_of(friend)[0]]))]
         return hashlib.sha256(" ".join(checksum_of(it) for it in paths).encode()).hexdigest()
-    if is_url(path):
-        return ""
-    status = Path(path).stat()
-    return _checksum_of(path, status.st_ino, status.st_mtime_ns, status.st_size)
+    return "" if is_url(path) else _checksum_of(path)
 
 
 def checksums_of(paths: Iterable[str]) -> dict[str, str]:
@@ -183,6 +202,4 @@ def checksums_of(paths: Iterable[str]) -> dict[str, str]:
     return {path: checksum_of(path) for path in paths}
 
 
-@functools.lru_cache(maxsize=1024)
-def _checksum_of(path: str, inode: int, written_ns: int, size: int) -> str:  # noqa: ARG001 - they distinguish one content from the next
-    return sha256_of(path)
+_checksum_of = of_content(sha256_of)

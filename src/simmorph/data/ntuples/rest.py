@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from simmorph.data.formats.registry import format_of
-from simmorph.data.ntuples.contents import TREE_CLASSES
+from simmorph.data.ntuples.contents import TREE_CLASSES, objects_in
 from simmorph.data.ntuples.copying import copy_of
 from simmorph.data.ntuples.files import parts_of
 from simmorph.data.ntuples.opening import opened
@@ -37,7 +37,7 @@ def copy_rest(paths: Sequence[str], trees: Collection[str], ntuple: NtupleWriter
         InputError: something cannot be read.
     """
     paths = [parts_of(path)[0] for path in paths]
-    found = {path: _objects(path) for path in paths if format_of(path) is None}
+    found = {path: objects_in(path) for path in paths if format_of(path) is None}
     kinds = {name: kind for objects in found.values() for name, kind in objects.items()}
     left_out: dict[str, str] = {}
     for name in (it for it in kinds if it not in {*trees, METADATA}):
@@ -51,13 +51,6 @@ def copy_rest(paths: Sequence[str], trees: Collection[str], ntuple: NtupleWriter
         else:
             _copy_histogram(having[0], name, ntuple)
     return dict(sorted(left_out.items()))
-
-
-def _objects(path: str) -> dict[str, str]:
-    """The class of everything in a file but folders."""
-    with opened(path) as file, told(path):
-        classes: dict[str, str] = file.classnames(recursive=True, cycle=False)
-        return {name: kind for name, kind in classes.items() if not kind.startswith("TDirectory")}
 
 
 def _copy_tree(paths: Sequence[str], name: str, ntuple: NtupleWriter) -> dict[str, str]:

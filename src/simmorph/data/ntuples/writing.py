@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import uproot
 
+from simmorph.data.formats.registry import format_of
 from simmorph.data.ntuples.contents import describe, trees_in
 from simmorph.data.ntuples.writer import NtupleWriter
 from simmorph.data.outputs import OutputError, whole_file, write_provenance
-from simmorph.errors import InputError
+from simmorph.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -49,10 +50,12 @@ def create_ntuple(  # noqa: PLR0913 - one keyword for each thing that a file has
         made_from: what to write into the provenance file, which comes last.
 
     Raises:
-        UsageError: the file exists.
+        UsageError: the file exists, or has the name of one of another format.
         OutputError: the file cannot be written, or did not come out as it should.
     """
     path = Path(path)
+    if format_of(str(path)):
+        raise UsageError(path, "would be a ROOT file, whatever its name", "let the name end in .root")
     with whole_file(path, force=force) as temporary:
         with uproot.recreate(temporary, compression=ALGORITHMS[compression]) as file:
             writer = NtupleWriter(file, tree, dict(metadata or {}))

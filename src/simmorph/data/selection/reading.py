@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, TypeVar, cast
 
@@ -10,6 +11,7 @@ import numpy as np
 from simmorph.data.ntuples.reading import STEP, open_tree
 from simmorph.data.ntuples.types import as_types, type_of
 from simmorph.data.selection.normalisation import Samples
+from simmorph.data.spool import spooled
 from simmorph.data.units import agreed, read_units
 from simmorph.errors import InputError
 
@@ -98,9 +100,13 @@ class SelectionReader:
             InputError: the file cannot be read, or lacks a branch.
         """
         with open_tree(path, self.tree) as tree:
-            sample, _ = self._taken_for(path, tree)
-            selector = self.selector.of_file(path, self.tree, tree.branches, sample)
-            return tree.types(selector.branches(sample))
+            return self.types_of(path, tree)
+
+    def types_of(self, path: str, tree: Table) -> dict[str, Type]:
+        """The same of a file that is open."""
+        sample, _ = self._taken_for(path, tree)
+        selector = self.selector.of_file(path, self.tree, tree.branches, sample)
+        return tree.types(selector.branches(sample))
 
     def _taken_for(self, path: str, tree: Table) -> tuple[SampleKind, float]:
         """What the events of a file are taken for, and the factor on their weights."""
@@ -136,21 +142,32 @@ class BadFiles:
 
     def usable(self, paths: Sequence[str], look: Callable[[str], object]) -> list[str]:
         """The files of which a first look says nothing bad."""
-        return [path for path in paths for _ in self.whole(path, (look(it) for it in [path]))]
+        for path in paths:
+            with self._skipping(path):
+                look(path)
+        return [path for path in paths if path not in self.skipped]
 
     def whole(self, path: str, pieces: Iterator[Piece]) -> Iterator[Piece]:
         """The pieces of a file; where bad files are left out none before the last is read, and of a bad one none."""
-        if self.on_bad_file == "skip":
-            try:
-                pieces = iter(list(pieces))
-            except InputError as error:
-                if self.needed(path):
-                    mend = "its events are in the sum of weights; leave it out of the inputs"
-                    raise InputError(error.where, error.what, mend) from error
-                self.skipped[path] = str(error)
-                self.progress(f"skipped {error}")
-                return
-        yield from pieces
+        if self.on_bad_file == "fail":
+            yield from pieces
+            return
+        with self._skipping(path):
+            yield from spooled(pieces)
+
+    @contextlib.contextmanager
+    def _skipping(self, path: str) -> Iterator[None]:
+        """Leave a file out that turns out to be bad, where that is asked for and possible."""
+        try:
+            yield
+        except InputError as error:
+            if self.on_bad_file == "fail":
+                raise
+            if self.needed(path):
+                mend = "its events are in the sum of weights; leave it out of the inputs"
+                raise InputError(error.where, error.what, mend) from error
+            self.skipped[path] = str(error)
+            self.progress(f"skipped {error}")
 
     def refuse_none_left(self, output: object, paths: Collection[str]) -> None:
         """Stop where no file is left.

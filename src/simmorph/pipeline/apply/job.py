@@ -74,10 +74,12 @@ class Looked(NamedTuple):
     """What a first look at a file says.
 
     Attributes:
+        n_entries: its number of entries.
         types: of the columns that the model needs.
         writable: what can be copied.
     """
 
+    n_entries: int
     types: Mapping[str, Type]
     writable: Writable = Writable()
 
@@ -143,8 +145,8 @@ class Job:
         with open_tree(path, self.tree) as tree:
             if copy:
                 _refuse_taken(tree, self.new_branches)
-            types = tree.types(self.model.variables) if self.reader is None else self.reader.types_in(path)
-            return Looked(types, tree.writable() if copy else Writable())
+            types = tree.types(self.model.variables) if self.reader is None else self.reader.types_of(path, tree)
+            return Looked(tree.n_entries, types, tree.writable() if copy else Writable())
 
     def agreed(self, looked: Mapping[str, Looked], missing: OnMissing) -> Job:
         """The same run, with the types that all files can have.

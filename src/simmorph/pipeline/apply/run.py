@@ -2,41 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-from simmorph.data.morphed import replica_output
-from simmorph.data.ntuples.files import expand_inputs
+from simmorph.data.ntuples.files import refuse_input
+from simmorph.data.ntuples.reading import STEP
 from simmorph.data.outputs import refuse_existing
+from simmorph.errors import InputError
+from simmorph.pipeline.apply.parts import planned
 from simmorph.progress import silent
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from simmorph.config.compression import Compression
     from simmorph.config.recipe import ApplySettings
+    from simmorph.pipeline.apply.parts import Part
     from simmorph.pipeline.apply.result import ApplyResult
     from simmorph.pipeline.generate import GenerateResult
     from simmorph.progress import Progress
-
-
-class Part(NamedTuple):
-    """One file to write.
-
-    Attributes:
-        inputs: what it is made of.
-        model: what makes it.
-        output: where it goes.
-        replicas: what makes further branches of it.
-        among: all that the run was given, over which a selection sums weights.
-    """
-
-    inputs: list[str]
-    model: Path
-    output: Path
-    replicas: Sequence[Path] = ()
-    among: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -48,18 +33,20 @@ class Applied:
         replicas: the files of its replicas; their folders, where they wrote branches of the same file.
         is_each: whether each input has a file of its own.
         is_beside: whether each replica has a file of its own.
+        skipped: inputs that cannot be used and have no file, with the reason, where each is to have one.
     """
 
     results: list[ApplyResult | GenerateResult]
     replicas: list[Path]
     is_each: bool
     is_beside: bool = True
+    skipped: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The same as plain JSON."""
         found = [result.to_json() for result in self.results]
         beside = {"replicas": [str(path) for path in self.replicas]} if self.replicas else {}
-        return {**({"files": found} if self.is_each else found[0]), **beside}
+        return {**({"files": found, "skipped": dict(self.skipped)} if self.is_each else found[0]), **beside}
 
     def to_text(self) -> str:
         """What a person wants to know."""
@@ -69,35 +56,8 @@ class Applied:
 
     def warnings(self) -> list[str]:
         """What the user should look at."""
-        return [warning for result in self.results for warning in result.warnings()]
-
-
-def parts_of(
-    settings: ApplySettings, model: Path, replicas: Sequence[Path] = (), note: Progress = silent
-) -> list[Part]:
-    """The files to write, those of the model itself first.
-
-    Args:
-        settings: an entry of the recipe's `apply:`.
-        model: the model folder.
-        replicas: folders of its replicas.
-        note: called with a line for each input that is named twice.
-
-    Raises:
-        InputError: an input matches no file.
-        UsageError: two inputs have one name, and each is to have a file of its own.
-    """
-    from simmorph.pipeline.apply.write import one_for_each
-
-    given = expand_inputs(settings.input, note) if settings.input else []
-    files = [(given, settings.output)]
-    if settings.each:
-        files = [([path], output) for path, output in one_for_each(given, settings.output)]
-    own = [Part(its, model, output, replicas if settings.in_branches else (), given) for its, output in files]
-    if settings.in_branches:
-        return own
-    others = [Part(its, each, replica_output(out, each.name), (), given) for each in replicas for its, out in files]
-    return own + others
+        skipped = [f"no file for {path}, which was skipped: {reason}" for path, reason in self.skipped.items()]
+        return skipped + [warning for result in self.results for warning in result.warnings()]
 
 
 def apply_all(  # noqa: PLR0913 - one keyword for each thing that can be asked for
@@ -123,27 +83,58 @@ def apply_all(  # noqa: PLR0913 - one keyword for each thing that can be asked f
         InputError: a model or an input cannot be used.
         UsageError: an output exists, which is found out before anything is written.
     """
-    parts = parts_of(settings, model, replicas, progress)
+    parts = planned(settings, model, replicas, progress)
+    given = list(dict.fromkeys(path for part in parts for path in part.inputs))
     for part in parts:
         refuse_existing(part.output, force=force)
+        refuse_input(part.output, given)
     how: dict[str, Any] = {"compression": compression, "force": force, "progress": progress}
-    results = [_written(settings, part, **how) for part in parts]
+    skipped: dict[str, str] = {}
+    results = _drawn(settings, parts, how) if settings.n_events else _morphed(settings, parts, given, skipped, how)
+    of_model = [result for part, result in zip(parts, results, strict=True) if result and part.model == model]
     if settings.in_branches:
-        return Applied(results, list(replicas), settings.each, is_beside=False)
-    n_own = len(parts) // (1 + len(replicas))
-    return Applied(results[:n_own], [part.output for part in parts[n_own:]], settings.each)
+        return Applied(of_model, list(replicas), settings.each, False, skipped)
+    beside = [part.output for part, result in zip(parts, results, strict=True) if result and part.model != model]
+    return Applied(of_model, beside, settings.each, True, skipped)
 
 
-def _written(settings: ApplySettings, part: Part, **how: Any) -> ApplyResult | GenerateResult:
-    """What became of one file: its inputs after the model, or new events."""
-    how |= {"tree": settings.tree, "seed": settings.seed}
-    if settings.n_events is None:
-        from simmorph.pipeline.apply.write import apply_model
-
-        read = {"selection", "friend", "sample", "overrides", "on_bad_file", "missing_branches"}
-        how |= settings.model_dump(include=read) | {"copy": settings.full_copy}
-        how |= {"replicas": part.replicas, "among": part.among, "allow_empty": settings.each or settings.allow_empty}
-        return apply_model(part.inputs, part.model, part.output, **how)
+def _drawn(settings: ApplySettings, parts: Sequence[Part], how: Mapping[str, Any]) -> list[GenerateResult]:
+    """New events."""
     from simmorph.pipeline.generate import generate_events
 
-    return generate_events(part.model, part.output, settings.n_events, inputs=part.inputs, **how)
+    how = {**how, "tree": settings.tree, "seed": settings.seed}
+    n_events = settings.n_events or 0
+    return [generate_events(part.model, part.output, n_events, inputs=part.inputs, **how) for part in parts]
+
+
+def _morphed(
+    settings: ApplySettings, parts: Sequence[Part], given: list[str], skipped: dict[str, str], how: Mapping[str, Any]
+) -> list[ApplyResult | None]:
+    """What became of each part: its inputs after the model; None where each input has a file and this one is bad.
+
+    Args:
+        settings: an entry of the recipe's `apply:`.
+        parts: the files to write.
+        given: all that they are made of.
+        skipped: gets the inputs without a file, with the reason.
+        how: they are written.
+
+    Raises:
+        InputError: a model or an input cannot be used.
+    """
+    from simmorph.pipeline.apply.inputs import Inputs
+    from simmorph.pipeline.apply.write import Models, write_part
+
+    models = Models()
+    files = Inputs.of(settings, given, models.of(parts[0].model), STEP, how["progress"])
+    results: list[ApplyResult | None] = []
+    for part in parts:
+        try:
+            results.append(write_part(settings, part, files, models, **how))
+        except InputError:
+            if not (settings.each and files.skipped(part.inputs)):
+                raise
+            results.append(None)
+    skipped |= files.bad.skipped if settings.each else {}
+    files.bad.refuse_none_left(settings.output, given)
+    return results
