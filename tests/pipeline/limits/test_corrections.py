@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +65,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_default_is_corrected_and_says_by_how_much(folder: Path) -> None:
-    found = limits_of_recipe(load_limits_recipe(folder / "recipe.yaml"))
+    output = folder / "limits"
+    found = limits_of_recipe(load_limits_recipe(folder / "recipe.yaml", [f"limits.output={output}"]))
+    assert (output / "correction_background.png").stat().st_size > 10_000
+    rows = list(csv.DictReader((output / "correction_background.csv").read_text().splitlines()))
+    assert sum(float(row["template"]) for row in rows) == pytest.approx(40_500, rel=0.01)
     its = found.to_json()["corrections"]["background"]
     before, after = its["spurious_before"], its["spurious_after"]
     # A template with more of the signal than there is: a fit finds less of it.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,15 +13,17 @@ from simmorph.evaluation.plots.style import NO_HEADING, Heading, save, style
 from simmorph.limits.fits.impacts import Impact
 from simmorph.limits.fits.inference import BANDS
 from simmorph.limits.model.workspace import WORKSPACE
+from simmorph.limits.report.correction_plots import HEADER, draw_correction, table_of
 from simmorph.limits.report.hepdata import write_submission
 from simmorph.limits.report.impact_plots import draw_impacts
 from simmorph.limits.report.plots import Scan, Spectrum, draw_scan, draw_spectrum
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from simmorph.limits.fits.inference import Limits
+    from simmorph.limits.templates.correction import Correction
 
 NUMBERS = "limits.json"
 HEPDATA = "hepdata"
@@ -39,6 +41,7 @@ class Report:
         spectra: the observable's distribution in each channel.
         impacts: of the nuisance parameters, if they were asked for.
         heading: what stands above the plots.
+        corrections: of backgrounds, by their names, if there were any.
     """
 
     workspace: dict[str, Any]
@@ -48,6 +51,7 @@ class Report:
     spectra: Sequence[Spectrum] = ()
     impacts: Sequence[Impact] = ()
     heading: Heading = NO_HEADING
+    corrections: Mapping[str, Correction] = field(default_factory=dict)
 
     def write(self, folder: Path) -> None:
         """Write everything into an empty folder; each plot as PNG, PDF, CSV of the numbers in it, and for HEPData."""
@@ -59,15 +63,25 @@ class Report:
                 save(draw_spectrum(spectrum, self.heading), folder / _name(spectrum))
             if self.impacts:
                 save(draw_impacts(self.impacts, self.limits.parameter, self.heading), folder / "impacts")
+            for name, correction in self.corrections.items():
+                figure = draw_correction(correction, self.limits.parameter, self._label(name), self.heading)
+                save(figure, folder / f"correction_{_as_file(name)}")
         header = [self.limits.parameter, "observed", *(f"expected_{band:+d}sigma" for band in BANDS)]
         rows = np.column_stack([self.scan.values, self.scan.observed, self.scan.expected])
         _write_table(folder / "cls_scan.csv", header, rows)
         for spectrum in self.spectra:
             _write_table(folder / f"{_name(spectrum)}.csv", *_table_of(spectrum))
+        for name, correction in self.corrections.items():
+            _write_table(folder / f"correction_{_as_file(name)}.csv", HEADER, table_of(correction))
         (folder / HEPDATA).mkdir()
         write_submission(folder / HEPDATA, self.limits, self.scan, {_name(it): it for it in self.spectra})
         if self.impacts:
             _write_table(folder / "impacts.csv", Impact._fields, self.impacts)
+
+    def _label(self, background: str) -> str:
+        """The axis label of a background's observable: that of its channel, which stands before its name."""
+        labels = [it.label for it in self.spectra if not it.channel or background.startswith(f"{it.channel}, ")]
+        return labels[0] if labels else ""
 
 
 def with_bounds(spec: dict[str, Any], limits: Limits) -> dict[str, Any]:
@@ -88,9 +102,13 @@ def with_bounds(spec: dict[str, Any], limits: Limits) -> dict[str, Any]:
 
 
 def _name(spectrum: Spectrum) -> str:
-    """The name of a spectrum's files; what no file name should hold is left out of the channel's."""
-    channel = re.sub(r"[^\w.+-]+", "_", spectrum.channel)
-    return f"spectrum_{channel}" if channel else "spectrum"
+    """The name of a spectrum's files."""
+    return f"spectrum_{_as_file(spectrum.channel)}" if spectrum.channel else "spectrum"
+
+
+def _as_file(name: str) -> str:
+    """A name without what no file name should hold."""
+    return re.sub(r"[^\w.+-]+", "_", name)
 
 
 def _table_of(spectrum: Spectrum) -> tuple[list[str], Any]:

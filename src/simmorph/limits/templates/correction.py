@@ -112,6 +112,9 @@ class Correction:
 
     Attributes:
         template: before it was corrected.
+        signal: (n_bins,), the yields of the signal at strength 1.
+        measured: (n_bins,), the simulated events over the template, both with the same sum, less 1.
+        noise: (n_bins,), the standard deviation of that by the number of simulated events.
         mean: (n_bins,), what its shape lacks, in units of it.
         covariance: (n_bins, n_bins), what is left uncertain of that.
         amplitude: of the Gaussian process, in units of the template.
@@ -124,6 +127,9 @@ class Correction:
     """
 
     template: Histogram
+    signal: FloatArray
+    measured: FloatArray
+    noise: FloatArray
     mean: FloatArray
     covariance: FloatArray
     amplitude: float
@@ -245,12 +251,20 @@ def correction(template: Histogram, given: Given, signal: FloatArray, spread: Fl
     direction = estimator(yields, signal) * yields
     error = float(np.sqrt(direction**2 @ noise))
     return Correction(
-        template, _spread_out(mean, used), _spread_out(covariance, np.outer(used, used)), amplitude, length,
-        Spurious(float(direction @ measured), error), Spurious(float(direction @ (measured - mean)), error),
-        float(np.sqrt(direction @ covariance @ direction)),
-        None if relative is None else _amplification(given.learnt, relative, shape, direction),
-        float(1 - n_simulated / simulated.values.sum()),
-    )  # fmt: skip
+        template,
+        _spread_out(signal, used),
+        _spread_out(measured, used),
+        _spread_out(np.sqrt(noise), used),
+        _spread_out(mean, used),
+        _spread_out(covariance, np.outer(used, used)),
+        amplitude,
+        length,
+        before=Spurious(float(direction @ measured), error),
+        after=Spurious(float(direction @ (measured - mean)), error),
+        quoted=float(np.sqrt(direction @ covariance @ direction)),
+        amplification=None if relative is None else _amplification(given.learnt, relative, shape, direction),
+        missed=float(1 - n_simulated / simulated.values.sum()),
+    )
 
 
 def estimator(background: FloatArray, signal: FloatArray) -> FloatArray:

@@ -95,7 +95,9 @@ def limits_of_recipe(
         scan, spectra = scan_of(found.test, found.limits), spectra_of(channels, found.ready, found.strength, labels)
         heading = Heading.of(settings.experiment, settings.luminosity_fb, settings.energy_tev)
         spec = with_bounds(spec, found.limits)
-        report = Report(spec, result.to_json(), found.limits, scan, spectra, result.impacts, heading)
+        report = Report(
+            spec, result.to_json(), found.limits, scan, spectra, result.impacts, heading, result.corrections
+        )
         write_report(report, options.output, inputs_of(settings), force=force)
     return result
 
