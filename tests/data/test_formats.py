@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import tracemalloc
 from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -182,6 +183,52 @@ def test_hdf5_holds_columns_in_groups_and_in_records(tmp_path: Path) -> None:
         describe(path, "events")
     with pytest.raises(InputError, match="there is not one group with columns"):
         describe(path)
+
+
+def test_records_of_hdf5_are_read_a_chunk_at_a_time(tmp_path: Path) -> None:
+    """Only the rows and fields of a chunk are in memory; each chunk took all rows of each field."""
+    n = 400_000
+    records = np.zeros(n, dtype=[(name, "<f8") for name in "abcdefgh"])
+    records["a"], records["h"] = np.arange(n), -np.arange(n)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("records", data=records, chunks=(10_000,))
+    del records
+    sums = np.zeros(2)
+    tracemalloc.start()
+    for start, chunk in iterate(str(tmp_path / "a.h5"), "records", ["h", "a"], 10_000):
+        assert (chunk["a"][0], len(chunk["a"])) == (start, 10_000)
+        sums += [chunk["a"].sum(), chunk["h"].sum()]
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert sums.tolist() == [n * (n - 1) / 2, -n * (n - 1) / 2]
+    assert peak < 8 * n / 4, "a quarter of one field"
+
+
+def test_hdf5_holds_lists_and_texts_and_what_is_neither_is_refused(tmp_path: Path) -> None:
+    inner = np.dtype([("x", "<f4"), ("y", "<f4")])
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        lists = file.create_dataset("g/lists", (3,), h5py.vlen_dtype(np.float32))
+        lists[0], lists[2] = [1.5, 2.5], [3.5]
+        file["g/names"], file["g/fixed"] = ["a", "", "\N{MICRO SIGN}"], np.array([b"ab", b"", b"c"])
+        file["g/half"], file["g/long"] = np.array([0.5, 1, 2], np.float16), np.array([1, 2, 3], np.longdouble)
+        file["g/pairs"], file["g/complex"] = np.zeros(3, [("p", inner)])["p"].view(inner), np.zeros(3, complex)
+        file["g/opaque"] = np.zeros(3, "V4")
+        file["e/names"] = np.array([], "S3")
+    path = str(tmp_path / "a.h5")
+    ((_, found),) = iterate(path, "g", ["lists", "names", "fixed", "half", "long"])
+    assert (found["lists"].tolist(), str(found["lists"].type)) == ([[1.5, 2.5], [], [3.5]], "3 * var * float32")
+    assert (found["names"].tolist(), found["fixed"].tolist()) == (
+        ["a", "", "\N{MICRO SIGN}"],
+        ["ab", "", "c"],
+    )
+    assert [found[name].dtype for name in ("half", "long")] == [np.float32, np.float64]
+    for name in ("complex", "opaque"):
+        with pytest.raises(InputError, match=f"column '{name}': is of type .*, not numbers or texts"):
+            list(iterate(path, "g", [name]))
+    with open_tree(path, "g") as table:
+        assert set(table.writable().left_out) == {"complex", "opaque"}
+    ((_, nothing),) = iterate(path, "e", ["names"])
+    assert str(nothing["names"].type) == "0 * string"
 
 
 @pytest.mark.parametrize(

@@ -206,3 +206,22 @@ def test_a_full_copy_of_originals_drops_branches_on_request(trained: Path, simmo
         assert outcome.code == 0, outcome.stderr
         assert ("extra" in describe(str(out), "mini").branches) == (how == "fill")
     assert simmorph(*command[:-1], "--missing-branches", "drop", "-o", trained / "friend.root").code == 2
+
+
+def test_every_step_says_that_an_input_was_changed_and_goes_on(trained: Path, simmorph: Callable[..., Any]) -> None:
+    """The file was written again by another program, as by a user who edits it."""
+    source, recipe = trained / "source.root", trained / "recipe.yaml"
+    columns = read(source)
+    with uproot.recreate(source) as file:
+        file.mktree("events", {name: it.dtype for name, it in columns.items()}).extend(columns)
+    says = f"{source} has another content than source.root.provenance.json says: it is damaged, or was changed"
+    outcome = simmorph("train", "-c", recipe, "-o", trained / "new", "--json")
+    assert (outcome.code, f"warning: {says}" in outcome.stderr) == (0, True)
+    assert says in json.loads(outcome.stdout)["warnings"]
+    outcome = simmorph("apply", source, "--model", trained / "new", "-o", trained / "out.root", "--json")
+    assert (outcome.code, f"warning: {says}" in outcome.stderr) == (0, True)
+    assert json.loads(outcome.stdout)["changed"] == [says]
+    options = ["--template", trained / "out.root", "-o", trained / "report", "--set", "evaluate.judges=[trees]"]
+    outcome = simmorph("evaluate", "-c", recipe, "--set", f"model={trained}/new", *options, "--json")
+    assert (outcome.code, f"warning: {says}" in outcome.stderr) == (0, True), outcome.stderr
+    assert says in json.loads((trained / "report" / "report.json").read_text())["warnings"]

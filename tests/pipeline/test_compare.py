@@ -26,6 +26,7 @@ from simmorph.pipeline.compare.inputs import main_region, read_inputs
 from simmorph.pipeline.compare.run import CompareResult, compare
 from simmorph.pipeline.compare.tasks import Task
 from simmorph.pipeline.compare.workers import results
+from tests.conftest import read_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,6 +78,23 @@ def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def result(folder: Path, output: Path) -> CompareResult:
     methods = [{"name": "classifier", "label": "weights", "hidden": [8]}, DIVERGES]
     return compare(recipe_of(folder, output, methods=methods))
+
+
+def test_what_is_odd_about_the_samples_is_said(folder: Path, tmp_path: Path, result: CompareResult) -> None:
+    assert result.report["warnings"] == []
+    columns = read_columns([str(folder / "source.root")], "events", ["x", "y", "m", "weight"])
+    columns |= {"run": np.ones(N_EVENTS, np.int64), "event": np.arange(N_EVENTS)}
+    columns["y"][::4] = -999
+    with create_ntuple(tmp_path / "odd.root", "events") as ntuple:
+        ntuple.extend(columns)
+        ntuple.extend(columns)
+    inputs = read_inputs(recipe_of(folder, tmp_path / "out", source=str(tmp_path / "odd.root")))
+    says = (
+        f"source: {N_EVENTS} events are there twice, by run and event number, in {tmp_path}/odd.root: is a file a copy?"
+    )
+    assert says in inputs.remarks
+    assert "source: y is -999 in 1000 of 4000 events, far outside of all others: a placeholder?" in inputs.remarks
+    assert len(inputs.remarks) == 2
 
 
 def test_null_source_and_baselines_are_always_rows(result: CompareResult) -> None:

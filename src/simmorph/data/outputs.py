@@ -27,15 +27,6 @@ from simmorph.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-TIMES = frozenset(
-    {"written", "seconds", "fit_seconds", "train_seconds", "train_cpu_seconds", "apply_rate", "peak_memory_mb"}
-)
-"""Keys in JSON of when, how fast and in how much memory a step ran.
-
-All else is the same in every run of a recipe on as many threads, but for checksums of files in which these stand.
-"""
-
-
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 _PROVENANCE = ".provenance.json"
 """The longest of the endings that simmorph adds to the name of an output."""

@@ -25,6 +25,7 @@ from simmorph.data.expressions.expression import parse
 from simmorph.data.ntuples.contents import describe
 from simmorph.data.ntuples.files import checksum_of, expand_inputs
 from simmorph.data.outputs import OutputError, refuse_existing
+from simmorph.data.quality.changed import changes_in
 from simmorph.data.quality.duplicates import Duplicates
 from simmorph.data.samples import SampleReader
 from simmorph.data.splits import poisson_of
@@ -338,6 +339,7 @@ def read_samples(
     known = KnownUnits.of([*paths["source"], *paths["target"]], units)
     check_samples([*learning.features, *learning.context], values[0], values[1], known.certain)
     remarks = [f"{name}: {remark}" for name, found in twice.items() for remark in found.warnings()]
+    remarks += changes_in([*paths["source"], *paths["target"]])
     return TrainingSamples(source, target, replace(origin_of(learning, known.units), remarks=remarks))
 
 

@@ -133,6 +133,12 @@ def test_input_that_does_not_fit_is_refused(changes: dict[str, Any], message: st
         selector().run({**COLUMNS, **changes})
 
 
+def test_a_weight_of_data_that_is_not_finite_is_that_of_data() -> None:
+    weight = {"simulation": "mc", "data": "1 / (mc - mc)", "data_if": "mc > 0"}
+    with pytest.raises(InputError, match=r"weight '1 / \(mc - mc\)': the weight of 4 events is not finite"):
+        selector(weight=weight).run({**COLUMNS, "mc": np.ones(4)})
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -64,12 +64,18 @@ class Hdf5(Table):
 
     def _chunks(self, names: Sequence[str], step: int) -> Iterator[tuple[int, dict[str, Column]]]:
         for start in range(0, self.n_entries, step):
-            with told(self.path, f"group {self.tree!r}"):
-                yield start, {name: _column(self.holder[name][start : start + step]) for name in names}
+            yield start, self._read(names, slice(start, start + step))
 
     def _empty(self, name: str) -> Column:
+        return self._read([name], slice(0, 0))[name]
+
+    def _read(self, names: Sequence[str], rows: slice) -> dict[str, Column]:
+        """Some rows of columns; those of records together, since HDF5 reads whole records."""
         with told(self.path, f"group {self.tree!r}"):
-            return _column(self.holder[name][:0])
+            are_records = hasattr(self.holder, "dtype") and names
+            found = self.holder.fields(list(names))[rows] if are_records else self.holder
+            columns = {name: found[name] if are_records else found[name][rows] for name in names}
+            return {name: _column(values, f"{self.path}, column {name!r}") for name, values in columns.items()}
 
 
 def _common_length(path: str, group: str, columns: Mapping[str, tuple[int, str]]) -> int:
@@ -98,9 +104,21 @@ def _holders(file: Any) -> dict[str, dict[str, tuple[int, str]]]:
     return found
 
 
-def _column(values: Any) -> Column:
-    """Numbers in the order of bytes of this machine, lists of numbers, or whatever else it is."""
+def _column(values: Any, place: str) -> Column:
+    """Numbers in the order of bytes of this machine, lists of numbers, or texts.
+
+    Raises:
+        InputError: it is something else.
+    """
+    import h5py  # noqa: PLC0415 - an optional dependency
+
+    if values.dtype.kind == "S" or h5py.check_string_dtype(values.dtype):
+        return ak.Array([*(text.decode() if isinstance(text, bytes) else text for text in values), ""])[:-1]
+    if inner := h5py.check_vlen_dtype(values.dtype):
+        numbers = np.concatenate([np.empty(0, inner), *values])
+        return ak.unflatten(_column(numbers, place), np.fromiter(map(len, values), np.int64, len(values)))
     if values.dtype.kind not in "biuf":
-        return ak.Array([text.decode() if isinstance(text, bytes) else str(text) for text in values])
-    native = values.astype(np.float32 if values.dtype == np.float16 else values.dtype.newbyteorder("="))
+        raise InputError(place, f"is of type {values.dtype}, not numbers or texts", "leave it out")
+    kinds = {2: np.float32, 16: np.float64} if values.dtype.kind == "f" else {}
+    native = values.astype(kinds.get(values.dtype.itemsize, values.dtype.newbyteorder("=")))
     return native if native.ndim == 1 else ak.Array(native)

@@ -19,7 +19,7 @@ from simmorph.errors import InputError, UsageError
 from simmorph.progress import silent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from simmorph.progress import Progress
 
@@ -78,15 +78,15 @@ def refuse_input(output: Path, paths: Iterable[str]) -> None:
     """
     if not output.is_file():
         return
-    parts = (parts_of(path) for path in paths)
-    read = (file for path, *friends in parts for file in [path, *_files_of_friends(friends)])
+    read = (file for path in paths for file in files_of(path))
     if identity(str(output)) in map(identity, read):
         raise UsageError(output, "is also an input", "choose another output")
 
 
-def _files_of_friends(friends: Iterable[str]) -> Iterator[str]:
-    for friend in friends:
-        yield from _expand_path(friend_of(friend)[0])
+def files_of(path: str) -> list[str]:
+    """The file that a path stands for, and those in which friends beside it may be."""
+    path, *friends = parts_of(path)
+    return [path, *(file for friend in friends for file in _expand_path(friend_of(friend)[0]))]
 
 
 def identity(path: str) -> object:

@@ -53,12 +53,16 @@ def weigh(
     for kind, mine in (("data", is_data), ("simulation", ~is_data)):
         if mine.any():
             weights[mine] = rows.numbers(weights_of[kind], events)[mine]
-    if not np.isfinite(weights).all():
-        first = int(rows.entries[~np.isfinite(weights)][0])
-        kind = "objects" if rows.are_objects else "events"
-        what = f"the weight of {int((~np.isfinite(weights)).sum())} {kind} is not finite, first of entry {first}"
-        raise InputError(f"weight {weights_of['simulation'].text!r}", what)
+            _refuse_not_finite(weights, rows, weights_of[kind])
     return weights
+
+
+def _refuse_not_finite(weights: FloatArray, rows: Rows, expression: Expression) -> None:
+    is_bad = ~np.isfinite(weights)
+    if is_bad.any():
+        kind, first = "objects" if rows.are_objects else "events", int(rows.entries[is_bad][0])
+        what = f"the weight of {np.count_nonzero(is_bad)} {kind} is not finite, first of entry {first}"
+        raise InputError(f"weight {expression.text!r}", what)
 
 
 def yield_of(weights: FloatArray) -> tuple[float, float, float]:

@@ -95,7 +95,10 @@ class Job:
         step: entries read at once.
         seed: of the noise of point masses; the model's own if None.
         copied: branches of the input that are copied.
+        types: of the columns that the model needs, in all files; of flat ones alone.
         replicas: replicas of the model by name, whose branches stand beside its own.
+        tally: how many events there were, and what became of them.
+        power: what the new weights are worth.
         taken: of the file that is being read, the branches taken for names with alternatives.
     """
 

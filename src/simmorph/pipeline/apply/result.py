@@ -33,6 +33,7 @@ class ApplyResult:
         filled: branches that a file lacks and that have a default in its rows, by file.
         not_copied: other trees, their branches, and other objects of the input that are not in it, with the reason.
         skipped: files that cannot be used and have no rows in the output, with the reason.
+        changed: a sentence for each input that has another content than its provenance file says.
         seconds: how long it took.
         counted: what is counted: events, or objects of one kind.
     """
@@ -50,6 +51,7 @@ class ApplyResult:
     filled: dict[str, list[str]]
     not_copied: dict[str, str]
     skipped: dict[str, str]
+    changed: list[str]
     seconds: float
     counted: str = "event"
 
@@ -89,6 +91,7 @@ class ApplyResult:
         if self.not_copied:
             found.append("not copied: " + ", ".join(f"{name!r} ({why})" for name, why in self.not_copied.items()))
         found += [f"no rows for {path}, which was skipped: {reason}" for path, reason in self.skipped.items()]
+        found += self.changed
         if self.n_non_finite:
             bit = f"{morphed.STATUS} & {morphed.NON_FINITE}"
             found.append(f"{self.n_non_finite} events are not finite and were not morphed: {bit}")

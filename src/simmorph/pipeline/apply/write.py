@@ -14,6 +14,7 @@ from simmorph.data.ntuples.reading import STEP
 from simmorph.data.ntuples.rest import copy_rest
 from simmorph.data.ntuples.writing import create_ntuple
 from simmorph.data.outputs import refuse_existing
+from simmorph.data.quality.changed import changes_in
 from simmorph.data.selection.sources import Taken
 from simmorph.data.units import UNITS
 from simmorph.errors import EmptySelectionError
@@ -151,6 +152,7 @@ def write_part(  # noqa: PLR0913 - three for how it is written, as everywhere
         filled={path: list(names) for path, names in job.copied.filled.items()},
         not_copied=not_copied,
         skipped=files.skipped(part.inputs),
+        changed=[*changes_in(written)],
         seconds=time.monotonic() - begin,
         counted=job.reader.selector.counted if job.reader else "event",
     )

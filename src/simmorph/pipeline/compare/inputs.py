@@ -10,12 +10,13 @@ import numpy as np
 from simmorph.data.expressions.expression import parse, parse_all
 from simmorph.data.ntuples.contents import describe
 from simmorph.data.ntuples.files import expand_inputs
+from simmorph.data.quality.duplicates import Duplicates
 from simmorph.data.samples import EventTable, SampleReader
 from simmorph.data.splits import HOLDOUT, part_of
 from simmorph.evaluation.comparison import Judge, Plan
 from simmorph.evaluation.metrics.optimal import SUFFIX
 from simmorph.evaluation.metrics.samples import N_SPLITS
-from simmorph.pipeline.evaluate.inputs import Inputs, derived_of, periodic_of, read_sample
+from simmorph.pipeline.evaluate.inputs import Inputs, derived_of, periodic_of, read_sample, remarks_of
 from simmorph.pipeline.units import KnownUnits, check_samples
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class CompareInputs:
         source: all events, none of them marked as seen; the target's, if the recipe has no source.
         target: the same.
         units: of the variables, as far as they are known.
+        remarks: what is odd about the samples.
     """
 
     recipe: CompareRecipe
@@ -51,6 +53,7 @@ class CompareInputs:
     source: EventTable
     target: EventTable
     units: Mapping[str, str]
+    remarks: tuple[str, ...] = ()
 
     def training_samples(self) -> tuple[Events, Events]:
         """Source and target in the region of training, as `simmorph train` reads them; without a source it is empty.
@@ -175,13 +178,15 @@ def read_inputs(recipe: CompareRecipe) -> CompareInputs:
         ConfigError: the recipe lacks an input, or an expression is wrong.
         InputError: an input is missing or lacks a branch, or the samples are in different units.
     """
-    reader = reader_of(recipe)
-    target = read_sample(reader, recipe, "target")
-    with_truth = replace(reader, names=[*reader.names, *_truth(recipe)])
+    reader, twice = reader_of(recipe), {"source": Duplicates(), "target": Duplicates()}
+    target = read_sample(replace(reader, duplicates=twice["target"]), recipe, "target")
+    with_truth = replace(reader, names=[*reader.names, *_truth(recipe)], duplicates=twice["source"])
     source = read_sample(with_truth, recipe, "source") if recipe.source else target
     known = KnownUnits.of([*source.files, *target.files], recipe.units)
     check_samples(recipe.features, source.matrix(recipe.features), target.matrix(recipe.features), known.certain)
-    return CompareInputs(recipe, tuple(reader.names), reader.derived, source, target, known.units)
+    tables = {**({"source": source} if recipe.source else {}), "target": target}
+    remarks = remarks_of(tables, twice, [*recipe.features, *recipe.context])
+    return CompareInputs(recipe, tuple(reader.names), reader.derived, source, target, known.units, (*remarks,))
 
 
 def reader_of(recipe: CompareRecipe) -> SampleReader:

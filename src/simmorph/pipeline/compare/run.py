@@ -83,6 +83,8 @@ def compare(
     _check_methods(recipe)
     _make_samples(recipe, progress)
     inputs = read_inputs(recipe)
+    for remark in inputs.remarks:
+        progress(f"warning: {remark}")
     inputs.training_samples()  # an empty region is refused before anything is trained
     shards = Shards(folder, inputs)
     wanted = rows_of(recipe).items()

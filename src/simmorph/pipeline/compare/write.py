@@ -47,6 +47,7 @@ def report_of(
     ranking = ranked_by(recipe, rows)
     return {
         "region": main_region(recipe),
+        "warnings": list(inputs.remarks),
         "methods": {row.title: {**_row(row, ranking), "models": list(models[row.title])} for row in rows},
         "provenance": {
             "simmorph": __version__,

@@ -17,6 +17,7 @@ from simmorph.data.expressions.expression import parse, parse_all
 from simmorph.data.morphed import FRIEND_TREE, NOT_MORPHED, OUT_OF_RANGE, STATUS, WEIGHT, branch_of, drawn_weight
 from simmorph.data.ntuples.contents import describe, read_metadata, trees_in
 from simmorph.data.ntuples.files import checksum_of, expand_inputs
+from simmorph.data.quality.changed import changes_in
 from simmorph.data.quality.duplicates import Duplicates
 from simmorph.data.quality.placeholders import remarks_on
 from simmorph.data.samples import EventTable, SampleReader
@@ -56,7 +57,8 @@ class Inputs:
         conditions: the variables that profiles are taken against.
         cuts: of the acceptance, by name.
         units: of variables, as far as they are known.
-        remarks: what is odd about the samples: events that are there twice, values that stand for none.
+        remarks: what is odd about the samples: events that are there twice, values that stand for none, files that are
+            not what was written.
     """
 
     names: tuple[str, ...]
@@ -234,6 +236,7 @@ def read_inputs(recipe: Recipe, card: ModelCard | None) -> Inputs:
         status = np.zeros(len(template), np.int64)
     target = _with_seen(target, "target", trained_on, card)
     tables = {**({"source": source} if has_source else {}), "target": target}
+    remarks = [*remarks_of(tables, twice, [*recipe.features, *recipe.context]), *changes_in(template.files)]
     return Inputs(
         names=(*recipe.features, *reader.derived),
         features=tuple(recipe.features),
@@ -249,15 +252,22 @@ def read_inputs(recipe: Recipe, card: ModelCard | None) -> Inputs:
         conditions=tuple(dict.fromkeys([*recipe.context, *recipe.evaluate.conditions])),
         cuts=_cuts(recipe, target),
         units=known.units | units_of_derived(reader.derived, known.units),
-        remarks=(*_remarks(tables, twice, [*recipe.features, *recipe.context]),),
+        remarks=tuple(dict.fromkeys(remarks)),
     )
 
 
-def _remarks(
+def remarks_of(
     tables: Mapping[str, EventTable], twice: Mapping[str, Duplicates], variables: Sequence[str]
 ) -> Iterator[str]:
-    """A sentence for each thing that is odd about a sample."""
+    """A sentence for each thing that is odd about a sample.
+
+    Args:
+        tables: the samples by name.
+        twice: what was counted while they were read.
+        variables: whose values are looked at.
+    """
     for sample, table in tables.items():
+        yield from changes_in(table.files)
         yield from (f"{sample}: {remark}" for remark in twice[sample].warnings())
         yield from remarks_on(sample, {name: table.matrix([name])[:, 0] for name in variables})
 
