@@ -100,7 +100,7 @@ def test_an_output_that_exists_needs_force(simmorph: Callable[..., Any], tmp_pat
     output = tmp_path / "limits"
     assert simmorph("limits", REFERENCE, "-o", output, "-q").code == 0
     assert sorted(path.name for path in output.glob("*.json")) == [
-        "limits.json", "workspace.json", "workspace.json.provenance.json",
+        "correlation.json", "limits.json", "workspace.json", "workspace.json.provenance.json",
     ]  # fmt: skip
     refused = simmorph("limits", REFERENCE, "-o", output, "-q")
     assert (refused.code, "already exists" in refused.stderr) == (2, True)

@@ -9,6 +9,7 @@ import numpy as np
 import pyhf
 import pytest
 from hypothesis import strategies as st
+from iminuit import Minuit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -46,6 +47,25 @@ def model_of_pyhf(spec: Workspace) -> tuple[Any, list[float]]:
         its = pyhf.Workspace(spec)
         model = its.model()
     return model, its.data(model)
+
+
+def minuit_of_pyhf(spec: Workspace, data: Sequence[float] | None = None) -> Minuit:
+    """Minuit at the minimum of pyhf's own likelihood, with its covariance: the oracle, which knows nothing of ours."""
+    model, observed = model_of_pyhf(spec)
+    data = observed if data is None else list(data)
+    config = model.config
+    minuit = Minuit(
+        lambda parameters: -2 * float(model.logpdf(parameters, data)[0]),
+        np.array(config.suggested_init(), np.float64),
+        name=config.par_names,
+    )
+    minuit.errordef, minuit.strategy, minuit.tol = Minuit.LEAST_SQUARES, 2, 1e-5
+    minuit.limits = config.suggested_bounds()
+    minuit.limits[config.poi_index] = (-100.0, 100.0)
+    minuit.fixed = config.suggested_fixed()
+    minuit.migrad()
+    minuit.hesse()
+    return minuit
 
 
 @pytest.fixture

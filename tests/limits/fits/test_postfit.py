@@ -11,7 +11,7 @@ from hypothesis import given, settings
 
 from simmorph.limits.fits.postfit import fitted_yields
 from simmorph.limits.model.workspace import measurement_of
-from tests.limits.conftest import workspace, workspaces
+from tests.limits.conftest import minuit_of_pyhf, workspace, workspaces
 
 if TYPE_CHECKING:
     Workspace = dict[str, Any]
@@ -42,6 +42,8 @@ def test_the_uncertainty_is_the_spread_of_yields_at_parameters_drawn_from_the_fi
     (fitted,) = fitted_yields(likelihood, data, best).values()
     covariance = likelihood.covariance(data, best)
     drawn = np.random.default_rng(1).multivariate_normal(best, 1e-4 * covariance, 5000)  # where yields are straight
+    of_all = 100 * likelihood.yields.expected(drawn).std(axis=0)
+    np.testing.assert_allclose(fitted.total_uncertainty, of_all, rtol=0.06, atol=1e-6)
     drawn[:, likelihood.poi] = 0.0
     spread = 100 * likelihood.yields.expected(drawn).std(axis=0)
     np.testing.assert_allclose(fitted.uncertainty, spread, rtol=0.06, atol=1e-6)
@@ -56,6 +58,19 @@ def test_a_bin_without_signal_is_as_well_known_as_its_count_and_its_uncertainty_
     assert fitted.uncertainty[0] == pytest.approx(0, abs=1e-9)
     assert fitted.uncertainty[1] == pytest.approx(1 / math.hypot(1 / 100, 1 / (size * 1e4)), rel=1e-3)
     np.testing.assert_allclose(fitted.signal, [50.0, 0.0], atol=0.01)
+
+
+def test_the_band_of_the_fit_is_that_of_minuit_on_pyhfs_likelihood() -> None:
+    known = {"name": "u", "type": "normsys", "data": {"hi": 1.2, "lo": 0.85}}
+    shape = {"name": "shape", "type": "histosys", "data": {"hi_data": [62, 38, 41], "lo_data": [55, 43, 47]}}
+    spec = workspace([5, 9, 14], [58, 40, 44], [60, 52, 57], known, shape)
+    likelihood, data, _ = measurement_of(spec)
+    (fitted,) = fitted_yields(likelihood, data, likelihood.fit(data).parameters).values()
+    minuit, expected, step = minuit_of_pyhf(spec), likelihood.model.expected_actualdata, 1e-4
+    best, steps = np.array(minuit.values), step * np.eye(len(minuit.values))
+    slopes = np.array([(expected(best + it) - expected(best - it)) / (2 * step) for it in steps])
+    variances = np.diag(slopes.T @ np.array(minuit.covariance) @ slopes)
+    np.testing.assert_allclose(fitted.total_uncertainty, np.sqrt(variances), rtol=2e-3)
 
 
 def test_a_sample_that_is_nowhere_in_a_channel_is_not_named_there() -> None:

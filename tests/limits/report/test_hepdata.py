@@ -67,7 +67,7 @@ SCAN = Scan(
 )
 SPECTRUM = Spectrum(
     Histogram(np.array([100.0, 120.0, 160.0]), np.array([16.0, 0.0]), np.array([16.0, 0.0])),
-    FittedYields(np.array([12.0, 3.0]), np.array([2.0, 0.0]), np.array([3.0, -1.0]), {}),
+    FittedYields(np.array([12.0, 3.0]), np.array([2.0, 0.0]), np.array([3.0, -1.0]), {}, np.array([2.0, 0.5])),
     "m_yy [GeV]",
     channel="near",
 )

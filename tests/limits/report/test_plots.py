@@ -27,6 +27,7 @@ FITTED = FittedYields(
     np.array([2.0, 3.0, 1.0]),
     np.array([1.0, 12.0, 0.0]),
     {"small": np.array([2.0, 3.0, 1.0]), "large": np.array([18.0, 27.0, 3.0])},
+    np.array([1.5, 4.0, 1.0]),
 )
 SPECTRUM = Spectrum(DATA, FITTED, "m_yy [GeV]", channel="near")
 ALONE = SPECTRUM._replace(fitted=FITTED._replace(samples={"background": FITTED.background}))

@@ -32,7 +32,9 @@ POSITIVE = st.floats(1e-6, 1e6)
 
 def spectrum(channel: str) -> Spectrum:
     counts = np.array([51.0, 48.0])
-    fitted = FittedYields(np.array([50.5, 47.25]), np.array([3.0, 7.0]), np.array([0.5, 0.75]), {})
+    fitted = FittedYields(
+        np.array([50.5, 47.25]), np.array([3.0, 7.0]), np.array([0.5, 0.75]), {}, np.array([2.5, 6.0])
+    )
     return Spectrum(Histogram(np.array([0.0, 1.0, 3.0]), counts, counts), fitted, "x", channel=channel)
 
 

@@ -52,13 +52,13 @@ def plot_correlations(
     for number, (axes, (title, (matrix, reach))) in enumerate(zip(places, panels.items(), strict=True)):
         image = axes.imshow(matrix, cmap="RdBu_r", vmin=-reach, vmax=reach)
         if len(labels) <= MOST_NUMBERED:
-            _annotate(axes, matrix, reach)
+            annotate(axes, matrix, reach)
         axes.set_xticks(range(len(short)), short, rotation=90)
         axes.set_yticks(range(len(short)), short if number == 0 or len(labels) > MOST_ABREAST else [""] * len(short))
         axes.tick_params(which="both", length=0)
         axes.axline((-0.5, -0.5), slope=1, color="black", linewidth=0.6)
         axes.set_title(title)
-        _draw_scale(figure, axes, image)
+        draw_scale(figure, axes, image)
     head.over_all(figure)
     return figure
 
@@ -86,13 +86,13 @@ def _panels(labels: Sequence[str], n_panels: int) -> tuple[Figure, list[Axes]]:
     return figure, places
 
 
-def _draw_scale(figure: Figure, axes: Axes, image: AxesImage) -> None:
+def draw_scale(figure: Figure, axes: Axes, image: AxesImage) -> None:
     """The scale of colours beside a panel."""
     place, width = axes.get_position(), figure.get_figwidth()
     figure.colorbar(image, cax=figure.add_axes((place.x1 + 0.08 / width, place.y0, 0.13 / width, place.height)))
 
 
-def _annotate(axes: Axes, matrix: FloatArray, reach: float) -> None:
+def annotate(axes: Axes, matrix: FloatArray, reach: float) -> None:
     """Write each coefficient into its cell, white on dark colours."""
     for row, column in np.argwhere(np.isfinite(matrix)):
         value = matrix[row, column]

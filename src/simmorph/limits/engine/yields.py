@@ -208,7 +208,8 @@ class Expansion:
         for its, at, function in yields.functions:
             slopes[yields.n_parameters + its] = function.slopes(self.parameters[at])
         found = np.zeros((len(yields.members), len(yields.shared)))
-        found[yields.entry_groups, yields.entry_places] = (slopes / self.factors)[yields.entry_factors]
+        with np.errstate(over="ignore"):  # a step too far, to a factor of almost 0, is not finite and not taken
+            found[yields.entry_groups, yields.entry_places] = (slopes / self.factors)[yields.entry_factors]
         return found
 
     def slopes(self) -> FloatArray:

@@ -13,11 +13,12 @@ found in `engine`, because a limit needs a hundred fits and pyhf's own take seco
 from __future__ import annotations
 
 import contextlib
+import copy
 import logging
 import time
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
@@ -30,7 +31,7 @@ from simmorph.limits.engine.poisson import Counts
 from simmorph.limits.engine.search import Problem, minima_from
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from iminuit import Minuit
 
@@ -189,6 +190,13 @@ class Likelihood:
         moved = (self.start if parameters is None else parameters).copy()
         moved[self.poi] = poi
         return moved
+
+    def holding(self, places: Sequence[int], parameters: FloatArray) -> Self:
+        """The same with some parameters fixed at the values that they have among (n_parameters,)."""
+        held = copy.copy(self)
+        held.free, held.start = self.free.copy(), self.start.copy()
+        held.free[places], held.start[places] = False, parameters[places]
+        return held
 
     def bounds(self, fixed: Mapping[int, float] | None = None, *, is_signed: bool = False) -> FloatArray:
         """(2, n_parameters), where both are equal a parameter is fixed.

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 BACKGROUND, SIGNAL = SOURCE, TEMPLATE
 HIGHEST_PULL = 3.4
+ROOM = 1.9
+"""Height of a spectrum with its legend over that of its points."""
 BIN = "Bin"
 """The label of an axis that counts bins, where nothing is known of the observable."""
 
@@ -129,9 +131,11 @@ def _draw_yields(axes: Axes, spectrum: Spectrum) -> None:
         axes.stairs(fitted.background, data.edges, color=BACKGROUND, lw=1.8, ls="--", label="Fitted background")
     _draw_band(axes, fitted.background, fitted.uncertainty, data.edges, label="Background uncertainty")
     axes.stairs(total, data.edges, color=SIGNAL, lw=1.8, label="Background + fitted signal")
+    _draw_hatched(axes, total, fitted.total_uncertainty, data.edges)
     _draw_points(axes, data, data.values, spectrum.data_label)
     axes.set_ylabel(_per_bin(data.edges, spectrum.label))
-    axes.set_ylim(0, 1.6 * max(float(np.max(data.values + data.uncertainties)), float(np.max(total)), 1e-9))
+    heights = [*(data.values + data.uncertainties), *(total + fitted.total_uncertainty), 1e-9]
+    axes.set_ylim(0, ROOM * float(np.max(heights)))
     n_columns = 2 if len(fitted.samples) > 1 else 1
     axes.legend(loc="upper right", bbox_to_anchor=(0.97, 1), title=spectrum.channel or None, ncols=n_columns)
 
@@ -179,6 +183,14 @@ def _draw_band(axes: Axes, centre: FloatArray, half: FloatArray, edges: FloatArr
     axes.stairs(
         centre + half, edges, baseline=centre - half, fill=True, color=BACKGROUND, alpha=0.25, lw=0, label=label
     )
+
+
+def _draw_hatched(axes: Axes, centre: FloatArray, half: FloatArray, edges: FloatArray) -> None:
+    """The uncertainty of the whole fit, hatched, so that it can be seen over other bands."""
+    axes.stairs(
+        centre + half, edges, baseline=centre - half, fill=True, facecolor="none", edgecolor=SIGNAL, hatch="/////",
+        lw=0, alpha=0.7, label="Uncertainty of the fit",
+    )  # fmt: skip
 
 
 def _draw_points(axes: Axes, data: Histogram, heights: FloatArray, label: str) -> None:

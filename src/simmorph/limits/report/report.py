@@ -14,6 +14,7 @@ from simmorph.limits.fits.impacts import Impact
 from simmorph.limits.fits.inference import BANDS
 from simmorph.limits.model.workspace import WORKSPACE
 from simmorph.limits.report.correction_plots import HEADER, draw_correction, table_of
+from simmorph.limits.report.drawn import DRAWN
 from simmorph.limits.report.hepdata import write_submission
 from simmorph.limits.report.impact_plots import draw_impacts
 from simmorph.limits.report.plots import Scan, Spectrum, draw_scan, draw_spectrum
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
     from simmorph.limits.fits.inference import Limits
     from simmorph.limits.templates.correction import Correction
+    from simmorph.limits.review.correlations import FitCorrelations
+    from simmorph.limits.review.findings import Finding
 
 NUMBERS = "limits.json"
 HEPDATA = "hepdata"
@@ -42,6 +45,8 @@ class Report:
         impacts: of the nuisance parameters, if they were asked for.
         heading: what stands above the plots.
         corrections: of backgrounds, by their names, if there were any.
+        correlations: of the fit; all of them stand in a file of their own.
+        findings: what else was found.
     """
 
     workspace: dict[str, Any]
@@ -52,6 +57,8 @@ class Report:
     impacts: Sequence[Impact] = ()
     heading: Heading = NO_HEADING
     corrections: Mapping[str, Correction] = field(default_factory=dict)
+    correlations: FitCorrelations | None = None
+    findings: Sequence[Finding] = ()
 
     def write(self, folder: Path) -> None:
         """Write everything into an empty folder; each plot as PNG, PDF, CSV of the numbers in it, and for HEPData."""
@@ -77,6 +84,17 @@ class Report:
         write_submission(folder / HEPDATA, self.limits, self.scan, {_name(it): it for it in self.spectra})
         if self.impacts:
             _write_table(folder / "impacts.csv", Impact._fields, self.impacts)
+        self._write_findings(folder)
+
+    def _write_findings(self, folder: Path) -> None:
+        """Plot and table of each finding."""
+        own = [] if self.correlations is None else [self.correlations]
+        if self.correlations is not None:
+            write_json(folder / f"{self.correlations.name}.json", self.correlations.to_json())
+        for finding in [*own, *self.findings]:
+            with style():
+                save(DRAWN[type(finding)](finding, self.heading), folder / finding.name)
+            _write_table(folder / f"{finding.name}.csv", *finding.table())
 
     def _label(self, background: str) -> str:
         """The axis label of a background's observable: that of its channel, which stands before its name."""
@@ -115,9 +133,10 @@ def _table_of(spectrum: Spectrum) -> tuple[list[str], Any]:
     """Header and rows of a spectrum's CSV, a row a bin; several samples of the background have a column each."""
     data, fitted = spectrum.data, spectrum.fitted
     samples = fitted.samples if len(fitted.samples) > 1 else {}
-    header = ["low", "high", "data", "data_uncertainty", "background", "background_uncertainty", "signal", "pull"]
+    header = ["low", "high", "data", "data_uncertainty", "background", "background_uncertainty", "signal"]
+    header += ["total_uncertainty", "pull"]
     columns = [data.edges[:-1], data.edges[1:], data.values, data.uncertainties]
-    columns += [fitted.background, fitted.uncertainty, fitted.signal, spectrum.pulls]
+    columns += [fitted.background, fitted.uncertainty, fitted.signal, fitted.total_uncertainty, spectrum.pulls]
     return [*header, *samples], np.column_stack([*columns, *samples.values()])
 
 

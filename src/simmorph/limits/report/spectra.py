@@ -59,12 +59,14 @@ def _with_unused(templates: Templates, fit: FittedYields, strength: float) -> Fi
 
     backgrounds = [sample.histogram for sample in templates.samples if not sample.is_signal]
     signals = [sample.histogram for sample in templates.samples if sample.is_signal]
+    spread = np.sqrt(np.sum([it.variances for it in backgrounds], axis=0))
     nothing = np.zeros(int(used.sum()))
     return FittedYields(
         merged(np.sum([it.values for it in backgrounds], axis=0), fit.background),
-        merged(np.sqrt(np.sum([it.variances for it in backgrounds], axis=0)), fit.uncertainty),
+        merged(spread, fit.uncertainty),
         merged(strength * np.sum([it.values for it in signals], axis=0), fit.signal),
         {it.name: merged(it.values, fit.samples.get(it.name, nothing)) for it in backgrounds},
+        merged(spread, fit.total_uncertainty),
     )
 
 

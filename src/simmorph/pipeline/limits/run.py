@@ -96,7 +96,8 @@ def limits_of_recipe(
         heading = Heading.of(settings.experiment, settings.luminosity_fb, settings.energy_tev)
         spec = with_bounds(spec, found.limits)
         report = Report(
-            spec, result.to_json(), found.limits, scan, spectra, result.impacts, heading, result.corrections
+            *(spec, result.to_json(), found.limits, scan, spectra, result.impacts, heading, result.corrections),
+            correlations=found.correlations(),
         )
         write_report(report, options.output, inputs_of(settings), force=force)
     return result

@@ -12,6 +12,7 @@ from simmorph.limits.fits.impacts import Impact, impacts
 from simmorph.limits.fits.strength import FittedStrength, fitted_strength
 from simmorph.limits.model.likelihood import ENGINES
 from simmorph.limits.model.workspace import WORKSPACE, Measurement, measurement_of, read_workspace
+from simmorph.limits.review.correlations import FitCorrelations, fit_correlations
 from simmorph.pipeline.limits.result import Fitting, LimitsResult
 from simmorph.progress import silent
 
@@ -69,6 +70,10 @@ class Inference(NamedTuple):
         likelihood = self.ready.likelihood
         return Fitting(likelihood.engine, likelihood.tally)
 
+    def correlations(self) -> FitCorrelations:
+        """Of all parameters at the best fit."""
+        return fit_correlations(self.ready.likelihood, self.ready.data, self.strength)
+
 
 def limits_of_workspace(
     path: str, options: LimitsOptions = AS_USUAL, *, measurement: str | None = None
@@ -122,7 +127,9 @@ def limits_of_spec(
         from simmorph.limits.report.spectra import spectra_of_bins
 
         scan, spectra = scan_of(found.test, found.limits), spectra_of_bins(found.ready, found.strength)
-        report = Report(spec, result.to_json(), found.limits, scan, spectra, result.impacts)
+        report = Report(
+            spec, result.to_json(), found.limits, scan, spectra, result.impacts, correlations=found.correlations()
+        )
         write_report(report, options.output, [] if path == stdin.NAME else [path], force=options.force)
     return result
 

@@ -1,0 +1,20 @@
+"""How each finding beside a limit is drawn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from simmorph.limits.report.correlation_plots import draw_correlations
+from simmorph.limits.review.correlations import FitCorrelations
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from matplotlib.figure import Figure
+
+    from simmorph.evaluation.plots.style import Heading
+
+DRAWN: dict[type, Callable[[Any, Heading], Figure]] = {
+    FitCorrelations: draw_correlations,
+}
+"""A function of each kind of finding and the heading."""
