@@ -100,8 +100,10 @@ def test_the_injected_signal_is_found_with_a_free_morphed_template(found: tuple[
     written = json.loads((output / "limits.json").read_text())
     assert written == result.to_json()
     names = {path.name for path in (output).iterdir()}
-    plots = {f"{plot}.{kind}" for plot in ("spectrum", "cls_scan") for kind in ("png", "pdf", "csv")}
-    assert names == plots | {"limits.json", "workspace.json", "workspace.json.provenance.json", "hepdata"}
+    plots = {f"{plot}.{kind}" for plot in ("spectrum", "cls_scan", "correlation") for kind in ("png", "pdf", "csv")}
+    assert names == plots | {
+        "correlation.json", "limits.json", "workspace.json", "workspace.json.provenance.json", "hepdata",
+    }  # fmt: skip
     assert (output / "spectrum.pdf").read_bytes().startswith(b"%PDF")
 
 
