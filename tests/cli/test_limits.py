@@ -84,6 +84,9 @@ def test_a_workspace_without_a_signal_says_that_there_is_no_limit(simmorph: Call
         ((str(EXAMPLES / "workspace" / "README.md"),), 4, "not JSON"),
         ((str(REFERENCE), "--measurement", "other"), 4, "no measurement 'other'"),
         ((str(REFERENCE), "--cl", "95"), 2, "--cl"),
+        ((str(REFERENCE), "--group", "nothing"), 4, "no nuisance parameter that is fitted is called 'nothing*'"),
+        ((str(REFERENCE), "--group", "=a"), 2, "give each a name of its own"),
+        ((str(REFERENCE), "--group", "total=a"), 2, "'total' is a part of every uncertainty"),
     ],
 )
 def test_a_mistake_is_one_line_and_its_exit_code(

@@ -26,7 +26,18 @@ from simmorph.cli.options import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from simmorph.pipeline.limits.workspace import LimitsOptions
+    from simmorph.pipeline.limits.infer import LimitsOptions
+
+
+def _named_groups(_: click.Context, __: click.Parameter, groups: tuple[str, ...]) -> tuple[str, ...]:
+    """The same; a group that has no name or no parameters is refused here, where a recipe's would be by its key."""
+    from simmorph.config.limits import named_groups
+
+    try:
+        named_groups(list(groups))
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+    return groups
 
 
 @command("limits", short_help="Turn the result into upper limits.", one_of=("workspace", "--config"))
@@ -59,6 +70,16 @@ if TYPE_CHECKING:
     key="limits.impacts",
     help="Add the pull of each nuisance parameter, and its effect on the fit.",
 )
+@option(
+    "--group",
+    "groups",
+    multiple=True,
+    metavar="NAME[=NAMES]",
+    callback=_named_groups,
+    key="limits.groups",
+    help="Add what a group of nuisance parameters adds to the uncertainty: `--group jets=JES_*,JER`, or `--group JES` "
+    "for all whose names begin so. May be repeated.",
+)
 @time_limit_option
 @output_option("Folder for workspace, numbers and plots.", key="limits.output")
 @run_options
@@ -73,6 +94,7 @@ def limits_command(
     patches: tuple[str, ...],
     engine: str,
     impacts: bool,
+    groups: tuple[str, ...],
     output: Path | None,
     max_minutes: float | None,
     as_json: bool,
@@ -90,7 +112,9 @@ def limits_command(
       simmorph limits background.json --patchset patchset.json --json > limits.jsonl
       pyhf prune --sample ttbar workspace.json | simmorph limits -
     """
-    from simmorph.pipeline.limits.workspace import LimitsOptions, limits_of_workspace
+    from simmorph.config.limits import named_groups
+    from simmorph.pipeline.limits.infer import LimitsOptions
+    from simmorph.pipeline.limits.workspace import limits_of_workspace
 
     end_in_time(max_minutes)
     progress = partial(note, quiet=quiet)
@@ -100,7 +124,9 @@ def limits_command(
         recipe = load_limits_recipe(config, overrides)
         result = limits_of_recipe(recipe, force=force, progress=progress)
     else:
-        options = LimitsOptions(level or 0.95, output, force, progress, engine, impacts)
+        options = LimitsOptions(
+            level or 0.95, output, force, progress, engine, impacts, groups=named_groups(list(groups))
+        )
         if patchset is not None:
             _print_patches(str(workspace), patchset, patches, measurement, options, as_json=as_json)
             return

@@ -178,6 +178,35 @@ Backgrounds = Annotated[
 ]
 
 
+RESERVED = ("total", "statistical", "systematic")
+"""Parts of every uncertainty, which no group can be called."""
+
+
+def named_groups(groups: Any) -> Any:
+    """Groups by name, of a list such as `[JES, jets=JES_*,JER]` too; what is no list of texts stays.
+
+    >>> named_groups(["JES", "jets=JES_*,JER"])
+    {'JES': ['JES*'], 'jets': ['JES_*', 'JER']}
+
+    Raises:
+        ValueError: a name is missing, stands twice, or means something else.
+    """
+    if isinstance(groups, list) and all(isinstance(it, str) for it in groups):
+        parts = [group.partition("=") for group in groups]
+        groups = {name: its.split(",") if sign else [f"{name}*"] for name, sign, its in parts}
+        if len(groups) < len(parts) or not all(name and all(its) for name, its in groups.items()):
+            raise ValueError("groups: give each a name of its own, and names of parameters such as jets=JES_*,JER")
+    if isinstance(groups, dict) and (taken := [name for name in RESERVED if name in groups]):
+        raise ValueError(f"groups: {taken[0]!r} is a part of every uncertainty; give the group another name")
+    return groups
+
+
+Groups = Annotated[
+    dict[Name, Names],
+    BeforeValidator(named_groups, json_schema_input_type=dict[Name, Names] | list[Name]),
+]
+
+
 class ObservableSettings(Section):
     """What is histogrammed, for all channels together or for one of them."""
 
@@ -242,6 +271,9 @@ class LimitsSettings(ObservableSettings):
     """How minima are found: our own fit, or pyhf's with Minuit: slow, and the reference."""
     impacts: bool = False
     """Fit twice more for each nuisance parameter, for its pull and its effect on the fitted strength."""
+    groups: Groups = Field(default_factory=dict)
+    """Nuisance parameters whose share of the uncertainty is told: `{jets: [JES_*, JER]}`, or `[JES, JER]` for all whose
+    names begin so."""
     statistics: bool = True
     """Whether the finite simulated samples are an uncertainty, from the sum of squared weights (Barlow-Beeston)."""
 

@@ -126,8 +126,9 @@ def upper_limits(recipe_or_workspace: AnyRecipe | LimitsRecipe, *, force: bool =
         NoLimitError: nothing can be excluded.
         UsageError: the output exists.
     """
+    from simmorph.pipeline.limits.infer import AS_USUAL
     from simmorph.pipeline.limits.run import limits_of_recipe
-    from simmorph.pipeline.limits.workspace import AS_USUAL, limits_of_spec, limits_of_workspace
+    from simmorph.pipeline.limits.workspace import limits_of_spec, limits_of_workspace
 
     given = recipe_or_workspace
     if isinstance(given, Mapping) and "channels" in given:

@@ -123,7 +123,11 @@ def test_a_scan_shows_observed_and_expected_values_and_the_level() -> None:
 
 
 def test_impacts_stand_at_their_parameter_with_the_strongest_on_top() -> None:
-    rows = [Impact("strong", 0.5, 0.8, 0.4, -0.3), Impact("weak", -1.0, 1.0, -0.1, 0.1), Impact("no", 0, 1, 1e-4, 0)]
+    rows = [
+        Impact("strong", 0.5, 0.8, 0.4, -0.3, 0.5, 0.8),
+        Impact("weak", -1.0, 1.0, -0.1, 0.1, -1.0, 1.0),
+        Impact("no", 0, 1, 1e-4, 0, 0, 1),
+    ]
     left, right = draw_impacts(rows, "r").axes
     assert [it.get_text() for it in left.get_yticklabels()] == ["weak", "strong"]
     up, down = ([bar.get_width() for bar in it] for it in right.containers)
@@ -136,5 +140,5 @@ def test_impacts_stand_at_their_parameter_with_the_strongest_on_top() -> None:
 
 
 def test_a_long_list_of_impacts_is_cut_after_twenty() -> None:
-    rows = [Impact(str(i), 0.0, 1.0, 1.0 - i / 100, -1.0) for i in range(30)]
+    rows = [Impact(str(i), 0.0, 1.0, 1.0 - i / 100, -1.0, 0.0, 1.0) for i in range(30)]
     assert [row.parameter for row in shown_of(rows)] == [str(i) for i in range(20)]

@@ -25,7 +25,7 @@ from tests.limits.conftest import model_of_pyhf, workspace, workspaces
 if TYPE_CHECKING:
     from pathlib import Path
 
-IMPACTS = (Impact("scale", 0.5, 0.8, 0.4, -0.3), Impact("bins[0]", -0.1, 1.0, 0.2, -0.2))
+IMPACTS = (Impact("scale", 0.5, 0.8, 0.4, -0.3, 0.5, 0.8), Impact("norm", None, None, 0.2, -0.2, 1.1, 0.1))
 REFERENCE = workspace([12, 11], [50, 52], [51, 48], {"name": "u", "type": "shapesys", "data": [3, 7]})
 POSITIVE = st.floats(1e-6, 1e6)
 
@@ -104,9 +104,10 @@ def test_the_table_of_a_spectrum_has_what_was_fitted_and_pulls_that_follow_from_
 
 def test_the_table_of_impacts_has_every_one(written: tuple[Report, Path]) -> None:
     rows = table(written[1] / "impacts.csv")
-    assert [row["parameter"] for row in rows] == ["scale", "bins[0]"]
+    assert [row["parameter"] for row in rows] == ["scale", "norm"]
     assert [float(row["up"]) for row in rows] == [0.4, 0.2]
-    assert [float(row["constraint"]) for row in rows] == [0.8, 1.0]
+    assert [row["constraint"] for row in rows] == ["0.8", ""]
+    assert [float(row["value"]) for row in rows] == [0.5, 1.1]
 
 
 def test_what_was_not_asked_for_is_not_written(tmp_path: Path, written: tuple[Report, Path]) -> None:

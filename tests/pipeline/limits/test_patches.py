@@ -10,8 +10,9 @@ import pyhf
 import pytest
 
 from simmorph.errors import InputError
+from simmorph.pipeline.limits.infer import LimitsOptions
 from simmorph.pipeline.limits.patches import limits_of_patches
-from simmorph.pipeline.limits.workspace import LimitsOptions, limits_of_workspace
+from simmorph.pipeline.limits.workspace import limits_of_workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable

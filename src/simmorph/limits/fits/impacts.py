@@ -1,8 +1,10 @@
 """Pulls of the nuisance parameters, and what each does to the fitted strength.
 
-An impact is the change of the fitted strength when one parameter is fixed one standard deviation (after the fit) beside
-its best value and all others are fitted anew. Correlations make their squares add up to something else than the square
-of the strength's uncertainty, so impacts rank parameters and are no breakdown of the uncertainty.
+A pull is in units of the parameter's own measurement, whatever its kind: the width of a normal constraint, and of a
+Poisson one 1 / sqrt(auxiliary events). An impact is the change of the fitted strength when one parameter is fixed one
+standard deviation (after the fit) beside its best value and all others are fitted anew. Correlations make their squares
+add up to something else than the square of the strength's uncertainty, so impacts rank parameters and are no breakdown
+of the uncertainty.
 """
 
 from __future__ import annotations
@@ -29,29 +31,40 @@ class Impact(NamedTuple):
 
     Attributes:
         parameter: its name.
-        pull: fitted less nominal value, in units of the uncertainty before the fit.
+        pull: fitted less measured value, in units of the uncertainty before the fit; None where only the fit knows it.
         constraint: uncertainty after the fit over that before it; less than 1 where the data know better.
         up: by how much the fitted strength moves with the parameter fixed one standard deviation (after the fit) up.
         down: the same, downwards.
+        value: fitted.
+        uncertainty: after the fit.
     """
 
     parameter: str
-    pull: float
-    constraint: float
+    pull: float | None
+    constraint: float | None
     up: float
     down: float
+    value: float
+    uncertainty: float
 
     @property
     def size(self) -> float:
         """The larger of both shifts."""
         return max(abs(self.up), abs(self.down))
 
+    def to_text(self) -> str:
+        """The numbers for people."""
+        known = f"{self.value:.3g} +- {self.uncertainty:.2g}"
+        if self.pull is not None and self.constraint is not None:
+            known = f"pull {self.pull:+.2f}, {self.constraint:.2f}"
+        return f"{self.up:+.3g} {self.down:+.3g} ({known})"
+
 
 def impacts(likelihood: Likelihood, data: Data, found: FittedStrength) -> list[Impact]:
-    """Every constrained parameter, the one that moves the strength most first.
+    """Every nuisance parameter, the one that moves the strength most first.
 
-    Each takes two fits. A parameter that is fixed, or that the fit holds at a bound, has no uncertainty after the fit
-    and is left out.
+    Each takes two fits. A parameter that is fixed, that the fit holds at a bound, or that the data do not determine has
+    no uncertainty after the fit and is left out. A free normalisation has no uncertainty before it, and so no pull.
 
     Args:
         likelihood: of the model.
@@ -62,27 +75,41 @@ def impacts(likelihood: Likelihood, data: Data, found: FittedStrength) -> list[I
         InputError: a fit with one parameter fixed has no finite minimum.
     """
     best = found.fit.parameters
-    after, before = np.sqrt(likelihood.spread(data, best).variances()), _widths_before(likelihood)
+    after, (measured, before) = uncertainties(likelihood, data, best), _measurements(likelihood, data)
     names, rows = likelihood.model.config.par_names, []
-    for at in np.unique(likelihood.constrained).tolist():
-        if not (likelihood.free[at] and after[at] > 0):
+    for at in np.flatnonzero(likelihood.free & (after > 0)).tolist():
+        if at == likelihood.poi:
             continue
         up, down = (_strength_at(likelihood, data, best, at, side * after[at]) for side in (1, -1))
-        pull = (best[at] - likelihood.start[at]) / before[at]
-        rows.append(Impact(names[at], float(pull), float(after[at] / before[at]), up - found.value, down - found.value))
+        is_known = bool(before[at] > 0)
+        pull, constraint = (
+            ((best[at] - measured[at]) / before[at], after[at] / before[at]) if is_known else (None, None)
+        )
+        shifts = up - found.value, down - found.value
+        rows.append(Impact(names[at], pull, constraint, *shifts, float(best[at]), float(after[at])))
     return sorted(rows, key=lambda row: -row.size)
 
 
-def _widths_before(likelihood: Likelihood) -> FloatArray:
-    """(n_parameters,), the uncertainty that each parameter's own measurement leaves.
+def uncertainties(likelihood: Likelihood, data: Data, best: FloatArray) -> FloatArray:
+    """(n_parameters,), after the fit; 0 of those that do not move, or that the data do not determine."""
+    spread = likelihood.spread(data, best)
+    after = np.sqrt(spread.variances())
+    flat = [int(shared) for shared in spread.moving if not spread.is_determined(int(shared))]
+    after[likelihood.yields.shared[flat]] = 0.0
+    return np.asarray(after, np.float64)
 
-    That is the width of a normal constraint, and 1 / sqrt(tau) of a Poisson one with tau auxiliary events at a
-    parameter of 1. A parameter without constraint gets 1; no impact is asked of it.
+
+def _measurements(likelihood: Likelihood, data: Data) -> tuple[FloatArray, FloatArray]:
+    """(n_parameters,), the value and the uncertainty that each parameter's own measurement gives.
+
+    The uncertainty is the width of a normal constraint, and 1 / sqrt(tau) of a Poisson one with tau auxiliary events at
+    a parameter of 1. A parameter without constraint has 0.
     """
-    widths = np.ones(len(likelihood.start))
-    own = np.where(likelihood.gaussian, likelihood.widths, 1 / np.sqrt(np.maximum(likelihood.scales, 1e-300)))
-    widths[likelihood.constrained] = own
-    return widths
+    values, widths = np.zeros((2, len(likelihood.start)))
+    scales = np.maximum(likelihood.scales, 1e-300)
+    values[likelihood.constrained] = data.auxiliary / scales
+    widths[likelihood.constrained] = np.where(likelihood.gaussian, likelihood.widths, 1 / np.sqrt(scales))
+    return values, widths
 
 
 def _strength_at(likelihood: Likelihood, data: Data, best: FloatArray, at: int, shift: float) -> float:

@@ -191,7 +191,7 @@ class Likelihood:
         moved[self.poi] = poi
         return moved
 
-    def holding(self, places: Sequence[int], parameters: FloatArray) -> Self:
+    def holding(self, places: Sequence[int] | IntArray, parameters: FloatArray) -> Self:
         """The same with some parameters fixed at the values that they have among (n_parameters,)."""
         held = copy.copy(self)
         held.free, held.start = self.free.copy(), self.start.copy()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from simmorph.limits.report.breakdown_plots import draw_breakdown
 from simmorph.limits.report.correlation_plots import draw_correlations
+from simmorph.limits.review.breakdown import Breakdown
 from simmorph.limits.review.correlations import FitCorrelations
 
 if TYPE_CHECKING:
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from simmorph.evaluation.plots.style import Heading
 
 DRAWN: dict[type, Callable[[Any, Heading], Figure]] = {
+    Breakdown: draw_breakdown,
     FitCorrelations: draw_correlations,
 }
 """A function of each kind of finding and the heading."""

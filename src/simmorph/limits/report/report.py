@@ -140,6 +140,10 @@ def _table_of(spectrum: Spectrum) -> tuple[list[str], Any]:
     return [*header, *samples], np.column_stack([*columns, *samples.values()])
 
 
-def _write_table(path: Path, header: Sequence[str], rows: Iterable[Iterable[float | str]]) -> None:
-    """Write a CSV with eight significant digits; text stays as it is."""
-    write_csv(path, header, ([it if isinstance(it, str) else f"{it:.8g}" for it in row] for row in rows))
+def _write_table(path: Path, header: Sequence[str], rows: Iterable[Iterable[float | str | None]]) -> None:
+    """Write a CSV with eight significant digits; text stays as it is, and what is None is empty."""
+    write_csv(path, header, ([_cell(it) for it in row] for row in rows))
+
+
+def _cell(value: float | str | None) -> str:
+    return "" if value is None else value if isinstance(value, str) else f"{value:.8g}"

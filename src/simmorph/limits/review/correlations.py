@@ -59,7 +59,7 @@ class FitCorrelations(Finding):
             "left_out": dict(self.left_out),
         }
 
-    def table(self) -> tuple[Sequence[str], Iterable[Iterable[float | str]]]:
+    def table(self) -> tuple[Sequence[str], Iterable[Iterable[float | str | None]]]:
         """The matrix with the names of the parameters."""
         rows = ([name, *row] for name, row in zip(self.parameters, self.matrix.tolist(), strict=True))
         return ["parameter", *self.parameters], rows

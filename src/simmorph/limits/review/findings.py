@@ -24,7 +24,7 @@ class Finding(ABC):
         """All numbers, ready for JSON."""
 
     @abstractmethod
-    def table(self) -> tuple[Sequence[str], Iterable[Iterable[float | str]]]:
+    def table(self) -> tuple[Sequence[str], Iterable[Iterable[float | str | None]]]:
         """Header and rows of its CSV."""
 
     def rows(self) -> list[tuple[str, str]]:

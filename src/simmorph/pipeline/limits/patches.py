@@ -17,11 +17,12 @@ from simmorph.data import stdin
 from simmorph.data.json_files import read_json
 from simmorph.errors import InputError, SimmorphError, one_of
 from simmorph.limits.model.workspace import read_workspace
-from simmorph.pipeline.limits.workspace import LimitsOptions, limits_of_spec
+from simmorph.pipeline.limits.workspace import limits_of_spec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from simmorph.pipeline.limits.infer import LimitsOptions
     from simmorph.pipeline.limits.result import LimitsResult
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from simmorph.limits.fits.impacts import Impact
     from simmorph.limits.fits.inference import Limits
     from simmorph.limits.fits.strength import FittedStrength
+    from simmorph.limits.review.findings import Finding
     from simmorph.limits.templates.correction import Correction
 
 NO_SIGNIFICANCE = ExcessSignificance(0.0, 0.0)
@@ -103,6 +104,7 @@ class LimitsResult:
         uncertainties: how each named uncertainty of a recipe acts.
         outside: events that are in no bin, by channel and sample; a single channel has no name.
         warnings: what a reader of the limits should know.
+        findings: what else was asked for.
     """
 
     limits: Limits
@@ -120,6 +122,7 @@ class LimitsResult:
     uncertainties: dict[str, str] = field(default_factory=dict)
     outside: Mapping[str, Mapping[str, Outside]] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The numbers, ready for `json.dumps`."""
@@ -147,6 +150,7 @@ class LimitsResult:
                 else {}
             ),
             **({"impacts": [impact._asdict() for impact in self.impacts]} if self.impacts else {}),
+            **{finding.name: finding.to_json() for finding in self.findings},
             **({"outside": self._outside()} if self.outside else {}),
             **({"warnings": list(self.warnings)} if self.warnings else {}),
         }
@@ -185,9 +189,7 @@ class LimitsResult:
             rows += self.closure.rows(name)
         rows += [row for background, it in self.corrections.items() for row in it.rows(background, name)]
         rows += [(f"uncertainty {what}", how) for what, how in self.uncertainties.items()]
-        rows += [
-            (f"impact of {it.parameter}", f"{it.up:+.3g} {it.down:+.3g} (pull {it.pull:+.2f}, {it.constraint:.2f})")
-            for it in shown_of(self.impacts)
-        ]
+        rows += [(f"impact of {it.parameter}", it.to_text()) for it in shown_of(self.impacts)]
+        rows += [row for finding in self.findings for row in finding.rows()]
         width = max(len(label) for label, _ in rows)
         return "\n".join(f"{label:<{width}}  {value}" for label, value in rows)

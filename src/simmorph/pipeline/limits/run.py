@@ -27,8 +27,10 @@ from simmorph.limits.report.report import Report, with_bounds
 from simmorph.limits.report.spectra import spectra_of
 from simmorph.limits.templates.observable import Defaults
 from simmorph.limits.templates.reading import read_channels
+from simmorph.pipeline.limits.infer import LimitsOptions, impacts_of, infer
 from simmorph.pipeline.limits.result import ClosureTest, LimitsResult, SidebandQuality
-from simmorph.pipeline.limits.workspace import LimitsOptions, impacts_of, infer, write_report
+from simmorph.pipeline.limits.review import findings_of
+from simmorph.pipeline.limits.workspace import write_report
 from simmorph.progress import silent
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
     from simmorph.limits.templates.correction import Correction
     from simmorph.limits.templates.sample import Templates
     from simmorph.limits.templates.sideband import SidebandFit
-    from simmorph.pipeline.limits.workspace import Inference
+    from simmorph.pipeline.limits.infer import Inference
     from simmorph.progress import Progress
 
 
@@ -66,7 +68,7 @@ def limits_of_recipe(
         UsageError: the output exists.
     """
     settings: LimitsSettings = required(recipe.limits, "limits", "a WORKSPACE.json")
-    options = LimitsOptions(settings.cl, settings.output, force, progress, settings.engine, settings.impacts)
+    options = options_of(settings, force=force, progress=progress)
     refuse_existing(options.output, force=force, marker=WORKSPACE)
     labels = _labels(settings, recipe)
     channels = read_channels(settings, Defaults.of(recipe, settings), progress)
@@ -90,6 +92,7 @@ def limits_of_recipe(
         uncertainties=_uncertainties(settings),
         outside={name: it.outside for name, it in channels.items() if it.outside},
         warnings=(*remarks, *found.warnings),
+        findings=tuple(findings_of(found, options)),
     )
     if options.output is not None:
         scan, spectra = scan_of(found.test, found.limits), spectra_of(channels, found.ready, found.strength, labels)
@@ -98,9 +101,16 @@ def limits_of_recipe(
         report = Report(
             *(spec, result.to_json(), found.limits, scan, spectra, result.impacts, heading, result.corrections),
             correlations=found.correlations(),
+            findings=result.findings,
         )
         write_report(report, options.output, inputs_of(settings), force=force)
     return result
+
+
+def options_of(settings: LimitsSettings, *, force: bool, progress: Progress) -> LimitsOptions:
+    """How a recipe wants its limits."""
+    its = settings
+    return LimitsOptions(its.cl, its.output, force, progress, its.engine, its.impacts, its.groups)
 
 
 def _labels(settings: LimitsSettings, recipe: Recipe | LimitsRecipe) -> dict[str, str]:

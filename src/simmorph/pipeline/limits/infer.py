@@ -1,0 +1,101 @@
+"""Limits of a measurement that is ready, and how they are asked for."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
+
+from simmorph.limits.fits import inference
+from simmorph.limits.fits.cautions import cautions
+from simmorph.limits.fits.impacts import Impact, impacts
+from simmorph.limits.fits.strength import FittedStrength, fitted_strength
+from simmorph.limits.model.likelihood import ENGINES
+from simmorph.limits.review.breakdown import members
+from simmorph.limits.review.correlations import FitCorrelations, fit_correlations
+from simmorph.pipeline.limits.result import Fitting
+from simmorph.progress import silent
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from simmorph.limits.model.workspace import Measurement
+    from simmorph.progress import Progress
+
+
+class LimitsOptions(NamedTuple):
+    """How limits are found and written."""
+
+    level: float = 0.95
+    """Confidence level."""
+    output: Path | None = None
+    """Folder for workspace, numbers and plots."""
+    force: bool = False
+    """Replace the folder if it exists."""
+    progress: Progress = silent
+    """Called with what is being done."""
+    engine: str = "newton"
+    """How minima are found: one of ENGINES."""
+    impacts: bool = False
+    """Fit twice more for each nuisance parameter, for its effect on the fitted strength."""
+    groups: Mapping[str, Sequence[str]] = MappingProxyType({})
+    """Nuisance parameters whose share of the uncertainty is told, by the name of the group."""
+
+
+AS_USUAL = LimitsOptions()
+"""95 % confidence level, and no output."""
+
+
+class Inference(NamedTuple):
+    """A measurement and what came of it.
+
+    Attributes:
+        ready: the measurement, with the likelihood of the chosen engine.
+        test: CLs, with every fit so far.
+        limits: observed and expected.
+        strength: fitted.
+        significance: of an excess.
+        warnings: what a reader of the limits should know.
+    """
+
+    ready: Measurement
+    test: inference.AsymptoticCls
+    limits: inference.Limits
+    strength: FittedStrength
+    significance: inference.ExcessSignificance
+    warnings: tuple[str, ...]
+
+    @property
+    def fitting(self) -> Fitting:
+        """How the fits were made."""
+        likelihood = self.ready.likelihood
+        return Fitting(likelihood.engine, likelihood.tally)
+
+    def correlations(self) -> FitCorrelations:
+        """Of all parameters at the best fit."""
+        return fit_correlations(self.ready.likelihood, self.ready.data, self.strength)
+
+
+def infer(ready: Measurement, options: LimitsOptions) -> Inference:
+    """Limits, strength and significance by the engine that the options name.
+
+    Raises:
+        InputError: a fit has no finite minimum, or the options name a parameter that there is not.
+        NoLimitError: nothing can be excluded.
+    """
+    given = ready.likelihood
+    likelihood = ENGINES[options.engine](given.model, given.yields, given.name)
+    ready = ready._replace(likelihood=likelihood)
+    members(likelihood, options.groups)
+    test = inference.AsymptoticCls(likelihood, ready.data)
+    limits = inference.upper_limits(test, options.level, options.progress)
+    strength = fitted_strength(likelihood, ready.data, near=test.best)
+    warnings = tuple(cautions(test, limits, strength))
+    for warning in warnings:
+        options.progress(f"warning: {warning}")
+    return Inference(ready, test, limits, strength, inference.discovery(test), warnings)
+
+
+def impacts_of(found: Inference, options: LimitsOptions) -> tuple[Impact, ...]:
+    """The impact of every nuisance parameter, if the options ask for them."""
+    return tuple(impacts(found.ready.likelihood, found.ready.data, found.strength)) if options.impacts else ()
