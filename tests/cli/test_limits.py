@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -109,6 +110,50 @@ def test_an_output_that_exists_needs_force(simmorph: Callable[..., Any], tmp_pat
     assert (refused.code, "already exists" in refused.stderr) == (2, True)
     assert simmorph("limits", REFERENCE, "-o", output, "-q", "--force").code == 0
     assert [path.name for path in tmp_path.iterdir()] == ["limits"]
+
+
+def test_nothing_in_blinded_results_depends_on_the_observed_counts(
+    simmorph: Callable[..., Any], tmp_path: Path
+) -> None:
+    given, output = tmp_path / "workspace.json", tmp_path / "limits"
+    results = []
+    for counts in ([51.0, 48.0], [5000.0, 3.0]):
+        spec = json.loads(REFERENCE.read_text())
+        spec["observations"][0]["data"] = counts
+        given.write_text(json.dumps(spec))
+        outcome = simmorph("limits", given, "--asimov", "--impacts", "--json", "-o", output, "--force")
+        written = {
+            str(path.relative_to(output)): _without_times(path.read_bytes())
+            for path in sorted(output.rglob("*"))
+            if path.is_file()
+        }
+        results.append((outcome.code, _without_times(outcome.stdout.encode()), outcome.stderr, written))
+    assert results[0] == results[1]
+    found = json.loads(results[0][1])
+    assert (found["data"], found["asimov"]) == ("asimov", 0.0)
+    assert found["observed"] == pytest.approx(found["expected"][2], rel=1e-4)
+    assert results[0][3].keys() >= {"limits.json", "workspace.json", "spectrum_signal_region.png", "impacts.csv"}
+    assert json.loads(results[0][3]["workspace.json"])["observations"][0]["data"] == [50.0, 52.0]
+
+
+def _without_times(content: bytes) -> bytes:
+    """Without when something was written, and how long fits took."""
+    return re.sub(rb'("(written|fit_seconds)": )[^,\n]*', rb"\1 0", content)
+
+
+def test_a_strength_of_expected_data_is_given_behind_the_option(simmorph: Callable[..., Any]) -> None:
+    found = json.loads(simmorph("limits", REFERENCE, "--asimov", "2", "--json", "-q").stdout)
+    assert found["mu_hat"] == pytest.approx(2, abs=1e-4)
+    assert found["asimov"] == 2.0
+    assert "Asimov 95 % CL upper limit" in simmorph("limits", REFERENCE, "--asimov", "-q").stdout
+
+
+@pytest.mark.usefixtures("in_repository")
+def test_a_recipe_is_blinded_too(simmorph: Callable[..., Any]) -> None:
+    outcome = simmorph("limits", "--config", "cli-examples/atlas-hgg/hgg.yaml", "--asimov", "1", "--json")
+    found = json.loads(outcome.stdout)
+    assert found["mu_hat"] == pytest.approx(1, abs=1e-3)
+    assert "data:" not in outcome.stderr
 
 
 @pytest.mark.usefixtures("in_repository")

@@ -145,7 +145,7 @@ def test_a_variation_of_a_sample_that_is_not_there_names_those_that_are() -> Non
         ({"signal": {"name": "background", "input": "s.root"}}, "two samples are called 'background'; give each a"),
         ({"cl": 1}, "limits.cl: should be less than 1, not 1"),
         ({"channels": {}}, "limits.channels: "),
-        ({"asimov_strength": -1}, "limits.asimov_strength: should be greater than or equal to 0, not -1"),
+        ({"asimov": -1}, "limits.asimov: should be greater than or equal to 0, not -1"),
     ],
 )
 def test_samples_that_do_not_fit_together_are_refused(changes: dict[str, Any], says: str) -> None:

@@ -65,6 +65,16 @@ def _named_groups(_: click.Context, __: click.Parameter, groups: tuple[str, ...]
     help="How minima are found: our own fit, or pyhf's with Minuit: slow, and the reference.",
 )
 @option(
+    "--asimov",
+    type=click.FloatRange(min=0),
+    is_flag=False,
+    flag_value=0.0,
+    metavar="[MU]",
+    key="limits.asimov",
+    help="Take what is expected with this strength of the signal (0 by default) in place of the observed counts, which "
+    "are not looked at.",
+)
+@option(
     "--impacts",
     is_flag=True,
     key="limits.impacts",
@@ -93,6 +103,7 @@ def limits_command(
     patchset: str | None,
     patches: tuple[str, ...],
     engine: str,
+    asimov: float | None,
     impacts: bool,
     groups: tuple[str, ...],
     output: Path | None,
@@ -125,7 +136,7 @@ def limits_command(
         result = limits_of_recipe(recipe, force=force, progress=progress)
     else:
         options = LimitsOptions(
-            level or 0.95, output, force, progress, engine, impacts, groups=named_groups(list(groups))
+            *(level or 0.95, output, force, progress, engine, impacts), groups=named_groups(list(groups)), asimov=asimov
         )
         if patchset is not None:
             _print_patches(str(workspace), patchset, patches, measurement, options, as_json=as_json)

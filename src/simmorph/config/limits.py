@@ -250,8 +250,9 @@ class LimitsSettings(ObservableSettings):
     """One sample or a list of them, all scaled by the parameter."""
     background: Backgrounds
     """One sample or a list of them."""
-    asimov_strength: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
-    """Strength of the signal in the Asimov data."""
+    asimov: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    """Take what is expected with this strength of the signal (Asimov data) in place of the data; 0 where there are no
+    data. Where a background comes from sidebands, these are looked at, and the window is not."""
     channels: Annotated[dict[Name, ChannelSettings], Field(min_length=1)] | None = None
     """Several channels in one fit, each with what differs in it, such as `forward: {region: abs(eta) > 1}`. Systematics
     of one name are one and the same in all of them, and so is the free normalisation of backgrounds of one name."""
@@ -295,7 +296,7 @@ class LimitsSettings(ObservableSettings):
         return self
 
     def _check_samples(self) -> None:
-        needs_sidebands = any(each.fit or each.normalise == "sidebands" for each in self.background)
+        needs_sidebands = self.needs_sidebands
         if needs_sidebands and (self.exclude is None or self.data is None):
             raise ValueError("sidebands need data, and `exclude: [low, high]` around the signal")
         if self.exclude is not None and not self.exclude[0] < self.exclude[1]:
@@ -314,6 +315,18 @@ class LimitsSettings(ObservableSettings):
             name: self.model_copy(update={"channels": None} | {key: getattr(it, key) for key in it.model_fields_set})
             for name, it in self.channels.items()
         }
+
+    @property
+    def needs_sidebands(self) -> bool:
+        """Whether a background comes from the data beside the signal."""
+        return any(each.fit or each.normalise == "sidebands" for each in self.background)
+
+    def blinded(self) -> LimitsSettings:
+        """Without the data that `asimov` takes the place of."""
+        if self.asimov is None or any(it.needs_sidebands for it in self.by_channel().values()):
+            return self
+        channels = self.channels and {name: it.model_copy(update={"data": None}) for name, it in self.channels.items()}
+        return self.model_copy(update={"data": None, "channels": channels})
 
     @property
     def sample_names(self) -> list[str]:

@@ -97,10 +97,33 @@ def test_yields_are_sums_of_weights_and_data_count_one_each(content: Content) ->
 
 @pytest.mark.parametrize("strength", [0.0, 1.5])
 def test_without_data_the_expected_ones_are_the_sum_of_the_samples(content: Content, strength: float) -> None:
-    templates, _ = read(content, data=None, exclude=None, asimov_strength=strength)
+    templates, _ = read(content, data=None, exclude=None, asimov=strength)
     expected = np.array([12.0, 8.0, 4.0, 8.0]) + strength * np.array([0.0, 3.0, 6.0, 0.0])
     assert templates.data.values.tolist() == templates.data.variances.tolist() == expected.tolist()
     assert templates.is_asimov
+
+
+def test_expected_data_take_the_place_of_the_observed_ones(content: Content) -> None:
+    templates, said = read(content, exclude=None, asimov=1.0)
+    assert templates.data.values.tolist() == templates.data.variances.tolist() == [12.0, 11.0, 10.0, 8.0]
+    assert templates.is_asimov
+    assert not any(line.startswith("data:") for line in said)
+
+
+def test_expected_data_take_the_place_of_the_window_where_sidebands_are_needed(content: Content) -> None:
+    templates, said = read(content, background={"normalise": "sidebands"}, asimov=0.5)
+    assert templates.data.values.tolist() == [30.0, 16.0 + 1.5, 8.0 + 3.0, 10.0]
+    assert not any(line.startswith("data:") for line in said)
+
+
+def test_blinded_settings_have_no_data_unless_sidebands_need_them(content: Content) -> None:
+    channels = {"near": {}, "far": {"data": content["data"]}}
+    for kind in ({}, {"channels": channels}):
+        blinded = settings_of(content, exclude=None, asimov=0.0, **kind).blinded()
+        assert [it.data for it in blinded.by_channel().values()] == [None] * max(1, len(kind.get("channels", {})))
+    kept = settings_of(content, background={"normalise": "sidebands"}, asimov=0.0)
+    assert kept.blinded() == kept
+    assert settings_of(content).blinded().data is not None
 
 
 @pytest.mark.parametrize("statistics", [True, False])

@@ -159,7 +159,7 @@ def test_asimov_data_without_a_signal_give_the_median(samples: dict[str, str]) -
     assert result.is_asimov
     assert result.limits.observed == pytest.approx(result.limits.expected[2], rel=1e-3)
     assert result.strength.value == pytest.approx(0, abs=1e-3)
-    with_signal = limits_of_recipe(recipe(samples, data=None, exclude=None, asimov_strength=1.0))
+    with_signal = limits_of_recipe(recipe(samples, data=None, exclude=None, asimov=1.0))
     assert with_signal.strength.value == pytest.approx(1, abs=1e-3)
     assert with_signal.cls_at_1 == pytest.approx(0.5, abs=1e-3)
 

@@ -85,7 +85,7 @@ def measurement_of(spec: dict[str, Any], where: str = "workspace", name: str | N
     likelihood = Likelihood(model, _yields_of(model, where), where)
     counts = np.concatenate([workspace.observations[channel] for channel in model.config.channels])
     data = Data(counts.astype(np.float64), np.array(model.config.auxdata, np.float64))
-    _check_signal(likelihood, data, where)
+    check_signal(likelihood, data, where)
     return Measurement(likelihood, data, chosen["name"])
 
 
@@ -188,8 +188,12 @@ def _check_numbers(values: list[float], what: str, where: str, least: float = 0.
             raise InputError(where, f"{what} is {value:g} in bin {i + 1}", mend)
 
 
-def _check_signal(likelihood: Likelihood, data: Data, where: str) -> None:
-    """Refuse bins in which nothing is expected without a signal though something was seen, and models without one."""
+def check_signal(likelihood: Likelihood, data: Data, where: str) -> None:
+    """Refuse bins in which nothing is expected without a signal though something was seen, and models without one.
+
+    Raises:
+        InputError: there is such a bin, or no signal.
+    """
     background = likelihood.expected(likelihood.at(0.0)).main
     signal = likelihood.expected(likelihood.at(1.0)).main - background
     wrong = np.flatnonzero(~(background >= 0) | ((background == 0) & (data.main > 0)))

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from simmorph.limits.model.workspace import Measurement
     from simmorph.limits.templates.sample import Templates
 
+DATA, ASIMOV = "Data", "Asimov data"
+"""What the points are called."""
+
 
 def spectra_of(
     channels: Mapping[str, Templates], ready: Measurement, strength: FittedStrength, labels: Mapping[str, str]
@@ -35,7 +38,7 @@ def spectra_of(
     spectra = []
     for name, templates in channels.items():
         fitted = _with_unused(templates, fits[name or CHANNEL], strength.value)
-        data_label = "Asimov data" if templates.is_asimov else "Data"
+        data_label = ASIMOV if templates.is_asimov else DATA
         spectra.append(Spectrum(templates.data, fitted, labels[name], data_label, name, templates.used))
     return spectra
 
@@ -70,10 +73,15 @@ def _with_unused(templates: Templates, fit: FittedYields, strength: float) -> Fi
     )
 
 
-def spectra_of_bins(ready: Measurement, strength: FittedStrength) -> list[Spectrum]:
+def spectra_of_bins(ready: Measurement, strength: FittedStrength, *, is_asimov: bool = False) -> list[Spectrum]:
     """The spectrum of each channel of a workspace, which knows bins but no observable.
 
     The bins are numbered from 1, with edges at half-integers, and the variances of the data are the counts.
+
+    Args:
+        ready: the measurement.
+        strength: fitted to it.
+        is_asimov: whether the counts are expected ones.
     """
     fits = fitted_yields(ready.likelihood, ready.data, strength.fit.parameters)
     places = ready.likelihood.model.config.channel_slices
@@ -81,5 +89,5 @@ def spectra_of_bins(ready: Measurement, strength: FittedStrength) -> list[Spectr
     for name, fitted in fits.items():
         counts = ready.data.main[places[name]]
         histogram = Histogram(np.arange(len(counts) + 1, dtype=np.float64) + 0.5, counts, counts, name)
-        spectra.append(Spectrum(histogram, fitted, BIN, channel=name))
+        spectra.append(Spectrum(histogram, fitted, BIN, ASIMOV if is_asimov else DATA, channel=name))
     return spectra

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from simmorph.limits.modifiers.normsys import NormSys
 from simmorph.limits.templates.reader import Reader
 from simmorph.limits.templates.sample import Sample, Templates
 from simmorph.limits.templates.sideband import SidebandFit, fit_sidebands
+from simmorph.progress import silent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -80,7 +82,7 @@ def read_templates(settings: LimitsSettings, defaults: Defaults, progress: Progr
     """
     reader = Reader(settings, defaults, progress, suffix)
     signals = [reader.sample(sample, is_signal=True) for sample in settings.signal]
-    data = None if settings.data is None else reader.histogram(settings.data, defaults.of_data())
+    data = _data(reader)
     used = np.ones(len(signals[0].histogram.values), np.bool_)
     fit: SidebandFit | None = None
     backgrounds = []
@@ -102,12 +104,39 @@ def read_templates(settings: LimitsSettings, defaults: Defaults, progress: Progr
     samples = (*signals, *backgrounds)
     if not used.any():
         raise ConfigError("limits", "exclude holds no bin of the observable", "move it into the range of the binning")
-    observed = data or _asimov(samples, settings.asimov_strength)
+    observed = _observed(data, samples, used, settings.asimov)
     for sample in samples:
         sample.histogram.plus(observed)  # one binning for all
     names = [it.name for it in (*settings.signal, *settings.background, settings.data) if it]
     outside = {name: reader.outside[name] for name in names if name in reader.outside}
-    return Templates(samples, observed, data is None, used, fit, outside, tuple(reader.remarks))
+    return Templates(
+        samples, observed, data is None or settings.asimov is not None, used, fit, outside, tuple(reader.remarks)
+    )
+
+
+def _data(reader: Reader) -> Histogram | None:
+    """The data; where expected ones take their place, how many there are is not said."""
+    settings = reader.settings.data
+    if settings is None:
+        return None
+    if reader.settings.asimov is not None:
+        reader = copy.copy(reader)
+        reader.progress = silent
+    return reader.histogram(settings, reader.defaults.of_data())
+
+
+def _observed(data: Histogram | None, samples: Sequence[Sample], used: BoolArray, asimov: float | None) -> Histogram:
+    """The data, or the expected ones, with data where the likelihood does not look."""
+    if data is not None and asimov is None:
+        return data
+    expected = _asimov(samples, asimov or 0.0)
+    if data is None:
+        return expected
+    return replace(
+        expected,
+        values=np.where(used, expected.values, data.values),
+        variances=np.where(used, expected.variances, data.variances),
+    )
 
 
 def _corrected(sample: Sample, signals: Sequence[Sample], data: Histogram | None, reader: Reader) -> Sample:

@@ -40,6 +40,8 @@ class LimitsOptions(NamedTuple):
     """Fit twice more for each nuisance parameter, for its effect on the fitted strength."""
     groups: Mapping[str, Sequence[str]] = MappingProxyType({})
     """Nuisance parameters whose share of the uncertainty is told, by the name of the group."""
+    asimov: float | None = None
+    """Take what is expected with this strength in place of the observed counts, which are not looked at."""
 
 
 AS_USUAL = LimitsOptions()

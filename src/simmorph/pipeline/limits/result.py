@@ -94,7 +94,7 @@ class LimitsResult:
         cls_at_1: CLs where the parameter is 1; below 0.05 the nominal signal is excluded at 95 %.
         workspace: the workspace's file, if there is one.
         measurement: which of its measurements.
-        is_asimov: whether the data are not observed but expected ones.
+        asimov: the strength of the signal in the data, where these are not observed but expected ones.
         sidebands: quality of the fit to the sidebands of each channel, if there was one; a single one has no name.
         fitting: which engine made the fits, how many, and how long they took.
         significance: of the signal.
@@ -112,7 +112,7 @@ class LimitsResult:
     cls_at_1: float
     workspace: str | None
     measurement: str
-    is_asimov: bool = False
+    asimov: float | None = None
     sidebands: Mapping[str, SidebandQuality] = field(default_factory=dict)
     fitting: Fitting = field(default_factory=Fitting)
     significance: ExcessSignificance = NO_SIGNIFICANCE
@@ -123,6 +123,11 @@ class LimitsResult:
     outside: Mapping[str, Mapping[str, Outside]] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
+
+    @property
+    def is_asimov(self) -> bool:
+        """Whether the data are not observed but expected ones."""
+        return self.asimov is not None
 
     def to_json(self) -> dict[str, Any]:
         """The numbers, ready for `json.dumps`."""
@@ -139,6 +144,7 @@ class LimitsResult:
             "fit_seconds": round(self.fitting.tally.seconds, 4),
             "minima": self.fitting.tally.to_json(),
             "data": "asimov" if self.is_asimov else "observed",
+            **({"asimov": self.asimov} if self.is_asimov else {}),
             "workspace": self.workspace,
             "measurement": self.measurement,
             **({"sidebands": self._sidebands()} if self.sidebands else {}),

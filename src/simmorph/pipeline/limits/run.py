@@ -12,7 +12,7 @@ import numpy as np
 
 from simmorph.config.recipe import Recipe, load_any_recipe, required
 from simmorph.data.expressions.expression import parse
-from simmorph.data.ntuples.files import expand_inputs
+from simmorph.data.ntuples.files import checksums_of, expand_inputs
 from simmorph.data.outputs import refuse_existing
 from simmorph.data.units import agreed, read_units, units_of_derived
 from simmorph.errors import ConfigError, InputError
@@ -67,7 +67,7 @@ def limits_of_recipe(
         NoLimitError: nothing can be excluded.
         UsageError: the output exists.
     """
-    settings: LimitsSettings = required(recipe.limits, "limits", "a WORKSPACE.json")
+    settings: LimitsSettings = required(recipe.limits, "limits", "a WORKSPACE.json").blinded()
     options = options_of(settings, force=force, progress=progress)
     refuse_existing(options.output, force=force, marker=WORKSPACE)
     labels = _labels(settings, recipe)
@@ -82,7 +82,7 @@ def limits_of_recipe(
     found = infer(measurement_of(spec, where or "the recipe's workspace"), options)
     result = LimitsResult(
         *(found.limits, found.strength, found.test.cls(1.0), where, found.ready.name),
-        is_asimov=any(templates.is_asimov for templates in channels.values()),
+        asimov=(settings.asimov or 0.0) if any(templates.is_asimov for templates in channels.values()) else None,
         sidebands={name: _quality(it, it.sideband_fit) for name, it in channels.items() if it.sideband_fit},
         fitting=found.fitting,
         significance=found.significance,
@@ -103,14 +103,14 @@ def limits_of_recipe(
             correlations=found.correlations(),
             findings=result.findings,
         )
-        write_report(report, options.output, inputs_of(settings), force=force)
+        write_report(report, options.output, checksums_of(inputs_of(settings)), force=force)
     return result
 
 
 def options_of(settings: LimitsSettings, *, force: bool, progress: Progress) -> LimitsOptions:
     """How a recipe wants its limits."""
     its = settings
-    return LimitsOptions(its.cl, its.output, force, progress, its.engine, its.impacts, its.groups)
+    return LimitsOptions(its.cl, its.output, force, progress, its.engine, its.impacts, its.groups, its.asimov)
 
 
 def _labels(settings: LimitsSettings, recipe: Recipe | LimitsRecipe) -> dict[str, str]:

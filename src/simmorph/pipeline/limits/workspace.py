@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from typing import TYPE_CHECKING, Any
 
 from simmorph.data import stdin
+from simmorph.data.ntuples.files import checksum_of
 from simmorph.data.outputs import refuse_existing, whole_folder, write_provenance
+from simmorph.limits.model.asimov import blinded
 from simmorph.limits.model.workspace import WORKSPACE, measurement_of, read_workspace
 from simmorph.pipeline.limits.infer import AS_USUAL, LimitsOptions, impacts_of, infer
 from simmorph.pipeline.limits.result import LimitsResult
 from simmorph.pipeline.limits.review import findings_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
     from simmorph.limits.report.report import Report
@@ -56,9 +60,14 @@ def limits_of_spec(
     refuse_existing(options.output, force=options.force, marker=WORKSPACE)
     file = "stdin" if path == stdin.NAME else path
     where = f"{file}, patch {patch!r}" if patch else file
-    found = infer(measurement_of(spec, where, measurement), options)
+    if options.asimov is None:
+        ready = measurement_of(spec, where, measurement)
+    else:
+        spec, ready = blinded(spec, options.asimov, where, measurement)
+    found = infer(ready, options)
     result = LimitsResult(
         *(found.limits, found.strength, found.test.cls(1.0), where, found.ready.name),
+        asimov=options.asimov,
         fitting=found.fitting,
         significance=found.significance,
         impacts=impacts_of(found, options),
@@ -70,20 +79,36 @@ def limits_of_spec(
         from simmorph.limits.report.report import Report
         from simmorph.limits.report.spectra import spectra_of_bins
 
-        scan, spectra = scan_of(found.test, found.limits), spectra_of_bins(found.ready, found.strength)
+        scan = scan_of(found.test, found.limits)
+        spectra = spectra_of_bins(found.ready, found.strength, is_asimov=options.asimov is not None)
         report = Report(
             *(spec, result.to_json(), found.limits, scan, spectra, result.impacts),
             correlations=found.correlations(),
             findings=result.findings,
         )
-        write_report(report, options.output, [] if path == stdin.NAME else [path], force=options.force)
+        write_report(report, options.output, _checksums(path, spec, options), force=options.force)
     return result
 
 
-def write_report(report: Report, output: Path, inputs: Sequence[str], *, force: bool) -> None:
-    """Write the report, whole or not at all; the provenance of its workspace comes last."""
-    from simmorph.data.ntuples.files import checksums_of
+def _checksums(path: str, spec: dict[str, Any], options: LimitsOptions) -> dict[str, str]:
+    """What the workspace's file is known by; a blinded one by all but its counts."""
+    if path == stdin.NAME:
+        return {}
+    if options.asimov is None:
+        return {path: checksum_of(path)}
+    known = json.dumps({**spec, "observations": []}, sort_keys=True)
+    return {f"{path} without its observations": hashlib.sha256(known.encode()).hexdigest()}
 
+
+def write_report(report: Report, output: Path, inputs: Mapping[str, str], *, force: bool) -> None:
+    """Write the report, whole or not at all; the provenance of its workspace comes last.
+
+    Args:
+        report: what is written.
+        output: the folder.
+        inputs: the checksum of each input.
+        force: replace the folder if it exists.
+    """
     with whole_folder(output, force=force, marker=WORKSPACE) as folder:
         report.write(folder)
-        write_provenance(folder / WORKSPACE, {"inputs": checksums_of(inputs)})
+        write_provenance(folder / WORKSPACE, {"inputs": dict(inputs)})
