@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from simmorph.limits.fits.inference import Limits
-    from simmorph.limits.templates.correction import Correction
     from simmorph.limits.review.correlations import FitCorrelations
     from simmorph.limits.review.findings import Finding
+    from simmorph.limits.templates.correction import Correction
 
 NUMBERS = "limits.json"
 HEPDATA = "hepdata"
