@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simmorph.config.selection.objects import ObjectSettings
-from simmorph.data.selection.objects import Objects
+from simmorph.data.selection.objects import Kept, Objects
 
 NUMBERS = st.sampled_from([-1.0, 0.0, 1.0, 2.0, np.nan])
 
@@ -28,3 +28,19 @@ def test_lists_in_order_are_left_and_all_others_ordered(order: str, lists: list[
         assert found is not None
     assert (as_they_are if found is None else found.tolist()) == expected
     assert found is not None or expected == as_they_are
+
+
+@given(st.lists(st.lists(st.tuples(st.integers(0, 9), st.booleans()), max_size=4), max_size=6))
+def test_objects_that_are_kept_are_those_of_each_event_one_after_the_other(
+    events: list[list[tuple[int, bool]]],
+) -> None:
+    """By Python's lists: what is marked is kept, then ordered."""
+    counts = np.array([len(event) for event in events], np.int64)
+    values = ak.unflatten(np.array([number for event in events for number, _ in event], np.int64), counts)
+    marks = np.array([is_kept for event in events for _, is_kept in event], np.bool_)
+    kept = Kept.passing(marks, counts)
+    expected = [[number for number, is_kept in event if is_kept] for event in events]
+    assert kept.of(values).to_list() == expected
+    ordered = kept.ordered(ak.argsort(kept.of(values), axis=1, ascending=False, stable=True))
+    assert ordered.of(values).to_list() == [sorted(event, reverse=True) for event in expected]
+    assert Kept.all(counts).of(values).to_list() == values.to_list()

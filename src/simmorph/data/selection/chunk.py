@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import operator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import awkward as ak
 import numpy as np
@@ -13,12 +13,14 @@ from simmorph.data.arrays import counts_of, scaled
 from simmorph.data.expressions.kinematics import Pairs
 from simmorph.data.expressions.values import jagged
 from simmorph.data.selection.names import Key
-from simmorph.data.selection.objects import FIRST
+from simmorph.data.selection.objects import FIRST, Kept
 from simmorph.data.selection.rows import Rows
 from simmorph.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+
+    from numpy.typing import NDArray
 
     from simmorph.config.selection.selection import Selection
     from simmorph.data.events import IntArray
@@ -59,7 +61,7 @@ class Chunk:
         self._known: dict[Key, Column] = {}
         self._counted: dict[str, IntArray] = {}
         self._pairs: dict[str, Pairs] = {}
-        self._kept: dict[str, tuple[ak.Array | None, ak.Array | None]] = {}
+        self._kept: dict[str, Kept | None] = {}
 
     def events(self, names: Iterable[str]) -> dict[str, Column]:
         """What expressions of events use."""
@@ -161,26 +163,31 @@ class Chunk:
         return self._kept_of(self.names.objects[key.objects], values)
 
     def _kept_of(self, objects: Objects, values: ak.Array) -> ak.Array:
-        passed, order = self._choice(objects)
-        values = values if passed is None else values[passed]
-        return values if order is None else values[order]
+        kept = self._choice(objects)
+        return values if kept is None else kept.of(values)
 
-    def _choice(self, objects: Objects) -> tuple[ak.Array | None, ak.Array | None]:
-        """Which objects pass all cuts, and the order of those; None for all, or as they are."""
+    def _choice(self, objects: Objects) -> Kept | None:
+        """Which objects pass all cuts, in order; None for all, as they are."""
         if objects.name not in self._kept:
-            masks = [
-                self._each(objects, it, it.booleans(self._own(objects, it), is_object=True)) for it in objects.cuts
-            ]
-            passed = functools.reduce(operator.and_, masks) if masks else None
-            self._kept[objects.name] = passed, self._order(objects, passed)
+            cuts = [self._flat(objects, it, it.booleans(self._own(objects, it), is_object=True)) for it in objects.cuts]
+            kept = Kept.passing(functools.reduce(operator.and_, cuts), self._counts(objects)) if cuts else None
+            self._kept[objects.name] = self._ordered(objects, kept)
         return self._kept[objects.name]
 
-    def _order(self, objects: Objects, passed: ak.Array | None) -> ak.Array | None:
+    def _ordered(self, objects: Objects, kept: Kept | None) -> Kept | None:
         order = objects.order
         if order is None:
-            return None
+            return kept
         keys = self._each(objects, order, order.evaluate(self._own(objects, order)))
-        return objects.ordered(keys if passed is None else keys[passed])
+        places = objects.ordered(keys if kept is None else kept.of(keys))
+        if places is None:
+            return kept
+        return (kept or Kept.all(self._counts(objects))).ordered(places)
+
+    def _flat(self, objects: Objects, expression: Expression, value: Column) -> NDArray[Any]:
+        """(n_objects,), a value for each object of all events."""
+        values: NDArray[Any] = ak.to_numpy(ak.flatten(self._each(objects, expression, value)))
+        return values
 
     _values: Mapping[str, Callable[[Chunk, Key], Column]] = {
         "variable": _variable, "branch": _branch, "property": _property, "kept": _keep,
