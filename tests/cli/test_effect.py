@@ -98,6 +98,7 @@ MODES = [
     Mode("schema", ()),
 ]
 EXAMPLES = {
+    "--interpolation": "normsys=code1",
     "--on-bad-file": "skip", "--sample": "data", "--engine": "pyhf", "--amplification": "naive", "--cl": "0.9",
     "--set": "features=[a]",
 }  # fmt: skip

@@ -82,7 +82,7 @@ def test_a_workspace_without_a_signal_says_that_there_is_no_limit(simmorph: Call
         (("--config", "x.yaml", "--measurement", "m"), 2, "a recipe has one measurement"),
         (("--config", "nowhere.yaml"), 3, "no such file"),
         (("nowhere.json",), 4, "no such file"),
-        ((str(EXAMPLES / "workspace" / "README.md"),), 4, "not JSON"),
+        ((str(EXAMPLES / "workspace" / "README.md"),), 4, "is not a model of any format"),
         ((str(REFERENCE), "--measurement", "other"), 4, "no measurement 'other'"),
         ((str(REFERENCE), "--cl", "95"), 2, "--cl"),
         ((str(REFERENCE), "--group", "nothing"), 4, "no nuisance parameter that is fitted is called 'nothing*'"),
@@ -182,3 +182,46 @@ def test_the_recipe_can_be_overridden(simmorph: Callable[..., Any]) -> None:
     )
     found = json.loads(outcome.stdout)
     assert (found["parameter"], found["cl"], found["workspace"]) == ("strength", 0.9, None)
+
+
+def asymmetric_workspace(folder: Path) -> Path:
+    """A workspace with a normalisation that goes further up than down."""
+    spec = json.loads(REFERENCE.read_text())
+    size = {"name": "size", "type": "normsys", "data": {"hi": 1.4, "lo": 0.95}}
+    spec["channels"][0]["samples"][1]["modifiers"].append(size)
+    (folder / "asymmetric.json").write_text(json.dumps(spec))
+    return folder / "asymmetric.json"
+
+
+def test_the_interpolation_can_be_chosen_and_is_said(simmorph: Callable[..., Any], tmp_path: Path) -> None:
+    path = asymmetric_workspace(tmp_path)
+    usual, other = (
+        json.loads(simmorph("limits", path, "--json", *more).stdout)
+        for more in ((), ("--interpolation", "normsys=code1"))
+    )
+    assert other["observed"] != pytest.approx(usual["observed"], rel=1e-3)
+    assert other["interpolation"] == {"normsys": "code1", "histosys": "code4p"}
+    assert "interpolation" not in usual
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("normsys=code2", "should be 'code4', 'code1' or 'combine', not 'code2'"),
+        ("normsy=code1", "did you mean 'normsys'"),
+        ("code1", "unknown key 'code1'"),
+    ],
+)
+def test_an_unknown_interpolation_is_a_mistake_of_usage(simmorph: Callable[..., Any], given: str, message: str) -> None:
+    outcome = simmorph("limits", REFERENCE, "--interpolation", given)
+    assert (outcome.code, message in outcome.stderr) == (2, True)
+
+
+@pytest.mark.usefixtures("in_repository")
+def test_a_recipe_and_the_command_line_choose_the_interpolation_alike(simmorph: Callable[..., Any]) -> None:
+    start = ("limits", "--config", "cli-examples/combine-hgg/hgg.yaml", "--json")
+    by_option = simmorph(*start, "--interpolation", "normsys=code1,histosys=code0")
+    by_key = simmorph(*start, "--set", "limits.interpolation={normsys: code1, histosys: code0}")
+    found, same = json.loads(by_option.stdout), json.loads(by_key.stdout)
+    assert found["interpolation"] == same["interpolation"] == {"normsys": "code1", "histosys": "code0"}
+    assert found["observed"] == same["observed"]

@@ -12,6 +12,7 @@ import click
 
 from simmorph.cli.options import (
     answer_so_far,
+    codes_of,
     command,
     end_in_time,
     note,
@@ -47,6 +48,7 @@ def coverage_command(
     overrides: tuple[str, ...],
     level: float | None,
     measurement: str | None,
+    interpolation: dict[str, str] | None,
     max_minutes: float | None,
     as_json: bool,
     force: bool,
@@ -75,6 +77,7 @@ def coverage_command(
     else:
         settings = CoverageSettings.model_validate({key: value for key, value in given.items() if value is not None})
         found = coverage_of_workspace(
-            str(workspace), settings, level=level or 0.95, measurement=measurement, force=force, progress=progress
-        )
+            *(str(workspace), settings), level=level or 0.95, measurement=measurement,
+            interpolation=codes_of(interpolation), force=force, progress=progress,
+        )  # fmt: skip
     answer_so_far(found, as_json=as_json)

@@ -188,7 +188,7 @@ def _is_given(parameter: click.Parameter, ctx: click.Context) -> bool:
     """Whether it stands on the command line with a value; a default does not count."""
     value = {**ctx.params, **ctx.meta.get(VALUES, {})}.get(parameter.name)
     on_line = ctx.get_parameter_source(str(parameter.name)) is ParameterSource.COMMANDLINE
-    return on_line and value not in {None, ()}
+    return on_line and value is not None and value != ()
 
 
 def _assignment(option: Option, ctx: click.Context) -> str:

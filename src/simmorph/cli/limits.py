@@ -13,6 +13,7 @@ import click
 
 from simmorph.cli.options import (
     answer,
+    codes_of,
     command,
     end_in_time,
     note,
@@ -100,6 +101,7 @@ def limits_command(
     overrides: tuple[str, ...],
     level: float | None,
     measurement: str | None,
+    interpolation: dict[str, str] | None,
     patchset: str | None,
     patches: tuple[str, ...],
     engine: str,
@@ -136,7 +138,8 @@ def limits_command(
         result = limits_of_recipe(recipe, force=force, progress=progress)
     else:
         options = LimitsOptions(
-            *(level or 0.95, output, force, progress, engine, impacts), groups=named_groups(list(groups)), asimov=asimov
+            *(level or 0.95, output, force, progress, engine, impacts, named_groups(list(groups)), asimov),
+            interpolation=codes_of(interpolation),
         )
         if patchset is not None:
             _print_patches(str(workspace), patchset, patches, measurement, options, as_json=as_json)

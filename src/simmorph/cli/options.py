@@ -23,6 +23,7 @@ from simmorph.config.compression import Compression
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from simmorph.config.limits import Interpolation
     from simmorph.progress import Progress
 
 Decorated = TypeVar("Decorated", bound="Callable[..., Any]")
@@ -171,6 +172,7 @@ def workspace_or_recipe(*reads: str, example: str) -> Decorator:
     """
 
     def decorate(decorated: Decorated) -> Decorated:
+        decorated = interpolation_option(decorated)
         decorated = amplification_option(needs=("--config", "a workspace does not say what was generated"))(decorated)
         decorated = option(
             "--measurement", metavar="NAME", needs=("workspace", "a recipe has one measurement"),
@@ -193,6 +195,41 @@ def level_option(*, expose_value: bool = False) -> Decorator:
         "--cl", "level", type=click.FloatRange(0.5, 0.9999), key="limits.cl", expose_value=expose_value,
         help="Confidence level.  [default: 0.95]",
     )  # fmt: skip
+
+
+class InterpolationType(click.ParamType):  # type: ignore[type-arg] # older click has no parameters there
+    """Codes of interpolation by the kind of modifier, such as normsys=code1,histosys=code0."""
+
+    name = "interpolation"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, str]:
+        """The codes, which exist."""
+        from simmorph.config.documents import Document, validate
+        from simmorph.config.limits import Interpolation
+        from simmorph.errors import ConfigError
+
+        pairs = (pair.partition("=") for pair in value.split(","))
+        codes = {kind.strip(): code.strip() for kind, _, code in pairs}
+        try:
+            validate(Document("", codes), Interpolation)
+        except ConfigError as error:
+            self.fail(f"{error.what}; {error.mend}".removesuffix("; "), param, ctx)
+        return codes
+
+
+def interpolation_option(decorated: Decorated) -> Decorated:
+    """--interpolation, which the command takes too, where it may be without a recipe."""
+    return option(
+        "--interpolation", type=InterpolationType(), metavar="KIND=CODE,...", key="limits.interpolation",
+        help="How the sides of normsys (code4, code1, combine) and histosys (code4p, code0) are joined: normsys=code1.",
+    )(decorated)  # fmt: skip
+
+
+def codes_of(given: dict[str, str] | None) -> Interpolation | None:
+    """What --interpolation gives; None if it stands not there."""
+    from simmorph.config.limits import Interpolation
+
+    return None if given is None else Interpolation.model_validate(given)
 
 
 def amplification_option(**rules: Any) -> Decorator:

@@ -237,6 +237,17 @@ class ChannelSettings(ObservableSettings):
     """One sample or a list of them."""
 
 
+class Interpolation(Section):
+    """How the two sides of a modifier are joined, for all modifiers of a kind: codes of pyhf."""
+
+    normsys: Literal["code4", "code1", "combine"] = "code4"
+    """A polynomial inside of one standard deviation and powers outside (code4); powers alone, with a kink (code1); or
+    powers whose logarithm is smooth inside of half a standard deviation (combine), as in CMS Combine."""
+    histosys: Literal["code4p", "code0"] = "code4p"
+    """A polynomial inside of one standard deviation and straight lines outside (code4p), or straight lines alone, with
+    a kink (code0)."""
+
+
 class LimitsSettings(ObservableSettings):
     """From ntuples or histograms to an upper limit on the strength of the signal."""
 
@@ -270,6 +281,8 @@ class LimitsSettings(ObservableSettings):
     these that is given."""
     engine: Literal["newton", "pyhf"] = "newton"
     """How minima are found: our own fit, or pyhf's with Minuit: slow, and the reference."""
+    interpolation: Interpolation = Interpolation()
+    """How the two sides of systematic uncertainties are joined, such as `{normsys: code1, histosys: code0}`."""
     impacts: bool = False
     """Fit twice more for each nuisance parameter, for its pull and its effect on the fitted strength."""
     groups: Groups = Field(default_factory=dict)

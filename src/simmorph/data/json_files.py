@@ -28,14 +28,26 @@ def read_json(path: str, mend: str) -> dict[str, Any]:
     Raises:
         InputError: there is no such file, or it is not a JSON object.
     """
+    return parse_json(read_bytes(path, mend), "stdin" if path == stdin.NAME else path, mend)
+
+
+def read_bytes(path: str, mend: str) -> bytes:
+    """The content of a file, or of stdin for `-`, up to one byte more than MAX_BYTES.
+
+    Args:
+        path: the file.
+        mend: what to give instead.
+
+    Raises:
+        InputError: there is no such file.
+    """
     if path == stdin.NAME:
-        return parse_json(stdin.content(MAX_BYTES + 1), "stdin", mend)
+        return stdin.content(MAX_BYTES + 1)
     try:
         with Path(path).open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
+            return file.read(MAX_BYTES + 1)
     except OSError as error:
         raise InputError(path, (error.strerror or str(error)).lower(), mend) from error
-    return parse_json(raw, path, mend)
 
 
 def parse_json(raw: bytes, where: object, mend: str) -> dict[str, Any]:

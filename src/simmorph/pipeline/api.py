@@ -113,8 +113,8 @@ def evaluate(recipe: AnyRecipe, *, force: bool = False) -> EvaluateResult:
 def upper_limits(recipe_or_workspace: AnyRecipe | LimitsRecipe, *, force: bool = False) -> LimitsResult:
     """CLs upper limits by a recipe with `limits:`, or from a pyhf workspace at 95 % confidence level.
 
-    What has `channels` at its top is taken for a workspace, as is a file whose name ends in `.json`; all else is a
-    recipe.
+    What has `channels` at its top is taken for a workspace, as is a file whose name ends in `.json`, `.xml` or
+    `.txt`; all else is a recipe.
 
     Args:
         recipe_or_workspace: a recipe, its keys, or its YAML file; a workspace, or its JSON file.
@@ -126,15 +126,16 @@ def upper_limits(recipe_or_workspace: AnyRecipe | LimitsRecipe, *, force: bool =
         NoLimitError: nothing can be excluded.
         UsageError: the output exists.
     """
+    from simmorph.limits.formats.source import ModelFile
     from simmorph.pipeline.limits.infer import AS_USUAL
     from simmorph.pipeline.limits.run import limits_of_recipe
-    from simmorph.pipeline.limits.workspace import limits_of_spec, limits_of_workspace
+    from simmorph.pipeline.limits.workspace import limits_of_model, limits_of_workspace
 
     given = recipe_or_workspace
     if isinstance(given, Mapping) and "channels" in given:
-        return limits_of_spec(dict(given), "workspace", AS_USUAL)
+        return limits_of_model(ModelFile(dict(given), "workspace"), "workspace", AS_USUAL)
     if isinstance(given, (str, Path)):
-        if Path(given).suffix == ".json":
+        if Path(given).suffix in {".json", ".xml", ".txt"}:
             return limits_of_workspace(str(given), AS_USUAL)
         return limits_of_recipe(load_any_recipe(given), force=force)
     recipe = any_recipe(Document("recipe", dict(given))) if isinstance(given, Mapping) else given

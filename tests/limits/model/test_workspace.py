@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from simmorph.errors import InputError
-from simmorph.limits.model.workspace import measurement_of, read_workspace
+from simmorph.limits.model.workspace import measurement_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     Workspace = dict[str, Any]
     Change = Callable[[Workspace], object]
@@ -92,23 +90,8 @@ def test_a_measurement_is_chosen_by_name(reference: Workspace) -> None:
         measurement_of(reference, name="otter")
 
 
-@pytest.mark.parametrize("text", ["", "{", "[1, 2]", "nonsense", '{"channels": ', "[" * 100_000, "\x00\xff"])
-def test_what_is_not_a_json_object_is_refused(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "workspace.json"
-    path.write_text(text)
-    with pytest.raises(InputError, match=r"not JSON|not a JSON object"):
-        read_workspace(str(path))
-
-
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"nowhere\.json: no such file"):
-        read_workspace(str(tmp_path / "nowhere.json"))
-
-
-def test_zero_counts_and_zero_yields_of_one_sample_are_fine(reference: Workspace, tmp_path: Path) -> None:
+def test_zero_counts_and_zero_yields_of_one_sample_are_fine(reference: Workspace) -> None:
     sample(reference, 0)["data"][0] = 0.0
     reference["observations"][0]["data"][1] = 0
-    path = tmp_path / "workspace.json"
-    path.write_text(json.dumps(reference))
-    ready = measurement_of(read_workspace(str(path)))
+    ready = measurement_of(reference)
     assert ready.data.main.tolist() == [51.0, 0.0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from dataclasses import dataclass, replace
@@ -21,7 +22,7 @@ from simmorph.data.ntuples.writer import METADATA
 from simmorph.errors import InputError, one_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from simmorph.data.events import FloatArray
@@ -215,6 +216,48 @@ def _with_friends(info: TreeInfo, friends: Sequence[Friend]) -> TreeInfo:
     return replace(info, branches={name: branches[name] for name in [*info.branches, *branches]})
 
 
+class HistogramFile:
+    """The one-dimensional histograms of an open file.
+
+    Args:
+        path: the file.
+        file: the same, open.
+
+    Attributes:
+        names: of its histograms.
+    """
+
+    def __init__(self, path: str, file: Any) -> None:
+        self.path, self.file = path, file
+        with told(path, "the list of histograms"):
+            classes = file.classnames(recursive=True, cycle=False)
+        self.names = dict.fromkeys(key for key, kind in classes.items() if kind.startswith("TH1"))
+
+    def read(self, name: str, *, flow: bool = False) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Values, variances and edges of the bins of a histogram; see `read_histogram`."""
+        if name not in self.names:
+            raise InputError(self.path, f"there is no histogram {name!r}", one_of(name, self.names))
+        with told(self.path, f"histogram {name!r}"):
+            found = patiently(lambda: self.file[name], self.path)
+            columns = found.values(flow=flow), found.variances(flow=flow), found.axis().edges()
+            values, variances, edges = (np.array(column, np.float64) for column in columns)
+            return values, variances, edges
+
+
+@contextlib.contextmanager
+def opened_histograms(path: str) -> Iterator[HistogramFile]:
+    """The histograms of a ROOT file.
+
+    Raises:
+        InputError: it cannot be read, or is of another format.
+    """
+    path = parts_of(path)[0]
+    if format_of(path):
+        raise InputError(path, "there are no histograms", "histograms are read from ROOT files")
+    with opened(path) as file:
+        yield HistogramFile(path, file)
+
+
 def read_histogram(path: str, name: str, *, flow: bool = False) -> tuple[FloatArray, FloatArray, FloatArray]:
     """A one-dimensional histogram in a file: values, variances and edges of its bins.
 
@@ -226,18 +269,8 @@ def read_histogram(path: str, name: str, *, flow: bool = False) -> tuple[FloatAr
     Raises:
         InputError: it cannot be read, or there is no such histogram.
     """
-    path = parts_of(path)[0]
-    if format_of(path):
-        raise InputError(path, f"there is no histogram {name!r}", "histograms are read from ROOT files")
-    with opened(path) as file, told(path, f"histogram {name!r}"):
-        classes = file.classnames(recursive=True, cycle=False)
-        known = [key for key, kind in classes.items() if kind.startswith("TH1")]
-        if name not in known:
-            raise InputError(path, f"there is no histogram {name!r}", one_of(name, known))
-        found = patiently(lambda: file[name], path)
-        columns = found.values(flow=flow), found.variances(flow=flow), found.axis().edges()
-        values, variances, edges = (np.array(column, np.float64) for column in columns)
-        return values, variances, edges
+    with opened_histograms(path) as file:
+        return file.read(name, flow=flow)
 
 
 def _trees(classes: Mapping[str, str]) -> dict[str, str]:

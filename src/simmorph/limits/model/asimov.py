@@ -5,18 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from simmorph.limits.engine.cells import samples_of
-from simmorph.limits.model.workspace import check_signal, measurement_of
+from simmorph.limits.model.workspace import AS_PYHF, check_signal, measurement_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from simmorph.config.limits import Interpolation
     from simmorph.data.events import FloatArray
     from simmorph.limits.model.likelihood import Data, Likelihood
     from simmorph.limits.model.workspace import Measurement
 
 
 def blinded(
-    spec: dict[str, Any], strength: float, where: str = "workspace", name: str | None = None
+    spec: dict[str, Any],
+    strength: float,
+    where: str = "workspace",
+    name: str | None = None,
+    interpolation: Interpolation = AS_PYHF,
 ) -> tuple[dict[str, Any], Measurement]:
     """A workspace whose counts are what it expects, and its measurement; what it observed is not looked at.
 
@@ -28,12 +33,14 @@ def blinded(
         strength: of the parameter of interest.
         where: its file, for messages.
         name: of the measurement; the first one if None.
+        interpolation: how the sides of its modifiers are joined.
 
     Raises:
         InputError: the workspace is not usable.
     """
     n_bins = {channel: len(sample["data"]) for channel, sample in _samples(spec)}
-    ready = measurement_of(_with_counts(spec, {channel: [0.0] * n for channel, n in n_bins.items()}), where, name)
+    empty = _with_counts(spec, {channel: [0.0] * n for channel, n in n_bins.items()})
+    ready = measurement_of(empty, where, name, interpolation)
     likelihood = ready.likelihood
     main = likelihood.expected(likelihood.at(strength, before_fit(likelihood, ready.data))).main
     ready = ready._replace(data=ready.data._replace(main=main))

@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyhf
 
-from simmorph.data.json_files import read_json
+from simmorph.config.limits import Interpolation
 from simmorph.errors import InputError, one_of
 from simmorph.limits.engine.cells import modifiers_of, samples_of
 from simmorph.limits.engine.yields import Yields, agrees_with_pyhf
+from simmorph.limits.model.interpolation import model_options
 from simmorph.limits.model.likelihood import Data, Likelihood
 from simmorph.limits.modifiers.registry import MODIFIERS
 
@@ -29,6 +30,8 @@ CANNOT_BUILD = (
     RuntimeError, ZeroDivisionError,
 )  # fmt: skip
 """What pyhf raises where it cannot make a model of a workspace."""
+AS_PYHF = Interpolation()
+"""What pyhf does if it is told nothing."""
 MAX_SUSPECTS = 100
 """How many modifiers are tried one by one for the one that makes this so."""
 
@@ -47,22 +50,19 @@ class Measurement(NamedTuple):
     name: str
 
 
-def read_workspace(path: str) -> dict[str, Any]:
-    """The workspace in a JSON file, or on stdin for `-`.
-
-    Raises:
-        InputError: there is no such file, or it is not a JSON object.
-    """
-    return read_json(path, "give a pyhf workspace")
-
-
-def measurement_of(spec: dict[str, Any], where: str = "workspace", name: str | None = None) -> Measurement:
+def measurement_of(
+    spec: dict[str, Any],
+    where: str = "workspace",
+    name: str | None = None,
+    interpolation: Interpolation = AS_PYHF,
+) -> Measurement:
     """Check a workspace and make it ready.
 
     Args:
         spec: the workspace as plain values.
         where: its file, for messages.
         name: of the measurement; the first one if None.
+        interpolation: how the sides of its modifiers are joined.
 
     Raises:
         InputError: it breaks the schema, has no parameter of interest, or expects yields that no likelihood can use.
@@ -78,7 +78,7 @@ def measurement_of(spec: dict[str, Any], where: str = "workspace", name: str | N
         check_yields(spec, where)
         chosen = _chosen_measurement(spec, where, name)
         try:
-            workspace, model = _built(spec, chosen["name"])
+            workspace, model = _built(spec, chosen["name"], interpolation)
         except CANNOT_BUILD as error:
             what = f"pyhf cannot build its model: {_first_line(error)}"
             raise InputError(where, what, _culprit(spec, chosen)) from error
@@ -89,9 +89,11 @@ def measurement_of(spec: dict[str, Any], where: str = "workspace", name: str | N
     return Measurement(likelihood, data, chosen["name"])
 
 
-def _built(spec: dict[str, Any], measurement: str) -> tuple[pyhf.Workspace, pyhf.Model]:
-    workspace = pyhf.Workspace(spec, validate=False)
-    return workspace, workspace.model(measurement_name=measurement, validate=False)
+def _built(
+    spec: dict[str, Any], measurement: str, interpolation: Interpolation = AS_PYHF
+) -> tuple[pyhf.Workspace, pyhf.Model]:
+    workspace, options = pyhf.Workspace(spec, validate=False), model_options(interpolation)
+    return workspace, workspace.model(measurement_name=measurement, validate=False, **options)
 
 
 def _culprit(spec: dict[str, Any], chosen: dict[str, Any]) -> str:

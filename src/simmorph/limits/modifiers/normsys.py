@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from simmorph.data.events import FloatArray
-    from simmorph.limits.modifiers.base import Nominal
+    from simmorph.limits.modifiers.base import Function, Nominal
 
 SMALLEST = 1e-300
 """Least factor whose powers exist."""
@@ -63,10 +63,10 @@ class NormSys(Systematic, Scaling):
         return {"hi": self.hi, "lo": self.lo}
 
     @classmethod
-    def factors(cls, modifiers: Sequence[NormSys], code: str | None) -> Powers:
+    def factors(cls, modifiers: Sequence[NormSys], code: str | None) -> Function:
         """The powers of several."""
         sides = np.array([[it.hi, it.lo] for it in modifiers], np.float64).reshape(-1, 2)
-        return Powers(sides, is_smooth=code != "code1")
+        return LogNormals(sides) if code == "combine" else Powers(sides, is_smooth=code != "code1")
 
 
 class Powers:
@@ -128,3 +128,51 @@ def _polynomial(coefficients: FloatArray, at: FloatArray) -> FloatArray:
     for coefficient in coefficients[::-1]:
         value = value * at + coefficient
     return value
+
+
+class LogNormals:
+    """Powers whose logarithm is joined smoothly inside of half a standard deviation, as CMS Combine does it.
+
+    exp(x r(x)) with the rate r = ln hi for x >= 1/2 and -ln lo for x <= -1/2; between them r is the mean of both and
+    half of their difference times (15 y - 10 y^3 + 3 y^5) / 8, y = 2 x. With lo = 1 / hi this is hi^x everywhere.
+
+    Source: `ProcessNormalization` of Combine, arXiv:2404.06614.
+
+    Args:
+        sides: (n, 2), the factors up and down.
+    """
+
+    has_kink = False
+
+    def __init__(self, sides: FloatArray) -> None:
+        with np.errstate(all="ignore"):
+            up, down = np.log(sides).T * [[1.0], [-1.0]]
+        self.mean, self.half = (up + down) / 2, (up - down) / 2
+
+    def values(self, at: FloatArray) -> FloatArray:
+        """(..., n), at (..., n)."""
+        with np.errstate(all="ignore"):
+            return np.exp(at * self._rate(at, 0))
+
+    def slopes(self, at: FloatArray) -> FloatArray:
+        """(n,), at (n,)."""
+        return self.values(at) * self._exponent_slope(at)
+
+    def curvatures(self, at: FloatArray) -> FloatArray:
+        """(n,), at (n,)."""
+        bend = 2 * self._rate(at, 1) + at * self._rate(at, 2)
+        return self.values(at) * (self._exponent_slope(at) ** 2 + bend)
+
+    def _exponent_slope(self, at: FloatArray) -> FloatArray:
+        return self._rate(at, 0) + at * self._rate(at, 1)
+
+    def _rate(self, at: FloatArray, order: int) -> FloatArray:
+        """The rate, or a derivative of it."""
+        y = np.clip(2 * at, -1, 1)
+        if order == 0:
+            rate = self.mean + self.half * y * (15 + y**2 * (3 * y**2 - 10)) / 8
+        elif order == 1:
+            rate = self.half * 15 * (1 - y**2) ** 2 / 4
+        else:
+            rate = self.half * 30 * y * (y**2 - 1)
+        return np.asarray(rate, np.float64)

@@ -16,7 +16,7 @@ import numpy as np
 from simmorph.limits.fits.inference import AsymptoticCls, upper_limits
 from simmorph.limits.fits.strength import fitted_strength
 from simmorph.limits.model.building import workspace_of
-from simmorph.limits.model.workspace import measurement_of
+from simmorph.limits.model.workspace import AS_PYHF, measurement_of
 from simmorph.limits.modifiers.base import Nominal, Size
 from simmorph.limits.modifiers.registry import SYSTEMATICS
 from simmorph.limits.templates.sample import Sample, Templates
@@ -25,6 +25,7 @@ from simmorph.progress import silent
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from simmorph.config.limits import Interpolation
     from simmorph.config.studies import ScanSettings
     from simmorph.data.histograms import Histogram
     from simmorph.progress import Progress
@@ -76,6 +77,7 @@ def scan_points(  # noqa: PLR0913 - what is scanned, and over what
     simulated: Histogram,
     parameter: str = "mu",
     level: float = 0.95,
+    interpolation: Interpolation = AS_PYHF,
     known: Mapping[GridPoint, ScanPoint] | None = None,
     progress: Progress = silent,
 ) -> Iterator[ScanPoint]:
@@ -90,6 +92,7 @@ def scan_points(  # noqa: PLR0913 - what is scanned, and over what
         simulated: the closure events: reference template and expected data.
         parameter: what the strength is called.
         level: confidence level.
+        interpolation: how the sides of the systematic are joined.
         known: points that need not be made again.
         progress: called after each luminosity.
 
@@ -101,7 +104,7 @@ def scan_points(  # noqa: PLR0913 - what is scanned, and over what
     rows: list[tuple[int | None, Sample]] = [*named.items(), (None, _background(Sample.with_statistics(simulated)))]
     known = known or {}
     for luminosity in settings.luminosity:
-        bench = _Bench.of(settings, luminosity, signal, simulated, parameter, level)
+        bench = _Bench.of(settings, luminosity, signal, simulated, parameter, level, interpolation)
         for beta in settings.beta:
             for number, sample in rows:
                 at = GridPoint(luminosity, number, beta)
@@ -120,6 +123,7 @@ class _Bench:
         beta_type: how the systematic acts.
         parameter: what the strength is called.
         level: confidence level.
+        interpolation: how the sides of the systematic are joined.
     """
 
     n_background: float
@@ -128,18 +132,19 @@ class _Bench:
     beta_type: str
     parameter: str
     level: float
+    interpolation: Interpolation
 
     @classmethod
     def of(  # noqa: PLR0913, PLR0917
         cls, settings: ScanSettings, luminosity: float, signal: Histogram, simulated: Histogram,
-        parameter: str, level: float,
+        parameter: str, level: float, interpolation: Interpolation,
     ) -> _Bench:  # fmt: skip
         """Everything at one luminosity: true background, signal at a strength of 1, and the Asimov data of both."""
         n_background = settings.background_per_fb * luminosity
         true = simulated.scaled(n_background / simulated.values.sum())
         at_1 = replace(signal, name="signal").scaled(settings.signal_fraction * n_background / signal.values.sum())
         data = replace(true, values=true.values + settings.injected * at_1.values, name="Asimov data")
-        return cls(n_background, at_1, data, settings.beta_type, parameter, level)
+        return cls(n_background, at_1, data, settings.beta_type, parameter, level, interpolation)
 
     def point(self, at: GridPoint, sample: Sample) -> ScanPoint:
         """The limit with this background, scaled to what is expected."""
@@ -148,7 +153,7 @@ class _Bench:
         systematic = SYSTEMATICS[self.beta_type].of_recipe(SYSTEMATIC, Size(size=at.beta), nominal)
         samples = (Sample(self.signal, True), background.and_modifiers(systematic))
         templates = Templates(samples, self.data, True, np.ones(len(self.data.values), np.bool_))
-        ready = measurement_of(workspace_of(templates, self.parameter), "scan")
+        ready = measurement_of(workspace_of(templates, self.parameter), "scan", interpolation=self.interpolation)
         limits = upper_limits(AsymptoticCls(ready.likelihood, ready.data), self.level)
         found = fitted_strength(ready.likelihood, ready.data, sides=False)
         return ScanPoint(*at, found.value, found.curvature, limits.observed, limits.expected[2])

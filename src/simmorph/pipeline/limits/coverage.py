@@ -14,11 +14,11 @@ import numpy as np
 
 from simmorph.config.recipe import required
 from simmorph.config.studies import CoverageSettings
-from simmorph.data import stdin
 from simmorph.data.ntuples.files import checksums_of
 from simmorph.data.outputs import refuse_existing, whole_folder, write_csv, write_json, write_provenance
+from simmorph.limits.formats.reading import read_model
 from simmorph.limits.model.building import workspace_of
-from simmorph.limits.model.workspace import measurement_of, read_workspace
+from simmorph.limits.model.workspace import measurement_of
 from simmorph.limits.studies.coverage import Coverage, ToyOutcome, Toys, from_model, from_truth, outcomes, summary
 from simmorph.limits.templates.correction import Given
 from simmorph.limits.templates.observable import Defaults
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from numpy.random import Generator
 
-    from simmorph.config.limits import LimitsRecipe, LimitsSettings
+    from simmorph.config.limits import Interpolation, LimitsRecipe, LimitsSettings
     from simmorph.config.recipe import Recipe
     from simmorph.data.events import FloatArray
     from simmorph.data.histograms import Histogram
@@ -105,16 +105,18 @@ def coverage_of_workspace(  # noqa: PLR0913 - one keyword for each option of the
     *,
     level: float = 0.95,
     measurement: str | None = None,
+    interpolation: Interpolation | None = None,
     force: bool = False,
     progress: Progress = silent,
 ) -> CoverageResult:
-    """Coverage of a pyhf workspace, where the model is right.
+    """Coverage of a workspace or a model of another format, where the model is right.
 
     Args:
-        path: its JSON file, or `-` for stdin.
+        path: its file, or `-` for stdin.
         settings: number and strength of the pseudo-experiments, and the folder for their table.
         level: confidence level.
         measurement: which of its measurements; the first one if None.
+        interpolation: how the sides of its modifiers are joined; as pyhf does it if None.
         force: replace the folder if it exists.
         progress: called with a line now and then.
 
@@ -124,10 +126,13 @@ def coverage_of_workspace(  # noqa: PLR0913 - one keyword for each option of the
         SimmorphError: hardly any fit worked.
     """
     refuse_existing(settings.output, force=force, marker=NUMBERS)
-    spec = read_workspace(path)
-    ready = measurement_of(spec, "stdin" if path == stdin.NAME else path, measurement)
+    model = read_model(path, measurement)
+    chosen = model.interpolated(interpolation)
+    for remark in model.remarks:
+        progress(f"warning: {remark}")
+    ready = measurement_of(model.spec, model.name, measurement, chosen)
     toys = _toys(settings, level, progress)
-    made_of = {"workspace": spec, "measurement": measurement}
+    made_of = {"workspace": model.spec, "measurement": measurement, "interpolation": chosen.model_dump()}
     study = _Study([from_model(ready, toys.strength)], toys, MODEL_IS_RIGHT, made_of)
     return _covered(study, settings.output, force=force)
 
@@ -234,7 +239,8 @@ def _truth_words(templates: Templates) -> str:
 
 def _right(templates: Templates, settings: LimitsSettings, strength: float) -> Callable[[Generator], PseudoExperiment]:
     """Experiments in which the model of these templates is right."""
-    return from_model(measurement_of(workspace_of(templates, settings.parameter)), strength)
+    spec = workspace_of(templates, settings.parameter)
+    return from_model(measurement_of(spec, interpolation=settings.interpolation), strength)
 
 
 def _tested(
@@ -247,21 +253,21 @@ def _tested(
     for number in range(max(n_at_hand, 1)):
         samples = tuple(_as_learnt(sample, number) for sample in templates.samples)
         if any(sample.given for sample in samples):
-            yield partial(_simulated_anew, replace(templates, samples=samples), true, settings.parameter)
+            yield partial(_simulated_anew, replace(templates, samples=samples), true, settings)
         else:
             spec = workspace_of(replace(templates, samples=samples), settings.parameter)
-            yield from_truth(measurement_of(spec), expected)
+            yield from_truth(measurement_of(spec, interpolation=settings.interpolation), expected)
 
 
 def _simulated_anew(
-    templates: Templates, true: Sequence[FloatArray], parameter: str, rng: Generator
+    templates: Templates, true: Sequence[FloatArray], settings: LimitsSettings, rng: Generator
 ) -> PseudoExperiment:
     """An experiment in which the simulated events that correct a template fluctuate about what is true as well.
 
     Args:
         templates: not corrected yet.
         true: (n_bins,) for each sample, what is true.
-        parameter: what the strength is called.
+        settings: of the limits.
         rng: of the experiment.
     """
     signal = np.sum([it.histogram.values for it in templates.samples if it.is_signal], axis=0)
@@ -274,8 +280,8 @@ def _simulated_anew(
         counts = rng.poisson(its / its.sum() * simulated.effective_entries).astype(np.float64)
         held_out = replace(simulated, values=counts, variances=counts)
         samples.append(replace(sample, given=Given(None, held_out)).corrected(signal))
-    spec = workspace_of(replace(templates, samples=tuple(samples)), parameter)
-    return from_truth(measurement_of(spec), np.sum(true, axis=0))(rng)
+    spec = workspace_of(replace(templates, samples=tuple(samples)), settings.parameter)
+    return from_truth(measurement_of(spec, interpolation=settings.interpolation), np.sum(true, axis=0))(rng)
 
 
 def _at_hand(sample: Sample) -> tuple[Histogram, ...]:

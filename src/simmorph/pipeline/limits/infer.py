@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from simmorph.config.limits import Interpolation
     from simmorph.limits.model.workspace import Measurement
     from simmorph.progress import Progress
 
@@ -42,6 +43,8 @@ class LimitsOptions(NamedTuple):
     """Nuisance parameters whose share of the uncertainty is told, by the name of the group."""
     asimov: float | None = None
     """Take what is expected with this strength in place of the observed counts, which are not looked at."""
+    interpolation: Interpolation | None = None
+    """How the sides of the modifiers of a workspace are joined; as pyhf does it if None."""
 
 
 AS_USUAL = LimitsOptions()

@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pyhf
 from pyhf.patchset import jsonpatch
 
-from simmorph.data import stdin
 from simmorph.data.json_files import read_json
 from simmorph.errors import InputError, SimmorphError, one_of
-from simmorph.limits.model.workspace import read_workspace
-from simmorph.pipeline.limits.workspace import limits_of_spec
+from simmorph.limits.formats.reading import read_model
+from simmorph.pipeline.limits.workspace import limits_of_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -80,11 +79,11 @@ def limits_of_patches(
     Raises:
         InputError: workspace or patch set cannot be used, do not belong together, or there is no such patch.
     """
-    spec, patches = read_workspace(path), _read_patches(patchset)
+    model, patches = read_model(path, measurement), _read_patches(patchset)
     known = [patch.name for patch in patches]
     if stray := [name for name in names if name not in known]:
         raise InputError(patchset, f"no patch {stray[0]!r}", one_of(stray[0], known))
-    _verify(patches, spec, "stdin" if path == stdin.NAME else path, patchset)
+    _verify(patches, model.spec, model.name, patchset)
     chosen = [patch for patch in patches if not names or patch.name in names]
     width = max(len("patch"), *(len(patch.name) for patch in chosen))
     for number, patch in enumerate(chosen, 1):
@@ -92,8 +91,8 @@ def limits_of_patches(
         output = None if options.output is None else options.output / re.sub(r"[^\w.+-]+", "_", patch.name)
         values = dict(zip(patches.labels, patch.values, strict=False))
         try:
-            patched = patch.apply(spec)
-            result = limits_of_spec(
+            patched = model._replace(spec=patch.apply(model.spec))
+            result = limits_of_model(
                 patched, path, options._replace(output=output), measurement=measurement, patch=patch.name
             )
         except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException) as error:

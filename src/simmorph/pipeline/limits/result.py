@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from simmorph.limits.fits.impacts import shown_of
 from simmorph.limits.fits.inference import ExcessSignificance
 from simmorph.limits.model.likelihood import FitTally
+from simmorph.limits.model.workspace import AS_PYHF
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from simmorph.config.limits import Interpolation
     from simmorph.data.quality.outside import Outside
     from simmorph.limits.fits.impacts import Impact
     from simmorph.limits.fits.inference import Limits
@@ -101,6 +103,7 @@ class LimitsResult:
         impacts: of each nuisance parameter, if they were asked for.
         closure: what the fit makes of events that the background's method has not seen, if there are any.
         corrections: what simulated events said of each template that a method made.
+        interpolation: how the sides of its modifiers are joined.
         uncertainties: how each named uncertainty of a recipe acts.
         outside: events that are in no bin, by channel and sample; a single channel has no name.
         warnings: what a reader of the limits should know.
@@ -119,6 +122,7 @@ class LimitsResult:
     impacts: tuple[Impact, ...] = ()
     closure: ClosureTest | None = None
     corrections: Mapping[str, Correction] = field(default_factory=dict)
+    interpolation: Interpolation = AS_PYHF
     uncertainties: dict[str, str] = field(default_factory=dict)
     outside: Mapping[str, Mapping[str, Outside]] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
@@ -147,6 +151,7 @@ class LimitsResult:
             **({"asimov": self.asimov} if self.is_asimov else {}),
             "workspace": self.workspace,
             "measurement": self.measurement,
+            **({"interpolation": self.interpolation.model_dump()} if self.interpolation != AS_PYHF else {}),
             **({"sidebands": self._sidebands()} if self.sidebands else {}),
             **({"uncertainties": self.uncertainties} if self.uncertainties else {}),
             **({"closure": self.closure.to_json()} if self.closure else {}),

@@ -79,7 +79,8 @@ def limits_of_recipe(
         progress(f"warning: {warning}")
     spec = workspace_of_channels(channels, settings.parameter)
     where = None if options.output is None else str(options.output / WORKSPACE)
-    found = infer(measurement_of(spec, where or "the recipe's workspace"), options)
+    ready = measurement_of(spec, where or "the recipe's workspace", interpolation=settings.interpolation)
+    found = infer(ready, options)
     result = LimitsResult(
         *(found.limits, found.strength, found.test.cls(1.0), where, found.ready.name),
         asimov=(settings.asimov or 0.0) if any(templates.is_asimov for templates in channels.values()) else None,
@@ -89,6 +90,7 @@ def limits_of_recipe(
         impacts=impacts_of(found, options),
         closure=_closure(channels, found),
         corrections=_corrections(channels),
+        interpolation=settings.interpolation,
         uncertainties=_uncertainties(settings),
         outside={name: it.outside for name, it in channels.items() if it.outside},
         warnings=(*remarks, *found.warnings),

@@ -154,6 +154,7 @@ def _points(
         simulated=reader.checked(closure),
         parameter=settings.parameter,
         level=settings.cl,
+        interpolation=settings.interpolation,
         known=known,
         progress=reader.progress,
     )

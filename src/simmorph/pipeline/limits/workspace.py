@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from simmorph.data import stdin
 from simmorph.data.ntuples.files import checksum_of
 from simmorph.data.outputs import refuse_existing, whole_folder, write_provenance
+from simmorph.limits.formats.reading import read_model
 from simmorph.limits.model.asimov import blinded
-from simmorph.limits.model.workspace import WORKSPACE, measurement_of, read_workspace
+from simmorph.limits.model.workspace import WORKSPACE, measurement_of
 from simmorph.pipeline.limits.infer import AS_USUAL, LimitsOptions, impacts_of, infer
 from simmorph.pipeline.limits.result import LimitsResult
 from simmorph.pipeline.limits.review import findings_of
@@ -19,16 +20,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from simmorph.limits.formats.source import ModelFile
     from simmorph.limits.report.report import Report
 
 
 def limits_of_workspace(
     path: str, options: LimitsOptions = AS_USUAL, *, measurement: str | None = None
 ) -> LimitsResult:
-    """Upper limits from a pyhf workspace.
+    """Upper limits from a model: a pyhf workspace, or one of another format that `read_model` knows.
 
     Args:
-        path: its JSON file, or `-` for stdin.
+        path: its file, or `-` for stdin.
         options: confidence level and output.
         measurement: which of its measurements; the first one if None.
 
@@ -37,16 +39,16 @@ def limits_of_workspace(
         NoLimitError: nothing can be excluded.
         UsageError: the output exists.
     """
-    return limits_of_spec(read_workspace(path), path, options, measurement=measurement)
+    return limits_of_model(read_model(path, measurement), path, options, measurement=measurement)
 
 
-def limits_of_spec(
-    spec: dict[str, Any], path: str, options: LimitsOptions, *, measurement: str | None = None, patch: str = ""
+def limits_of_model(
+    model: ModelFile, path: str, options: LimitsOptions, *, measurement: str | None = None, patch: str = ""
 ) -> LimitsResult:
-    """Upper limits from a workspace that has been read.
+    """Upper limits from a model that has been read.
 
     Args:
-        spec: the workspace.
+        model: the model.
         path: where it is from.
         options: confidence level and output.
         measurement: which of its measurements; the first one if None.
@@ -58,12 +60,14 @@ def limits_of_spec(
         UsageError: the output exists.
     """
     refuse_existing(options.output, force=options.force, marker=WORKSPACE)
-    file = "stdin" if path == stdin.NAME else path
-    where = f"{file}, patch {patch!r}" if patch else file
+    where = f"{model.name}, patch {patch!r}" if patch else model.name
+    spec, interpolation = model.spec, model.interpolated(options.interpolation)
+    for remark in model.remarks:
+        options.progress(f"warning: {remark}")
     if options.asimov is None:
-        ready = measurement_of(spec, where, measurement)
+        ready = measurement_of(spec, where, measurement, interpolation)
     else:
-        spec, ready = blinded(spec, options.asimov, where, measurement)
+        spec, ready = blinded(spec, options.asimov, where, measurement, interpolation)
     found = infer(ready, options)
     result = LimitsResult(
         *(found.limits, found.strength, found.test.cls(1.0), where, found.ready.name),
@@ -71,7 +75,8 @@ def limits_of_spec(
         fitting=found.fitting,
         significance=found.significance,
         impacts=impacts_of(found, options),
-        warnings=found.warnings,
+        interpolation=interpolation,
+        warnings=(*model.remarks, *found.warnings),
         findings=tuple(findings_of(found, options)),
     )
     if options.output is not None:

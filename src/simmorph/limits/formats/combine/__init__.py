@@ -1,0 +1,1 @@
+"""Cards of CMS Combine: the card's lines, its histograms, and the model that they make."""
