@@ -86,6 +86,8 @@ def test_a_workspace_without_a_signal_says_that_there_is_no_limit(simmorph: Call
         ((str(REFERENCE), "--measurement", "other"), 4, "no measurement 'other'"),
         ((str(REFERENCE), "--cl", "95"), 2, "--cl"),
         ((str(REFERENCE), "--group", "nothing"), 4, "no nuisance parameter that is fitted is called 'nothing*'"),
+        ((str(REFERENCE), "--profile", "nu"), 4, "no parameter 'nu'; it has 'mu', 'uncorrelated[0]'"),
+        ((str(REFERENCE), *("--profile", "mu") * 2), 2, "give one parameter, or two different ones"),
         ((str(REFERENCE), "--group", "=a"), 2, "give each a name of its own"),
         ((str(REFERENCE), "--group", "total=a"), 2, "'total' is a part of every uncertainty"),
     ],

@@ -41,6 +41,12 @@ def _named_groups(_: click.Context, __: click.Parameter, groups: tuple[str, ...]
     return groups
 
 
+def _two_at_most(_: click.Context, __: click.Parameter, names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(names) > 2 or len(set(names)) < len(names):
+        raise click.BadParameter("give one parameter, or two different ones")
+    return names
+
+
 @command("limits", short_help="Turn the result into upper limits.", one_of=("workspace", "--config"))
 @workspace_or_recipe("variables", example="limits.parameter=strength")
 @option(
@@ -91,6 +97,14 @@ def _named_groups(_: click.Context, __: click.Parameter, groups: tuple[str, ...]
     help="Add what a group of nuisance parameters adds to the uncertainty: `--group jets=JES_*,JER`, or `--group JES` "
     "for all whose names begin so. May be repeated.",
 )
+@option(
+    "--profile",
+    multiple=True,
+    metavar="PARAMETER",
+    callback=_two_at_most,
+    key="limits.profile",
+    help="Follow the profile likelihood of a parameter, with intervals; of two, with contours.",
+)
 @time_limit_option
 @output_option("Folder for workspace, numbers and plots.", key="limits.output")
 @run_options
@@ -108,6 +122,7 @@ def limits_command(
     asimov: float | None,
     impacts: bool,
     groups: tuple[str, ...],
+    profile: tuple[str, ...],
     output: Path | None,
     max_minutes: float | None,
     as_json: bool,
@@ -140,6 +155,7 @@ def limits_command(
         options = LimitsOptions(
             *(level or 0.95, output, force, progress, engine, impacts, named_groups(list(groups)), asimov),
             interpolation=codes_of(interpolation),
+            profile=profile,
         )
         if patchset is not None:
             _print_patches(str(workspace), patchset, patches, measurement, options, as_json=as_json)

@@ -288,6 +288,8 @@ class LimitsSettings(ObservableSettings):
     groups: Groups = Field(default_factory=dict)
     """Nuisance parameters whose share of the uncertainty is told: `{jets: [JES_*, JER]}`, or `[JES, JER]` for all whose
     names begin so."""
+    profile: Annotated[list[Name], Field(max_length=2)] = Field(default_factory=list)
+    """Follow the profile likelihood of one parameter, or of two with their contours."""
     statistics: bool = True
     """Whether the finite simulated samples are an uncertainty, from the sum of squared weights (Barlow-Beeston)."""
 

@@ -10,6 +10,8 @@ import numpy as np
 from simmorph.limits.engine.newton import scales_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from simmorph.data.events import BoolArray, FloatArray
     from simmorph.limits.engine.objective import Point
 
@@ -65,6 +67,21 @@ class Covariance:
         found[yields.shared] = np.diag(self.shared)
         found[yields.local] = np.einsum("ij,jk,ik->i", self._follow, self.shared, self._follow)
         found[yields.local] += self.point.response.own_covariance().diagonal()
+        return found
+
+    def of(self, places: Sequence[int]) -> FloatArray:
+        """(n, n), of some parameters."""
+        yields = self.point.objective.yields
+        n_shared = len(yields.shared)
+        # Each parameter as a row of numbers: what it follows of the global ones, and what it has of its own.
+        place_of = {int(place): i for i, place in enumerate([*yields.shared, *yields.local])}
+        rows = [place_of[place] for place in places]
+        follow = np.array([np.eye(n_shared)[row] if row < n_shared else self._follow[row - n_shared] for row in rows])
+        found = np.asarray(follow @ self.shared @ follow.T, np.float64)
+        own = self.point.response.own_covariance().tocsr()
+        for i, j in np.ndindex(found.shape):
+            if min(rows[i], rows[j]) >= n_shared:
+                found[i, j] += own[rows[i] - n_shared, rows[j] - n_shared]
         return found
 
     def of_bins(self, slopes: FloatArray, rates: FloatArray) -> FloatArray:

@@ -1,4 +1,4 @@
-"""The profile likelihood: the lowest deviance at each value of the parameter of interest."""
+"""The profile likelihood: the lowest deviance at each value of one parameter."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NEAR = 1e-3
 
 
 class Profile:
-    """The deviance of given data at its minimum over all parameters but that of interest.
+    """The deviance of given data at its minimum over all parameters but one, that of interest by default.
 
     Every minimum that a search has found is followed from value to value; the lowest one counts.
 
@@ -29,17 +29,22 @@ class Profile:
         likelihood: of the model.
         data: what is fitted.
         is_signed: whether the parameter of interest may be negative.
+        place: of another parameter.
     """
 
-    def __init__(self, likelihood: Likelihood, data: Data, *, is_signed: bool = False) -> None:
+    def __init__(
+        self, likelihood: Likelihood, data: Data, *, is_signed: bool = False, place: int | None = None
+    ) -> None:
         self.likelihood, self.data, self.is_signed = likelihood, data, is_signed
+        self.place = likelihood.poi if place is None else place
+        self.bounds = [float(bound) for bound in likelihood.bounds(is_signed=is_signed)[:, self.place]]
         self.valleys: list[dict[float, Fit]] = []
         self._lowest: dict[float, Fit] = {}
         self._searched: list[float] = []
 
     def value_of(self, fit: Fit) -> float:
-        """The parameter of interest in a fit."""
-        return float(fit.parameters[self.likelihood.poi])
+        """The parameter in a fit."""
+        return float(fit.parameters[self.place])
 
     def add(self, fit: Fit) -> bool:
         """Take a minimum as one to be followed; False if it is in a valley that is known."""
@@ -57,10 +62,10 @@ class Profile:
         return abs(one.deviance - other.deviance) < SAME and bool(near.all())
 
     def at(self, value: float) -> Fit:
-        """The lowest minimum at a value of the parameter of interest."""
+        """The lowest minimum at a value of the parameter."""
         if value not in self._lowest:
             if not self.valleys:
-                self.valleys.append({value: self.likelihood.fit(self.data, poi=value)})
+                self.valleys.append({value: self._fit(value)})
             found = [self._follow(valley, value) for valley in self.valleys]
             self._lowest[value] = min(found, key=lambda fit: fit.deviance)
         return self._lowest[value]
@@ -69,12 +74,21 @@ class Profile:
         """The minimum of a valley, from the tangent of the nearest one that is known."""
         if value not in valley:
             nearest = valley[min(valley, key=lambda other: abs(other - value))]
-            start = nearest.towards(self.likelihood.poi, value)
-            valley[value] = self.likelihood.fit(self.data, poi=value, start=start, is_signed=self.is_signed)
+            valley[value] = self._fit(value, nearest)
         return valley[value]
 
+    def _fit(self, value: float, nearest: Fit | None = None) -> Fit:
+        """The minimum that is reached from a fit at another value, or from the nominal parameters."""
+        if self.place == self.likelihood.poi:
+            start = None if nearest is None else nearest.towards(self.place, value)
+            return self.likelihood.fit(self.data, poi=value, start=start, is_signed=self.is_signed)
+        start, fixed = None if nearest is None else nearest.parameters, {self.place: value}
+        fit = self.likelihood.fit(self.data, start=start, fixed=fixed, is_signed=self.is_signed)
+        # The derivatives are by the parameter of interest, which is not fixed here.
+        return fit._replace(slope=float("nan"), tangent=None)
+
     def search(self, values: Iterable[float]) -> bool:
-        """Look for other minima at these values; whether at one of them a minimum is lower than was known before."""
+        """Look for other minima at values of the parameter of interest; whether one is lower than those known."""
         before = {value: self.at(value) for value in values}
         for value in before:
             if any(abs(value - other) <= NEAR * abs(value) for other in self._searched):

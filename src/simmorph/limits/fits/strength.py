@@ -150,22 +150,31 @@ def _with_sides(
     profile = Profile(likelihood, data, is_signed=True)
     for fit in [strength.fit] if strength.edge else minima:
         profile.add(fit)
-    down, up = (_rise(profile, strength, side, guess) for side in (-1, 1))
+    down, up = (rise(profile, strength.fit, side, guess) for side in (-1, 1))
     if strength.edge:
         return strength._replace(uncertainty=math.nan if up is None else up, up=up)
     return strength._replace(down=down, up=up)
 
 
-def _rise(profile: Profile, strength: FittedStrength, side: int, guess: float) -> float | None:
-    """How far the parameter can go to one side until the deviance has risen by 1."""
-    lowest = strength.fit.deviance
+def rise(profile: Profile, lowest: Fit, side: int, guess: float, height: float = 1.0) -> float | None:
+    """How far the parameter of a profile can go to one side until the deviance has risen; None if it does not.
+
+    Args:
+        profile: of the parameter.
+        lowest: the best fit.
+        side: 1 upwards, -1 downwards.
+        guess: about how far.
+        height: by which the deviance rises.
+    """
+    value, goal = profile.value_of(lowest), math.sqrt(height)
+    most = side * (profile.bounds[side > 0] - value)
 
     def above(distance: float) -> tuple[float, float]:
         if distance > FURTHEST * guess:
             raise NoCrossingError("it does not rise")
-        fit = profile.at(strength.value + side * distance)
-        height = math.sqrt(max(fit.deviance - lowest, 0.0))
-        return height - 1, side * fit.slope / (2 * height) if height > 0 else 0.0
+        fit = profile.at(value + side * min(distance, most))
+        here = math.sqrt(max(fit.deviance - lowest.deviance, 0.0))
+        return here - goal, side * fit.slope / (2 * here) if here > 0 else 0.0
 
     try:
         if math.isnan(above(guess)[1]):

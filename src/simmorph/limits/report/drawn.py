@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from simmorph.limits.report.breakdown_plots import draw_breakdown
 from simmorph.limits.report.correlation_plots import draw_correlations
+from simmorph.limits.report.profile_plots import draw_profiles
 from simmorph.limits.review.breakdown import Breakdown
 from simmorph.limits.review.correlations import FitCorrelations
+from simmorph.limits.review.profiles import Profiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,5 +21,6 @@ if TYPE_CHECKING:
 DRAWN: dict[type, Callable[[Any, Heading], Figure]] = {
     Breakdown: draw_breakdown,
     FitCorrelations: draw_correlations,
+    Profiles: draw_profiles,
 }
 """A function of each kind of finding and the heading."""

@@ -12,6 +12,7 @@ from simmorph.limits.fits.strength import FittedStrength, fitted_strength
 from simmorph.limits.model.likelihood import ENGINES
 from simmorph.limits.review.breakdown import members
 from simmorph.limits.review.correlations import FitCorrelations, fit_correlations
+from simmorph.limits.review.profiles import places_of
 from simmorph.pipeline.limits.result import Fitting
 from simmorph.progress import silent
 
@@ -45,6 +46,8 @@ class LimitsOptions(NamedTuple):
     """Take what is expected with this strength in place of the observed counts, which are not looked at."""
     interpolation: Interpolation | None = None
     """How the sides of the modifiers of a workspace are joined; as pyhf does it if None."""
+    profile: Sequence[str] = ()
+    """One or two parameters whose profile likelihood is followed."""
 
 
 AS_USUAL = LimitsOptions()
@@ -92,6 +95,7 @@ def infer(ready: Measurement, options: LimitsOptions) -> Inference:
     likelihood = ENGINES[options.engine](given.model, given.yields, given.name)
     ready = ready._replace(likelihood=likelihood)
     members(likelihood, options.groups)
+    places_of(likelihood, options.profile)
     test = inference.AsymptoticCls(likelihood, ready.data)
     limits = inference.upper_limits(test, options.level, options.progress)
     strength = fitted_strength(likelihood, ready.data, near=test.best)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from simmorph.limits.review.breakdown import breakdown
+from simmorph.limits.review.profiles import profiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,3 +23,5 @@ def findings_of(found: Inference, options: LimitsOptions) -> Iterator[Finding]:
     likelihood, data, strength = found.ready.likelihood, found.ready.data, found.strength
     if options.impacts or options.groups:
         yield breakdown(likelihood, data, strength, options.groups)
+    if options.profile:
+        yield profiles(likelihood, data, strength, options.profile)

@@ -112,7 +112,8 @@ def limits_of_recipe(
 def options_of(settings: LimitsSettings, *, force: bool, progress: Progress) -> LimitsOptions:
     """How a recipe wants its limits."""
     its = settings
-    return LimitsOptions(its.cl, its.output, force, progress, its.engine, its.impacts, its.groups, its.asimov)
+    asked = its.impacts, its.groups, its.asimov
+    return LimitsOptions(its.cl, its.output, force, progress, its.engine, *asked, profile=its.profile)
 
 
 def _labels(settings: LimitsSettings, recipe: Recipe | LimitsRecipe) -> dict[str, str]:
