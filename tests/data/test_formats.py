@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import uproot
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -167,6 +168,38 @@ def test_what_is_missing_or_no_number_is_refused_by_name(tmp_path: Path, column:
         SampleReader([str(tmp_path / "a.parquet")], "events", ["n"]).read()
     assert "a.parquet" in str(caught.value)
     assert "'n'" in str(caught.value)
+
+
+def test_texts_are_what_they_are_and_missing_ones_empty(tmp_path: Path, simmorph: Callable[..., Any]) -> None:
+    """`NA` is a text among texts, and a missing number among numbers; copies hold what the file does."""
+    texts = ["a", "", "NA", "null", "x"]
+    (tmp_path / "a.csv").write_text(
+        "t,n,pt\n" + "".join(f"{text},{text},{at}.5\n" for at, text in enumerate(texts[1:4]))
+    )
+    (tmp_path / "b.csv").write_text("t,pt\n" + "".join(f"{text},{at}.5\n" for at, text in enumerate(texts)))
+    ((_, found),) = iterate(str(tmp_path / "a.csv"), "events", ["n"])
+    assert np.isnan(found["n"]).all()
+    missing = pa.array([*texts[:4], None])
+    for kind in (pa.string(), pa.large_string(), None):
+        column = missing.dictionary_encode() if kind is None else missing.cast(kind)
+        pq.write_table(pa.table({"t": column, "pt": np.arange(5) + 0.5}), tmp_path / "c.parquet", row_group_size=2)
+        for path, last in ((tmp_path / "b.csv", "x"), (tmp_path / "c.parquet", "")):
+            for step in (1, 9):
+                chunks = [chunk["t"] for _, chunk in iterate(str(path), "events", ["t"], step)]
+                assert [text for chunk in chunks for text in chunk.tolist()] == [*texts[:4], last]
+                assert {str(chunk.type.content) for chunk in chunks} == {"string"}
+    recipe = tmp_path / "r.yaml"
+    pq.write_table(pa.table({"pt": rng.exponential(20, 500)}), tmp_path / "s.parquet")
+    recipe.write_text(
+        f"# a test\nsource: {tmp_path}/s.parquet\ntarget: {tmp_path}/s.parquet\nfeatures: [pt]\n"
+        f"method: {{name: quantile}}\nmodel: {tmp_path}/m\n"
+    )
+    assert simmorph("train", "-c", recipe, "-q").code == 0
+    inputs = [tmp_path / "b.csv", tmp_path / "c.parquet"]
+    outcome = simmorph("apply", *inputs, "--model", tmp_path / "m", "-o", tmp_path / "out.root", "-q")
+    assert outcome.code == 0, outcome.stderr
+    with uproot.open(tmp_path / "out.root") as file:
+        assert file["events"]["t"].array().tolist() == [*texts, *texts[:4], ""]
 
 
 def test_hdf5_holds_columns_in_groups_and_in_records(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def tables_of(batches: Iterable[Any], step: int) -> Iterator[Any]:
 def column_of(values: Any, place: str, *, has_missing: bool) -> Column:
     """A column of a table: numbers, lists of numbers, or whatever else it is.
 
-    A missing number is NaN; integers are floats then, in every chunk.
+    A missing number is NaN; integers are floats then, in every chunk. A missing text is empty.
 
     Args:
         values: a `ChunkedArray`.
@@ -53,6 +53,8 @@ def column_of(values: Any, place: str, *, has_missing: bool) -> Column:
         values = values.dictionary_decode()
     if kinds.is_list(values.type) or kinds.is_large_list(values.type) or kinds.is_fixed_size_list(values.type):
         return _lists(values, place)
+    if kinds.is_string(values.type) or kinds.is_large_string(values.type):
+        return ak.Array([*values.fill_null("").to_pylist(), ""])[:-1]
     if not (kinds.is_integer(values.type) or kinds.is_floating(values.type) or kinds.is_boolean(values.type)):
         return ak.from_arrow(values)
     return _numbers(values, place, has_missing=has_missing)

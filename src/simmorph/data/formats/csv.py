@@ -79,7 +79,9 @@ class Csv(Table):
         if name in self.survey.inexact:
             what = f"{self.survey.inexact[name]} stands among numbers with a fraction, and no float is this integer"
             raise InputError(place, what, "write integers alone into a column, or a fraction into each of its numbers")
-        return column_of(texts.cast(self.branches[name]), place, has_missing=has_missing)
+        kind = self.branches[name]
+        values = texts if kind == "string" else _without_missing(texts).cast(kind)
+        return column_of(values, place, has_missing=has_missing)
 
 
 @of_content
@@ -114,11 +116,21 @@ class _Looked:
 
     def look(self, texts: Any) -> None:
         """Look at more values."""
+        texts = _without_missing(texts)
         self.has_missing |= texts.null_count > 0
         self.is_known |= texts.null_count < len(texts)
         self.types = [kind for kind in self.types if kind == "string" or _holds(kind, texts)]
         if "double" in self.types and not self.inexact:
             self.inexact = _inexact(texts)
+
+
+def _without_missing(texts: Any) -> Any:
+    """The texts with null for each that stands for a missing number, such as an empty one, `NA` or `nan`."""
+    import pyarrow as pa  # noqa: PLC0415
+    from pyarrow import compute, csv  # noqa: PLC0415
+
+    is_missing = compute.is_in(texts, value_set=pa.array(csv.ConvertOptions().null_values))
+    return compute.if_else(is_missing, pa.scalar(None, pa.string()), texts)
 
 
 def _holds(kind: str, texts: Any) -> bool:
@@ -156,12 +168,10 @@ def _names(path: str) -> list[str]:
 
 
 def _batches(path: str, names: Sequence[str]) -> Iterator[Any]:
-    """Some columns as texts, batch by batch; what is empty, or NaN, is missing."""
+    """Some columns as texts, batch by batch."""
     import pyarrow as pa  # noqa: PLC0415
     from pyarrow import csv  # noqa: PLC0415
 
-    options = csv.ConvertOptions(
-        column_types={name: pa.string() for name in names}, include_columns=list(names), strings_can_be_null=True
-    )
+    options = csv.ConvertOptions(column_types={name: pa.string() for name in names}, include_columns=list(names))
     with csv.open_csv(path, parse_options=csv.ParseOptions(newlines_in_values=True), convert_options=options) as reader:
         yield from reader
