@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from simmorph.neural.loop.training import Training
 
 MIN_EVENTS = 100
+LEAST_REACH = 1e-12
+"""Over a smaller part of their size values cannot be told apart well: double precision has 16 digits."""
 
 
 def without_holdout(events: Events, how: Training) -> Events:
@@ -65,7 +67,8 @@ def _check_sample(events: Events, name: str, variables: Sequence[str], negative_
     """Refuse what cannot be trained on.
 
     Raises:
-        InputError: too few events, weights that are negative or without a positive sum, values that are not finite.
+        InputError: too few events, weights that are negative or without a positive sum, values that are not finite, or
+            that cannot be told apart.
     """
     if len(events) < MIN_EVENTS:
         what = f"{len(events)} events are too few to train on"
@@ -80,6 +83,12 @@ def _check_sample(events: Events, name: str, variables: Sequence[str], negative_
         if n_bad:
             what = f"{variable!r} is not finite in {n_bad} of {len(events)} events"
             raise InputError(name, what, f"cut them away, as with `region: isfinite({variable})`")
+        low, high = float(column.min()), float(column.max())
+        if 0 < high - low < LEAST_REACH * max(abs(low), abs(high)):
+            what = f"{variable!r} differs in its last digits alone, from {low:.17g} to {high:.17g}"
+            raise InputError(
+                name, what, "subtract a constant, where the ntuple is made; double precision loses the rest"
+            )
 
 
 def fit_preprocessing(

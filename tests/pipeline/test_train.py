@@ -18,6 +18,7 @@ from simmorph.config.recipe import Recipe, load_recipe
 from simmorph.model import Model
 from simmorph.model_folder import read_card
 from simmorph.pipeline.train import EpochLog, read_samples, train_model
+from tests.pipeline.conftest import _columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -237,6 +238,22 @@ def test_an_interrupted_training_leaves_no_log(write_recipe: Callable[..., Path]
     with pytest.raises(KeyboardInterrupt):
         train_model(load_recipe(write_recipe(method=method, training=training)), progress=interrupt)
     assert not [path.name for path in tmp_path.iterdir() if path.name.startswith("model")]
+
+
+@pytest.mark.parametrize("kind", [np.uint64, np.int64, np.float64])
+def test_values_that_differ_in_their_last_digits_alone_are_refused(
+    write_recipe: Callable[..., Path], write_ntuple: Callable[..., Path], simmorph: Callable[..., Any], kind: Any
+) -> None:
+    """As times in nanoseconds do; of integers above 2^53 double precision does not even hold these digits."""
+    recipe = write_recipe()
+    folder = recipe.parent
+    for name in ("source", "target"):
+        columns = _columns()
+        columns["pt1"] = (2**62 + 100 * np.arange(len(columns["pt1"]))).astype(kind)
+        write_ntuple(folder / f"{name}.root", columns)
+    outcome = simmorph("train", "-c", recipe)
+    assert (outcome.code, outcome.stderr.count("\n")) == (4, 1)
+    assert "'pt1' differs in its last digits alone, from 4.6116860184273879e+18 to " in outcome.stderr
 
 
 def test_copies_and_placeholders_are_said_before_they_are_learnt(
