@@ -145,6 +145,8 @@ def test_a_variation_of_a_sample_that_is_not_there_names_those_that_are() -> Non
         ({"signal": {"name": "background", "input": "s.root"}}, "two samples are called 'background'; give each a"),
         ({"cl": 1}, "limits.cl: should be less than 1, not 1"),
         ({"channels": {}}, "limits.channels: "),
+        ({"of_interest": "nu"}, "of_interest: 'nu' scales no sample; there is mu"),
+        ({"signal": {"input": "s.root", "parameter": "own"}}, "of_interest: 'mu' scales no sample; there is own"),
         ({"asimov": -1}, "limits.asimov: should be greater than or equal to 0, not -1"),
     ],
 )

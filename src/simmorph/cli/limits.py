@@ -72,6 +72,12 @@ def _two_at_most(_: click.Context, __: click.Parameter, names: tuple[str, ...]) 
     help="How minima are found: our own fit, or pyhf's with Minuit: slow, and the reference.",
 )
 @option(
+    "--parameter",
+    metavar="NAME",
+    key="limits.of_interest",
+    help="The parameter of interest, another normalisation than that of the measurement, which is fitted then.",
+)
+@option(
     "--asimov",
     type=click.FloatRange(min=0),
     is_flag=False,
@@ -119,6 +125,7 @@ def limits_command(
     patchset: str | None,
     patches: tuple[str, ...],
     engine: str,
+    parameter: str | None,
     asimov: float | None,
     impacts: bool,
     groups: tuple[str, ...],
@@ -156,6 +163,7 @@ def limits_command(
             *(level or 0.95, output, force, progress, engine, impacts, named_groups(list(groups)), asimov),
             interpolation=codes_of(interpolation),
             profile=profile,
+            parameter=parameter,
         )
         if patchset is not None:
             _print_patches(str(workspace), patchset, patches, measurement, options, as_json=as_json)

@@ -77,6 +77,8 @@ class SignalSettings(SampleSettings):
 
     name: Name = "signal"
     """What it is called in the workspace and the plots."""
+    parameter: Name | None = None
+    """What its strength is called, where it has one of its own; by default `parameter` of the limits."""
 
 
 class BackgroundSettings(SampleSettings):
@@ -255,6 +257,9 @@ class LimitsSettings(ObservableSettings):
     """Folder for the workspace, the numbers and the plots."""
     parameter: Name = "mu"
     """What the strength of the signal is called."""
+    of_interest: Name | None = None
+    """The parameter that the limits are on, where not `parameter`: the own one of a signal, or the `NAME_norm` of a
+    background that is normalised freely. All other strengths are fitted."""
     cl: Annotated[float, Field(ge=0.5, lt=1)] = 0.95
     """Confidence level."""
     signal: Signals
@@ -304,6 +309,9 @@ class LimitsSettings(ObservableSettings):
             channel._check_samples()
         if len({channel.data is None for channel in channels}) > 1:
             raise ValueError("channels: some have data and some have none; give `data:` for all or for none")
+        strengths = dict.fromkeys(name for channel in channels for name in channel.strengths)
+        if self.poi not in strengths:
+            raise ValueError(f"of_interest: {self.poi!r} scales no sample; there is {', '.join(strengths)}")
         names = {name: None for channel in channels for name in channel.sample_names}
         for variation in self.systematics:
             if stray := [name for name in variation.samples if name not in names]:
@@ -330,6 +338,23 @@ class LimitsSettings(ObservableSettings):
             name: self.model_copy(update={"channels": None} | {key: getattr(it, key) for key in it.model_fields_set})
             for name, it in self.channels.items()
         }
+
+    @property
+    def poi(self) -> str:
+        """The parameter of interest."""
+        return self.of_interest or self.parameter
+
+    @property
+    def strengths(self) -> list[str]:
+        """What normalisations are called: those of the signals, and of backgrounds that are normalised freely."""
+        free = [f"{it.name}_norm" for it in self.background if it.normalise == "free"]
+        return [*(it.parameter or self.parameter for it in self.signal), *free]
+
+    @property
+    def has_one_strength(self) -> bool:
+        """Whether all signals are scaled by the parameter of interest."""
+        its = {it.parameter or self.parameter for channel in self.by_channel().values() for it in channel.signal}
+        return its == {self.poi}
 
     @property
     def needs_sidebands(self) -> bool:

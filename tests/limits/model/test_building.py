@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simmorph.data.histograms import Histogram
+from simmorph.limits.fits.strength import fitted_strength
 from simmorph.limits.model.building import CHANNEL, workspace_of, workspace_of_channels
 from simmorph.limits.model.workspace import measurement_of
 from simmorph.limits.modifiers.histosys import HistoSys
@@ -107,3 +109,23 @@ def test_what_has_one_name_in_two_channels_is_one_parameter() -> None:
 def test_bins_with_a_gap_are_refused(used: list[bool]) -> None:
     with pytest.raises(ValueError, match="neighbouring bins"):
         workspace_of(templates([1.0] * 3, [8.0] * 3, used=np.array(used)), "mu")
+
+
+def test_a_signal_with_a_strength_of_its_own_is_fitted_beside_that_of_interest() -> None:
+    chosen = templates([5.0, 1.0, 0.5], [20.0, 30.0, 90.0], NormFactor("background_norm", (0.5, 2.0)))
+    own = Sample(histogram([1.0, 6.0, 0.5], "own"), True, strength="mu_own")
+    chosen = replace(chosen, samples=(*chosen.samples, own))
+    for poi, others in (
+        (None, ["mu_own", "background_norm"]),
+        ("mu_own", ["mu", "background_norm"]),
+        ("background_norm", ["mu", "mu_own"]),
+    ):
+        spec = workspace_of_channels({"": chosen}, "mu", poi)
+        (measurement,) = spec["measurements"]
+        assert measurement["config"]["poi"] == (poi or "mu")
+        assert {it["name"] for it in measurement["config"]["parameters"]} == set(others)
+        names = [sample["modifiers"][0]["name"] for sample in spec["channels"][0]["samples"]]
+        assert (names[0], names[2]) == ("mu", "mu_own")
+        found = fitted_strength((ready := measurement_of(spec)).likelihood, ready.data)
+        assert ready.likelihood.model.config.poi_name == (poi or "mu")
+        assert found.uncertainty > 0

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pyhf
 import pytest
 
 from simmorph.errors import InputError
-from simmorph.limits.model.workspace import measurement_of
+from simmorph.limits.fits.inference import AsymptoticCls, upper_limits
+from simmorph.limits.model.workspace import measurement_of, of_parameter
+from tests.limits.conftest import model_of_pyhf
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,3 +98,31 @@ def test_zero_counts_and_zero_yields_of_one_sample_are_fine(reference: Workspace
     reference["observations"][0]["data"][1] = 0
     ready = measurement_of(reference)
     assert ready.data.main.tolist() == [51.0, 0.0]
+
+
+def test_limits_on_another_parameter_are_those_of_pyhf_with_it_as_poi(reference: Workspace) -> None:
+    second = {"name": "second", "data": [3.0, 14.0], "modifiers": [{"name": "nu", "type": "normfactor", "data": None}]}
+    reference["channels"][0]["samples"].append(second)
+    changed = of_parameter(reference, "nu", "two.json")
+    assert reference["measurements"][0]["config"]["poi"] == "mu"
+    ready = measurement_of(changed)
+    limits = upper_limits(AsymptoticCls(ready.likelihood, ready.data))
+    assert limits.parameter == "nu"
+    model, data = model_of_pyhf(changed)
+    assert model.config.poi_name == "nu"
+    cls, expected = pyhf.infer.hypotest(limits.observed, data, model, return_expected=True)
+    assert cls == pytest.approx(0.05, rel=5e-3)
+    assert pyhf.infer.hypotest(limits.expected[2], data, model, return_expected=True)[1] == pytest.approx(
+        0.05, rel=5e-3
+    )
+    assert expected > 0
+
+
+@pytest.mark.parametrize("name", ["uncorrelated", "mv"])
+def test_only_a_normalisation_can_be_of_interest(reference: Workspace, name: str) -> None:
+    with pytest.raises(InputError, match=rf"two.json: no normalisation '{name}' that could be of interest; .*'mu'"):
+        of_parameter(reference, name, "two.json")
+
+
+def test_what_is_no_workspace_is_left_to_those_who_say_so() -> None:
+    assert of_parameter({"channels": 3}, "mu", "it") == {"channels": 3}

@@ -116,6 +116,18 @@ def test_expected_data_take_the_place_of_the_window_where_sidebands_are_needed(c
     assert not any(line.startswith("data:") for line in said)
 
 
+def test_expected_data_have_the_strength_of_interest_and_all_others_at_1(content: Content) -> None:
+    signals = [content["signal"] | {"parameter": "mu_a"}, content["signal"] | {"name": "b", "parameter": "mu_b"}]
+    changes = {"exclude": None, "data": None, "asimov": 2.0}
+    for poi in ("mu_a", "mu_b"):
+        templates, _ = read(content, signal=signals, of_interest=poi, **changes)
+        assert templates.data.values.tolist() == [12.0, 8.0 + 9.0, 4.0 + 18.0, 8.0]
+        assert [it.strength for it in templates.samples] == ["mu_a", "mu_b", ""]
+    free = {"background": {"normalise": "free"}, "of_interest": "background_norm"}
+    templates, _ = read(content, **free, **changes)
+    assert templates.data.values.tolist() == [24.0, 16.0 + 3.0, 8.0 + 6.0, 16.0]
+
+
 def test_blinded_settings_have_no_data_unless_sidebands_need_them(content: Content) -> None:
     channels = {"near": {}, "far": {"data": content["data"]}}
     for kind in ({}, {"channels": channels}):

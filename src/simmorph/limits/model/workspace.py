@@ -154,6 +154,29 @@ def _chosen_measurement(spec: dict[str, Any], where: str, name: str | None) -> d
     return chosen
 
 
+def of_parameter(spec: dict[str, Any], parameter: str, where: str, name: str | None = None) -> dict[str, Any]:
+    """The workspace with another parameter of interest in a measurement; that of before is fitted like all others.
+
+    Args:
+        spec: the workspace as plain values; one that breaks the schema stays as it is.
+        parameter: the name of a normfactor.
+        where: its file, for messages.
+        name: of the measurement; the first one if None.
+
+    Raises:
+        InputError: it has no such measurement, or no such normfactor.
+    """
+    try:
+        factors = sorted({it["name"] for *_, it in modifiers_of(spec["channels"]) if it["type"] == "normfactor"})
+        chosen = _chosen_measurement(spec, where, name)
+    except (KeyError, TypeError):
+        return spec
+    if parameter not in factors:
+        raise InputError(where, f"no normalisation {parameter!r} that could be of interest", one_of(parameter, factors))
+    changed = {**chosen, "config": {**chosen["config"], "poi": parameter}}
+    return {**spec, "measurements": [changed if it is chosen else it for it in spec["measurements"]]}
+
+
 def check_yields(spec: dict[str, Any], where: str) -> None:
     """Refuse numbers that pass the schema and would give a silently wrong limit.
 

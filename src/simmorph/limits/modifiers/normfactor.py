@@ -10,6 +10,9 @@ from simmorph.limits.modifiers.base import Modifier
 if TYPE_CHECKING:
     from simmorph.limits.modifiers.base import Cells
 
+FREE_RANGE = (0.001, 1000.0)
+"""Of a normalisation that is left free."""
+
 
 @dataclass(frozen=True, eq=False)
 class NormFactor(Modifier):

@@ -115,7 +115,8 @@ def with_bounds(spec: dict[str, Any], limits: Limits) -> dict[str, Any]:
     highest = 10 * max(limits.observed, *limits.expected)
     bounds = {"name": limits.parameter, "inits": [limits.expected[2]], "bounds": [[0.0, highest]]}
     measurement = spec["measurements"][0]
-    config = {**measurement["config"], "parameters": [*measurement["config"]["parameters"], bounds]}
+    others = [it for it in measurement["config"]["parameters"] if it["name"] != limits.parameter]
+    config = {**measurement["config"], "parameters": [*others, bounds]}
     return {**spec, "measurements": [{**measurement, "config": config}]}
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from simmorph.config.limits import SignalSettings
 from simmorph.data.histograms import Histogram, summed
 from simmorph.data.morphed import WEIGHT, replicas_in
 from simmorph.data.ntuples.contents import describe, read_histogram, trees_in
@@ -66,7 +67,7 @@ class Reader:
 
         Args:
             settings: of the sample.
-            is_signal: whether the parameter of interest scales it.
+            is_signal: whether a strength scales it.
             first: take so many events only.
 
         Raises:
@@ -84,7 +85,8 @@ class Reader:
         histogram = self.checked(settings, first)
         modifiers = self._systematics(Nominal(histogram, self.suffix, varied))
         statistics = (StatError.of(histogram, self.suffix),) if self.settings.statistics else ()
-        return Sample(histogram, is_signal, (*modifiers, *statistics))
+        strength = settings.parameter or "" if isinstance(settings, SignalSettings) else ""
+        return Sample(histogram, is_signal, (*modifiers, *statistics), strength=strength)
 
     def of_selection(self, settings: SampleSettings, name: str) -> dict[str, str]:
         """What holds a variation of the selection in the files of a sample: a tree of its own, or another weight.

@@ -13,7 +13,7 @@ import numpy as np
 
 from simmorph.data.histograms import Histogram, in_window, summed
 from simmorph.errors import ConfigError, InputError
-from simmorph.limits.modifiers.normfactor import NormFactor
+from simmorph.limits.modifiers.normfactor import FREE_RANGE, NormFactor
 from simmorph.limits.modifiers.normsys import NormSys
 from simmorph.limits.templates.reader import Reader
 from simmorph.limits.templates.sample import Sample, Templates
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from simmorph.data.events import BoolArray
     from simmorph.limits.templates.observable import Defaults
     from simmorph.progress import Progress
-
-FREE_RANGE = (0.001, 1000.0)
-"""Of the normalisation of a background that is left free."""
 
 
 def read_channels(settings: LimitsSettings, defaults: Defaults, progress: Progress) -> dict[str, Templates]:
@@ -104,7 +101,7 @@ def read_templates(settings: LimitsSettings, defaults: Defaults, progress: Progr
     samples = (*signals, *backgrounds)
     if not used.any():
         raise ConfigError("limits", "exclude holds no bin of the observable", "move it into the range of the binning")
-    observed = _observed(data, samples, used, settings.asimov)
+    observed = _observed(data, samples, used, settings)
     for sample in samples:
         sample.histogram.plus(observed)  # one binning for all
     names = [it.name for it in (*settings.signal, *settings.background, settings.data) if it]
@@ -125,11 +122,13 @@ def _data(reader: Reader) -> Histogram | None:
     return reader.histogram(settings, reader.defaults.of_data())
 
 
-def _observed(data: Histogram | None, samples: Sequence[Sample], used: BoolArray, asimov: float | None) -> Histogram:
+def _observed(
+    data: Histogram | None, samples: Sequence[Sample], used: BoolArray, settings: LimitsSettings
+) -> Histogram:
     """The data, or the expected ones, with data where the likelihood does not look."""
-    if data is not None and asimov is None:
+    if data is not None and settings.asimov is None:
         return data
-    expected = _asimov(samples, asimov or 0.0)
+    expected = _asimov(samples, settings)
     if data is None:
         return expected
     return replace(
@@ -156,11 +155,17 @@ def _corrected(sample: Sample, signals: Sequence[Sample], data: Histogram | None
     return found
 
 
-def _asimov(samples: Sequence[Sample], strength: float) -> Histogram:
-    """The data expected at this strength of the signal, with Poisson variances."""
-    parts = [sample.histogram.scaled(strength if sample.is_signal else 1.0) for sample in samples]
+def _asimov(samples: Sequence[Sample], settings: LimitsSettings) -> Histogram:
+    """The data expected at the strength of the settings, with Poisson variances; other strengths are 1."""
+    parts = [it.histogram.scaled((settings.asimov or 0.0) if _is_of_interest(it, settings) else 1.0) for it in samples]
     total = summed(parts, "Asimov data")
     return replace(total, variances=total.values)
+
+
+def _is_of_interest(sample: Sample, settings: LimitsSettings) -> bool:
+    """Whether the parameter of interest scales a sample."""
+    strengths = [sample.strength or settings.parameter] if sample.is_signal else []
+    return settings.poi in [*strengths, *(it.name for it in sample.modifiers if isinstance(it, NormFactor))]
 
 
 def _scaled_to_sidebands(sample: Sample, data: Histogram, bins: BoolArray, reader: Reader) -> Sample:

@@ -38,7 +38,7 @@ class Sample:
 
     Attributes:
         histogram: the yields.
-        is_signal: whether the parameter of interest scales it.
+        is_signal: whether a strength scales it.
         modifiers: its uncertainties, and its normalisation if that is fitted.
         training: what the training of its method leaves uncertain, as shifts of its bins.
         replicas: the template from each replica of the method that generated it.
@@ -48,6 +48,7 @@ class Sample:
         given: the simulated events that it is, or is to be, corrected by; None if it is taken as it is.
         drawn: itself before the correction; None if there was none.
         correction: what the simulated events said of it.
+        strength: what scales a signal that has a strength of its own; empty if it is that of all.
     """
 
     histogram: Histogram
@@ -61,6 +62,7 @@ class Sample:
     given: Given | None = None
     drawn: Sample | None = None
     correction: Correction | None = None
+    strength: str = ""
 
     @classmethod
     def with_statistics(cls, histogram: Histogram) -> Self:

@@ -23,7 +23,7 @@ from simmorph.limits.studies.coverage import Coverage, ToyOutcome, Toys, from_mo
 from simmorph.limits.templates.correction import Given
 from simmorph.limits.templates.observable import Defaults
 from simmorph.limits.templates.reading import read_templates
-from simmorph.pipeline.limits.run import inputs_of
+from simmorph.pipeline.limits.run import inputs_of, refuse_several_strengths
 from simmorph.pipeline.partial import FinishedParts, until_stopped
 from simmorph.progress import silent
 
@@ -159,6 +159,7 @@ def coverage_of_recipe(
         SimmorphError: hardly any fit worked.
     """
     settings: LimitsSettings = required(recipe.limits, "limits", "a WORKSPACE.json")
+    refuse_several_strengths(settings, "coverage study")
     study = recipe.coverage or CoverageSettings()
     refuse_existing(study.output, force=force, marker=NUMBERS)
     toys = _toys(study, settings.cl, progress)

@@ -48,6 +48,8 @@ class LimitsOptions(NamedTuple):
     """How the sides of the modifiers of a workspace are joined; as pyhf does it if None."""
     profile: Sequence[str] = ()
     """One or two parameters whose profile likelihood is followed."""
+    parameter: str | None = None
+    """Of interest; that of the workspace if None."""
 
 
 AS_USUAL = LimitsOptions()

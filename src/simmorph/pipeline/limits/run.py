@@ -77,7 +77,7 @@ def limits_of_recipe(
     remarks = [*_remarks(channels)]
     for warning in remarks:
         progress(f"warning: {warning}")
-    spec = workspace_of_channels(channels, settings.parameter)
+    spec = workspace_of_channels(channels, settings.parameter, settings.poi)
     where = None if options.output is None else str(options.output / WORKSPACE)
     ready = measurement_of(spec, where or "the recipe's workspace", interpolation=settings.interpolation)
     found = infer(ready, options)
@@ -88,7 +88,7 @@ def limits_of_recipe(
         fitting=found.fitting,
         significance=found.significance,
         impacts=impacts_of(found, options),
-        closure=_closure(channels, found),
+        closure=_closure(channels, found) if settings.has_one_strength else None,
         corrections=_corrections(channels),
         interpolation=settings.interpolation,
         uncertainties=_uncertainties(settings),
@@ -107,6 +107,17 @@ def limits_of_recipe(
         )
         write_report(report, options.output, checksums_of(inputs_of(settings)), force=force)
     return result
+
+
+def refuse_several_strengths(settings: LimitsSettings, study: str) -> None:
+    """Refuse what a study does not know of: signals of which only some are scaled by the parameter of interest.
+
+    Raises:
+        ConfigError: there are some.
+    """
+    if not settings.has_one_strength:
+        what = f"signals with strengths of their own have no {study}"
+        raise ConfigError("limits", what, "leave out `of_interest:`, and `parameter:` of the signals")
 
 
 def options_of(settings: LimitsSettings, *, force: bool, progress: Progress) -> LimitsOptions:

@@ -20,7 +20,7 @@ from simmorph.limits.report.scan_plots import ScanKind, draw_difference, draw_li
 from simmorph.limits.studies.scan import SYSTEMATIC, GridPoint, ScanPoint, scan_points
 from simmorph.limits.templates.observable import Defaults
 from simmorph.limits.templates.reader import Reader
-from simmorph.pipeline.limits.run import inputs_of
+from simmorph.pipeline.limits.run import inputs_of, refuse_several_strengths
 from simmorph.pipeline.partial import FinishedParts, until_stopped
 from simmorph.progress import silent
 
@@ -110,6 +110,7 @@ def scan_of_recipe(recipe: Recipe | LimitsRecipe, *, force: bool = False, progre
         UsageError: the folder exists.
     """
     settings: LimitsSettings = required(recipe.limits, "limits", "a recipe")
+    refuse_several_strengths(settings, "scan")
     grid = recipe.scan or ScanSettings()
     refuse_existing(grid.output, force=force, marker=TABLE)
     background = _background(settings)

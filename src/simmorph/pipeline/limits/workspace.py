@@ -11,7 +11,7 @@ from simmorph.data.ntuples.files import checksum_of
 from simmorph.data.outputs import refuse_existing, whole_folder, write_provenance
 from simmorph.limits.formats.reading import read_model
 from simmorph.limits.model.asimov import blinded
-from simmorph.limits.model.workspace import WORKSPACE, measurement_of
+from simmorph.limits.model.workspace import WORKSPACE, measurement_of, of_parameter
 from simmorph.pipeline.limits.infer import AS_USUAL, LimitsOptions, impacts_of, infer
 from simmorph.pipeline.limits.result import LimitsResult
 from simmorph.pipeline.limits.review import findings_of
@@ -64,6 +64,8 @@ def limits_of_model(
     spec, interpolation = model.spec, model.interpolated(options.interpolation)
     for remark in model.remarks:
         options.progress(f"warning: {remark}")
+    if options.parameter is not None:
+        spec = of_parameter(spec, options.parameter, where, measurement)
     if options.asimov is None:
         ready = measurement_of(spec, where, measurement, interpolation)
     else:
