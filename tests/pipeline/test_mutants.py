@@ -36,9 +36,9 @@ cuts: {one: count(photon_pt) > 0}
 """
 
 
-@pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tree with numbers and lists in ZLIB, the compression that notices flipped bits; and all that reads it.
+@pytest.fixture(scope="module", params=["mktree", "mkrntuple"])
+def original(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A TTree or RNTuple with numbers and lists in ZLIB, which notices flipped bits; and all that reads it.
 
     Baskets that ZLIB cannot make smaller are stored as they are, and nothing notices there: values are rounded.
     """
@@ -55,7 +55,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     with uproot.recreate(folder / "whole.root", compression=uproot.ZLIB(1)) as file:
         types = {name: it.dtype if isinstance(it, np.ndarray) else it.type.content for name, it in columns.items()}
-        tree = file.mktree("t", types)
+        tree = getattr(file, request.param)("t", types)
         for start in range(0, N_EVENTS, 100):
             tree.extend({name: it[start : start + 100] for name, it in columns.items()})
     (folder / "selection.yaml").write_text(SELECTION)

@@ -10,6 +10,8 @@ import struct
 from pathlib import Path
 from typing import Any
 
+import xxhash
+
 from simmorph.errors import InputError
 
 PLAUSIBLE_BYTES = 64 * 1024**2
@@ -59,7 +61,7 @@ def _length(header: bytes) -> int:
 
 
 def check_claims(path: str, tree: str, found: Any) -> None:
-    """Check the pages of an RNTuple, as they are listed in the file.
+    """Check the pages of an RNTuple, as they are listed in the file, after the checksums of the lists.
 
     Args:
         path: the file, for messages.
@@ -67,8 +69,11 @@ def check_claims(path: str, tree: str, found: Any) -> None:
         found: the RNTuple.
 
     Raises:
-        InputError: a column is said to hold more than it can.
+        InputError: a list is damaged, or a column is said to hold more than it can.
     """
+    for group in found.footer.cluster_group_records:
+        if not _is_whole(found, group.page_list_link):
+            raise InputError(path, f"tree {tree!r}, the list of its pages has another checksum", "the file is damaged")
     columns = found.column_records
     for cluster in found.page_link_list:
         for column, listed in zip(columns, cluster, strict=False):
@@ -78,6 +83,14 @@ def check_claims(path: str, tree: str, found: Any) -> None:
                 field = found.field_records[column.field_id].field_name
                 what = f"tree {tree!r}, field {field!r} claims {n_elements:,} elements in {stored:,} bytes"
                 raise InputError(path, what, "the file is damaged")
+
+
+def _is_whole(found: Any, link: Any) -> bool:
+    """Whether a list of pages has the checksum (XXH3) that follows it, at which uproot does not look."""
+    chunk, cursor = found.read_locator(link.locator, link.env_uncomp_size)
+    content = bytes(chunk.get(cursor.index, cursor.index + link.env_uncomp_size, cursor, {}))
+    checksum: int = struct.unpack("<Q", content[-8:])[0]
+    return checksum == xxhash.xxh3_64_intdigest(content[:-8])
 
 
 def is_plausible(claimed: int, stored: int) -> bool:

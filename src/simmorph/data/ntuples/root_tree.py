@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 
 import awkward as ak
 import numpy as np
+from uproot.behaviors.RNTuple import HasFields
 
 from simmorph.data.formats.table import Column, Table
 from simmorph.data.ntuples.baskets import Baskets, Extent
 from simmorph.data.ntuples.contents import branches_of, counts_entries, tree_in, tree_name
+from simmorph.data.ntuples.members import Member
 from simmorph.data.ntuples.opening import opened
 from simmorph.data.ntuples.servers import patiently, told
 from simmorph.errors import InputError
@@ -58,7 +60,14 @@ class OpenTree(Table):
             return edges, int(branch.uncompressed_bytes) // max(len(edges) - 1, 1) if edges else 0
 
     def _empty(self, name: str) -> Column:
-        return self.read(name, self.n_entries, self.n_entries)
+        """Without a look at any entry, for which uproot would read the last cluster of an RNTuple."""
+        branch, end = self.branches[name], self.n_entries
+        whole = branch.branch if isinstance(branch, Member) else branch
+        if not isinstance(whole, HasFields):
+            return self.read(name, end, end)
+        with told(self.path, f"tree {self.tree!r}", f"branch {name!r}"):
+            unread = branch.array(entry_start=end, entry_stop=end, library="ak", virtual=True)
+            return _plain(ak.Array(unread.layout.form.length_zero_array()))
 
     def read(self, name: str, start: int, stop: int) -> Column:
         """One branch of one chunk, and a check that it came whole."""
