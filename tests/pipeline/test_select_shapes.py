@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+import awkward as ak
 import numpy as np
 import pytest
 import uproot
@@ -83,6 +84,48 @@ def test_collections_that_root_split_are_objects(tmp_path: Path) -> None:
     assert same(found["px1"], [it[0] if it else math.nan for it in lists])
     assert found["n_all"] == [i % 3 for i in range(8)]
     assert found["energy"] == [50.0] * 8
+
+
+def test_a_tree_as_delphes_writes_it_is_selected_as_by_a_loop(tmp_path: Path) -> None:
+    """Collections `Photon.PT` counted by `Photon_size`; its weight and missing energy are lists of one."""
+    rng = np.random.default_rng(3)
+    events = [
+        [(float(rng.uniform(10, 90)), float(rng.uniform(-3, 3)), float(rng.uniform(-3, 3))) for _ in range(i % 4)]
+        for i in range(60)
+    ]
+    met, weights = rng.exponential(30, len(events)), rng.normal(1, 1, len(events))
+    names = ("PT", "Eta", "Phi", "E")
+    lists = [[(pt, eta, phi, pt * math.cosh(eta)) for pt, eta, phi in event] for event in events]
+    content = {
+        "Photon": [[dict(zip(names, it, strict=True)) for it in event] for event in lists],
+        "MissingET": [[{"MET": it}] for it in met], "Event": [[{"Weight": it}] for it in weights],
+    }  # fmt: skip
+    columns = {name: ak.Array(it) for name, it in content.items()}
+    with uproot.recreate(tmp_path / "delphes.root") as file:
+        named: Any = {"counter_name": "{}_size".format, "field_name": "{}.{}".format}
+        file.mktree("Delphes", {name: it.type.content for name, it in columns.items()}, **named).extend(columns)
+    branches = {"pt": "Photon.PT", "eta": "Photon.Eta", "phi": "Photon.Phi", "E": "Photon.E"}
+    found = selected(
+        tmp_path, str(tmp_path / "delphes.root"), "Delphes",
+        objects={"photon": {"branches": branches, "energies": ["pt", "E"], "cuts": ["abs(eta) < 2.5"],
+                            "order_by": "pt"}},
+        variables={"pt1": "photon_pt[0]", "m": "mass(photon[0] + photon[1])", "n": "count(photon_pt)",
+                   "all": "Photon_size", "met": 'branch("MissingET.MET")[0]'},
+        weight={"simulation": 'branch("Event.Weight")[0]'},
+    )  # fmt: skip
+    kept = [sorted([it for it in event if abs(it[1]) < 2.5], reverse=True) for event in events]
+    assert found["n"] == [len(it) for it in kept]
+    assert found["all"] == [len(it) for it in events]
+    assert found["pt1"] == pytest.approx([it[0][0] if it else math.nan for it in kept], rel=1e-6, nan_ok=True)
+    assert found["m"] == pytest.approx([mass_of(*it[:2]) if len(it) > 1 else math.nan for it in kept], nan_ok=True)
+    assert found["met"] == pytest.approx(met, rel=1e-6)
+    assert found["weight"] == weights.tolist()
+
+
+def mass_of(one: tuple[float, float, float], other: tuple[float, float, float]) -> float:
+    """Of two massless particles, by their transverse momenta and directions."""
+    (pt1, eta1, phi1), (pt2, eta2, phi2) = one, other
+    return math.sqrt(2 * pt1 * pt2 * (math.cosh(eta1 - eta2) - math.cos(phi1 - phi2)))
 
 
 def test_missing_values_of_nullable_fields_are_nan_and_pass_no_cut(tmp_path: Path) -> None:
