@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import uproot
+import xxhash
 
 from simmorph.data.ntuples.contents import describe
 from simmorph.data.ntuples.plausibility import LARGEST_RATIO, PLAUSIBLE_BYTES, check_length, is_plausible
@@ -40,7 +41,15 @@ def test_a_page_that_claims_gigabytes_is_refused_before_they_are_set_aside(ntupl
     # The list of pages gives the elements and then the bytes of the only page.
     honest, claim = (struct.pack("<ii", n, 4 * N_ENTRIES) for n in (N_ENTRIES, HUGE))
     assert content.count(honest) == 1
-    ntuple.write_bytes(content.replace(honest, claim))
+    with uproot.open(ntuple) as file:
+        (group,) = file["mini"].footer.cluster_group_records
+        start, size = group.page_list_link.locator.offset, group.page_list_link.env_uncomp_size
+    content = content.replace(honest, claim)
+    ntuple.write_bytes(content)
+    with pytest.raises(InputError, match="the list of its pages has another checksum; the file is damaged"):
+        describe(str(ntuple))
+    checksum = struct.pack("<Q", xxhash.xxh3_64_intdigest(content[start : start + size - 8]))
+    ntuple.write_bytes(content[: start + size - 8] + checksum + content[start + size :])
     with pytest.raises(InputError, match="'pt' claims 2,000,000,000 elements in 17,284 bytes; the file is damaged"):
         describe(str(ntuple))
 
