@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 def _named_groups(_: click.Context, __: click.Parameter, groups: tuple[str, ...]) -> tuple[str, ...]:
     """The same; a group that has no name or no parameters is refused here, where a recipe's would be by its key."""
+    if not groups:
+        return groups
     from simmorph.config.limits import named_groups
 
     try:
@@ -39,6 +41,20 @@ def _named_groups(_: click.Context, __: click.Parameter, groups: tuple[str, ...]
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
     return groups
+
+
+def _strengths(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
+    if text is None:
+        return None
+    from simmorph.config.limits import listed_numbers
+
+    try:
+        numbers = listed_numbers(text)
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} is no list of numbers") from error
+    if not all(0 <= it < float("inf") for it in numbers):
+        raise click.BadParameter("a strength is at least 0")
+    return text
 
 
 def _two_at_most(_: click.Context, __: click.Parameter, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -111,6 +127,19 @@ def _two_at_most(_: click.Context, __: click.Parameter, names: tuple[str, ...]) 
     key="limits.profile",
     help="Follow the profile likelihood of a parameter, with intervals; of two, with contours.",
 )
+@option(
+    "--inject",
+    metavar="MU,MU,...",
+    callback=_strengths,
+    key="limits.inject",
+    help="Put signals of these strengths into expected data, and tell what is found.",
+)
+@option(
+    "--interval",
+    type=click.Choice(["feldman-cousins"]),
+    key="limits.interval",
+    help="Another interval of the parameter of interest; for one bin whose nuisance parameters are fixed.",
+)
 @time_limit_option
 @output_option("Folder for workspace, numbers and plots.", key="limits.output")
 @run_options
@@ -130,6 +159,8 @@ def limits_command(
     impacts: bool,
     groups: tuple[str, ...],
     profile: tuple[str, ...],
+    inject: str | None,
+    interval: str | None,
     output: Path | None,
     max_minutes: float | None,
     as_json: bool,
@@ -147,7 +178,7 @@ def limits_command(
       simmorph limits background.json --patchset patchset.json --json > limits.jsonl
       pyhf prune --sample ttbar workspace.json | simmorph limits -
     """
-    from simmorph.config.limits import named_groups
+    from simmorph.config.limits import listed_numbers, named_groups
     from simmorph.pipeline.limits.infer import LimitsOptions
     from simmorph.pipeline.limits.workspace import limits_of_workspace
 
@@ -163,6 +194,8 @@ def limits_command(
             *(level or 0.95, output, force, progress, engine, impacts, named_groups(list(groups)), asimov),
             interpolation=codes_of(interpolation),
             profile=profile,
+            inject=listed_numbers(inject) if inject else (),
+            interval=interval,
             parameter=parameter,
         )
         if patchset is not None:

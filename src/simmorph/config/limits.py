@@ -203,6 +203,23 @@ def named_groups(groups: Any) -> Any:
     return groups
 
 
+def listed_numbers(numbers: Any) -> Any:
+    """Numbers in a text as a list; what is no text stays.
+
+    >>> listed_numbers("0,1,2.5")
+    [0.0, 1.0, 2.5]
+
+    Raises:
+        ValueError: one is no number.
+    """
+    return [float(it) for it in numbers.split(",")] if isinstance(numbers, str) else numbers
+
+
+Strengths = Annotated[
+    list[Annotated[float, Field(ge=0, allow_inf_nan=False)]],
+    BeforeValidator(listed_numbers, json_schema_input_type=list[float] | str),
+]
+
 Groups = Annotated[
     dict[Name, Names],
     BeforeValidator(named_groups, json_schema_input_type=dict[Name, Names] | list[Name]),
@@ -295,6 +312,11 @@ class LimitsSettings(ObservableSettings):
     names begin so."""
     profile: Annotated[list[Name], Field(max_length=2)] = Field(default_factory=list)
     """Follow the profile likelihood of one parameter, or of two with their contours."""
+    inject: Strengths = Field(default_factory=list)
+    """Put signals of these strengths into expected data, whose background are the closure events if there are any, and
+    tell what is found: `[0, 1, 2]`."""
+    interval: Literal["feldman-cousins"] | None = None
+    """Another interval of the strength at the confidence level: that of Feldman and Cousins, for one bin."""
     statistics: bool = True
     """Whether the finite simulated samples are an uncertainty, from the sum of squared weights (Barlow-Beeston)."""
 

@@ -12,6 +12,7 @@ from simmorph.limits.fits.strength import FittedStrength, fitted_strength
 from simmorph.limits.model.likelihood import ENGINES
 from simmorph.limits.review.breakdown import members
 from simmorph.limits.review.correlations import FitCorrelations, fit_correlations
+from simmorph.limits.review.feldman_cousins import check_countable
 from simmorph.limits.review.profiles import places_of
 from simmorph.pipeline.limits.result import Fitting
 from simmorph.progress import silent
@@ -48,6 +49,10 @@ class LimitsOptions(NamedTuple):
     """How the sides of the modifiers of a workspace are joined; as pyhf does it if None."""
     profile: Sequence[str] = ()
     """One or two parameters whose profile likelihood is followed."""
+    inject: Sequence[float] = ()
+    """Strengths that are put into expected data, and found again."""
+    interval: str | None = None
+    """The kind of another interval."""
     parameter: str | None = None
     """Of interest; that of the workspace if None."""
 
@@ -98,6 +103,8 @@ def infer(ready: Measurement, options: LimitsOptions) -> Inference:
     ready = ready._replace(likelihood=likelihood)
     members(likelihood, options.groups)
     places_of(likelihood, options.profile)
+    if options.interval is not None:
+        check_countable(likelihood, ready.data)
     test = inference.AsymptoticCls(likelihood, ready.data)
     limits = inference.upper_limits(test, options.level, options.progress)
     strength = fitted_strength(likelihood, ready.data, near=test.best)

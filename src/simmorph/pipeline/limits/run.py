@@ -6,7 +6,7 @@ other programs.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from simmorph.limits.templates.sample import Templates
     from simmorph.limits.templates.sideband import SidebandFit
     from simmorph.pipeline.limits.infer import Inference
+    from simmorph.pipeline.limits.review import Truth
     from simmorph.progress import Progress
 
 
@@ -81,6 +82,7 @@ def limits_of_recipe(
     where = None if options.output is None else str(options.output / WORKSPACE)
     ready = measurement_of(spec, where or "the recipe's workspace", interpolation=settings.interpolation)
     found = infer(ready, options)
+    truth = _truth(channels, found) if settings.has_one_strength else None
     result = LimitsResult(
         *(found.limits, found.strength, found.test.cls(1.0), where, found.ready.name),
         asimov=(settings.asimov or 0.0) if any(templates.is_asimov for templates in channels.values()) else None,
@@ -88,13 +90,13 @@ def limits_of_recipe(
         fitting=found.fitting,
         significance=found.significance,
         impacts=impacts_of(found, options),
-        closure=_closure(channels, found) if settings.has_one_strength else None,
+        closure=_closure(truth, found) if truth else None,
         corrections=_corrections(channels),
         interpolation=settings.interpolation,
         uncertainties=_uncertainties(settings),
         outside={name: it.outside for name, it in channels.items() if it.outside},
         warnings=(*remarks, *found.warnings),
-        findings=tuple(findings_of(found, options)),
+        findings=tuple(findings_of(found, options, truth)),
     )
     if options.output is not None:
         scan, spectra = scan_of(found.test, found.limits), spectra_of(channels, found.ready, found.strength, labels)
@@ -124,7 +126,12 @@ def options_of(settings: LimitsSettings, *, force: bool, progress: Progress) -> 
     """How a recipe wants its limits."""
     its = settings
     asked = its.impacts, its.groups, its.asimov
-    return LimitsOptions(its.cl, its.output, force, progress, its.engine, *asked, profile=its.profile)
+    return LimitsOptions(its.cl, its.output, force, progress, its.engine, *asked, **_asked(its))
+
+
+def _asked(settings: LimitsSettings) -> dict[str, Any]:
+    """What a recipe asks for besides, by the names of its keys."""
+    return {key: getattr(settings, key) for key in ("profile", "inject", "interval")}
 
 
 def _labels(settings: LimitsSettings, recipe: Recipe | LimitsRecipe) -> dict[str, str]:
@@ -166,8 +173,8 @@ def _remarks(channels: Mapping[str, Templates]) -> Iterator[str]:
                 yield f"{where}{name}: {what} (sum of weights {weighted:.6g})"
 
 
-def _closure(channels: Mapping[str, Templates], found: Inference) -> ClosureTest | None:
-    """Fits to expected data whose backgrounds are their closure events, where there are any."""
+def _truth(channels: Mapping[str, Templates], found: Inference) -> Truth | None:
+    """Expected data whose backgrounds are their closure events, by the strength of the signal, where there are any."""
     if all(sample.truth is None for templates in channels.values() for sample in templates.samples):
         return None
     named = {name or CHANNEL: templates.in_likelihood() for name, templates in channels.items()}
@@ -176,9 +183,13 @@ def _closure(channels: Mapping[str, Templates], found: Inference) -> ClosureTest
     used = [named[name] for name in likelihood.model.config.channels]
     true = np.concatenate([_true_background(templates) for templates in used])
     signal = np.concatenate([_yields(it.histogram for it in templates.samples if it.is_signal) for templates in used])
-    without, with_signal = (
-        fitted_strength(likelihood, Data(true + strength * signal, auxiliary), sides=False) for strength in (0.0, 1.0)
-    )
+    return lambda strength: Data(true + strength * signal, auxiliary)
+
+
+def _closure(truth: Truth, found: Inference) -> ClosureTest:
+    """Fits to these data without a signal and with one of strength 1."""
+    likelihood = found.ready.likelihood
+    without, with_signal = (fitted_strength(likelihood, truth(strength), sides=False) for strength in (0.0, 1.0))
     return ClosureTest(without.value, with_signal.value, without.curvature)
 
 
