@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pyhf
 import pytest
 
-from simmorph.errors import InputError
+from simmorph.errors import InputError, UsageError
 from simmorph.pipeline.limits.infer import LimitsOptions
-from simmorph.pipeline.limits.patches import limits_of_patches
+from simmorph.pipeline.limits.patches import ALL, TABLE, limits_of_patches
 from simmorph.pipeline.limits.workspace import limits_of_workspace
 
 if TYPE_CHECKING:
@@ -50,7 +51,20 @@ def test_each_patch_has_the_limits_of_its_workspace(files: tuple[str, str], tmp_
     assert (one.values, two.values) == ({"mass": 100}, {"mass": 200})
     assert nothing.result is None
     assert "there is no limit on it" in nothing.error
-    assert sorted(path.name for path in (tmp_path / "limits").iterdir()) == ["mass_100", "mass_200"]
+    assert sorted(path.name for path in (tmp_path / "limits").iterdir()) == [ALL, "mass_100", "mass_200"]
+    assert {path.name for path in (tmp_path / "limits" / ALL).iterdir()} == {TABLE, "limits.pdf", "limits.png"}
+    with (tmp_path / "limits" / ALL / TABLE).open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["patch"], row["mass"]) for row in rows] == [(f"mass_{it}", str(it)) for it in (100, 200, 300)]
+    assert float(rows[1]["observed"]) == two.result.limits.observed
+    assert rows[2]["observed"] == ""
+    with pytest.raises(UsageError, match="already exists"):
+        list(limits_of_patches(*files, (), LimitsOptions(output=tmp_path / "limits")))
+
+
+def test_one_patch_has_a_folder_alone(files: tuple[str, str], tmp_path: Path) -> None:
+    list(limits_of_patches(*files, ("mass_100",), LimitsOptions(output=tmp_path / "limits")))
+    assert [path.name for path in (tmp_path / "limits").iterdir()] == ["mass_100"]
 
 
 def test_the_workspace_of_another_analysis_is_refused(files: tuple[str, str]) -> None:

@@ -14,15 +14,23 @@ import pyhf
 from pyhf.patchset import jsonpatch
 
 from simmorph.data.json_files import read_json
+from simmorph.data.outputs import refuse_existing, whole_folder, write_csv
 from simmorph.errors import InputError, SimmorphError, one_of
+from simmorph.limits.fits.inference import BANDS
 from simmorph.limits.formats.reading import read_model
+from simmorph.pipeline.limits.result import LimitsResult
 from simmorph.pipeline.limits.workspace import limits_of_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
+    from simmorph.limits.formats.source import ModelFile
     from simmorph.pipeline.limits.infer import LimitsOptions
-    from simmorph.pipeline.limits.result import LimitsResult
+
+
+ALL, TABLE = "all_patches", "limits.csv"
+"""The folder beside those of the patches, and the table in it that marks it."""
 
 
 class PatchLimits(NamedTuple):
@@ -73,7 +81,8 @@ def limits_of_patches(
         path: the workspace's file, or `-` for stdin.
         patchset: the patch set's file.
         names: of the patches; all if there are none.
-        options: confidence level, and a folder that gets one folder for each patch.
+        options: confidence level, and a folder that gets one folder for each patch, and one for all of them: a table,
+            and a plot of the limits against what the patches differ in.
         measurement: which of the workspace's measurements; the first one if None.
 
     Raises:
@@ -85,22 +94,61 @@ def limits_of_patches(
         raise InputError(patchset, f"no patch {stray[0]!r}", one_of(stray[0], known))
     _verify(patches, model.spec, model.name, patchset)
     chosen = [patch for patch in patches if not names or patch.name in names]
-    width = max(len("patch"), *(len(patch.name) for patch in chosen))
+    summary = options.output / ALL if options.output is not None and len(chosen) > 1 else None
+    refuse_existing(summary, force=options.force and summary is not None, marker=TABLE)
+    width, found = max(len("patch"), *(len(patch.name) for patch in chosen)), []
     for number, patch in enumerate(chosen, 1):
         options.progress(f"patch {patch.name}, {number} of {len(chosen)}")
-        output = None if options.output is None else options.output / re.sub(r"[^\w.+-]+", "_", patch.name)
         values = dict(zip(patches.labels, patch.values, strict=False))
-        try:
-            patched = model._replace(spec=patch.apply(model.spec))
-            result = limits_of_model(
-                patched, path, options._replace(output=output), measurement=measurement, patch=patch.name
-            )
-        except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException) as error:
-            yield PatchLimits(patch.name, values, None, f"the patch does not fit: {error}", width)
-        except SimmorphError as error:
-            yield PatchLimits(patch.name, values, None, str(error), width)
+        result = _of_patch(model, patch, path, options, measurement)
+        known = PatchLimits(patch.name, values, None, width=width)
+        if isinstance(result, LimitsResult):
+            found.append(known._replace(result=result))
         else:
-            yield PatchLimits(patch.name, values, result, width=width)
+            found.append(known._replace(error=result))
+        yield found[-1]
+    if summary is not None:
+        _write(summary, found, patches.labels, force=options.force)
+
+
+def _of_patch(
+    model: ModelFile, patch: Any, path: str, options: LimitsOptions, measurement: str | None
+) -> LimitsResult | str:
+    """The limits with a patch, or why there are none."""
+    output = None if options.output is None else options.output / re.sub(r"[^\w.+-]+", "_", patch.name)
+    its = options._replace(output=output)
+    try:
+        patched = model._replace(spec=patch.apply(model.spec))
+        return limits_of_model(patched, path, its, measurement=measurement, patch=patch.name)
+    except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException) as error:
+        return f"the patch does not fit: {error}"
+    except SimmorphError as error:
+        return str(error)
+
+
+def _write(output: Path, found: Sequence[PatchLimits], labels: Sequence[str], *, force: bool) -> None:
+    """Write the table of all patches, and the limits against what they differ in."""
+    from simmorph.evaluation.plots.style import save, style
+    from simmorph.limits.report.patch_plots import PatchPoint, figures_of
+
+    points = [PatchPoint(_numbers(it.values), it.result.limits) for it in found if it.result is not None]
+    with whole_folder(output, force=force, marker=TABLE) as folder:
+        with style():
+            for name, figure in figures_of(points) if len(points) > 1 else ():
+                save(figure, folder / name)
+        header = ["patch", *labels, "observed", *(f"expected_{band:+d}sigma" for band in BANDS)]
+        write_csv(folder / TABLE, header, (_row(it, labels) for it in found))
+
+
+def _numbers(values: dict[str, Any]) -> dict[str, float]:
+    """The coordinates that are numbers."""
+    return {label: float(it) for label, it in values.items() if isinstance(it, (int, float))}
+
+
+def _row(found: PatchLimits, labels: Sequence[str]) -> list[Any]:
+    limits = None if found.result is None else found.result.limits
+    numbers = [""] * (1 + len(BANDS)) if limits is None else [limits.observed, *limits.expected]
+    return [found.name, *(found.values.get(label, "") for label in labels), *numbers]
 
 
 def _read_patches(path: str) -> Any:
