@@ -101,11 +101,11 @@ def limits_of_patches(
         options.progress(f"patch {patch.name}, {number} of {len(chosen)}")
         values = dict(zip(patches.labels, patch.values, strict=False))
         result = _of_patch(model, patch, path, options, measurement)
-        known = PatchLimits(patch.name, values, None, width=width)
+        nothing = PatchLimits(patch.name, values, None, width=width)
         if isinstance(result, LimitsResult):
-            found.append(known._replace(result=result))
+            found.append(nothing._replace(result=result))
         else:
-            found.append(known._replace(error=result))
+            found.append(nothing._replace(error=result))
         yield found[-1]
     if summary is not None:
         _write(summary, found, patches.labels, force=options.force)
