@@ -150,6 +150,15 @@ class BackgroundSettings(SampleSettings):
         return "naive"
 
 
+class Pruning(Section):
+    """Relative effects of an uncertainty on a sample below which it is left out."""
+
+    normalisation: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Of the sum of its bins."""
+    shape: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Of the bin that changes most, with the sum restored."""
+
+
 class Variation(Section):
     """A systematic uncertainty of some samples; its type says which keys it has besides."""
 
@@ -297,6 +306,8 @@ class LimitsSettings(ObservableSettings):
     """Centre-of-mass energy of the collisions in TeV, written on the plots."""
     systematics: list[Variation] = Field(default_factory=list)
     """Systematic uncertainties."""
+    prune: Pruning = Pruning()
+    """Leave out what they do to a sample where that is small, such as `{normalisation: 0.001, shape: 0.001}`."""
     amplification: Amplification = "auto"
     """What limits a generated background: simulated events that correct it (`closure`, `learnt_from`), the spread of
     replicas, the number of its training events, or (naive) the number of events drawn alone; auto takes the first of

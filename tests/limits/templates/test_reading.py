@@ -110,6 +110,17 @@ def test_expected_data_take_the_place_of_the_observed_ones(content: Content) -> 
     assert not any(line.startswith("data:") for line in said)
 
 
+def test_small_uncertainties_are_left_out_and_listed(content: Content) -> None:
+    systematics = [
+        {"name": "small", "type": "normsys", "samples": "background", "size": 0.0005},
+        {"name": "large", "type": "normsys", "samples": ["signal", "background"], "size": 0.05},
+    ]
+    templates, _ = read(content, systematics=systematics, prune={"normalisation": 0.001})
+    names = [{it.name for it in sample.modifiers} for sample in templates.samples]
+    assert names == [{"large", "signal_statistics"}, {"large", "background_statistics"}]
+    assert templates.left_out == {"small of background": "left out: 0.0005 of the sum"}
+
+
 def test_expected_data_take_the_place_of_the_window_where_sidebands_are_needed(content: Content) -> None:
     templates, said = read(content, background={"normalise": "sidebands"}, asimov=0.5)
     assert templates.data.values.tolist() == [30.0, 16.0 + 1.5, 8.0 + 3.0, 10.0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import field_validator, model_validator
@@ -32,6 +32,10 @@ class Sides(Section):
     """Other weight, observable, region, tree, input or histogram; or another variation of the selection."""
     down: dict[str, Name]
     """The same for down."""
+    smooth: Literal["353qh"] | None = None
+    """Smooth the ratios to the nominal template as ROOT's `TH1::Smooth` does; the sum stays."""
+    normalise: bool = False
+    """Give both sides the sum of the nominal template, so that the shape alone varies."""
 
     @model_validator(mode="before")
     @classmethod
@@ -78,6 +82,15 @@ class HistoSys(Systematic, Shifting):
     def of_shift(cls, name: str, nominal: Histogram, shift: FloatArray) -> Self:
         """By a shift, (n_bins,), to both sides."""
         return cls(name, nominal.values + shift, nominal.values - shift)
+
+    @classmethod
+    def described(cls, options: Section) -> str:
+        """How it acts, and what is done to it."""
+        words = [super().described(options)]
+        if isinstance(options, Sides):
+            words += ["smoothed by 353QH"] * (options.smooth is not None)
+            words += ["normalised to the nominal template"] * options.normalise
+        return ", ".join(words)
 
     @classmethod
     def inputs(cls, options: Any) -> list[str]:

@@ -24,6 +24,7 @@ from simmorph.limits.templates.amplification import FEW_REPLICAS, with_training_
 from simmorph.limits.templates.correction import Given
 from simmorph.limits.templates.observable import Defaults, ObservableReader
 from simmorph.limits.templates.sample import ReplicaSpread, Sample
+from simmorph.limits.templates.smoothing import pruned, treated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -60,6 +61,7 @@ class Reader:
         self.settings, self.defaults, self.progress, self.suffix = settings, defaults, progress, suffix
         self.outside: dict[str, Outside] = {}
         self.remarks: list[str] = []
+        self.left_out: dict[str, str] = {}
         self.edges = None if settings.binning is None else np.array(settings.binning.all_edges, np.float64)
 
     def sample(self, settings: SampleSettings, *, is_signal: bool, first: int | None = None) -> Sample:
@@ -125,7 +127,14 @@ class Reader:
         """What the recipe says is uncertain of a sample."""
         acting = [it for it in self.settings.systematics if nominal.histogram.name in it.samples]
         kinds = [(it.name, *kind_of(it)) for it in acting]
-        return [kind.of_recipe(name, options, nominal) for name, kind, options in kinds]
+        found = []
+        for name, kind, options in kinds:
+            modifier = treated(kind.of_recipe(name, options, nominal), options, nominal.histogram.values)
+            kept, words = pruned(modifier, nominal.histogram.values, self.settings.prune)
+            if words:
+                self.left_out[f"{name} of {nominal.histogram.name}{self.suffix}"] = words
+            found += [kept] if kept is not None else []
+        return found
 
     def generated(self, settings: BackgroundSettings, first: int | None = None) -> Sample:
         """A background, with what its training leaves uncertain.

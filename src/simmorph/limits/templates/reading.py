@@ -106,9 +106,8 @@ def read_templates(settings: LimitsSettings, defaults: Defaults, progress: Progr
         sample.histogram.plus(observed)  # one binning for all
     names = [it.name for it in (*settings.signal, *settings.background, settings.data) if it]
     outside = {name: reader.outside[name] for name in names if name in reader.outside}
-    return Templates(
-        samples, observed, data is None or settings.asimov is not None, used, fit, outside, tuple(reader.remarks)
-    )
+    is_asimov = data is None or settings.asimov is not None
+    return Templates(samples, observed, is_asimov, used, fit, outside, tuple(reader.remarks), reader.left_out)
 
 
 def _data(reader: Reader) -> Histogram | None:

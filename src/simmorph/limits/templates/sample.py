@@ -201,6 +201,7 @@ class Templates:
         sideband_fit: the fitted curve, where the background is one.
         outside: the events of each sample and of the data that are in no bin.
         remarks: what is odd about their events.
+        left_out: what of an uncertainty of a sample was too small, in words.
     """
 
     samples: tuple[Sample, ...]
@@ -210,6 +211,7 @@ class Templates:
     sideband_fit: SidebandFit | None = None
     outside: Mapping[str, Outside] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     def with_sample(self, sample: Sample) -> Templates:
         """With this sample in place of the one of its name."""

@@ -93,7 +93,7 @@ def limits_of_recipe(
         closure=_closure(truth, found) if truth else None,
         corrections=_corrections(channels),
         interpolation=settings.interpolation,
-        uncertainties=_uncertainties(settings),
+        uncertainties=_uncertainties(settings) | {k: v for it in channels.values() for k, v in it.left_out.items()},
         outside={name: it.outside for name, it in channels.items() if it.outside},
         warnings=(*remarks, *found.warnings),
         findings=tuple(findings_of(found, options, truth)),
