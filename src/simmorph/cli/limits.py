@@ -23,6 +23,7 @@ from simmorph.cli.options import (
     time_limit_option,
     workspace_or_recipe,
 )
+from simmorph.errors import UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,18 +44,21 @@ def _named_groups(_: click.Context, __: click.Parameter, groups: tuple[str, ...]
     return groups
 
 
-def _strengths(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
-    if text is None:
-        return None
+def _strengths(text: str | None) -> list[float]:
+    """The numbers of `--inject`; those of a recipe are checked by its key.
+
+    Raises:
+        UsageError: one is no number, or negative.
+    """
     from simmorph.config.limits import listed_numbers
 
     try:
-        numbers = listed_numbers(text)
+        numbers: list[float] = listed_numbers(text) if text is not None else []
     except ValueError as error:
-        raise click.BadParameter(f"{text!r} is no list of numbers") from error
+        raise UsageError("--inject", f"{text!r} is no list of numbers", "give such as 0,1,2") from error
     if not all(0 <= it < float("inf") for it in numbers):
-        raise click.BadParameter("a strength is at least 0")
-    return text
+        raise UsageError("--inject", "a strength is at least 0", "give such as 0,1,2")
+    return numbers
 
 
 def _two_at_most(_: click.Context, __: click.Parameter, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -130,7 +134,6 @@ def _two_at_most(_: click.Context, __: click.Parameter, names: tuple[str, ...]) 
 @option(
     "--inject",
     metavar="MU,MU,...",
-    callback=_strengths,
     key="limits.inject",
     help="Put signals of these strengths into expected data, and tell what is found.",
 )
@@ -178,7 +181,7 @@ def limits_command(
       simmorph limits background.json --patchset patchset.json --json > limits.jsonl
       pyhf prune --sample ttbar workspace.json | simmorph limits -
     """
-    from simmorph.config.limits import listed_numbers, named_groups
+    from simmorph.config.limits import named_groups
     from simmorph.pipeline.limits.infer import LimitsOptions
     from simmorph.pipeline.limits.workspace import limits_of_workspace
 
@@ -194,7 +197,7 @@ def limits_command(
             *(level or 0.95, output, force, progress, engine, impacts, named_groups(list(groups)), asimov),
             interpolation=codes_of(interpolation),
             profile=profile,
-            inject=listed_numbers(inject) if inject else (),
+            inject=_strengths(inject),
             interval=interval,
             parameter=parameter,
         )
