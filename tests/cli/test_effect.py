@@ -98,7 +98,7 @@ MODES = [
     Mode("schema", ()),
 ]
 EXAMPLES = {
-    "--interpolation": "normsys=code1",
+    "--interpolation": "normsys=code1", "--hs3": "model.hs3.json",
     "--on-bad-file": "skip", "--sample": "data", "--engine": "pyhf", "--amplification": "naive", "--cl": "0.9",
     "--set": "features=[a]",
 }  # fmt: skip

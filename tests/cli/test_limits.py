@@ -231,3 +231,23 @@ def test_a_recipe_and_the_command_line_choose_the_interpolation_alike(simmorph: 
     found, same = json.loads(by_option.stdout), json.loads(by_key.stdout)
     assert found["interpolation"] == same["interpolation"] == {"normsys": "code1", "histosys": "code0"}
     assert found["observed"] == same["observed"]
+
+
+def test_the_model_of_a_card_is_written_as_hs3_and_has_the_same_limit(
+    simmorph: Callable[..., Any], tmp_path: Path
+) -> None:
+    card, model = EXAMPLES / "workspace" / "card.txt", tmp_path / "model.json"
+    first = simmorph("limits", card, "--hs3", model, "--json", "-q")
+    assert (first.code, first.stderr) == (0, "")
+    second = json.loads(simmorph("limits", model, "--json", "-q").stdout)
+    assert second["observed"] == pytest.approx(json.loads(first.stdout)["observed"], rel=1e-6)
+    assert simmorph("limits", card, "--hs3", model, "-q").code == 2
+    assert simmorph("limits", card, "--hs3", model, "-q", "--force").code == 0
+
+
+def test_pseudo_experiments_can_be_those_of_a_card(simmorph: Callable[..., Any]) -> None:
+    card = EXAMPLES / "workspace" / "card.txt"
+    outcome = simmorph("coverage", card, "--toys", "4", "--json", "-q")
+    assert (outcome.code, json.loads(outcome.stdout)["complete"]) == (0, True)
+    refused = simmorph("limits", card, "--interpolation", "normsys=code1")
+    assert (refused.code, "says itself how it interpolates" in refused.stderr) == (2, True)

@@ -73,6 +73,7 @@ def test_a_workspace_gives_its_documented_limits_from_a_file_and_from_a_pipe(tmp
     assert piped["observed"] == pytest.approx(1.0116, abs=2e-4)
     assert piped["expected"][2] == pytest.approx(1.0624, abs=2e-4)
     assert f"{piped['observed']:.5g}" in text
+    assert "observed 95 % CL upper limit on r  1.6267" in text
 
 
 def test_photons_come_back_to_the_lists_they_are_from(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`simmorph limits`: CLs upper limits from a pyhf workspace, a patch set, or a recipe.
+"""`simmorph limits`: CLs upper limits from a model, a patch set, or a recipe.
 
 With a patch set there is a line for each patch as soon as it is known: a table for people, JSON lines with `--json`.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -26,8 +27,6 @@ from simmorph.cli.options import (
 from simmorph.errors import UsageError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from simmorph.pipeline.limits.infer import LimitsOptions
 
 
@@ -143,6 +142,14 @@ def _two_at_most(_: click.Context, __: click.Parameter, names: tuple[str, ...]) 
     key="limits.interval",
     help="Another interval of the parameter of interest; for one bin whose nuisance parameters are fixed.",
 )
+@option(
+    "--hs3",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    key="limits.hs3",
+    unless={"--patchset": "each patch is a model of its own"},
+    help="Write the model as HS3 too, which RooFit reads.",
+)
 @time_limit_option
 @output_option("Folder for workspace, numbers and plots.", key="limits.output")
 @run_options
@@ -164,13 +171,16 @@ def limits_command(
     profile: tuple[str, ...],
     inject: str | None,
     interval: str | None,
+    hs3: Path | None,
     output: Path | None,
     max_minutes: float | None,
     as_json: bool,
     force: bool,
     quiet: bool,
 ) -> None:
-    """Set CLs upper limits: from a pyhf workspace (`-` is stdin), or from ntuples or histograms by a recipe.
+    """Set CLs upper limits: from a model (`-` is stdin), or from ntuples or histograms by a recipe.
+
+    A model is a pyhf workspace, HS3, HistFactory XML or a card of CMS Combine: its content says which.
 
     Exit code 4 says that a workspace or sample cannot be used, 1 that it cannot exclude any value.
 
@@ -178,6 +188,7 @@ def limits_command(
     Examples:
       simmorph limits --config cli-examples/atlas-hgg/hgg.yaml -o build/limits
       simmorph limits workspace.json --json | jq .observed
+      simmorph limits cli-examples/workspace/card.txt --impacts
       simmorph limits background.json --patchset patchset.json --json > limits.jsonl
       pyhf prune --sample ttbar workspace.json | simmorph limits -
     """
@@ -195,6 +206,7 @@ def limits_command(
     else:
         options = LimitsOptions(
             *(level or 0.95, output, force, progress, engine, impacts, named_groups(list(groups)), asimov),
+            hs3=hs3,
             interpolation=codes_of(interpolation),
             profile=profile,
             inject=_strengths(inject),

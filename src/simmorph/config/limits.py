@@ -314,6 +314,8 @@ class LimitsSettings(ObservableSettings):
     these that is given."""
     engine: Literal["newton", "pyhf"] = "newton"
     """How minima are found: our own fit, or pyhf's with Minuit: slow, and the reference."""
+    hs3: Path | None = None
+    """File that the model goes into as HS3, with its data, for RooFit and other programs."""
     interpolation: Interpolation = Interpolation()
     """How the two sides of systematic uncertainties are joined, such as `{normsys: code1, histosys: code0}`."""
     impacts: bool = False

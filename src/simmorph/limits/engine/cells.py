@@ -52,8 +52,8 @@ class Cells:
         self.added: dict[type[Shifting], list[tuple[int, slice, Shifting]]] = {}
         self.n_parameters = int(model.config.npars)
         self._codes = {kind: its.get("interpcode") for kind, its in (model.config.modifier_settings or {}).items()}
-        offsets = _offsets(model)
-        for channel, sample in samples_of(_channels(model)):
+        offsets = offsets_of(model)
+        for channel, sample in samples_of(channels_of(model)):
             place = model.config.channel_slices[channel]
             here = slice(len(self.bins), len(self.bins) + len(sample["data"]))
             self.bins += range(place.start, place.stop)
@@ -136,11 +136,11 @@ class Cells:
         return groups
 
 
-def _offsets(model: Any) -> dict[tuple[str, str], int]:
+def offsets_of(model: Any) -> dict[tuple[str, str], int]:
     """Where parameters that span channels begin in each, behind those of the channels before."""
     offsets: dict[tuple[str, str], int] = {}
     used: dict[str, int] = {}
-    for channel, sample, modifier in modifiers_of(_channels(model)):
+    for channel, sample, modifier in modifiers_of(channels_of(model)):
         name = modifier["name"]
         if MODIFIERS[modifier["type"]].spans_channels and (name, channel) not in offsets:
             offsets[name, channel] = used.get(name, 0)
@@ -148,7 +148,7 @@ def _offsets(model: Any) -> dict[tuple[str, str], int]:
     return offsets
 
 
-def _channels(model: Any) -> list[dict[str, Any]]:
+def channels_of(model: Any) -> list[dict[str, Any]]:
     """The channels in pyhf's order."""
     return sorted(model.spec["channels"], key=lambda channel: model.config.channels.index(channel["name"]))
 

@@ -11,6 +11,7 @@ from simmorph.errors import InputError
 from simmorph.limits.formats.combine.card import is_card
 from simmorph.limits.formats.combine.model import read_card
 from simmorph.limits.formats.histfactory_xml import read_xml
+from simmorph.limits.formats.hs3.reading import is_hs3, read_hs3
 from simmorph.limits.formats.source import ModelFile, Source
 
 if TYPE_CHECKING:
@@ -33,8 +34,9 @@ class Format(NamedTuple):
 
 
 def _read_json(source: Source) -> ModelFile:
-    """A pyhf workspace."""
-    return ModelFile(parse_json(source.raw, source.name, MEND), source.name)
+    """A pyhf workspace, or HS3."""
+    content = parse_json(source.raw, source.name, MEND)
+    return read_hs3(content, source) if is_hs3(content) else ModelFile(content, source.name)
 
 
 def _refuse_root(source: Source) -> ModelFile:

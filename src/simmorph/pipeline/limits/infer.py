@@ -45,6 +45,8 @@ class LimitsOptions(NamedTuple):
     """Nuisance parameters whose share of the uncertainty is told, by the name of the group."""
     asimov: float | None = None
     """Take what is expected with this strength in place of the observed counts, which are not looked at."""
+    hs3: Path | None = None
+    """File that the model goes into as HS3."""
     interpolation: Interpolation | None = None
     """How the sides of the modifiers of a workspace are joined; as pyhf does it if None."""
     profile: Sequence[str] = ()

@@ -13,7 +13,6 @@ import numpy as np
 from simmorph.config.recipe import Recipe, load_any_recipe, required
 from simmorph.data.expressions.expression import parse
 from simmorph.data.ntuples.files import checksums_of, expand_inputs
-from simmorph.data.outputs import refuse_existing
 from simmorph.data.units import agreed, read_units, units_of_derived
 from simmorph.errors import ConfigError, InputError
 from simmorph.evaluation.plots.style import Heading
@@ -30,7 +29,7 @@ from simmorph.limits.templates.reading import read_channels
 from simmorph.pipeline.limits.infer import LimitsOptions, impacts_of, infer
 from simmorph.pipeline.limits.result import ClosureTest, LimitsResult, SidebandQuality
 from simmorph.pipeline.limits.review import findings_of
-from simmorph.pipeline.limits.workspace import write_report
+from simmorph.pipeline.limits.workspace import refuse_outputs, write_hs3, write_report
 from simmorph.progress import silent
 
 if TYPE_CHECKING:
@@ -70,7 +69,7 @@ def limits_of_recipe(
     """
     settings: LimitsSettings = required(recipe.limits, "limits", "a WORKSPACE.json").blinded()
     options = options_of(settings, force=force, progress=progress)
-    refuse_existing(options.output, force=force, marker=WORKSPACE)
+    refuse_outputs(options)
     labels = _labels(settings, recipe)
     channels = read_channels(settings, Defaults.of(recipe, settings), progress)
     for templates in channels.values():
@@ -81,6 +80,7 @@ def limits_of_recipe(
     spec = workspace_of_channels(channels, settings.parameter, settings.poi)
     where = None if options.output is None else str(options.output / WORKSPACE)
     ready = measurement_of(spec, where or "the recipe's workspace", interpolation=settings.interpolation)
+    write_hs3(ready, settings.interpolation, options)
     found = infer(ready, options)
     truth = _truth(channels, found) if settings.has_one_strength else None
     result = LimitsResult(
@@ -131,7 +131,7 @@ def options_of(settings: LimitsSettings, *, force: bool, progress: Progress) -> 
 
 def _asked(settings: LimitsSettings) -> dict[str, Any]:
     """What a recipe asks for besides, by the names of its keys."""
-    return {key: getattr(settings, key) for key in ("profile", "inject", "interval")}
+    return {key: getattr(settings, key) for key in ("profile", "inject", "interval", "hs3")}
 
 
 def _labels(settings: LimitsSettings, recipe: Recipe | LimitsRecipe) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from simmorph.data import stdin
 from simmorph.data.ntuples.files import checksum_of
-from simmorph.data.outputs import refuse_existing, whole_folder, write_provenance
+from simmorph.data.outputs import refuse_existing, whole_file, whole_folder, write_json, write_provenance
 from simmorph.limits.formats.reading import read_model
 from simmorph.limits.model.asimov import blinded
 from simmorph.limits.model.workspace import WORKSPACE, measurement_of, of_parameter
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from simmorph.config.limits import Interpolation
     from simmorph.limits.formats.source import ModelFile
+    from simmorph.limits.model.workspace import Measurement
     from simmorph.limits.report.report import Report
 
 
@@ -59,7 +61,7 @@ def limits_of_model(
         NoLimitError: nothing can be excluded.
         UsageError: the output exists.
     """
-    refuse_existing(options.output, force=options.force, marker=WORKSPACE)
+    refuse_outputs(options)
     where = f"{model.name}, patch {patch!r}" if patch else model.name
     spec, interpolation = model.spec, model.interpolated(options.interpolation)
     for remark in model.remarks:
@@ -70,6 +72,7 @@ def limits_of_model(
         ready = measurement_of(spec, where, measurement, interpolation)
     else:
         spec, ready = blinded(spec, options.asimov, where, measurement, interpolation)
+    write_hs3(ready, interpolation, options)
     found = infer(ready, options)
     result = LimitsResult(
         *(found.limits, found.strength, found.test.cls(1.0), where, found.ready.name),
@@ -105,6 +108,32 @@ def _checksums(path: str, spec: dict[str, Any], options: LimitsOptions) -> dict[
         return {path: checksum_of(path)}
     known = json.dumps({**spec, "observations": []}, sort_keys=True)
     return {f"{path} without its observations": hashlib.sha256(known.encode()).hexdigest()}
+
+
+def refuse_outputs(options: LimitsOptions) -> None:
+    """Fail early if what would be written exists.
+
+    Raises:
+        UsageError: it does.
+    """
+    if options.hs3 is not None:
+        refuse_existing(options.hs3, force=options.force)
+    if options.output is not None or options.hs3 is None:
+        refuse_existing(options.output, force=options.force, marker=WORKSPACE)
+
+
+def write_hs3(ready: Measurement, interpolation: Interpolation, options: LimitsOptions) -> None:
+    """Write the model as HS3, if the options name a file.
+
+    Raises:
+        InputError: HS3 cannot say all of it.
+    """
+    if options.hs3 is None:
+        return
+    from simmorph.limits.formats.hs3.writing import hs3_of
+
+    with whole_file(options.hs3, force=options.force) as path:
+        write_json(path, hs3_of(ready, interpolation))
 
 
 def write_report(report: Report, output: Path, inputs: Mapping[str, str], *, force: bool) -> None:
