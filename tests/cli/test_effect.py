@@ -88,7 +88,7 @@ MODES = [
     Mode("compare", ("-c", "r.yaml")),
     Mode("limits", ("-c", "r.yaml"), frozenset({"--measurement", "--patchset", "--patch"})),
     Mode("limits", ("w.json",), frozenset({"--set", "--amplification", "--config", "--patch"})),
-    Mode("limits", ("w.json", "--patchset", "p.json"), frozenset({"--set", "--amplification", "--config"})),
+    Mode("limits", ("w.json", "--patchset", "p.json"), frozenset({"--set", "--amplification", "--config", "--hs3"})),
     Mode("coverage", ("-c", "r.yaml"), frozenset({"--measurement"})),
     Mode("coverage", ("w.json",), frozenset({"--set", "--amplification", "--config"})),
     Mode("scan", ("-c", "r.yaml")),
