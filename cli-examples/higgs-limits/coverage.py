@@ -48,7 +48,6 @@ class Study:
         self.background = N_BACKGROUND * background / background.sum()
         self.signal = histogram(self.truth["signal"][observable], "signal", observable)
         self.signal = self.signal.scaled(N_SIGNAL / self.truth["n_true"])
-        assert signal.sum() > 0
 
     def part(self, training: dict[str, Any], name: str) -> Histogram:
         return histogram(training[name][self.observable], "background", self.observable)
