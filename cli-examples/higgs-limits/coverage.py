@@ -44,10 +44,10 @@ class Study:
 
     def __init__(self, lines: list[dict[str, Any]], observable: str) -> None:
         self.observable, (self.truth, *self.trainings) = observable, lines
-        background, signal = (np.array(self.truth[name][observable]) for name in ("background", "signal"))
+        background = np.array(self.truth["background"][observable])
         self.background = N_BACKGROUND * background / background.sum()
-        self.signal = histogram(self.truth["signal"][observable], "signal", observable)
-        self.signal = self.signal.scaled(N_SIGNAL / self.truth["n_true"])
+        signal = histogram(self.truth["signal"][observable], "signal", observable)
+        self.signal = signal.scaled(N_SIGNAL / self.truth["n_true"])
 
     def part(self, training: dict[str, Any], name: str) -> Histogram:
         return histogram(training[name][self.observable], "background", self.observable)
