@@ -248,6 +248,24 @@ def test_a_morphed_sample_is_varied_like_separate_files(made: dict[str, str], tm
     assert ours.limits.expected == pytest.approx(theirs.limits.expected, rel=1e-10)
     apply_model([made["background"]], tmp_path / "model", tmp_path / "friend.root", friend=True)
     assert {"morphed", "morphed_scale_up"} <= set(trees_in(str(tmp_path / "friend.root")))
+    background = {"input": f"{made['background']}++{tmp_path}/friend.root", "morphed": True}
+    beside = limits(made, [{"name": it, **its, "variation": it} for it in ("scale", "pileup")], background=background)
+    assert beside.limits.expected == pytest.approx(ours.limits.expected, rel=1e-10)
+
+
+def test_a_friend_of_several_files_has_the_entries_of_each_variation(made: dict[str, str], tmp_path: Path) -> None:
+    """The variations of a file begin in its friend where those of the files before it end."""
+    keys: dict[str, Any] = {"features": ["pt1", "ht"], "method": {"name": "quantile"}, "weight": "abs(weight)"}
+    train_model(Recipe(**keys, source=[made["background"]], target=[made["data"]], model=tmp_path / "model"))
+    inputs = [made["signal"], made["background"]]
+    apply_model(inputs, tmp_path / "model", tmp_path / "friend.root", friend=True)
+    apply_model(inputs, tmp_path / "model", tmp_path / "copy.root")
+    for tree in ("events", "events_scale_up", "events_scale_down"):
+        beside = [f"{path}++{tmp_path}/friend.root" for path in inputs]
+        branches = ["pt1", "pt1_morphed", "weight_morphed"]
+        ours, theirs = read_columns(beside, tree, branches), read_columns([str(tmp_path / "copy.root")], tree, branches)
+        for branch in branches:
+            np.testing.assert_array_equal(ours[branch], theirs[branch])
 
 
 def test_what_is_no_variation_is_named(made: dict[str, str]) -> None:

@@ -161,7 +161,7 @@ def _find_friend(info: TreeInfo, files: str, tree: str | None) -> Friend:
     """The file in which the entries of another stand, by what it says that it was made of, or by their number."""
     candidates = expand_inputs([files])
     for path in candidates:
-        its = _candidate(path, tree)
+        its = _candidate(path, tree, info.tree)
         if not its.made_of and len(candidates) == 1:
             _refuse_other_length(info, path, its.n_entries, info.n_entries)
             return Friend(path, its.tree, 0)
@@ -190,10 +190,15 @@ class _Candidate(NamedTuple):
 
 
 @of_content
-def _candidate(path: str, tree: str | None) -> _Candidate:
-    info = describe(path, tree or (FRIEND_TREE if FRIEND_TREE in trees_in(path) else None))
-    inputs = read_metadata(path).get("inputs", [])
-    made_of = [it for it in inputs if isinstance(it, dict) and "n_entries" in it]
+def _candidate(path: str, tree: str | None, of_tree: str) -> _Candidate:
+    """What a file holds beside a tree; beside that of a variation of a selection, the tree that was made of it."""
+    said, trees = read_metadata(path), trees_in(path)
+    known = tree or (FRIEND_TREE if FRIEND_TREE in trees else None)
+    made_of = [it for it in said.get("inputs", []) if isinstance(it, dict) and "n_entries" in it]
+    varied = f"{known}{of_tree.removeprefix(str(said.get('tree')))}"
+    if of_tree.startswith(f"{said.get('tree')}_") and varied in trees:
+        known, made_of = varied, [{**it, "n_entries": it.get("varied", {}).get(of_tree, 0)} for it in made_of]
+    info = describe(path, known)
     return _Candidate(info.tree, info.n_entries, made_of)
 
 

@@ -140,7 +140,9 @@ def write_part(  # noqa: PLR0913 - three for how it is written, as everywhere
         not_copied = copy_rest(written, {job.tree, *varied}, ntuple) if job.copied.types else {}
         for its_tree, having in varied.items():
             beside = ntuple.beside(f"{name}{its_tree.removeprefix(start.tree)}")
-            _write_varied(replace(start, tree=its_tree), having, beside, settings)
+            n_entries = _write_varied(replace(start, tree=its_tree), having, beside, settings)
+            for record in (it for it in made_from["inputs"] if it["path"] in n_entries):
+                record.setdefault("varied", {})[its_tree] = n_entries[record["path"]]
             progress(f"{its_tree}: morphed, a variation of the selection")
         if not ntuple.n_rows and not (settings.each or settings.allow_empty):
             raise EmptySelectionError(", ".join(paths), "there are no entries", "nothing was written")
@@ -179,13 +181,18 @@ def _write_events(
     return taken.branches
 
 
-def _write_varied(start: Job, paths: Sequence[str], ntuple: NtupleWriter, settings: ApplySettings) -> None:
-    """Write what the model makes of the tree of a variation, which is not counted."""
+def _write_varied(start: Job, paths: Sequence[str], ntuple: NtupleWriter, settings: ApplySettings) -> dict[str, int]:
+    """Write what the model makes of the tree of a variation, which is not counted.
+
+    Returns:
+        The number of its entries in each file.
+    """
     looked = {path: start.look(path, copy=settings.copies) for path in paths}
     job = start.agreed(looked, settings.missing_branches)
     for path in paths:
         for columns in job.chunks(path):
             ntuple.extend(columns)
+    return {path: its.n_entries for path, its in looked.items()}
 
 
 def _made_from(looked: Mapping[str, Looked], part: Part, job: Job, settings: ApplySettings) -> dict[str, Any]:
