@@ -46,7 +46,7 @@ FEW = 10
 """With fewer events in a bin, their mean weight is taken from all."""
 ALIKE = 0.95
 """An uncertainty below this share of another one is smaller."""
-MANY_DRAWS = 4.0
+MANY_DRAWS = 20.0
 """Draws for each expected event, from which on the draws' own statistics hardly matter.
 
 With fewer, an uncertain normalisation is pulled along by them: a larger background has the larger statistical errors,
@@ -210,7 +210,7 @@ class Correction:
             yield f"{100 * self.missed:.2g} % of the simulated events are in bins where the template has none"
         if self._draws < MANY_DRAWS:
             number = f"{self._draws:.2g} events for each expected one"
-            yield f"has {number}: draw more, intervals are right from {MANY_DRAWS:g} on"
+            yield f"has {number}: with fewer than {MANY_DRAWS:g} an uncertain normalisation is pulled along, draw more"
         if self.quoted < ALIKE * self.before.uncertainty:
             yield (
                 f"its uncertainty of the strength, {self.quoted:.3g}, is smaller than that of the simulated events "
