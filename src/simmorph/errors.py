@@ -7,7 +7,7 @@ The command line prints it as one line and exits with its code; any other except
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,6 +27,10 @@ class SimmorphError(Exception):
     def __init__(self, where: object, what: str, mend: str = "") -> None:
         self.where, self.what, self.mend = str(where), what, mend
         super().__init__(f"{where}: {what}" + (f"; {mend}" if mend else ""))
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str, str, str]]:
+        """How it goes from one process to another."""
+        return type(self), (self.where, self.what, self.mend)
 
 
 class UsageError(SimmorphError):

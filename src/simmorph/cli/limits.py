@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 import click
 
 from simmorph.cli.options import (
-    answer,
+    answer_so_far,
     codes_of,
     command,
     end_in_time,
+    jobs_option,
     note,
     option,
     output_option,
@@ -28,6 +29,7 @@ from simmorph.errors import UsageError
 
 if TYPE_CHECKING:
     from simmorph.pipeline.limits.infer import LimitsOptions
+    from simmorph.pipeline.limits.toys import ToyOptions
 
 
 def _named_groups(_: click.Context, __: click.Parameter, groups: tuple[str, ...]) -> tuple[str, ...]:
@@ -150,6 +152,30 @@ def _two_at_most(_: click.Context, __: click.Parameter, names: tuple[str, ...]) 
     unless={"--patchset": "each patch is a model of its own"},
     help="Write the model as HS3 too, which RooFit reads.",
 )
+@option(
+    "--calculator",
+    type=click.Choice(["asymptotics", "toys"]),
+    default="asymptotics",
+    show_default=True,
+    key="limits.calculator",
+    help="CLs from asymptotic formulae, or from pseudo-experiments: right for few events too.",
+)
+@option(
+    "--toys",
+    type=click.IntRange(100),
+    metavar="N",
+    key="limits.toys",
+    help="How many pseudo-experiments.  [default: 2000]",
+)
+@option("--seed", type=click.IntRange(0), key="limits.seed", help="Of all random numbers.  [default: 1]")
+@option(
+    "--goodness-toys",
+    type=click.IntRange(10),
+    metavar="N",
+    key="limits.goodness_toys",
+    help="Compare the goodness of fit with pseudo-experiments, in place of chi2.",
+)
+@jobs_option("pseudo-experiments")
 @time_limit_option
 @output_option("Folder for workspace, numbers and plots.", key="limits.output")
 @run_options
@@ -172,6 +198,11 @@ def limits_command(
     inject: str | None,
     interval: str | None,
     hs3: Path | None,
+    calculator: str,
+    toys: int | None,
+    seed: int | None,
+    goodness_toys: int | None,
+    jobs: int,
     output: Path | None,
     max_minutes: float | None,
     as_json: bool,
@@ -189,6 +220,7 @@ def limits_command(
       simmorph limits --config cli-examples/atlas-hgg/hgg.yaml -o build/limits
       simmorph limits workspace.json --json | jq .observed
       simmorph limits cli-examples/workspace/card.txt --impacts
+      simmorph limits few-events.json --calculator toys --toys 10000 -j 8 -o build/toys
       simmorph limits background.json --patchset patchset.json --json > limits.jsonl
       pyhf prune --sample ttbar workspace.json | simmorph limits -
     """
@@ -202,8 +234,9 @@ def limits_command(
         from simmorph.pipeline.limits.run import limits_of_recipe, load_limits_recipe
 
         recipe = load_limits_recipe(config, overrides)
-        result = limits_of_recipe(recipe, force=force, progress=progress)
+        result = limits_of_recipe(recipe, force=force, jobs=jobs, progress=progress)
     else:
+        sampling = _toy_options(calculator, toys, seed, goodness_toys)
         options = LimitsOptions(
             *(level or 0.95, output, force, progress, engine, impacts, named_groups(list(groups)), asimov),
             hs3=hs3,
@@ -212,12 +245,31 @@ def limits_command(
             inject=_strengths(inject),
             interval=interval,
             parameter=parameter,
+            toys=sampling,
+            jobs=jobs,
         )
         if patchset is not None:
             _print_patches(str(workspace), patchset, patches, measurement, options, as_json=as_json)
             return
         result = limits_of_workspace(str(workspace), options, measurement=measurement)
-    answer(result.to_json(), result.to_text(), as_json=as_json)
+    answer_so_far(result, as_json=as_json)
+
+
+def _toy_options(calculator: str, toys: int | None, seed: int | None, goodness_toys: int | None) -> ToyOptions:
+    """How many pseudo-experiments of a workspace are made; a recipe says it with the same rules.
+
+    Raises:
+        UsageError: an option has no effect.
+    """
+    from simmorph.pipeline.limits.toys import ToyOptions
+
+    is_asymptotic = calculator == "asymptotics"
+    if is_asymptotic and toys is not None:
+        raise UsageError("--toys", "no limits are made from pseudo-experiments", "give --calculator toys")
+    if is_asymptotic and goodness_toys is None and seed is not None:
+        raise UsageError("--seed", "nothing is random", "give --calculator toys or --goodness-toys N")
+    usual = ToyOptions()
+    return ToyOptions(calculator, toys or usual.number, usual.seed if seed is None else seed, goodness_toys or 0)
 
 
 def _print_patches(

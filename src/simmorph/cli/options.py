@@ -232,6 +232,18 @@ def codes_of(given: dict[str, str] | None) -> Interpolation | None:
     return None if given is None else Interpolation.model_validate(given)
 
 
+def jobs_option(what: str) -> Decorator:
+    """-j/--jobs, with the same numbers for any value.
+
+    Args:
+        what: is done side by side.
+    """
+    return option(
+        "-j", "--jobs", type=click.IntRange(min=1), default=1, show_default=True, metavar="N",
+        help=f"Processes at the same time, for {what}; the numbers do not depend on it.",
+    )  # fmt: skip
+
+
 def amplification_option(**rules: Any) -> Decorator:
     """--amplification.
 

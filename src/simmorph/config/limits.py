@@ -318,6 +318,16 @@ class LimitsSettings(ObservableSettings):
     """File that the model goes into as HS3, with its data, for RooFit and other programs."""
     interpolation: Interpolation = Interpolation()
     """How the two sides of systematic uncertainties are joined, such as `{normsys: code1, histosys: code0}`."""
+    calculator: Literal["asymptotics", "toys"] = "asymptotics"
+    """Whether CLs comes from asymptotic formulae, or from pseudo-experiments: right for few events too. Where counts
+    are few and nothing but the signal is free, these are replaced by a sum over all counts."""
+    toys: Annotated[int, Field(ge=100)] = 2000
+    """How many pseudo-experiments."""
+    seed: Annotated[int, Field(ge=0)] = 1
+    """Start of all their random numbers."""
+    goodness_toys: Annotated[int, Field(ge=0)] = 0
+    """How many pseudo-experiments the goodness of fit is compared with, in place of the chi2 distribution; 0 stands for
+    as many as for limits by toys."""
     impacts: bool = False
     """Fit twice more for each nuisance parameter, for its pull and its effect on the fitted strength."""
     groups: Groups = Field(default_factory=dict)
@@ -335,6 +345,7 @@ class LimitsSettings(ObservableSettings):
 
     @model_validator(mode="after")
     def _fit_together(self) -> LimitsSettings:
+        self._check_toys()
         channels = list(self.by_channel().values())
         treatments = {it.amplified(self.amplification) for channel in channels for it in channel.background}
         if self.amplification not in treatments | {"auto"}:
@@ -352,6 +363,13 @@ class LimitsSettings(ObservableSettings):
             if stray := [name for name in variation.samples if name not in names]:
                 raise ValueError(f"systematics: {variation.name} acts on {stray[0]!r}; samples are {', '.join(names)}")
         return self
+
+    def _check_toys(self) -> None:
+        is_asymptotic = self.calculator == "asymptotics"
+        if is_asymptotic and ("toys" in self.model_fields_set):
+            raise ValueError("toys: no limits are made from them; add `calculator: toys`")
+        if is_asymptotic and not self.goodness_toys and "seed" in self.model_fields_set:
+            raise ValueError("seed: nothing is random; add `calculator: toys`, or `goodness_toys:`")
 
     def _check_samples(self) -> None:
         needs_sidebands = self.needs_sidebands

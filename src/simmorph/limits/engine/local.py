@@ -57,12 +57,16 @@ class Constraint(NamedTuple):
 
     def deviance(self, at: FloatArray) -> float:
         """-2 ln of the constraints over their best."""
+        return float(np.sum(self.terms(at)))
+
+    def terms(self, at: FloatArray) -> FloatArray:
+        """(n,), what each adds to the deviance."""
         with np.errstate(all="ignore"):
             pulls = (at - self.measured) / self.widths
             expected = self.scales * at
             off = expected / self.measured - 1
             ratio = self.measured * (off - np.log1p(off))
-        return float(np.sum(np.where(self.normal, pulls**2, np.where(self.counted, 2 * ratio, 0.0))))
+        return np.where(self.normal, pulls**2, np.where(self.counted, 2 * ratio, 0.0))
 
 
 class Eliminated(NamedTuple):

@@ -158,7 +158,7 @@ def _step(here: Point, box: Box, damping: float) -> _Step:
     curvature[np.diag_indices_from(curvature)] += damping
     slope = gradient[moving] / scale
     low, high = (box.lower[moving] - x[moving]) * scale, (box.upper[moving] - x[moving]) * scale
-    move = _within(curvature, slope, low, high)
+    move = within(curvature, slope, low, high)
     to[moving] = np.clip(x[moving] + move / scale, box.lower[moving], box.upper[moving])
     move = (to - x)[moving] * scale
     gain = -float(slope @ move + move @ curvature @ move / 2)
@@ -174,7 +174,7 @@ def _positive(curvature: FloatArray) -> tuple[FloatArray, bool]:
     return (directions * np.maximum(np.abs(sizes), FLOOR)) @ directions.T, bool(sizes[0] > SADDLE)
 
 
-def _within(curvature: FloatArray, slope: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
+def within(curvature: FloatArray, slope: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
     """The minimum of a parabola within bounds about 0; what is put to a bound is let go by the sign of its slope."""
     move = -cho_solve(cho_factor(curvature), slope)
     if np.all((move >= low) & (move <= high)):

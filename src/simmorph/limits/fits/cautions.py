@@ -19,23 +19,25 @@ FEW_EVENTS = 10.0
 """Expected events below which the asymptotic formulae are optimistic: by a third for none observed."""
 
 
-def cautions(test: AsymptoticCls, limits: Limits, strength: FittedStrength) -> Iterator[str]:
+def cautions(
+    test: AsymptoticCls, limits: Limits, strength: FittedStrength, *, is_asymptotic: bool = True
+) -> Iterator[str]:
     """Sentences without a full stop.
 
     Args:
         test: what the limits were found with.
         limits: the limits.
         strength: the fitted parameter of interest.
+        is_asymptotic: whether the limits are from the asymptotic formulae.
     """
     likelihood, parameter = test.likelihood, limits.parameter
     median = limits.expected[2]
     if median > INVISIBLE:
         yield f"the expected limit is {median:.3g} times the nominal signal, which is as good as invisible here"
-    n_events = expected_events(test, limits)
-    if n_events < FEW_EVENTS:
+    if is_asymptotic and (n_events := expected_events(test, limits)) < FEW_EVENTS:
         yield (
-            f"only {n_events:.2g} events are expected where the limit is decided: asymptotic limits are too low below "
-            f"about {FEW_EVENTS:g}"
+            f"only {n_events:.2g} events are expected where the limit is decided: asymptotic CLs is too optimistic "
+            f"below about {FEW_EVENTS:g}, try --calculator toys"
         )
     if strength.edge:
         yield f"the fitted {parameter} is at the edge of {strength.edge}, which would expect nothing below it"

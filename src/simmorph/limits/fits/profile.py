@@ -66,9 +66,12 @@ class Profile:
         if value not in self._lowest:
             if not self.valleys:
                 self.valleys.append({value: self._fit(value)})
-            found = [self._follow(valley, value) for valley in self.valleys]
-            self._lowest[value] = min(found, key=lambda fit: fit.deviance)
+            self._lowest[value] = self.all_at(value)[0]
         return self._lowest[value]
+
+    def all_at(self, value: float) -> list[Fit]:
+        """The minima of all valleys at a value of the parameter of interest, the lowest first."""
+        return sorted((self._follow(valley, value) for valley in self.valleys), key=lambda fit: fit.deviance)
 
     def _follow(self, valley: dict[float, Fit], value: float) -> Fit:
         """The minimum of a valley, from the tangent of the nearest one that is known."""

@@ -25,6 +25,9 @@ import numpy as np
 from simmorph.errors import InputError
 from simmorph.limits.engine.covariance import Covariance
 from simmorph.limits.engine.local import Constraint
+from simmorph.limits.engine.many.expansions import Sums
+from simmorph.limits.engine.many.newton import minimise, tangents
+from simmorph.limits.engine.many.points import Objectives
 from simmorph.limits.engine.newton import Box, solved
 from simmorph.limits.engine.objective import Objective
 from simmorph.limits.engine.poisson import Counts
@@ -43,6 +46,8 @@ MAX_CALLS = 200
 """Of the likelihood for each free parameter, in one attempt of Minuit."""
 TRACE = 1e-6
 """What an auxiliary count of 0 is taken for, so that its parameter has a curvature; -2 ln L changes about as much."""
+MOST_NUMBERS = 4_000_000
+"""Derivatives of cells by parameters that are in memory at a time where many data sets are fitted at once."""
 FAR = 1e10
 """What Minuit takes for infinity."""
 
@@ -82,6 +87,35 @@ class Fit(NamedTuple):
         if self.tangent is None:
             return self.parameters
         return np.asarray(self.parameters + (value - self.parameters[poi]) * self.tangent, np.float64)
+
+
+class Fits(NamedTuple):
+    """Minima of the likelihoods of n data sets.
+
+    Attributes:
+        deviance: (n,), -2 ln (L / L_saturated) there; NaN where no finite minimum was found.
+        shared: (n, n_global), the global parameters.
+        is_valid: (n,), whether they are known to be minima.
+        slope: (n,), derivatives of the deviance by the parameter of interest.
+        tangent: (n, n_global), derivatives of the other parameters by it.
+    """
+
+    deviance: FloatArray
+    shared: FloatArray
+    is_valid: BoolArray
+    slope: FloatArray
+    tangent: FloatArray
+
+    @classmethod
+    def none(cls, start: FloatArray) -> Fits:
+        """Nothing is known yet of fits that begin at (n, n_global) parameters."""
+        nothing = np.full(len(start), np.nan)
+        return cls(nothing, start.copy(), np.zeros(len(start), np.bool_), nothing.copy(), np.zeros_like(start))
+
+    @classmethod
+    def joined(cls, parts: Sequence[Fits]) -> Fits:
+        """Several, one after the other."""
+        return cls(*(np.concatenate(its) for its in zip(*parts, strict=True)))
 
 
 @dataclass
@@ -265,6 +299,46 @@ class Likelihood:
             minima = minima_from(problem, problem.minimum(found.parameters[self.yields.shared]))
         return [self._checked(self._fit_of(it), poi) for it in minima]
 
+    def fits(self, data: Data, start: FloatArray, *, poi: float | None = None, is_signed: bool = False) -> Fits:
+        """The same as `fit` for many data sets at once, each from a start of its own.
+
+        Those that need more care than most are fitted one by one.
+
+        Args:
+            data: in rows.
+            start: (n, n_global), where to begin.
+            poi: the parameter of interest is fixed at this value.
+            is_signed: whether it may be negative.
+        """
+        bounds = self.bounds({} if poi is None else {self.poi: poi}, is_signed=is_signed)
+        n_at_once = max(1, MOST_NUMBERS // (len(self.yields.nominal) * len(self.yields.shared)))
+        pieces = [slice(first, first + n_at_once) for first in range(0, len(start), n_at_once)]
+        found = Fits.joined([self._fits_at_once(Data(*(it[s] for it in data)), start[s], bounds) for s in pieces])
+        for row in np.flatnonzero(~found.is_valid).tolist():
+            self._put(found, row, Data(*(it[row] for it in data)), start[row], bounds)
+        return found
+
+    def _fits_at_once(self, data: Data, start: FloatArray, bounds: FloatArray) -> Fits:
+        """Newton's method for all of them; where a yield has a kink, none is valid."""
+        problem = self.problem(Data(data.main[0], data.auxiliary[0]), bounds)
+        known = [self.constraint(Data(*each)).measured for each in zip(*data, strict=True)]
+        constraint = self.constraint(Data(data.main[0], data.auxiliary[0]))._replace(measured=np.array(known))
+        if self.yields.has_kink:
+            return Fits.none(start)
+        found = minimise(Objectives(Sums(self.yields), constraint, data.main, bounds), start, problem.box)
+        slope, tangent = found.points.gradient[:, self.poi_place], tangents(found, self.poi_place)
+        return Fits(found.points.deviance, found.points.shared, found.is_valid, slope, tangent)
+
+    def _put(self, found: Fits, row: int, data: Data, start: FloatArray, bounds: FloatArray) -> None:
+        """Fit one of them alone."""
+        begin = self.start.copy()
+        begin[self.yields.shared] = start
+        fit = self._minimum(data, np.clip(begin, *bounds), bounds)
+        shared = self.yields.shared
+        found.deviance[row], found.shared[row], found.is_valid[row] = fit.deviance, fit.parameters[shared], fit.is_valid
+        found.slope[row] = fit.slope if np.isfinite(fit.slope) else self.gradient(fit.parameters, data)[self.poi]
+        found.tangent[row] = np.zeros(len(shared)) if fit.tangent is None else fit.tangent[shared]
+
     @contextlib.contextmanager
     def _counted(self) -> Iterator[None]:
         begin = time.perf_counter()
@@ -353,6 +427,10 @@ class PyhfLikelihood(Likelihood):
     def minima(self, data: Data, found: Fit, *, poi: float | None = None, is_signed: bool = False) -> list[Fit]:  # noqa: ARG002
         """The only one that it knows."""
         return [found]
+
+    def _fits_at_once(self, data: Data, start: FloatArray, bounds: FloatArray) -> Fits:  # noqa: ARG002
+        """None, so that each is fitted alone."""
+        return Fits.none(start)
 
     def _minimum(self, data: Data, start: FloatArray, bounds: FloatArray) -> Fit:
         """By pyhf's own fit, and by Minuit where that fails."""

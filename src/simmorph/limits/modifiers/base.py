@@ -83,10 +83,10 @@ class Function(Protocol):
         """(..., n) factors, or (..., n_cells) sums of shifts, at (..., n) parameters."""
 
     def slopes(self, at: FloatArray) -> FloatArray:
-        """(n,) or (n, n_cells), the first derivatives at (n,)."""
+        """(..., n) or (..., n, n_cells), the first derivatives at (..., n)."""
 
     def curvatures(self, at: FloatArray) -> FloatArray:
-        """(n,) or (n, n_cells), the second derivatives at (n,)."""
+        """(..., n) or (..., n, n_cells), the second derivatives at (..., n)."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -161,12 +161,12 @@ class Shifts:
         return np.asarray(at @ self.straight + self.bending(at, 0) @ self.bent, np.float64)
 
     def slopes(self, at: FloatArray) -> FloatArray:
-        """(n, n_cells), at (n,)."""
-        return np.asarray(self.straight + self.bending(at, 1)[:, None] * self.bent, np.float64)
+        """(..., n, n_cells), at (..., n)."""
+        return np.asarray(self.straight + self.bending(at, 1)[..., None] * self.bent, np.float64)
 
     def curvatures(self, at: FloatArray) -> FloatArray:
-        """(n, n_cells), at (n,)."""
-        return np.asarray(self.bending(at, 2)[:, None] * self.bent, np.float64)
+        """(..., n, n_cells), at (..., n)."""
+        return np.asarray(self.bending(at, 2)[..., None] * self.bent, np.float64)
 
 
 def _kinked(at: FloatArray, order: int) -> FloatArray:

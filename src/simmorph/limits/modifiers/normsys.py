@@ -92,11 +92,11 @@ class Powers:
         return self._derivative(at, 0)
 
     def slopes(self, at: FloatArray) -> FloatArray:
-        """(n,), at (n,)."""
+        """(..., n), at (..., n)."""
         return self._derivative(at, 1)
 
     def curvatures(self, at: FloatArray) -> FloatArray:
-        """(n,), at (n,)."""
+        """(..., n), at (..., n)."""
         return self._derivative(at, 2)
 
     def _derivative(self, at: FloatArray, order: int) -> FloatArray:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from simmorph.data.histograms import Histogram
     from simmorph.limits.fits.inference import AsymptoticCls, Limits
     from simmorph.limits.fits.postfit import FittedYields
+    from simmorph.limits.toys.cls import ToyCls
 
 BACKGROUND, SIGNAL = SOURCE, TEMPLATE
 HIGHEST_PULL = 3.4
@@ -73,7 +74,7 @@ class Spectrum(NamedTuple):
         return np.asarray((self.data.values - total) / spread, np.float64)
 
 
-def scan_of(test: AsymptoticCls, limits: Limits, n_values: int = 61) -> Scan:
+def scan_of(test: AsymptoticCls | ToyCls, limits: Limits, n_values: int = 61) -> Scan:
     """CLs from 0 to a fifth beyond the largest of the observed and expected limits."""
     values = np.linspace(0.0, 1.2 * max(limits.observed, *limits.expected), n_values)
     return Scan(values, *test.scan(values))

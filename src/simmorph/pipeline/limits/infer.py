@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from simmorph.limits.fits import inference
 from simmorph.limits.fits.cautions import cautions
+from simmorph.limits.fits.goodness import GoodnessOfFit, goodness_of_fit
 from simmorph.limits.fits.impacts import Impact, impacts
 from simmorph.limits.fits.strength import FittedStrength, fitted_strength
 from simmorph.limits.model.likelihood import ENGINES
@@ -15,6 +16,9 @@ from simmorph.limits.review.correlations import FitCorrelations, fit_correlation
 from simmorph.limits.review.feldman_cousins import check_countable
 from simmorph.limits.review.profiles import places_of
 from simmorph.pipeline.limits.result import Fitting
+from simmorph.pipeline.limits.toy_limits import ToyLimits, toy_limits, with_toys
+from simmorph.pipeline.limits.toys import ModelRecipe, ToyOptions, Workshop
+from simmorph.pipeline.partial import FinishedParts
 from simmorph.progress import silent
 
 if TYPE_CHECKING:
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
 
     from simmorph.config.limits import Interpolation
     from simmorph.limits.model.workspace import Measurement
+    from simmorph.limits.toys.cls import ToyCls
     from simmorph.progress import Progress
 
 
@@ -57,6 +62,10 @@ class LimitsOptions(NamedTuple):
     """The kind of another interval."""
     parameter: str | None = None
     """Of interest; that of the workspace if None."""
+    toys: ToyOptions = ToyOptions()
+    """Whether and how pseudo-experiments are made."""
+    jobs: int = 1
+    """How many processes work at the same time."""
 
 
 AS_USUAL = LimitsOptions()
@@ -68,11 +77,15 @@ class Inference(NamedTuple):
 
     Attributes:
         ready: the measurement, with the likelihood of the chosen engine.
-        test: CLs, with every fit so far.
+        test: CLs by the asymptotic formulae, with every fit so far.
         limits: observed and expected.
         strength: fitted.
         significance: of an excess.
         warnings: what a reader of the limits should know.
+        goodness: of the fit.
+        toys: what pseudo-experiments say, if there are some.
+        done: those that are finished.
+        stopped: what stopped them before their end.
     """
 
     ready: Measurement
@@ -81,6 +94,20 @@ class Inference(NamedTuple):
     strength: FittedStrength
     significance: inference.ExcessSignificance
     warnings: tuple[str, ...]
+    goodness: GoodnessOfFit
+    toys: ToyLimits | None
+    done: FinishedParts
+    stopped: BaseException | None
+
+    @property
+    def cls(self) -> inference.AsymptoticCls | ToyCls:
+        """CLs by the calculator that was chosen."""
+        return self.test if self.toys is None else self.toys.cls
+
+    @property
+    def cls_at_1(self) -> float | None:
+        """CLs at a strength of 1; None where the pseudo-experiments do not reach so far."""
+        return None if self.toys is not None and self.toys.cls.highest < 1 else self.cls.cls(1.0)
 
     @property
     def fitting(self) -> Fitting:
@@ -94,7 +121,7 @@ class Inference(NamedTuple):
 
 
 def infer(ready: Measurement, options: LimitsOptions) -> Inference:
-    """Limits, strength and significance by the engine that the options name.
+    """Limits, strength, significance and goodness of fit, by the engine and the calculator that the options name.
 
     Raises:
         InputError: a fit has no finite minimum, or the options name a parameter that there is not.
@@ -110,10 +137,27 @@ def infer(ready: Measurement, options: LimitsOptions) -> Inference:
     test = inference.AsymptoticCls(likelihood, ready.data)
     limits = inference.upper_limits(test, options.level, options.progress)
     strength = fitted_strength(likelihood, ready.data, near=test.best)
-    warnings = tuple(cautions(test, limits, strength))
+    significance = inference.discovery(test)
+    goodness = goodness_of_fit(likelihood, ready.data, strength)
+    workshop = _workshop(ready, options)
+    toys = toy_limits(test, limits, strength, options.toys, workshop) if options.toys.is_wanted else None
+    if options.toys.n_goodness:
+        goodness = with_toys(goodness, strength, options.toys, workshop)
+    limits, of_toys = (limits, ()) if toys is None else (toys.limits, toys.warnings())
+    warnings = (*cautions(test, limits, strength, is_asymptotic=toys is None), *of_toys)
     for warning in warnings:
         options.progress(f"warning: {warning}")
-    return Inference(ready, test, limits, strength, inference.discovery(test), warnings)
+    left = workshop.done, workshop.stopped
+    return Inference(ready, test, limits, strength, significance, warnings, goodness, toys, *left)
+
+
+def _workshop(ready: Measurement, options: LimitsOptions) -> Workshop:
+    """Where pseudo-experiments of this measurement are fitted."""
+    recipe = ModelRecipe(ready.spec, ready.likelihood.name, ready.name, options.engine)
+    counts = [it.tolist() for it in ready.data]
+    made_of = {**recipe._asdict(), "data": counts, "level": options.level, **options.toys._asdict()}
+    done = FinishedParts(options.output, made_of)
+    return Workshop(ready.likelihood, recipe, options.jobs, done, options.progress)
 
 
 def impacts_of(found: Inference, options: LimitsOptions) -> tuple[Impact, ...]:

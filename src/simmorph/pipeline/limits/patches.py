@@ -107,6 +107,8 @@ def limits_of_patches(
         else:
             found.append(nothing._replace(error=result))
         yield found[-1]
+        if isinstance(result, LimitsResult) and result.stopped is not None:
+            raise result.stopped
     if summary is not None:
         _write(summary, found, patches.labels, force=options.force)
 

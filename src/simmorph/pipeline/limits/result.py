@@ -15,11 +15,13 @@ if TYPE_CHECKING:
 
     from simmorph.config.limits import Interpolation
     from simmorph.data.quality.outside import Outside
+    from simmorph.limits.fits.goodness import GoodnessOfFit
     from simmorph.limits.fits.impacts import Impact
     from simmorph.limits.fits.inference import Limits
     from simmorph.limits.fits.strength import FittedStrength
     from simmorph.limits.review.findings import Finding
     from simmorph.limits.templates.correction import Correction
+    from simmorph.pipeline.limits.toy_limits import ToyLimits
 
 NO_SIGNIFICANCE = ExcessSignificance(0.0, 0.0)
 
@@ -93,7 +95,8 @@ class LimitsResult:
     Attributes:
         limits: observed and expected.
         strength: the fitted parameter of interest.
-        cls_at_1: CLs where the parameter is 1; below 0.05 the nominal signal is excluded at 95 %.
+        cls_at_1: CLs where the parameter is 1; below 0.05 the nominal signal is excluded at 95 %; None where
+            pseudo-experiments do not reach so far.
         workspace: the workspace's file, if there is one.
         measurement: which of its measurements.
         asimov: the strength of the signal in the data, where these are not observed but expected ones.
@@ -108,11 +111,14 @@ class LimitsResult:
         outside: events that are in no bin, by channel and sample; a single channel has no name.
         warnings: what a reader of the limits should know.
         findings: what else was asked for.
+        goodness: of the fit to observed data.
+        toys: what pseudo-experiments say, if there are some.
+        stopped: what stopped these before their end: Ctrl-C, SIGTERM, or the time limit.
     """
 
     limits: Limits
     strength: FittedStrength
-    cls_at_1: float
+    cls_at_1: float | None
     workspace: str | None
     measurement: str
     asimov: float | None = None
@@ -127,6 +133,9 @@ class LimitsResult:
     outside: Mapping[str, Mapping[str, Outside]] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
+    goodness: GoodnessOfFit | None = None
+    toys: ToyLimits | None = None
+    stopped: BaseException | None = None
 
     @property
     def is_asimov(self) -> bool:
@@ -144,6 +153,9 @@ class LimitsResult:
             "cls_at_1": self.cls_at_1,
             "significance": self.significance.observed,
             "significance_expected": self.significance.expected,
+            **({} if self.goodness is None or self.is_asimov else {"goodness_of_fit": self.goodness.to_json()}),
+            **({} if self.toys is None else {"toys": self.toys.to_json() | {"complete": self.stopped is None}}),
+            "calculator": "asymptotics" if self.toys is None else "toys",
             "engine": self.fitting.engine,
             "fit_seconds": round(self.fitting.tally.seconds, 4),
             "minima": self.fitting.tally.to_json(),
@@ -166,6 +178,12 @@ class LimitsResult:
             **({"warnings": list(self.warnings)} if self.warnings else {}),
         }
 
+    def _cls_text(self) -> str:
+        """CLs at 1 for people, with its error where that is known."""
+        if self.toys is not None and not self.toys.is_exact:
+            return "beyond the toys" if self.toys.at_1 is None else self.toys.at_1.cls.to_text()
+        return "beyond the sum" if self.cls_at_1 is None else f"{self.cls_at_1:.4g}"
+
     def _outside(self) -> dict[str, Any]:
         """Events in no bin by channel, or those of the only one."""
         found = {name: {it: left.to_json() for it, left in its.items()} for name, its in self.outside.items()}
@@ -176,19 +194,29 @@ class LimitsResult:
         found = {name: quality._asdict() for name, quality in self.sidebands.items()}
         return found.get("", found)
 
-    def to_text(self) -> str:
-        """A table for people."""
-        name, expected = self.limits.parameter, self.limits.expected
+    def _head(self) -> list[tuple[str, str]]:
+        """Limits, strength, significance and goodness of fit for people."""
+        name = self.limits.parameter
         kind = "Asimov" if self.is_asimov else "observed"
+        values = [f"{it:.5g}" for it in (self.limits.observed, *self.limits.expected)]
+        observed, *expected = values if self.toys is None else self.toys.limit_texts()
         rows = [
-            (f"{kind} {100 * self.limits.level:g} % CL upper limit on {name}", f"{self.limits.observed:.5g}"),
-            ("expected (median)", f"{expected[2]:.5g}"),
-            ("expected, 68 % of experiments", f"{expected[1]:.5g} to {expected[3]:.5g}"),
-            ("expected, 95 % of experiments", f"{expected[0]:.5g} to {expected[4]:.5g}"),
+            (f"{kind} {100 * self.limits.level:g} % CL upper limit on {name}", observed),
+            ("expected (median)", expected[2]),
+            ("expected, 68 % of experiments", f"{expected[1]} to {expected[3]}"),
+            ("expected, 95 % of experiments", f"{expected[0]} to {expected[4]}"),
             (f"fitted {name}", self.strength.to_text()),
-            (f"CLs at {name} = 1", f"{self.cls_at_1:.4g}"),
+            (f"CLs at {name} = 1", self._cls_text()),
             (f"significance (expected at {name} = 1)", self.significance.to_text()),
         ]
+        rows += [] if self.toys is None else self.toys.rows()
+        if self.goodness is not None and not self.is_asimov:
+            rows.append(("goodness of fit, -2 ln lambda / degrees", self.goodness.to_text()))
+        return rows
+
+    def to_text(self) -> str:
+        """A table for people."""
+        name, rows = self.limits.parameter, self._head()
         if self.fitting.tally.invalid:
             tally = self.fitting.tally
             rows.append(("fits without a valid minimum", f"{tally.invalid} of {tally.fits}: try --engine pyhf"))
@@ -202,5 +230,6 @@ class LimitsResult:
         rows += [(f"uncertainty {what}", how) for what, how in self.uncertainties.items()]
         rows += [(f"impact of {it.parameter}", it.to_text()) for it in shown_of(self.impacts)]
         rows += [row for finding in self.findings for row in finding.rows()]
+        rows += [("stopped before the end", "there are fewer toys than were asked for")] if self.stopped else []
         width = max(len(label) for label, _ in rows)
         return "\n".join(f"{label:<{width}}  {value}" for label, value in rows)

@@ -29,6 +29,7 @@ from simmorph.limits.templates.reading import read_channels
 from simmorph.pipeline.limits.infer import LimitsOptions, impacts_of, infer
 from simmorph.pipeline.limits.result import ClosureTest, LimitsResult, SidebandQuality
 from simmorph.pipeline.limits.review import findings_of
+from simmorph.pipeline.limits.toys import ToyOptions
 from simmorph.pipeline.limits.workspace import refuse_outputs, write_hs3, write_report
 from simmorph.progress import silent
 
@@ -52,13 +53,14 @@ MANY_EVENTS = 30.0
 
 
 def limits_of_recipe(
-    recipe: Recipe | LimitsRecipe, *, force: bool = False, progress: Progress = silent
+    recipe: Recipe | LimitsRecipe, *, force: bool = False, jobs: int = 1, progress: Progress = silent
 ) -> LimitsResult:
     """Upper limits from ntuples or histograms.
 
     Args:
         recipe: with a `limits:` block.
         force: replace the output if it exists.
+        jobs: processes that work at the same time.
         progress: called with what is being done.
 
     Raises:
@@ -68,7 +70,7 @@ def limits_of_recipe(
         UsageError: the output exists.
     """
     settings: LimitsSettings = required(recipe.limits, "limits", "a WORKSPACE.json").blinded()
-    options = options_of(settings, force=force, progress=progress)
+    options = options_of(settings, force=force, jobs=jobs, progress=progress)
     refuse_outputs(options)
     labels = _labels(settings, recipe)
     channels = read_channels(settings, Defaults.of(recipe, settings), progress)
@@ -84,9 +86,12 @@ def limits_of_recipe(
     found = infer(ready, options)
     truth = _truth(channels, found) if settings.has_one_strength else None
     result = LimitsResult(
-        *(found.limits, found.strength, found.test.cls(1.0), where, found.ready.name),
+        *(found.limits, found.strength, found.cls_at_1, where, found.ready.name),
         asimov=(settings.asimov or 0.0) if any(templates.is_asimov for templates in channels.values()) else None,
         sidebands={name: _quality(it, it.sideband_fit) for name, it in channels.items() if it.sideband_fit},
+        goodness=found.goodness,
+        toys=found.toys,
+        stopped=found.stopped,
         fitting=found.fitting,
         significance=found.significance,
         impacts=impacts_of(found, options),
@@ -98,8 +103,8 @@ def limits_of_recipe(
         warnings=(*remarks, *found.warnings),
         findings=tuple(findings_of(found, options, truth)),
     )
-    if options.output is not None:
-        scan, spectra = scan_of(found.test, found.limits), spectra_of(channels, found.ready, found.strength, labels)
+    if options.output is not None and found.stopped is None:
+        scan, spectra = scan_of(found.cls, found.limits), spectra_of(channels, found.ready, found.strength, labels)
         heading = Heading.of(settings.experiment, settings.luminosity_fb, settings.energy_tev)
         spec = with_bounds(spec, found.limits)
         report = Report(
@@ -108,6 +113,7 @@ def limits_of_recipe(
             findings=result.findings,
         )
         write_report(report, options.output, checksums_of(inputs_of(settings)), force=force)
+        found.done.clear()
     return result
 
 
@@ -122,11 +128,14 @@ def refuse_several_strengths(settings: LimitsSettings, study: str) -> None:
         raise ConfigError("limits", what, "leave out `of_interest:`, and `parameter:` of the signals")
 
 
-def options_of(settings: LimitsSettings, *, force: bool, progress: Progress) -> LimitsOptions:
+def options_of(settings: LimitsSettings, *, force: bool, jobs: int, progress: Progress) -> LimitsOptions:
     """How a recipe wants its limits."""
     its = settings
     asked = its.impacts, its.groups, its.asimov
-    return LimitsOptions(its.cl, its.output, force, progress, its.engine, *asked, **_asked(its))
+    toys = ToyOptions(its.calculator, its.toys, its.seed, its.goodness_toys)
+    return LimitsOptions(
+        *(its.cl, its.output, force, progress, its.engine, *asked), toys=toys, jobs=jobs, **_asked(its)
+    )  # fmt: skip
 
 
 def _asked(settings: LimitsSettings) -> dict[str, Any]:

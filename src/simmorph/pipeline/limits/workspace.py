@@ -75,8 +75,11 @@ def limits_of_model(
     write_hs3(ready, interpolation, options)
     found = infer(ready, options)
     result = LimitsResult(
-        *(found.limits, found.strength, found.test.cls(1.0), where, found.ready.name),
+        *(found.limits, found.strength, found.cls_at_1, where, found.ready.name),
         asimov=options.asimov,
+        goodness=found.goodness,
+        toys=found.toys,
+        stopped=found.stopped,
         fitting=found.fitting,
         significance=found.significance,
         impacts=impacts_of(found, options),
@@ -84,12 +87,12 @@ def limits_of_model(
         warnings=(*model.remarks, *found.warnings),
         findings=tuple(findings_of(found, options)),
     )
-    if options.output is not None:
+    if options.output is not None and found.stopped is None:
         from simmorph.limits.report.plots import scan_of
         from simmorph.limits.report.report import Report
         from simmorph.limits.report.spectra import spectra_of_bins
 
-        scan = scan_of(found.test, found.limits)
+        scan = scan_of(found.cls, found.limits)
         spectra = spectra_of_bins(found.ready, found.strength, is_asimov=options.asimov is not None)
         report = Report(
             *(spec, result.to_json(), found.limits, scan, spectra, result.impacts),
@@ -97,6 +100,7 @@ def limits_of_model(
             findings=result.findings,
         )
         write_report(report, options.output, _checksums(path, spec, options), force=options.force)
+        found.done.clear()
     return result
 
 
