@@ -43,13 +43,11 @@ class Measurement(NamedTuple):
         likelihood: of its model.
         data: the observed data and auxiliary measurements.
         name: of the measurement that was chosen.
-        spec: the workspace as plain values.
     """
 
     likelihood: Likelihood
     data: Data
     name: str
-    spec: dict[str, Any]
 
 
 def measurement_of(
@@ -88,7 +86,7 @@ def measurement_of(
     counts = np.concatenate([workspace.observations[channel] for channel in model.config.channels])
     data = Data(counts.astype(np.float64), np.array(model.config.auxdata, np.float64))
     check_signal(likelihood, data, where)
-    return Measurement(likelihood, data, chosen["name"], spec)
+    return Measurement(likelihood, data, chosen["name"])
 
 
 def _built(

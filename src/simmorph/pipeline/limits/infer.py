@@ -17,7 +17,7 @@ from simmorph.limits.review.feldman_cousins import check_countable
 from simmorph.limits.review.profiles import places_of
 from simmorph.pipeline.limits.result import Fitting
 from simmorph.pipeline.limits.toy_limits import ToyLimits, toy_limits, with_toys
-from simmorph.pipeline.limits.toys import ModelRecipe, ToyOptions, Workshop
+from simmorph.pipeline.limits.toys import ToyOptions, Workshop
 from simmorph.pipeline.partial import FinishedParts
 from simmorph.progress import silent
 
@@ -153,11 +153,10 @@ def infer(ready: Measurement, options: LimitsOptions) -> Inference:
 
 def _workshop(ready: Measurement, options: LimitsOptions) -> Workshop:
     """Where pseudo-experiments of this measurement are fitted."""
-    recipe = ModelRecipe(ready.spec, ready.likelihood.name, ready.name, options.engine)
-    counts = [it.tolist() for it in ready.data]
-    made_of = {**recipe._asdict(), "data": counts, "level": options.level, **options.toys._asdict()}
-    done = FinishedParts(options.output, made_of)
-    return Workshop(ready.likelihood, recipe, options.jobs, done, options.progress)
+    model = {"model": ready.likelihood.model.spec, "measurement": ready.name, "engine": options.engine}
+    data = {"data": [it.tolist() for it in ready.data], "level": options.level}
+    done = FinishedParts(options.output, {**model, **data, **options.toys._asdict()})
+    return Workshop(ready.likelihood, options.jobs, done, options.progress)
 
 
 def impacts_of(found: Inference, options: LimitsOptions) -> tuple[Impact, ...]:

@@ -9,13 +9,12 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from simmorph.limits.fits.goodness import lowest_deviances
-from simmorph.limits.model.likelihood import ENGINES, Data
-from simmorph.limits.model.workspace import measurement_of
+from simmorph.limits.model.likelihood import Data
 from simmorph.limits.toys.draws import Origin, draws
 from simmorph.limits.toys.statistic import profiles
 from simmorph.pipeline.partial import until_stopped
@@ -58,20 +57,6 @@ class ToyOptions(NamedTuple):
     def n_goodness(self) -> int:
         """How many for the goodness of fit."""
         return self.goodness or (self.number if self.is_wanted else 0)
-
-
-class ModelRecipe(NamedTuple):
-    """What a process needs to make a likelihood: a workspace, where it is from, the measurement, and the engine."""
-
-    spec: dict[str, Any]
-    where: str
-    measurement: str
-    engine: str
-
-    def likelihood(self) -> Likelihood:
-        """The likelihood."""
-        given = measurement_of(self.spec, self.where, self.measurement).likelihood
-        return ENGINES[self.engine](given.model, given.yields, given.name)
 
 
 class Bunch(NamedTuple):
@@ -165,7 +150,6 @@ class Workshop:
 
     Attributes:
         likelihood: of the model.
-        recipe: of it, for other processes.
         jobs: how many of these at a time.
         done: what is finished.
         progress: called now and then.
@@ -173,7 +157,6 @@ class Workshop:
     """
 
     likelihood: Likelihood
-    recipe: ModelRecipe
     jobs: int
     done: FinishedParts
     progress: Progress
@@ -190,9 +173,10 @@ class Workshop:
         known: dict[tuple[int, int, int], list[Row]] = {tuple(key): rows for key, rows in self.done.parts}
         missing = [bunch for bunch in [*bunches, *also] if bunch.key not in known]
         jobs = 1 if is_short else self.jobs
+        own = type(self.likelihood)(self.likelihood.model, self.likelihood.yields, self.likelihood.name)
 
         def fill() -> None:
-            with contextlib.closing(outcomes(self._setup(jobs), missing, jobs)) as found:
+            with contextlib.closing(outcomes(partial(_ready, own), missing, jobs)) as found:
                 for number, outcome in enumerate(found, 1):
                     known[outcome.task.key] = outcome.get()
                     self.done.add([outcome.task.key, known[outcome.task.key]])
@@ -206,16 +190,10 @@ class Workshop:
         made = [bunch for bunch in bunches if bunch.key in known]
         return Finished(made, [known[bunch.key] for bunch in made])
 
-    def _setup(self, jobs: int) -> Callable[[], Callable[[Bunch], list[Row]]]:
-        """What prepares a process, or this one, which has the likelihood."""
-        if jobs > 1:
-            return partial(_ready, self.recipe)
-        own = type(self.likelihood)(self.likelihood.model, self.likelihood.yields, self.likelihood.name)
-        return lambda: partial(_fitted, own)
 
-
-def _ready(recipe: ModelRecipe) -> Callable[[Bunch], list[Row]]:
-    return partial(_fitted, recipe.likelihood())
+def _ready(likelihood: Likelihood) -> Callable[[Bunch], list[Row]]:
+    """What fits a bunch, in this process or another one."""
+    return partial(_fitted, likelihood)
 
 
 def _fitted(likelihood: Likelihood, bunch: Bunch) -> list[Row]:
