@@ -211,7 +211,7 @@ class LimitsResult:
         ]
         rows += [] if self.toys is None else self.toys.rows()
         if self.goodness is not None and not self.is_asimov:
-            rows.append(("goodness of fit, -2 ln lambda / degrees", self.goodness.to_text()))
+            rows.append(("goodness of fit, chi2 / degrees", self.goodness.to_text()))
         return rows
 
     def to_text(self) -> str:
