@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from simmorph.limits.formats.source import ModelFile
 from simmorph.limits.toys.counting import every_data_set
 from simmorph.pipeline.limits import toys
 from simmorph.pipeline.limits.infer import LimitsOptions
 from simmorph.pipeline.limits.toys import ToyOptions
-from simmorph.pipeline.limits.workspace import limits_of_spec, limits_of_workspace
+from simmorph.pipeline.limits.workspace import limits_of_model, limits_of_workspace
 from tests.limits.conftest import workspace
 
 if TYPE_CHECKING:
@@ -135,10 +136,10 @@ def test_limits_of_a_stopped_run_are_in_the_end_those_of_one_that_was_not(
 
 def test_few_events_are_told_and_the_mend_is_right() -> None:
     spec = json.loads(ZERO.read_text())
-    plain = limits_of_spec(spec, "zero.json", LimitsOptions())
+    plain = limits_of_model(ModelFile(spec, "zero.json"), "zero.json", LimitsOptions())
     assert any("too optimistic" in it and "--calculator toys" in it for it in plain.warnings)
     spec["channels"][0]["samples"][1]["modifiers"] = []
-    found = limits_of_spec(spec, "zero.json", LimitsOptions(toys=ToyOptions("toys", 100)))
+    found = limits_of_model(ModelFile(spec, "zero.json"), "zero.json", LimitsOptions(toys=ToyOptions("toys", 100)))
     assert not any("optimistic" in it for it in found.warnings)
     assert found.limits.observed == pytest.approx(2.9957 / 1.2, rel=1e-4)
     assert found.toys is not None
@@ -148,7 +149,7 @@ def test_few_events_are_told_and_the_mend_is_right() -> None:
 
 def test_a_background_that_is_not_known_makes_the_limit_no_better() -> None:
     options = LimitsOptions(toys=ToyOptions("toys", 1000))
-    found = limits_of_spec(json.loads(ZERO.read_text()), "zero.json", options)
+    found = limits_of_model(ModelFile(json.loads(ZERO.read_text()), "zero.json"), "zero.json", options)
     assert found.toys is not None
     assert found.limits.observed == pytest.approx(2.50, abs=5 * found.toys.errors.observed)
 
@@ -179,7 +180,7 @@ def test_the_goodness_of_fit_is_printed_and_compared_with_toys(simmorph: Callabl
 
 def test_a_limit_far_from_1_says_that_toys_do_not_reach_it() -> None:
     spec = workspace([600.0, 300.0], [50.0, 52.0], [51, 48], {"name": "u", "type": "shapesys", "data": [3, 7]})
-    found = limits_of_spec(spec, "strong.json", LimitsOptions(toys=ToyOptions("toys", 200)))
+    found = limits_of_model(ModelFile(spec, "strong.json"), "strong.json", LimitsOptions(toys=ToyOptions("toys", 200)))
     assert found.cls_at_1 is None
     assert found.to_json()["toys"]["at_1"] is None
     assert "beyond the toys" in found.to_text()
@@ -187,7 +188,7 @@ def test_a_limit_far_from_1_says_that_toys_do_not_reach_it() -> None:
 
 def test_many_bins_without_other_parameters_are_sampled() -> None:
     spec = workspace([2.0] * 8, [20.0] * 8, [20] * 8)
-    found = limits_of_spec(spec, "bins.json", LimitsOptions(toys=ToyOptions("toys", 500)))
+    found = limits_of_model(ModelFile(spec, "bins.json"), "bins.json", LimitsOptions(toys=ToyOptions("toys", 500)))
     assert found.toys is not None
     assert not found.toys.is_exact
     assert every_data_set(found.toys.cls.test.likelihood, found.toys.cls.test.data, 5.0) is None

@@ -153,9 +153,10 @@ def infer(ready: Measurement, options: LimitsOptions) -> Inference:
 
 def _workshop(ready: Measurement, options: LimitsOptions) -> Workshop:
     """Where pseudo-experiments of this measurement are fitted."""
-    model = {"model": ready.likelihood.model.spec, "measurement": ready.name, "engine": options.engine}
-    data = {"data": [it.tolist() for it in ready.data], "level": options.level}
-    done = FinishedParts(options.output, {**model, **data, **options.toys._asdict()})
+    model = ready.likelihood.model
+    of_model = {"model": model.spec, "poi": model.config.poi_name, "codes": str(model.config.modifier_settings)}
+    of_fits = {"data": [it.tolist() for it in ready.data], "level": options.level, "engine": options.engine}
+    done = FinishedParts(options.output, {**of_model, **of_fits, **options.toys._asdict()})
     return Workshop(ready.likelihood, options.jobs, done, options.progress)
 
 
