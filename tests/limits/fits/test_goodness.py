@@ -94,3 +94,8 @@ def test_the_p_value_by_toys_is_their_share() -> None:
 def test_few_events_are_told() -> None:
     text = goodness(workspace([1.0, 1.0, 2.0], [1.0, 2.0, 1.0], [2, 1, 0])).to_text()
     assert "try --goodness-toys" in text
+
+
+def test_toys_as_good_as_the_data_count_though_fits_end_a_little_apart() -> None:
+    found = p_value_by_toys(1e-11, np.full(50, -5e-7))
+    assert found.value == 1

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 FEW_EVENTS = 5.0
 """Expected events a bin below which the statistic's distribution is not that of chi2."""
-TIE = 1e-7
-"""Relative difference up to which two statistics are one."""
+TIE = 1e-5
+"""Difference up to which two statistics are one, where they are above 1 a relative one: fits end so far apart."""
 
 
 class GoodnessOfFit(NamedTuple):
@@ -106,7 +106,7 @@ def p_value_by_toys(statistic: float, found: FloatArray) -> Estimate:
         statistic: of the observed data.
         found: (n,), of the pseudo-experiments.
     """
-    n, n_beyond = len(found), int(np.sum(found >= statistic * (1 - TIE) - TIE))
+    n, n_beyond = len(found), int(np.sum(found >= statistic - TIE * max(statistic, 1.0)))
     # Agresti-Coull: a share of 0 or 1 has an uncertainty too.
     adjusted = (n_beyond + 2) / (n + 4)
     return Estimate(n_beyond / n, float(np.sqrt(adjusted * (1 - adjusted) / (n + 4))))

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from simmorph.limits.toys.draws import Origin
     from simmorph.limits.toys.statistic import Statistic
 
-TIE = 1e-7
+TIE = 1e-5
 """Relative difference up to which two values of a statistic are one."""
 N_GROUPS = 20
 """Groups of pseudo-experiments, each left out once, whose spread is the error (the jackknife)."""
