@@ -10,6 +10,7 @@ trainings, which is what bootstrap replicas estimate; `naive` counts the drawn e
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from simmorph.data.histograms import Histogram
 from simmorph.limits.model.building import workspace_of
 from simmorph.limits.model.workspace import measurement_of
 from simmorph.limits.modifiers.normsys import NormSys
+from simmorph.limits.modifiers.staterror import StatError
 from simmorph.limits.studies.coverage import Coverage, Toys, coverage, from_truth
 from simmorph.limits.templates.correction import Given
 from simmorph.limits.templates.sample import ReplicaSpread, Sample, Templates
@@ -40,10 +42,12 @@ class Study:
     Args:
         lines: what `trainings.py` wrote.
         observable: m_bb or score.
+        statistics: whether the number of drawn events is an uncertainty.
     """
 
-    def __init__(self, lines: list[dict[str, Any]], observable: str) -> None:
-        self.observable, (self.truth, *self.trainings) = observable, lines
+    def __init__(self, lines: list[dict[str, Any]], observable: str, *, statistics: bool = True) -> None:
+        self.statistics, self.observable = statistics, observable
+        self.truth, *self.trainings = lines
         background = np.array(self.truth["background"][observable])
         self.background = N_BACKGROUND * background / background.sum()
         signal = histogram(self.truth["signal"][observable], "signal", observable)
@@ -62,7 +66,9 @@ class Study:
         sample = Sample.with_statistics(self.template(training)).and_modifiers(NormSys.of_size("beta", BETA))
         if treatment == "corrected":
             given = Given(self.part(training, "learnt"), self.part(training, "held_out"))
-            return Sample(sample.histogram, False, sample.modifiers, given=given).corrected(self.signal.values)
+            sample = Sample(sample.histogram, False, sample.modifiers, given=given).corrected(self.signal.values)
+            kept = (it for it in sample.modifiers if self.statistics or not isinstance(it, StatError))
+            return replace(sample, modifiers=tuple(kept))
         if treatment == "replicas":
             n_others = min(N_REPLICAS, len(self.trainings) - 1)
             others = [self.trainings[(number + 1 + i) % len(self.trainings)] for i in range(n_others)]
@@ -86,10 +92,12 @@ class Study:
 @click.option("--treatment", default="corrected", type=click.Choice(["corrected", "replicas", "naive"]))
 @click.option("--observable", default="m_bb", type=click.Choice(list(EDGES)))
 @click.option("--strength", default=1.0)
-@click.option("--toys", default=2, help="Pseudo-experiments for each training.")
+@click.option("--no-statistics", is_flag=True, help="Leave out the number of drawn events where it is corrected.")
+@click.option("--toys", default=4, help="Pseudo-experiments for each training.")
 def main(trainings: Path, **how: Any) -> None:
     lines = [json.loads(line) for line in trainings.read_text().splitlines()]
-    found = Study(lines, how["observable"]).coverage(how["treatment"], how["strength"], how["toys"])
+    study = Study(lines, how["observable"], statistics=not how["no_statistics"])
+    found = study.coverage(how["treatment"], how["strength"], how["toys"])
     held = f"68 % interval {found.interval.to_text()}, 95 % limit {found.limit.to_text()}"
     pulls = f"pull width {found.pull_width.to_text()}, mean {found.pull_mean.to_text()}"
     what = f"{how['observable']}, {how['treatment']}, mu = {how['strength']:g}, {found.n_kinds} trainings"

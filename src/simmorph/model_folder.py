@@ -16,8 +16,8 @@ from safetensors import SafetensorError
 from safetensors import torch as safetensors_torch
 
 from simmorph.card import FORMAT_VERSION, ModelCard, digest_of
-from simmorph.data.json_files import parse_json
-from simmorph.data.outputs import whole_folder, write_json
+from simmorph.data.files.json_files import parse_json
+from simmorph.data.files.outputs import whole_folder, write_json
 from simmorph.errors import InputError, one_of
 
 if TYPE_CHECKING:

@@ -119,7 +119,8 @@ def written(option: click.Option, command: str) -> list[str]:
         return [name, "training.epochs=9"]
     if isinstance(option.type, click.Choice) and name not in EXAMPLES:
         return [name, option.type.choices[-1]]
-    return [name, EXAMPLES.get(name, "7" if option.type.name.startswith(("integer", "float")) else "some")]
+    number = max(7, getattr(option.type, "min", None) or 0)
+    return [name, EXAMPLES.get(name, str(number) if option.type.name.startswith(("integer", "float")) else "some")]
 
 
 def parsed(mode: Mode, *more: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from simmorph.data.json_files import MAX_BYTES, MAX_DEPTH, parse_json, read_json
+from simmorph.data.files.json_files import MAX_BYTES, MAX_DEPTH, parse_json, read_json
 from simmorph.errors import InputError
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from simmorph.data.outputs import (
+from simmorph.data.files.outputs import (
     OutputError,
     provenance_path,
     refuse_existing,
@@ -69,7 +69,7 @@ def test_an_output_that_came_into_being_meanwhile_is_kept(tmp_path: Path) -> Non
 WRITE_WHOLE = """
 import sys
 from pathlib import Path
-from simmorph.data.outputs import whole_file
+from simmorph.data.files.outputs import whole_file
 with whole_file(Path(sys.argv[1]), force=True) as temporary:
     temporary.write_text(sys.argv[2] * 100_000)
 """
@@ -133,7 +133,7 @@ def test_force_replaces_only_a_folder_of_the_same_kind(tmp_path: Path) -> None:
 HOLD = """
 import sys, time
 from pathlib import Path
-from simmorph.data.outputs import whole_file
+from simmorph.data.files.outputs import whole_file
 with whole_file(Path(sys.argv[1]), force=True) as temporary:
     temporary.write_text("half")
     print("begun", flush=True)
@@ -219,7 +219,7 @@ def _make(whole: Callable[..., Any], path: Path, write: Callable[[Path], Any], *
 
 def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
     code = (
-        "import resource, sys; from pathlib import Path; from simmorph.data.outputs import *\n"
+        "import resource, sys; from pathlib import Path; from simmorph.data.files.outputs import *\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
         "try:\n"
         "    with whole_file(Path(sys.argv[1])) as path: path.write_bytes(bytes(5000))\n"

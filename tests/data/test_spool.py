@@ -9,10 +9,10 @@ import awkward as ak
 import numpy as np
 import pytest
 
-from simmorph.data import spool
-from simmorph.data.outputs import OutputError
+from simmorph.data.files import spool
+from simmorph.data.files.outputs import OutputError
+from simmorph.data.files.spool import spooled
 from simmorph.data.selection.reading import BadFiles
-from simmorph.data.spool import spooled
 from simmorph.errors import InputError
 from simmorph.progress import silent
 

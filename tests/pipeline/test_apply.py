@@ -18,9 +18,9 @@ from simmorph.data.ntuples.reading import iterate
 from simmorph.data.ntuples.writing import create_ntuple
 from simmorph.errors import InputError
 from simmorph.model import Model
-from simmorph.pipeline.apply.write import apply_model
 from simmorph.pipeline.train import read_samples, train_model
 from tests.conftest import read_columns
+from tests.pipeline.applying import apply_model
 from tests.pipeline.conftest import _columns
 
 if TYPE_CHECKING:

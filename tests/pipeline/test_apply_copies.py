@@ -15,8 +15,8 @@ from simmorph.config.recipe import load_recipe
 from simmorph.data.ntuples.contents import describe
 from simmorph.data.ntuples.reading import iterate
 from simmorph.errors import InputError
-from simmorph.pipeline.apply.write import apply_model
 from simmorph.pipeline.train import train_model
+from tests.pipeline.applying import apply_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable

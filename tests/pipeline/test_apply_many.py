@@ -17,9 +17,9 @@ import uproot
 from simmorph.config.recipe import load_recipe
 from simmorph.data.ntuples.contents import describe
 from simmorph.data.ntuples.reading import iterate
-from simmorph.pipeline.apply.write import apply_model
 from simmorph.pipeline.replicas import train_replicas
 from simmorph.pipeline.train import train_model
+from tests.pipeline.applying import apply_model
 from tests.pipeline.conftest import _columns
 from tests.pipeline.test_apply import SELECTION, _original
 from tests.pipeline.test_apply_copies import _flip_a_bit

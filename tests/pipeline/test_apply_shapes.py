@@ -12,8 +12,8 @@ import uproot
 import yaml
 
 from simmorph.config.recipe import load_recipe
-from simmorph.pipeline.apply.write import apply_model
 from simmorph.pipeline.train import train_model
+from tests.pipeline.applying import apply_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,8 +16,8 @@ from simmorph.data.ntuples.contents import describe
 from simmorph.data.ntuples.reading import iterate
 from simmorph.errors import SimmorphError
 from simmorph.model import Model
-from simmorph.pipeline.apply.write import apply_model
 from simmorph.pipeline.select import select_events
+from tests.pipeline.applying import apply_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,9 +14,9 @@ from simmorph.data.morphed import branch_of
 from simmorph.data.ntuples.contents import describe
 from simmorph.data.ntuples.reading import iterate
 from simmorph.data.ntuples.writing import create_ntuple
-from simmorph.pipeline.apply.write import apply_model
 from simmorph.pipeline.select import select_events
 from simmorph.pipeline.train import train_model
+from tests.pipeline.applying import apply_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import uproot
 
+from simmorph.data.files.outputs import OutputError, provenance_path
 from simmorph.data.ntuples.contents import describe, read_metadata
 from simmorph.data.ntuples.reading import iterate
-from simmorph.data.outputs import OutputError, provenance_path
 from simmorph.data.toys import TOYS
 from simmorph.errors import UsageError
 from simmorph.pipeline.toy import ToyFile, ToyResult, write_toy
@@ -115,7 +115,7 @@ def test_a_toy_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Mon
     def full(*arguments: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("simmorph.data.outputs.write_json", full)
+    monkeypatch.setattr("simmorph.data.files.outputs.write_json", full)
     with pytest.raises(OutputError, match="no space left"):
         write_toy("hgg", tmp_path / "toy", n_events=20)
     assert list(tmp_path.iterdir()) == []

@@ -13,12 +13,12 @@ from simmorph.config.recipe import Recipe
 from simmorph.data.ntuples.contents import read_metadata, trees_in
 from simmorph.data.ntuples.writing import create_ntuple
 from simmorph.errors import ConfigError, InputError
-from simmorph.pipeline.apply.write import apply_model
 from simmorph.pipeline.check import check_recipe
 from simmorph.pipeline.limits.run import limits_of_recipe
 from simmorph.pipeline.select import select_events
 from simmorph.pipeline.train import train_model
 from tests.conftest import read_columns
+from tests.pipeline.applying import apply_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable

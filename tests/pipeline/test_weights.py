@@ -12,7 +12,6 @@ from simmorph.config.compare import CompareRecipe
 from simmorph.config.limits import LimitsRecipe
 from simmorph.config.recipe import Recipe
 from simmorph.errors import InputError
-from simmorph.pipeline.apply.write import apply_model
 from simmorph.pipeline.check import check_recipe
 from simmorph.pipeline.compare.inputs import read_inputs as compare_inputs
 from simmorph.pipeline.evaluate.inputs import read_inputs as evaluate_inputs
@@ -20,6 +19,7 @@ from simmorph.pipeline.evaluate.inputs import read_sample, reader_of
 from simmorph.pipeline.limits.run import limits_of_recipe
 from simmorph.pipeline.train import identity_now, read_samples, train_model
 from tests.conftest import read_columns
+from tests.pipeline.applying import apply_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable

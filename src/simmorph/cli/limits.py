@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -184,30 +184,15 @@ def limits_command(
     workspace: str | None,
     config: Path | None,
     overrides: tuple[str, ...],
-    level: float | None,
     measurement: str | None,
-    interpolation: dict[str, str] | None,
     patchset: str | None,
     patches: tuple[str, ...],
-    engine: str,
-    parameter: str | None,
-    asimov: float | None,
-    impacts: bool,
-    groups: tuple[str, ...],
-    profile: tuple[str, ...],
-    inject: str | None,
-    interval: str | None,
-    hs3: Path | None,
-    calculator: str,
-    toys: int | None,
-    seed: int | None,
-    goodness_toys: int | None,
     jobs: int,
-    output: Path | None,
     max_minutes: float | None,
     as_json: bool,
     force: bool,
     quiet: bool,
+    **of_model: Any,
 ) -> None:
     """Set CLs upper limits: from a model (`-` is stdin), or from ntuples or histograms by a recipe.
 
@@ -224,8 +209,6 @@ def limits_command(
       simmorph limits background.json --patchset patchset.json --json > limits.jsonl
       pyhf prune --sample ttbar workspace.json | simmorph limits -
     """
-    from simmorph.config.limits import named_groups
-    from simmorph.pipeline.limits.infer import LimitsOptions
     from simmorph.pipeline.limits.workspace import limits_of_workspace
 
     end_in_time(max_minutes)
@@ -236,23 +219,42 @@ def limits_command(
         recipe = load_limits_recipe(config, overrides)
         result = limits_of_recipe(recipe, force=force, jobs=jobs, progress=progress)
     else:
-        sampling = _toy_options(calculator, toys, seed, goodness_toys)
-        options = LimitsOptions(
-            *(level or 0.95, output, force, progress, engine, impacts, named_groups(list(groups)), asimov),
-            hs3=hs3,
-            interpolation=codes_of(interpolation),
-            profile=profile,
-            inject=_strengths(inject),
-            interval=interval,
-            parameter=parameter,
-            toys=sampling,
-            jobs=jobs,
-        )
+        options = _options(**of_model)._replace(force=force, progress=progress, jobs=jobs)
         if patchset is not None:
             _print_patches(str(workspace), patchset, patches, measurement, options, as_json=as_json)
             return
         result = limits_of_workspace(str(workspace), options, measurement=measurement)
     answer_so_far(result, as_json=as_json)
+
+
+def _options(
+    *,
+    level: float | None,
+    interpolation: dict[str, str] | None,
+    groups: tuple[str, ...],
+    inject: str | None,
+    calculator: str,
+    toys: int | None,
+    seed: int | None,
+    goodness_toys: int | None,
+    **as_given: Any,
+) -> LimitsOptions:
+    """How limits of a model are found; what needs no reading has the names that LimitsOptions has.
+
+    Raises:
+        UsageError: an option is wrong, or has no effect.
+    """
+    from simmorph.config.limits import named_groups
+    from simmorph.pipeline.limits.infer import LimitsOptions
+
+    return LimitsOptions(
+        level=level or 0.95,
+        groups=named_groups(list(groups)),
+        interpolation=codes_of(interpolation),
+        inject=_strengths(inject),
+        toys=_toy_options(calculator, toys, seed, goodness_toys),
+        **as_given,
+    )
 
 
 def _toy_options(calculator: str, toys: int | None, seed: int | None, goodness_toys: int | None) -> ToyOptions:

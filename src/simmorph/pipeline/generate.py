@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from simmorph.data.expressions.expression import parse
+from simmorph.data.files.outputs import refuse_existing
 from simmorph.data.morphed import drawn_weight
 from simmorph.data.ntuples.files import checksum_of, expand_inputs, refuse_input
 from simmorph.data.ntuples.reading import STEP
 from simmorph.data.ntuples.writing import create_ntuple
-from simmorph.data.outputs import refuse_existing
 from simmorph.data.samples import SampleReader
 from simmorph.data.splits import uniform_of
 from simmorph.data.units import UNITS

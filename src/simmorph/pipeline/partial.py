@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from simmorph.data.outputs import OutputError
+from simmorph.data.files.outputs import OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

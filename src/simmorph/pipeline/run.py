@@ -18,10 +18,10 @@ from simmorph.card import digest_of
 from simmorph.config.limits import LimitsRecipe
 from simmorph.config.recipe import ApplySettings, MadeInputs, Recipe, SelectSettings, required
 from simmorph.config.selection.files import read_selection
+from simmorph.data.files.outputs import whole_file, write_json
 from simmorph.data.ntuples.contents import describe
 from simmorph.data.ntuples.files import checksum_of, expand_inputs, parts_of
 from simmorph.data.ntuples.servers import is_url
-from simmorph.data.outputs import whole_file, write_json
 from simmorph.errors import InputError
 from simmorph.progress import silent
 from simmorph.version import __version__

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simmorph.config.selection.files import read_selection
+from simmorph.data.files.outputs import refuse_existing
 from simmorph.data.ntuples.files import checksums_of, expand_inputs, refuse_input
 from simmorph.data.ntuples.reading import STEP
 from simmorph.data.ntuples.types import agreed_types
 from simmorph.data.ntuples.writing import create_ntuple
-from simmorph.data.outputs import refuse_existing
 from simmorph.data.quality.duplicates import Duplicates, event_numbers_in
 from simmorph.data.selection.reading import BadFiles, SelectionReader
 from simmorph.data.selection.selector import Selector

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from simmorph.data.files.outputs import provenance_path, refuse_existing, whole_folder
 from simmorph.data.ntuples.writing import create_ntuple
-from simmorph.data.outputs import provenance_path, refuse_existing, whole_folder
 from simmorph.data.toys import TOYS
 from simmorph.data.units import UNITS
 from simmorph.errors import UsageError, one_of

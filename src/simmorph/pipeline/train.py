@@ -22,9 +22,9 @@ import numpy as np
 from simmorph.card import FileRecord, Origin, identity_of
 from simmorph.config.recipe import required
 from simmorph.data.expressions.expression import parse
+from simmorph.data.files.outputs import OutputError, refuse_existing
 from simmorph.data.ntuples.contents import describe
 from simmorph.data.ntuples.files import checksum_of, expand_inputs
-from simmorph.data.outputs import OutputError, refuse_existing
 from simmorph.data.quality.changed import changes_in
 from simmorph.data.quality.duplicates import Duplicates
 from simmorph.data.samples import SampleReader

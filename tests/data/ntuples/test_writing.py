@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import uproot
 
+from simmorph.data.files.outputs import OutputError, sha256_of
 from simmorph.data.ntuples.contents import describe, read_metadata, trees_in
 from simmorph.data.ntuples.reading import iterate
 from simmorph.data.ntuples.writing import create_ntuple
-from simmorph.data.outputs import OutputError, sha256_of
 from simmorph.errors import UsageError
 from tests.conftest import read_columns
 

@@ -8,7 +8,8 @@ import pytest
 from simmorph.errors import InputError
 from simmorph.limits.engine.many.expansions import Sums
 from simmorph.limits.engine.many.points import Objectives
-from simmorph.limits.model.likelihood import Data, PyhfLikelihood
+from simmorph.limits.model.engines import PyhfLikelihood
+from simmorph.limits.model.likelihood import Data
 from simmorph.limits.model.workspace import measurement_of
 from simmorph.limits.toys.draws import draws
 from tests.limits.conftest import workspace

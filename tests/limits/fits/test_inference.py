@@ -19,7 +19,7 @@ from simmorph.limits.fits.inference import (
     upper_limits,
 )
 from simmorph.limits.fits.strength import fitted_strength
-from simmorph.limits.model.likelihood import PyhfLikelihood
+from simmorph.limits.model.engines import PyhfLikelihood
 from simmorph.limits.model.workspace import Measurement, measurement_of
 
 if TYPE_CHECKING:

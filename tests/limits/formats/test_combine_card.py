@@ -78,7 +78,7 @@ def point(ready: Measurement, values: Mapping[str, float]) -> Any:
     return np.array([values.get(name, start) for name, start in zip(names, ready.likelihood.start, strict=True)])
 
 
-def differences(ready: Measurement, deviance: Callable[[dict[str, float]], float], points: Any) -> None:
+def assert_differences(ready: Measurement, deviance: Callable[[dict[str, float]], float], points: Any) -> None:
     """Compare the deviance with another one, up to a constant."""
     start = ready.likelihood.deviance(point(ready, {}), ready.data) - deviance({})
     for values in points:
@@ -127,7 +127,7 @@ def test_a_card_of_counts_has_the_likelihood_of_combine(read: Callable[[str], Me
     grid = [
         {"r": r, "size": x, "free": f} for r in (0.0, 2.5) for x in (-1.7, -0.5, -0.3, 0.2, 1.4) for f in (0.4, 1.9)
     ]
-    differences(ready, deviance, grid)
+    assert_differences(ready, deviance, grid)
     config = ready.likelihood.model.config
     assert config.suggested_bounds()[config.par_slice("free").start] == [0.1, 4.0]
     assert (config.poi_name, "all" in config.par_names) == ("r", False)
@@ -146,7 +146,7 @@ def test_a_gmn_is_a_count_in_a_sideband(counted: int, read: Callable[[str], Meas
         return -2 * float(poisson.logpmf(2, total) + poisson.logpmf(counted, events) + norm.logpdf(lumi))
 
     grid = [{"r": r, "WW_norm": f, "lumi": x} for r in (0.1, 2) for f in (0.3, 1.6) for x in (-1, 1)]
-    differences(ready, deviance, grid)
+    assert_differences(ready, deviance, grid)
 
 
 EDGES = np.array([0.0, 10, 20, 40])
@@ -248,7 +248,7 @@ def test_shapes_have_the_likelihood_of_combine(
 
     rng = np.random.default_rng(1)
     points = [{"r": abs(r), "scale": s, "tilt": t, "lumi": x} for r, s, t, x in rng.normal(0, 1.3, (20, 4))]
-    differences(read(SHAPES), deviance, points)
+    assert_differences(read(SHAPES), deviance, points)
 
 
 @pytest.mark.parametrize(("threshold", "n_poisson"), [(0, 0), (40, 2), (400, 4)])

@@ -38,7 +38,7 @@ def again(tmp_path: Path) -> Callable[..., Any]:
     return read
 
 
-def same(spec: Workspace, again: Callable[..., Any], interpolation: Interpolation = AS_PYHF) -> None:
+def assert_same(spec: Workspace, again: Callable[..., Any], interpolation: Interpolation = AS_PYHF) -> None:
     """Assert that the likelihood that is read back is that which was written."""
     before = measurement_of(spec, interpolation=interpolation)
     found = again(hs3_of(before, interpolation))
@@ -59,12 +59,12 @@ def same(spec: Workspace, again: Callable[..., Any], interpolation: Interpolatio
 
 @pytest.mark.parametrize("seed", range(8))
 def test_a_model_that_was_written_is_the_same_when_it_is_read(seed: int, again: Callable[..., Any]) -> None:
-    same(random_workspace(seed), again)
+    assert_same(random_workspace(seed), again)
 
 
 @pytest.mark.parametrize("code", ["code1", "code4"])
 def test_the_interpolation_of_factors_is_kept(code: Any, again: Callable[..., Any]) -> None:
-    same(random_workspace(1), again, Interpolation(normsys=code))
+    assert_same(random_workspace(1), again, Interpolation(normsys=code))
 
 
 def test_settings_of_parameters_are_kept(reference: Workspace, again: Callable[..., Any]) -> None:
@@ -80,7 +80,7 @@ def test_settings_of_parameters_are_kept(reference: Workspace, again: Callable[.
         {"name": "top", "inits": [1.3], "bounds": [[0.5, 2.0]], "fixed": True},
         {"name": "lumi", "auxdata": [2.0], "sigmas": [0.04], "inits": [2.0], "bounds": [[1.5, 2.5]]},
     ]
-    same(reference, again)
+    assert_same(reference, again)
 
 
 def test_free_bins_and_several_statistics_of_a_channel_are_kept(
@@ -95,7 +95,7 @@ def test_free_bins_and_several_statistics_of_a_channel_are_kept(
     reference["channels"].append(other)
     reference["observations"].append({"name": "control", "data": [60, 70]})
     signal.append({"name": "free", "type": "shapefactor", "data": None})
-    same(reference, again)
+    assert_same(reference, again)
 
 
 def test_what_root_writes_is_read(again: Callable[..., Any]) -> None:

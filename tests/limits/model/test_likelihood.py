@@ -11,7 +11,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from simmorph.limits.model.likelihood import Data, Likelihood, PyhfLikelihood
+from simmorph.limits.model.engines import PyhfLikelihood
+from simmorph.limits.model.likelihood import Data, Likelihood
 from simmorph.limits.model.workspace import measurement_of
 from tests.limits.conftest import workspaces
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import fsspec
 
-from simmorph.data import stdin
+from simmorph.data.files import stdin
+from simmorph.data.files.outputs import sha256_of
 from simmorph.data.ntuples.servers import is_http, is_url, patiently, require_protocol
-from simmorph.data.outputs import sha256_of
 from simmorph.errors import InputError, UsageError
 from simmorph.progress import silent
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import uproot
 
+from simmorph.data.files.outputs import OutputError, whole_file, write_provenance
 from simmorph.data.formats.registry import format_of
 from simmorph.data.ntuples.contents import describe, trees_in
 from simmorph.data.ntuples.writer import NtupleWriter
-from simmorph.data.outputs import OutputError, whole_file, write_provenance
 from simmorph.errors import InputError, UsageError
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from simmorph.data.files.outputs import provenance_path
 from simmorph.data.ntuples.files import checksum_of, files_of
-from simmorph.data.outputs import provenance_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

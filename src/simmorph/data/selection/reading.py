@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Literal, TypeVar, cast
 
 import numpy as np
 
+from simmorph.data.files.spool import spooled
 from simmorph.data.ntuples.reading import STEP, open_tree
 from simmorph.data.ntuples.types import as_types, type_of
 from simmorph.data.selection.normalisation import Samples
-from simmorph.data.spool import spooled
 from simmorph.data.units import agreed, read_units
 from simmorph.errors import InputError
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from simmorph.data.outputs import write_csv
+from simmorph.data.files.outputs import write_csv
 from simmorph.evaluation.plots import training
 from simmorph.evaluation.plots.binned import Distribution, distribution
 from simmorph.evaluation.plots.classifier import plot_regions

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyhf.compat import interpret_rootname
 
-from simmorph.data.json_files import read_bytes
+from simmorph.data.files.json_files import read_bytes
 from simmorph.limits.formats.source import HistogramFiles, ModelFile, Source
 from simmorph.limits.formats.xml_tree import parse_xml
 

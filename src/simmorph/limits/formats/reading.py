@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from simmorph.data import stdin
-from simmorph.data.json_files import parse_json, read_bytes
+from simmorph.data.files import stdin
+from simmorph.data.files.json_files import parse_json, read_bytes
 from simmorph.errors import InputError
 from simmorph.limits.formats.combine.card import is_card
 from simmorph.limits.formats.combine.model import read_card

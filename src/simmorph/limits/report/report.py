@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from simmorph.data.outputs import write_csv, write_json
+from simmorph.data.files.outputs import write_csv, write_json
 from simmorph.evaluation.plots.style import NO_HEADING, Heading, save, style
 from simmorph.limits.fits.impacts import Impact
 from simmorph.limits.fits.inference import BANDS

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from simmorph.data.outputs import whole_file
+from simmorph.data.files.outputs import whole_file
 from simmorph.errors import InputError
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from simmorph.data.files.outputs import refuse_existing
 from simmorph.data.ntuples.files import refuse_input
 from simmorph.data.ntuples.reading import STEP
-from simmorph.data.outputs import refuse_existing
 from simmorph.errors import InputError
 from simmorph.pipeline.apply.parts import planned
 from simmorph.progress import silent

@@ -6,22 +6,17 @@ import time
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from simmorph.config.recipe import ApplySettings
 from simmorph.data import morphed
 from simmorph.data.ntuples.contents import read_metadata, uuid_of
-from simmorph.data.ntuples.files import checksum_of, expand_inputs, refuse_input
-from simmorph.data.ntuples.reading import STEP
+from simmorph.data.ntuples.files import checksum_of
 from simmorph.data.ntuples.rest import copy_rest
 from simmorph.data.ntuples.writing import create_ntuple
-from simmorph.data.outputs import refuse_existing
 from simmorph.data.quality.changed import changes_in
 from simmorph.data.selection.sources import Taken
 from simmorph.data.units import UNITS
 from simmorph.errors import EmptySelectionError
 from simmorph.model import Model
-from simmorph.pipeline.apply.inputs import Inputs
 from simmorph.pipeline.apply.job import Job
-from simmorph.pipeline.apply.parts import Part
 from simmorph.pipeline.apply.result import ApplyResult
 from simmorph.progress import silent
 
@@ -30,49 +25,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from simmorph.config.compression import Compression
+    from simmorph.config.recipe import ApplySettings
     from simmorph.data.ntuples.writer import NtupleWriter
     from simmorph.data.selection.reading import BadFiles
+    from simmorph.pipeline.apply.inputs import Inputs
     from simmorph.pipeline.apply.job import Looked
+    from simmorph.pipeline.apply.parts import Part
     from simmorph.progress import Progress
-
-
-def apply_model(  # noqa: PLR0913 - one keyword for each way to write it
-    inputs: Sequence[str],
-    model: Path,
-    output: Path,
-    *,
-    replicas: Sequence[Path] = (),
-    step: int = STEP,
-    progress: Progress = silent,
-    compression: Compression = "zstd",
-    force: bool = False,
-    **settings: Any,
-) -> ApplyResult:
-    """Write one file of what a model makes of ntuples; see `write_part`.
-
-    Args:
-        inputs: flat ntuples, or original ones with a selection: files, globs, folders, URLs, or `-`.
-        model: the model folder.
-        output: the file to write.
-        replicas: folders of replicas of the model, whose branches are written beside its own: `<feature>_morphed_r01`.
-        step: entries read at once; no result depends on it.
-        progress: called with a line for each file.
-        compression: of the baskets of the output.
-        force: replace an existing output.
-        **settings: keys of an entry of `apply:` in a recipe, such as `selection`, `friend`, `seed`.
-
-    Raises:
-        InputError: the model or an input cannot be used, or a branch has types in two files that no type holds exactly.
-        EmptySelectionError: there are no entries.
-        UsageError: the output exists or is also an input.
-    """
-    refuse_existing(output, force=force)
-    asked = ApplySettings(input=list(inputs), output=output, **settings)
-    given, models = expand_inputs(inputs, progress), Models()
-    refuse_input(output, given)
-    files = Inputs.of(asked, given, models.of(model), step, progress)
-    part = Part(given, model, output, replicas)
-    return write_part(asked, part, files, models, compression=compression, force=force, progress=progress)
 
 
 class Models:

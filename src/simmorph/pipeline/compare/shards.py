@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from simmorph.card import digest_of, identity_of
 from simmorph.config.compare import SPLIT_KEYS
-from simmorph.data.outputs import refuse_existing, whole_file
+from simmorph.data.files.outputs import refuse_existing, whole_file
 from simmorph.evaluation.metrics import DISTANCES, METRICS
 from simmorph.evaluation.scores import ChosenPairs, Moved, RegionScore, Score
 from simmorph.pipeline.compare.tasks import Task

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pydantic import ValidationError
 
 from simmorph.config.compare import TARGET, UNMORPHED, ComparedMethod, CompareRecipe
-from simmorph.data.outputs import whole_file, write_json
+from simmorph.data.files.outputs import whole_file, write_json
 from simmorph.errors import SimmorphError
 from simmorph.evaluation.comparison import measure
 from simmorph.evaluation.metrics.samples import NULL, TEMPLATE

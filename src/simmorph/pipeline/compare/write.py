@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from simmorph.data.outputs import whole_file
+from simmorph.data.files.outputs import whole_file
 from simmorph.evaluation.plots.frontier import plot_frontier, points_of
 from simmorph.evaluation.plots.style import images, style
 from simmorph.evaluation.report.drawn import file_name

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from simmorph.card import identity_of
 from simmorph.config.recipe import required
-from simmorph.data.outputs import refuse_existing, whole_folder, write_json
+from simmorph.data.files.outputs import refuse_existing, whole_folder, write_json
 from simmorph.evaluation.comparison import Plan, RegionResult, compare, judges_of
 from simmorph.evaluation.metrics.registry import metric_words
 from simmorph.evaluation.report.write import write_report

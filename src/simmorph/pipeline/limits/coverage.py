@@ -14,8 +14,8 @@ import numpy as np
 
 from simmorph.config.recipe import required
 from simmorph.config.studies import CoverageSettings
+from simmorph.data.files.outputs import refuse_existing, whole_folder, write_csv, write_json, write_provenance
 from simmorph.data.ntuples.files import checksums_of
-from simmorph.data.outputs import refuse_existing, whole_folder, write_csv, write_json, write_provenance
 from simmorph.limits.formats.reading import read_model
 from simmorph.limits.model.building import workspace_of
 from simmorph.limits.model.workspace import measurement_of

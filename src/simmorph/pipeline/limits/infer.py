@@ -10,7 +10,7 @@ from simmorph.limits.fits.cautions import cautions
 from simmorph.limits.fits.goodness import GoodnessOfFit, goodness_of_fit
 from simmorph.limits.fits.impacts import Impact, impacts
 from simmorph.limits.fits.strength import FittedStrength, fitted_strength
-from simmorph.limits.model.likelihood import ENGINES
+from simmorph.limits.model.engines import ENGINES
 from simmorph.limits.review.breakdown import members
 from simmorph.limits.review.correlations import FitCorrelations, fit_correlations
 from simmorph.limits.review.feldman_cousins import check_countable

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pyhf
 from pyhf.patchset import jsonpatch
 
-from simmorph.data.json_files import read_json
-from simmorph.data.outputs import refuse_existing, whole_folder, write_csv
+from simmorph.data.files.json_files import read_json
+from simmorph.data.files.outputs import refuse_existing, whole_folder, write_csv
 from simmorph.errors import InputError, SimmorphError, one_of
 from simmorph.limits.fits.inference import BANDS
 from simmorph.limits.formats.reading import read_model

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from simmorph.config.recipe import required
 from simmorph.config.studies import ScanSettings
+from simmorph.data.files.outputs import refuse_existing, whole_folder, write_csv, write_json, write_provenance
 from simmorph.data.ntuples.files import checksums_of
-from simmorph.data.outputs import refuse_existing, whole_folder, write_csv, write_json, write_provenance
 from simmorph.errors import ConfigError
 from simmorph.evaluation.plots.style import save, style
 from simmorph.limits.report.scan_plots import ScanKind, draw_difference, draw_limits, draw_strength

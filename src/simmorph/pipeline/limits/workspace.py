@@ -6,9 +6,9 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from simmorph.data import stdin
+from simmorph.data.files import stdin
+from simmorph.data.files.outputs import refuse_existing, whole_file, whole_folder, write_json, write_provenance
 from simmorph.data.ntuples.files import checksum_of
-from simmorph.data.outputs import refuse_existing, whole_file, whole_folder, write_json, write_provenance
 from simmorph.limits.formats.reading import read_model
 from simmorph.limits.model.asimov import blinded
 from simmorph.limits.model.workspace import WORKSPACE, measurement_of, of_parameter

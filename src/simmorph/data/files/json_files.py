@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from simmorph.data import stdin
+from simmorph.data.files import stdin
 from simmorph.errors import InputError
 
 MAX_BYTES = 200_000_000
