@@ -151,3 +151,11 @@ def test_every_fit_is_counted_and_pyhf_keeps_its_own_backend(reference: Workspac
         assert engine.tally.seconds > 0
         assert engine.tally.to_json()["fits"] == 3
     assert pyhf.get_backend() == before
+
+
+def test_a_model_with_nothing_left_to_fit_has_the_deviance_of_its_parameters(reference: Workspace) -> None:
+    likelihood, data, _ = measurement_of(reference)
+    everything = range(len(likelihood.start))
+    for engine in (likelihood, PyhfLikelihood(likelihood.model, likelihood.yields)):
+        found = engine.holding(everything, engine.start).fit(data, poi=0.7)
+        assert found.deviance == pytest.approx(likelihood.deviance(likelihood.at(0.7), data))

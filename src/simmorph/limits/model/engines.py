@@ -41,6 +41,8 @@ class PyhfLikelihood(Likelihood):
         bounds = np.clip(bounds, -FAR, FAR)
         if bounds[0, self.poi] == -FAR:
             bounds[0, self.poi] = self._lowest_strength()
+        if np.all(bounds[0] == bounds[1]):
+            return Fit(self.deviance(bounds[0], data), bounds[0])
         before, optimizer_before = pyhf.get_backend()
         pyhf.set_backend(before, pyhf.optimize.minuit_optimizer(errordef=1, tolerance=1e-3))
         options = {
