@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import time
 from pathlib import Path
 
+import click
 import pytest
 
+from simmorph.cli import options
 from simmorph.cli.main import run
+from simmorph.pipeline.partial import until_stopped
 
 WORKSPACE = Path(__file__).parents[2] / "cli-examples" / "workspace" / "two-bins.json"
 
@@ -30,3 +35,14 @@ def test_limits_without_a_result_end_with_the_code_of_what_can_be_tried_again(
         run(["limits", str(WORKSPACE), "--max-minutes", "1e-6"])
     assert stopped.value.code == 75
     assert "minutes are over" in capsys.readouterr().err
+
+
+def test_an_alarm_that_was_lost_rings_again_until_it_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(options, "AGAIN_SECONDS", 0.05)
+    with click.Context(click.Command("some")):
+        options.end_in_time(0.001)
+        with contextlib.suppress(options.TimeIsUp):
+            time.sleep(60)
+        stopped = until_stopped(lambda: time.sleep(60))
+        time.sleep(0.2)
+    assert isinstance(stopped, options.TimeIsUp)

@@ -62,6 +62,10 @@ def quiet_option(decorated: Decorated) -> Decorated:
     return option("-q", "--quiet", is_flag=True, help="Only errors on stderr.")(decorated)
 
 
+AGAIN_SECONDS = 10.0
+"""After which an alarm that was not heard rings again."""
+
+
 class TimeIsUp(SystemExit):
     """The time that `--max-minutes` gives is over; without anything to print the process ends with code 75."""
 
@@ -75,7 +79,10 @@ def time_limit_option(decorated: Decorated) -> Decorated:
 
 
 def end_in_time(minutes: float | None) -> None:
-    """Let the alarm of the process ring after so many minutes, unless the command ends before."""
+    """Let the alarm of the process ring after so many minutes, unless the command ends before.
+
+    It rings again until it is heard: what it raises can be lost in code that Python calls where no exception can pass.
+    """
     if minutes is None:
         return
 
@@ -84,7 +91,7 @@ def end_in_time(minutes: float | None) -> None:
         raise TimeIsUp(75)
 
     signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, 60 * minutes)
+    signal.setitimer(signal.ITIMER_REAL, 60 * minutes, AGAIN_SECONDS)
     click.get_current_context().call_on_close(lambda: signal.setitimer(signal.ITIMER_REAL, 0))
 
 

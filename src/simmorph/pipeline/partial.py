@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from typing import TYPE_CHECKING, Any
 
 from simmorph.data.files.outputs import OutputError
@@ -72,5 +73,6 @@ def until_stopped(work: Callable[[], None]) -> BaseException | None:
     try:
         work()
     except (KeyboardInterrupt, SystemExit) as stop:
+        signal.setitimer(signal.ITIMER_REAL, 0)  # an alarm that was heard is not to ring again
         return stop
     return None
