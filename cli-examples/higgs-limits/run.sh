@@ -8,7 +8,7 @@ here=cli-examples/higgs-limits work=build/higgs-limits
 learnt=10000 held_out=5000 to_classify=50000 simulated=200000 drawn=1000000 replicas=10 trainings=100 true=4000000
 generator= scan= bins= observables="m_bb score" strengths="0 1 3"
 if [ -n "${QUICK:-}" ]; then
-  learnt=1000 held_out=5000 to_classify=2000 simulated=5000 drawn=100000 replicas=2 trainings=3 true=200000
+  learnt=1000 held_out=5000 to_classify=2000 simulated=5000 drawn=20000 replicas=2 trainings=3 true=100000
   generator="--set training.epochs=4"
   bins="--set limits.binning.bins=5"
   scan="--set scan={generated:[2000,8000],luminosity:[10,1000],beta:[0.1]}"

@@ -65,8 +65,8 @@ def training(classifier: simmorph.Model, number: int, n_learnt: int, n_drawn: in
     model = simmorph.train(recipe, None, dict(zip(NAMES, learnt.T, strict=True)))
     parts = []
     for start in range(0, n_drawn, BLOCK):
-        ids = np.arange(start, start + BLOCK)
-        parts.append(histograms(classifier, model.generate(np.empty((BLOCK, 0)), ids)))
+        ids = np.arange(start, min(start + BLOCK, n_drawn))
+        parts.append(histograms(classifier, model.generate(np.empty((len(ids), 0)), ids)))
     return {
         "number": number,
         "learnt": histograms(classifier, learnt),
