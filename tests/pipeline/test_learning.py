@@ -228,7 +228,7 @@ def test_a_report_is_written_again_for_what_it_shows_and_for_nothing_else(folder
 
 
 def test_studies_of_limits_run_again_for_what_they_depend_on_and_for_nothing_else(folder: Path, tmp_path: Path) -> None:
-    limits: dict[str, object] = {**LIMITS, "output": tmp_path / "limits"}
+    limits: dict[str, object] = {**LIMITS, "output": tmp_path / "limits", "amplification": "naive"}
     keys = {"model": tmp_path / "model", "limits": limits, "coverage": {"output": tmp_path / "c", "toys": 2}}
 
     def done_with(**changes: object) -> list[str]:
