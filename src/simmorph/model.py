@@ -17,11 +17,12 @@ from simmorph.data.columns import columns_of, length_of, names_of, with_columns
 from simmorph.data.events import Events
 from simmorph.data.expressions.expression import weight_expression
 from simmorph.data.morphed import NON_FINITE, OUT_OF_RANGE, float_type, new_columns, score_of
+from simmorph.data.pairs import pairs_of
 from simmorph.data.preprocessing.chain import Preprocessing
 from simmorph.data.splits import reseeded
 from simmorph.errors import InputError
 from simmorph.fitting import fit_preprocessing, new_card, trainable, with_notes, without_holdout
-from simmorph.methods.registry import build_map
+from simmorph.methods.registry import build_map, find_method
 from simmorph.model_folder import explained, read_card, read_tensors, write_folder
 from simmorph.neural.loop.training import Training
 
@@ -103,8 +104,12 @@ class Model:
         samples = {"target": without_holdout(target, how)}
         if method.kind.needs_source:
             samples = {"source": without_holdout(source, how), **samples}
+        remarks = list(origin.remarks)
+        if find_method(learning.method.name).needs_pairs:
+            samples["source"], samples["target"], remark = pairs_of(samples["source"], samples["target"])
+            remarks += [remark] if remark else []
         samples, notes = trainable(samples, learning, how)
-        notes = notes._replace(warnings=[*origin.remarks, *notes.warnings])
+        notes = notes._replace(warnings=[*remarks, *notes.warnings])
         features, context = fit_preprocessing(learning, list(samples.values()), how)
         prepared = {name: _prepared(events, features, context) for name, events in samples.items()}
         history = method.fit(prepared.get("source", prepared["target"][:0]), prepared["target"], how)

@@ -20,6 +20,7 @@ from simmorph.neural.loop.training import Training
 SMALL: dict[str, dict[str, Any]] = {
     "one_flow": {"layers": 2, "hidden": [8], "bins": 4},
     "regression": {"hidden": [8]},
+    "paired": {"hidden": [8], "layers": 2, "bins": 4, "marginal_bins": 4},
     "classifier": {"hidden": [8]},
     "bdt": {"trees": 3, "leaves": 8, "shrinkage": 0.5, "leaf_events": 1},
     "quantile": {},
@@ -208,7 +209,9 @@ def test_an_event_of_weight_two_counts_as_two_events(name: str) -> None:
     templates = []
     for events in (twice, copied):
         method = a_method(name)
-        method.fit(source, events, Training(settings))
+        # Pairs have the weights of the source, and a copy has a partner.
+        pairs = source[events.ids].with_weights(events.weights) if method.needs_pairs else source
+        method.fit(pairs, events, Training(settings))
         templates.append(method.transform(source))
     # Quantiles are interpolated, so copies shift them by a fraction of the distance between events; and who draws
     # random numbers in training draws others for the copies.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
-from simmorph.config.documents import Inputs, Name, Section
+from simmorph.config.documents import Inputs, Name, Names, Section
 from simmorph.config.preprocessing import Steps
 from simmorph.config.training import TrainingSettings
 from simmorph.config.weights import SampleName, Weight, weight_of
@@ -35,6 +35,30 @@ class ReweightSettings(MethodSettings):
     """The context variables that are to agree; all of them by default."""
 
 
+ENTRY = "entry"
+"""In place of a branch that tells events apart: row by row."""
+
+
+class PairSettings(Section):
+    """How source and target are known to be the same events, as in fast and full simulation of one sample."""
+
+    by: Names
+    """The branches, of whole numbers in both samples, that tell events apart; or `entry`, where the samples have the
+    same events row by row."""
+    target_features: dict[Name, Name] = Field(default_factory=dict)
+    """The target's branch for each feature that has another name there, as `pt: pt_generated`."""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The branches that tell events apart; none where rows do."""
+        return () if self.by == [ENTRY] else tuple(self.by)
+
+
+def _as_pairs(value: Any) -> Any:
+    """The names alone are as good as a block with them."""
+    return {"by": value} if isinstance(value, (str, list)) else value
+
+
 class Problem(Section):
     """What is made to look like what: the part that a recipe and a comparison of methods share.
 
@@ -56,6 +80,13 @@ class Problem(Section):
     it every event counts 1."""
     region: str | None = None
     """Cut on source and target for training, as an expression of branches."""
+    pairs: (
+        Annotated[PairSettings, BeforeValidator(_as_pairs, json_schema_input_type=Name | list[Name] | PairSettings)]
+        | None
+    ) = None
+    """What tells events apart, where source and target are the same ones: a branch or several, such as
+    `[run, event]`, or `entry` for row by row. `paired` learns from it, and how far each event is from its partner is
+    reported of every method."""
     preprocessing: dict[str, Steps] = Field(default_factory=dict)
     """Steps for each feature or context variable; what is left out is proposed from the data."""
     reweight: ReweightSettings | None = None
@@ -74,6 +105,15 @@ class Problem(Section):
         stray = sorted(set(self.preprocessing) - set(names))
         if stray:
             raise ValueError(f"preprocessing names {stray[0]!r}, which is neither a feature nor context")
+        return self
+
+    @model_validator(mode="after")
+    def _pair_known_features(self) -> Self:
+        stray = sorted(set(self.pairs.target_features if self.pairs else ()) - set(self.features))
+        if stray:
+            raise ValueError(f"pairs.target_features names {stray[0]!r}, which is no feature")
+        if self.pairs and self.reweight:
+            raise ValueError("with pairs source and target are the same events: leave `reweight` out")
         return self
 
     @model_validator(mode="after")

@@ -17,6 +17,7 @@ from simmorph.data.expressions.expression import weight_expression
 from simmorph.data.morphed import of_replica, standing_for
 from simmorph.data.ntuples.files import checksums_of
 from simmorph.data.ntuples.reading import STEP, open_tree
+from simmorph.data.pairs import known_by
 from simmorph.data.quality.duplicates import event_numbers_in
 from simmorph.data.quality.placeholders import remarks_on
 from simmorph.errors import EmptySelectionError, InputError, one_of
@@ -24,6 +25,8 @@ from simmorph.errors import EmptySelectionError, InputError, one_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from simmorph.config.learning import PairSettings
+    from simmorph.config.weights import SampleName
     from simmorph.data.events import BoolArray, FloatArray, IntArray
     from simmorph.data.expressions.expression import Expression
     from simmorph.data.formats.table import Column, Table
@@ -40,7 +43,7 @@ class EventTable:
     Attributes:
         columns: branches and derived quantities by name, (n_events,) each, or a list for each event.
         weights: (n_events,).
-        ids: (n_events,), the entry number of each event in its file.
+        ids: (n_events,), the entry number of each event in its file; of paired events, what both samples know it by.
         files: how many of the events are of each file, in their order.
         seen: (n_events,), whether training has looked at an event; of none, as read.
     """
@@ -134,6 +137,8 @@ class SampleReader:
         others: further branches, taken as they are.
         is_morphed: whether each name stands for its branch after the map, where a file has one.
         replica: the replica of the model whose branches stand for the model's.
+        pairs: what tells events apart that another sample has too.
+        renamed: the branch in the files for each name that differs there.
         duplicates: counts the events that are there twice, in files that have run and event numbers.
     """
 
@@ -147,6 +152,8 @@ class SampleReader:
     others: Sequence[str] = ()
     is_morphed: bool = False
     replica: str = ""
+    pairs: PairSettings | None = None
+    renamed: Mapping[str, str] = field(default_factory=dict)
     duplicates: Duplicates | None = None
 
     def read(self) -> EventTable:
@@ -167,6 +174,11 @@ class SampleReader:
         )
         return EventTable(columns, weights, ids, n_events, seen)
 
+    def paired(self, pairs: PairSettings | None, sample: SampleName) -> SampleReader:
+        """The same with events known by what source and target tell them apart by, if these have the same events."""
+        renamed = pairs.target_features if pairs and sample == "target" else {}
+        return replace(self, pairs=pairs, renamed=renamed)
+
     def chunks(self, first: int | None = None, step: int = STEP) -> Iterator[EventTable]:
         """The events piece by piece, each of one file, and at least one piece of each; see `read`.
 
@@ -176,12 +188,14 @@ class SampleReader:
         """
         n_left = np.inf if first is None else first
         step = int(min(step, n_left))
+        keys, n_before = () if self.pairs is None else self.pairs.keys, 0
         for path in self.paths:
             with open_tree(path, self.tree) as tree:
                 branches, weigh = self._branches(tree), self._weigh(tree)
                 of_weight = {name: self._standing(name, tree) for name in sorted(weigh.names)}
                 numbers = () if self.duplicates is None else event_numbers_in(tree.branches)
-                wanted = dict.fromkeys([*branches.values(), *of_weight.values(), *numbers])
+                self._refuse_without(keys, tree)
+                wanted = dict.fromkeys([*branches.values(), *of_weight.values(), *numbers, *keys])
                 self._refuse_without_replica(tree, wanted)
                 for start, found in tree.iterate(list(wanted), step):
                     n_events = int(min(step, tree.n_entries - start, n_left))
@@ -189,11 +203,27 @@ class SampleReader:
                     weighted = {name: found[branch][:n_events] for name, branch in of_weight.items()}
                     weights = self._weights(tree, weigh, weighted or {"": np.empty(n_events)})
                     table = self._table(path, start, columns, weights)
+                    if self.pairs is not None:
+                        of_keys = [found[name][:n_events] for name in keys]
+                        ids = known_by(path, keys, of_keys) if keys else table.ids + n_before
+                        table = replace(table, ids=ids)
                     self._count_twice(path, [found[name][:n_events] for name in numbers], table)
                     yield table
                     n_left -= n_events
                     if n_left <= 0:
                         return
+                n_before += tree.n_entries
+
+    def _refuse_without(self, keys: Sequence[str], tree: Table) -> None:
+        """Refuse a file without a branch that tells events apart.
+
+        Raises:
+            InputError: it lacks one.
+        """
+        for name in keys:
+            if name not in tree.branches:
+                what = f"{tree.place} lacks {name!r}, by which `pairs` tells events apart"
+                raise InputError(tree.path, what, one_of(name, tree.branches))
 
     def _count_twice(self, path: str, numbers: Sequence[Column], table: EventTable) -> None:
         """Count events that have been there before, all values of which are the same: others have the same numbers."""
@@ -230,7 +260,8 @@ class SampleReader:
     def _branches(self, tree: Table) -> dict[str, str]:
         """The branch in a file behind each name that is needed."""
         needed = self._needed()
-        branches = standing_for(needed, tree.branches) if self.is_morphed else {name: name for name in needed}
+        named = {name: self.renamed.get(name, name) for name in needed}
+        branches = standing_for(needed, tree.branches) if self.is_morphed else named
         for name, branch in branches.items():
             if branch not in tree.branches:
                 what = f"{tree.place} lacks {name!r}{needed[name]}"

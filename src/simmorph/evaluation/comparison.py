@@ -20,6 +20,7 @@ from simmorph.evaluation.metrics.correlations import Correlations, correlations,
 from simmorph.evaluation.metrics.density_ratio import DensityRatio, density_ratios
 from simmorph.evaluation.metrics.estimates import Estimate, mean_estimate
 from simmorph.evaluation.metrics.movement import Movement, movement
+from simmorph.evaluation.metrics.partners import PartnerDistance, partner_distance
 from simmorph.evaluation.metrics.profiles import Profile, profiles
 from simmorph.evaluation.metrics.ranks import spearman
 from simmorph.evaluation.metrics.registry import DISTANCES, METRICS, P_VALUES, metric_words
@@ -236,6 +237,7 @@ class RegionResult(Measured):
         correlations: Pearson's, by sample.
         spearman: rank correlations, by sample.
         movement: of source to template; None without a source.
+        partners: how far events are from the same ones in the target; None without `pairs`.
         density_ratio: calibrated weights of the classifier that the verdict is based on, by comparison.
         profiles: the mean of each variable against each condition.
         acceptance: by name of the cut.
@@ -248,6 +250,7 @@ class RegionResult(Measured):
     correlations: Mapping[str, Correlations]
     spearman: Mapping[str, Correlations]
     movement: Movement | None
+    partners: PartnerDistance | None
     density_ratio: Mapping[str, DensityRatio]
     profiles: Sequence[Profile]
     acceptance: Mapping[str, Acceptance]
@@ -312,6 +315,7 @@ class RegionResult(Measured):
                 name: _compared_json(kinds, self.distance_significances[name]) for name, kinds in self.distances.items()
             },
             "movement": self._movement_json(),
+            "partners": self.partners.to_json() if self.partners else None,
             "pearson": self._correlations_json(self.correlations),
             "spearman": self._correlations_json(self.spearman),
             "density_ratio": {name: found.to_json() for name, found in self.density_ratio.items()},
@@ -383,10 +387,18 @@ def compare(name: str, cut: str, samples: Samples, plan: Plan, *, is_trained_on:
         correlations={key: correlations(sample) for key, sample in samples.by_name().items()},
         spearman={key: spearman(sample) for key, sample in samples.by_name().items()},
         movement=movement(*samples.rows(), plan.periodic) if samples.has_source else None,
+        partners=_partners(samples, plan),
         density_ratio=density_ratios(judged, random_of(plan.seed, "density_ratio")),
         profiles=profiles(samples, random_of(plan.seed, "profiles")),
         acceptance=acceptance(samples),
     )
+
+
+def _partners(samples: Samples, plan: Plan) -> PartnerDistance | None:
+    """How far events are from the same ones in the target, if the samples have the same events."""
+    if samples.partners is None or not samples.has_source:
+        return None
+    return partner_distance(samples.rows(), samples.partners, samples.names, plan.periodic)
 
 
 def judges_of(samples: Samples, classifiers: Sequence[str]) -> dict[str, Judge]:

@@ -18,6 +18,7 @@ from simmorph.evaluation.metrics.correlations import correlations, mean_size, na
 from simmorph.evaluation.metrics.estimates import Estimate, mean_estimate
 from simmorph.evaluation.metrics.movement import movement
 from simmorph.evaluation.metrics.optimal import optimality
+from simmorph.evaluation.metrics.partners import partner_distance
 from simmorph.evaluation.significance import Significance, against_null, of_p_value
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class Moved(Record):
         retention: Spearman's rank correlation of x and T(x) of each feature; None where it is constant.
         optimal_distance: mean distance to where the optimal map takes an event; None where that is not known.
         optimal_cost: mean squared distance over that of the optimal map; None where that is not known.
+        partner_distance: mean distance to the same event in the target; None where the samples have different ones.
     """
 
     mean: float
@@ -73,6 +75,7 @@ class Moved(Record):
     retention: dict[str, float | None]
     optimal_distance: float | None = None
     optimal_cost: float | None = None
+    partner_distance: float | None = None
 
     @classmethod
     def of(cls, samples: Samples, periodic: Collection[int]) -> Moved:
@@ -84,6 +87,8 @@ class Moved(Record):
         """
         source, moved, target = samples.rows()
         found = movement(source, moved, target, periodic)
+        partners = samples.partners
+        paired = None if partners is None else partner_distance(samples.rows(), partners, samples.names, periodic)
         truth = {} if samples.optimal is None else optimality(source, moved, samples.optimal, target)._asdict()
         return cls(
             mean=found.mean,
@@ -92,6 +97,7 @@ class Moved(Record):
             retention={
                 name: _known(feature.retention) for name, feature in zip(samples.names, found.features, strict=False)
             },
+            partner_distance=_known(paired.after.value) if paired else None,
             **{f"optimal_{name}": _known(value) for name, value in truth.items()},
         )
 

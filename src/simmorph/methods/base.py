@@ -56,6 +56,8 @@ class Method(nn.Module, ABC):
     kind: Kind = Kind.MORPH
     is_random: ClassVar[bool] = False
     """Whether `transform` draws random numbers, which are the event's own: see `data.splits.normal_of`."""
+    needs_pairs: ClassVar[bool] = False
+    """Whether it learns from the same events in source and target, which come in the same order."""
     noise_seed: Tensor
 
     def __init__(self, n_features: int, n_context: int) -> None:

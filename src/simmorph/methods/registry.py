@@ -26,6 +26,7 @@ from simmorph.methods.identity_init import IdentityInit
 from simmorph.methods.mademog import Mademog
 from simmorph.methods.movement_penalty import MovementPenalty
 from simmorph.methods.one_flow import OneFlow
+from simmorph.methods.paired import Paired
 from simmorph.methods.parts.ensemble import ensemble_of
 from simmorph.methods.parts.reweighted import Reweighted
 from simmorph.methods.quantile import QuantileMap
@@ -49,6 +50,7 @@ METHODS: dict[str, type[Method]] = {
     "identity_init": IdentityInit,
     "movement_penalty": MovementPenalty,
     "regression": Regression,
+    "paired": Paired,
     "classifier": Classifier,
     "bdt": BoostedTrees,
     "histogram": HistogramRatio,
@@ -67,6 +69,9 @@ def build_map(learning: Learning) -> Method:
         ConfigError: there is no such method, or its options are wrong, or it cannot follow the reweighting.
     """
     reweight, context = learning.reweight, learning.context
+    if find_method(learning.method.name).needs_pairs and learning.pairs is None:
+        what = f"{learning.method.name!r} learns from the same events in source and target"
+        raise ConfigError("method", what, "say what tells events apart, as in `pairs: [run, event]` or `pairs: entry`")
     built = build_method(learning.method, len(learning.features), len(context), learning.training.seeds)
     if reweight is None:
         return built

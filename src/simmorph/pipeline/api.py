@@ -16,6 +16,7 @@ from simmorph.config.documents import Document, validate
 from simmorph.config.recipe import ApplySettings, Recipe, any_recipe, load_any_recipe, load_recipe
 from simmorph.data.columns import columns_of, length_of, names_of
 from simmorph.data.expressions.expression import parse, weight_expression
+from simmorph.data.pairs import known_by
 from simmorph.data.samples import EventTable
 from simmorph.model import Model
 
@@ -168,8 +169,12 @@ def _events(learning: Learning, sample: Any, name: SampleName) -> Events:
     region = parse(learning.region, "region") if learning.region else None
     weigh = weight_expression(learning.weight_of(name) or "1", names_of(sample))
     of_cuts = [*sorted(weigh.names), *(sorted(region.names) if region else ())]
-    needed = dict.fromkeys([*learning.features, *learning.context, *of_cuts])
-    columns, n_events = columns_of(sample, needed), length_of(sample)
+    pairs = learning.pairs
+    keys, renamed = (pairs.keys if pairs else ()), (pairs.target_features if pairs and name == "target" else {})
+    needed = dict.fromkeys([*learning.features, *learning.context, *of_cuts, *keys])
+    found, n_events = columns_of(sample, [renamed.get(it, it) for it in needed]), length_of(sample)
+    columns = {it: found[renamed.get(it, it)] for it in needed}
     weights = weigh.numbers(columns).astype(np.float64)
-    table = EventTable(columns, weights, np.arange(n_events), {name: n_events}, np.zeros(n_events, np.bool_))
+    ids = known_by(name, keys, [columns[key] for key in keys]) if keys else np.arange(n_events)
+    table = EventTable(columns, weights, ids, {name: n_events}, np.zeros(n_events, np.bool_))
     return table.events(learning.features, learning.context, table.inside(region, name))

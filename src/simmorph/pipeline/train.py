@@ -30,7 +30,7 @@ from simmorph.data.quality.duplicates import Duplicates
 from simmorph.data.samples import SampleReader
 from simmorph.data.splits import poisson_of
 from simmorph.evaluation.metrics.c2st import auc
-from simmorph.methods.registry import find_method
+from simmorph.methods.registry import build_map, find_method
 from simmorph.model import Model
 from simmorph.model_folder import CARD, read_card, read_tensors
 from simmorph.neural.loop.training import Training
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from simmorph.config.recipe import Recipe
     from simmorph.config.weights import SampleName
     from simmorph.data.estimates import Estimate
-    from simmorph.data.events import Events
+    from simmorph.data.events import Events, IntArray
     from simmorph.progress import Progress
 
 LOG_OF_CHECKPOINT = "training.jsonl"
@@ -142,6 +142,7 @@ def train_model(
         log.add(record)
         progress(record)
 
+    build_map(recipe)  # what is wrong with it is said before anything is read
     with stop_on_sigterm() as stop_requested, _log_kept_for(checkpoint, log):
         samples = read_samples(recipe, recipe.units, progress).resampled(replica)
         deadline = None if minutes is None else start + 60 * minutes
@@ -272,11 +273,13 @@ class TrainingSamples:
         source: may be empty, for a generator.
         target: what the source should look like.
         origin: the files with their hashes, and the units of the variables.
+        are_paired: whether they are the same events, known by their ids.
     """
 
     source: Events
     target: Events
     origin: Origin
+    are_paired: bool = False
 
     def resampled(self, replica: int) -> TrainingSamples:
         """The samples as if drawn anew with replacement: each weight times a Poisson number of mean 1.
@@ -285,11 +288,16 @@ class TrainingSamples:
         """
         if not replica:
             return self
+        streams = BOOTSTRAP_STREAM, BOOTSTRAP_STREAM + (0 if self.are_paired else 1)
         source, target = (
-            events.with_weights(events.weights * poisson_of(np.arange(len(events)), replica, stream))
-            for stream, events in enumerate((self.source, self.target), BOOTSTRAP_STREAM)
+            events.with_weights(events.weights * poisson_of(self._numbers(events), replica, stream))
+            for stream, events in zip(streams, (self.source, self.target), strict=True)
         )
-        return TrainingSamples(source, target, self.origin)
+        return replace(self, source=source, target=target)
+
+    def _numbers(self, events: Events) -> IntArray:
+        """(n_events,), other numbers for other events: entries, which are counted by file, are the same in each."""
+        return events.ids if self.are_paired else np.arange(len(events))
 
 
 def files_of(learning: Learning, note: Progress = silent) -> dict[str, list[str]]:
@@ -340,7 +348,8 @@ def read_samples(
     check_samples([*learning.features, *learning.context], values[0], values[1], known.certain)
     remarks = [f"{name}: {remark}" for name, found in twice.items() for remark in found.warnings()]
     remarks += changes_in([*paths["source"], *paths["target"]])
-    return TrainingSamples(source, target, replace(origin_of(learning, known.units), remarks=remarks))
+    origin = replace(origin_of(learning, known.units), remarks=remarks)
+    return TrainingSamples(source, target, origin, learning.pairs is not None)
 
 
 def _read_sample(learning: Learning, paths: Sequence[str], name: SampleName, twice: Duplicates) -> Events:
@@ -352,7 +361,8 @@ def _read_sample(learning: Learning, paths: Sequence[str], name: SampleName, twi
     """
     region = parse(learning.region, "region") if learning.region else None
     names, cuts = [*learning.features, *learning.context], [region] if region else []
-    table = SampleReader(paths, learning.tree, names, learning.weight_of(name), cuts=cuts, duplicates=twice).read()
+    reader = SampleReader(paths, learning.tree, names, learning.weight_of(name), cuts=cuts, duplicates=twice)
+    table = reader.paired(learning.pairs, name).read()
     return table.events(learning.features, learning.context, table.inside(region, name))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -52,7 +52,7 @@ class Duplicates:
             path: the file.
             columns: (n_rows,) each, what an event is known by, such as its run and event number.
         """
-        hashes = _hashes(list(columns))
+        hashes = hashes_of(list(columns))
         if not len(hashes):
             return
         events = hashes[self._begins_event(path, hashes)]
@@ -108,7 +108,7 @@ def _is_in(values: Hashes, known: Hashes) -> NDArray[np.bool_]:
     return np.asarray(known[places] == values)
 
 
-def _hashes(columns: list[NDArray[Any]]) -> Hashes:
+def hashes_of(columns: Sequence[NDArray[Any]]) -> Hashes:
     """(n_rows,), 64 bits for each row, at last mixed as in splitmix64 (Steele, Lea, Flood, OOPSLA 2014)."""
     total = np.zeros(len(columns[0]), np.uint64)
     for column in columns:

@@ -57,6 +57,7 @@ class Samples:
         conditions: what profiles are taken against: (n_events,) values by name and sample (source, template, target).
         cuts: of the acceptance, by name.
         optimal: (n_source, n_features), where the optimal map takes the source; None where it is not known.
+        partners: (n_source, n_features), the same events in the target, NaN where it lacks one; None without `pairs`.
     """
 
     names: tuple[str, ...]
@@ -71,6 +72,7 @@ class Samples:
     cuts: Mapping[str, Cut] = field(default_factory=dict)
     n_conditions: int | None = None
     optimal: FloatArray | None = None
+    partners: FloatArray | None = None
 
     @property
     def has_source(self) -> bool:

@@ -236,6 +236,7 @@ def _map(main: str) -> list[Column]:
         Column("retention", "retention", "map", moved(lambda it: it.lowest_retention), 3, "high", True),
         Column("optimal_distance", "off optimum [sigma]", "map", moved(lambda it: it.optimal_distance), 3, "low"),
         Column("optimal_cost", "cost / optimum", "map", moved(lambda it: it.optimal_cost), 3),
+        Column("partner_distance", "off partner [sigma]", "map", moved(lambda it: it.partner_distance), 3, "low"),
         Column("ess_fraction", "ESS", "map", _of(main, lambda it: it.ess_fraction), 3, "high", True),
     ]
 

@@ -101,6 +101,11 @@ def movement_table(result: RegionResult, moved: Movement) -> Table:
     caption = (
         "How much of the order a feature keeps (Spearman's rank correlation of x and T(x)), and how far events move."
     )
+    if found := result.partners:
+        caption += (
+            f" From the same event in the target it is {found.before.to_text(3)} target sigma before the map, and "
+            f"{found.after.to_text(3)} after it, in the mean over {found.n_events:,} pairs."
+        )
     return Table(
         caption, ["feature", "retention", "mean distance [target sigma]", "95 % quantile [target sigma]"], rows
     )

@@ -114,6 +114,7 @@ class CompareInputs:
             trained_on=self.recipe.region,
             periodic=(),
             card=None,
+            are_paired=self.recipe.pairs is not None,
         )
         n_conditions = len(self.recipe.context)
         return {

@@ -17,6 +17,7 @@ from simmorph.data.expressions.expression import parse, parse_all
 from simmorph.data.morphed import FRIEND_TREE, NOT_MORPHED, OUT_OF_RANGE, STATUS, WEIGHT, branch_of, drawn_weight
 from simmorph.data.ntuples.contents import describe, read_metadata, trees_in
 from simmorph.data.ntuples.files import checksum_of, expand_inputs
+from simmorph.data.pairs import NO_PARTNER, is_in_first_half, partner_rows
 from simmorph.data.quality.changed import changes_in
 from simmorph.data.quality.duplicates import Duplicates
 from simmorph.data.quality.placeholders import remarks_on
@@ -57,6 +58,7 @@ class Inputs:
         conditions: the variables that profiles are taken against.
         cuts: of the acceptance, by name.
         units: of variables, as far as they are known.
+        are_paired: whether source and target are the same events.
         remarks: what is odd about the samples: events that are there twice, values that stand for none, files that are
             not what was written.
     """
@@ -75,6 +77,7 @@ class Inputs:
     conditions: tuple[str, ...] = ()
     cuts: Mapping[str, NamedCut] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
+    are_paired: bool = False
     remarks: tuple[str, ...] = ()
 
     def samples(self, cut: str) -> Samples:
@@ -90,7 +93,7 @@ class Inputs:
         usable = self._usable_rows()
         template = usable & self._in_region(cut, expression)
         source = usable & self.source.passes(expression) if self.has_source else np.zeros(len(usable), np.bool_)
-        target = self.target.is_finite([*self.names, *self.context]) & self.target.passes(expression)
+        target = self._usable_target() & self.target.passes(expression)
         rows = {
             **({"source": (self.source, source), "moved": (self.template, source)} if self.has_source else {}),
             "template": (self.template, template),
@@ -107,7 +110,15 @@ class Inputs:
             self.context,
             {name: self._condition(name, rows) for name in self.conditions},
             {name: _passing(name, cut, rows) for name, cut in self.cuts.items()},
+            partners=self._partners(source) if self.are_paired else None,
         )
+
+    def _partners(self, rows: BoolArray) -> FloatArray:
+        """(n_rows, n_features), what the target has for these events of the source; NaN where it lacks one."""
+        at = partner_rows(self.source.ids[rows], self.target.ids)
+        found = self.target.matrix(self.features)[at]
+        found[at == NO_PARTNER] = np.nan
+        return found
 
     def _condition(self, name: str, rows: Mapping[str, tuple[EventTable, BoolArray]]) -> dict[str, FloatArray]:
         """The values of a condition, by sample.
@@ -170,7 +181,7 @@ class Inputs:
                 "read": len(self.target),
                 "seen_in_training": int(self.target.seen.sum()),
                 "not_finite": int((~self.target.is_finite(variables)).sum()),
-                "used": int((self.target.is_finite(variables) & ~self.target.seen).sum()),
+                "used": int((self._usable_target() & ~self.target.seen).sum()),
             },
         }
 
@@ -178,7 +189,13 @@ class Inputs:
         """(n_events,), the rows that are finite before and after the map, morphed, and not seen in training."""
         variables = [*self.names, *self.context]
         finite = self.source.is_finite(variables) & self.template.is_finite(variables)
-        return np.asarray(finite & ~self.source.seen & ((self.status & NOT_MORPHED) == 0))
+        ours = is_in_first_half(self.source.ids) if self.are_paired else np.ones(len(self.source), np.bool_)
+        return np.asarray(finite & ours & ~self.source.seen & ((self.status & NOT_MORPHED) == 0))
+
+    def _usable_target(self) -> BoolArray:
+        """(n_events,), the target events that are finite, and not those that the source is compared with."""
+        finite = self.target.is_finite([*self.names, *self.context])
+        return finite & ~is_in_first_half(self.target.ids) if self.are_paired else finite
 
     def _spare(self, in_region: BoolArray) -> BoolArray:
         """Seen target events that are drawn like the others in the region: only if training took all of the region."""
@@ -252,6 +269,7 @@ def read_inputs(recipe: Recipe, card: ModelCard | None) -> Inputs:
         conditions=tuple(dict.fromkeys([*recipe.context, *recipe.evaluate.conditions])),
         cuts=_cuts(recipe, target),
         units=known.units | units_of_derived(reader.derived, known.units),
+        are_paired=recipe.pairs is not None,
         remarks=tuple(dict.fromkeys(remarks)),
     )
 
@@ -334,7 +352,7 @@ def read_sample(reader: SampleReader, recipe: Problem, sample: SampleName) -> Ev
         InputError: it cannot be read, or a weight is not finite.
     """
     paths = expand_inputs(required(getattr(recipe, sample), sample, f"--{sample}"))
-    table = replace(reader, paths=paths, weight=recipe.weight_of(sample)).read()
+    table = replace(reader, paths=paths, weight=recipe.weight_of(sample)).paired(recipe.pairs, sample).read()
     table.refuse_bad_weights(sample)
     return table
 
