@@ -90,7 +90,6 @@ def test_a_workspace_without_a_signal_says_that_there_is_no_limit(simmorph: Call
         ((str(REFERENCE), *("--profile", "mu") * 2), 2, "give one parameter, or two different ones"),
         ((str(REFERENCE), "--inject", "0,x"), 2, "'0,x' is no list of numbers"),
         ((str(REFERENCE), "--inject=-1,0"), 2, "a strength is at least 0"),
-        ((str(REFERENCE), "--interval", "feldman-cousins"), 4, "are of one bin; bins: 2, nuisance parameters: 2"),
         ((str(REFERENCE), "--parameter", "nu"), 4, "no normalisation 'nu' that could be of interest"),
         ((str(REFERENCE), "--group", "=a"), 2, "give each a name of its own"),
         ((str(REFERENCE), "--group", "total=a"), 2, "'total' is a part of every uncertainty"),

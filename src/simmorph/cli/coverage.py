@@ -15,6 +15,7 @@ from simmorph.cli.options import (
     codes_of,
     command,
     end_in_time,
+    jobs_option,
     note,
     option,
     output_option,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 )
 @option("--strength", type=click.FloatRange(0), key="coverage.strength", help="True strength.  [default: 1]")
 @option("--seed", type=click.IntRange(0), key="coverage.seed", help="Of all random numbers.  [default: 1]")
+@jobs_option("pseudo-experiments")
 @time_limit_option
 @output_option("Folder for the numbers and the table of pseudo-experiments.", key="coverage.output")
 @run_options
@@ -49,6 +51,7 @@ def coverage_command(
     level: float | None,
     measurement: str | None,
     interpolation: dict[str, str] | None,
+    jobs: int,
     max_minutes: float | None,
     as_json: bool,
     force: bool,
@@ -64,6 +67,7 @@ def coverage_command(
     \b
     Examples:
       simmorph coverage cli-examples/workspace/two-bins.json --toys 100
+      simmorph coverage workspace.json --toys 10000 -j 8 -o build/coverage
       simmorph coverage --config cli-examples/higgs-limits/m_bb.yaml --amplification naive -o build/coverage
     """
     from simmorph.config.studies import CoverageSettings
@@ -73,11 +77,12 @@ def coverage_command(
     end_in_time(max_minutes)
     progress = partial(note, quiet=quiet)
     if config is not None:
-        found = coverage_of_recipe(load_limits_recipe(config, overrides), force=force, progress=progress)
+        recipe = load_limits_recipe(config, overrides)
+        found = coverage_of_recipe(recipe, force=force, jobs=jobs, progress=progress)
     else:
         settings = CoverageSettings.model_validate({key: value for key, value in given.items() if value is not None})
         found = coverage_of_workspace(
             *(str(workspace), settings), level=level or 0.95, measurement=measurement,
-            interpolation=codes_of(interpolation), force=force, progress=progress,
+            interpolation=codes_of(interpolation), force=force, jobs=jobs, progress=progress,
         )  # fmt: skip
     answer_so_far(found, as_json=as_json)

@@ -142,7 +142,7 @@ def _two_at_most(_: click.Context, __: click.Parameter, names: tuple[str, ...]) 
     "--interval",
     type=click.Choice(["feldman-cousins"]),
     key="limits.interval",
-    help="Another interval of the parameter of interest; for one bin whose nuisance parameters are fixed.",
+    help="Another interval of the parameter of interest: exact for few bins without nuisance parameters, else by toys.",
 )
 @option(
     "--hs3",
@@ -175,7 +175,7 @@ def _two_at_most(_: click.Context, __: click.Parameter, names: tuple[str, ...]) 
     key="limits.goodness_toys",
     help="Compare the goodness of fit with pseudo-experiments, in place of chi2.",
 )
-@jobs_option("pseudo-experiments")
+@jobs_option("pseudo-experiments, impacts, or the patches of a set")
 @time_limit_option
 @output_option("Folder for workspace, numbers and plots.", key="limits.output")
 @run_options
@@ -223,6 +223,7 @@ def limits_command(
         if patchset is not None:
             _print_patches(str(workspace), patchset, patches, measurement, options, as_json=as_json)
             return
+        options.refuse_idle()
         result = limits_of_workspace(str(workspace), options, measurement=measurement)
     answer_so_far(result, as_json=as_json)
 
@@ -252,12 +253,14 @@ def _options(
         groups=named_groups(list(groups)),
         interpolation=codes_of(interpolation),
         inject=_strengths(inject),
-        toys=_toy_options(calculator, toys, seed, goodness_toys),
+        toys=_toy_options(calculator, toys, seed, goodness_toys, has_interval=as_given["interval"] is not None),
         **as_given,
     )
 
 
-def _toy_options(calculator: str, toys: int | None, seed: int | None, goodness_toys: int | None) -> ToyOptions:
+def _toy_options(
+    calculator: str, toys: int | None, seed: int | None, goodness_toys: int | None, *, has_interval: bool
+) -> ToyOptions:
     """How many pseudo-experiments of a workspace are made; a recipe says it with the same rules.
 
     Raises:
@@ -265,7 +268,7 @@ def _toy_options(calculator: str, toys: int | None, seed: int | None, goodness_t
     """
     from simmorph.pipeline.limits.toys import ToyOptions
 
-    is_asymptotic = calculator == "asymptotics"
+    is_asymptotic = calculator == "asymptotics" and not has_interval
     if is_asymptotic and toys is not None:
         raise UsageError("--toys", "no limits are made from pseudo-experiments", "give --calculator toys")
     if is_asymptotic and goodness_toys is None and seed is not None:

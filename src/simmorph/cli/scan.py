@@ -14,6 +14,7 @@ from simmorph.cli.options import (
     answer_so_far,
     command,
     end_in_time,
+    jobs_option,
     level_option,
     note,
     output_option,
@@ -30,11 +31,19 @@ if TYPE_CHECKING:
 @recipe_options(*STUDY, "scan", example="scan.beta=[0.1]")
 @level_option()
 @amplification_option()
+@jobs_option("limits")
 @time_limit_option
 @output_option("Folder for the numbers and the figures.", key="scan.output", expose_value=False)
 @run_options
 def scan_command(
-    config: Path, overrides: tuple[str, ...], *, max_minutes: float | None, as_json: bool, force: bool, quiet: bool
+    config: Path,
+    overrides: tuple[str, ...],
+    *,
+    jobs: int,
+    max_minutes: float | None,
+    as_json: bool,
+    force: bool,
+    quiet: bool,
 ) -> None:
     """Scan limits over luminosity, generated events and the size of a systematic, as `scan:` of the recipe says.
 
@@ -50,4 +59,5 @@ def scan_command(
 
     end_in_time(max_minutes)
     recipe = load_limits_recipe(config, overrides)
-    answer_so_far(scan_of_recipe(recipe, force=force, progress=partial(note, quiet=quiet)), as_json=as_json)
+    found = scan_of_recipe(recipe, force=force, jobs=jobs, progress=partial(note, quiet=quiet))
+    answer_so_far(found, as_json=as_json)

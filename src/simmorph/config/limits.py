@@ -339,7 +339,8 @@ class LimitsSettings(ObservableSettings):
     """Put signals of these strengths into expected data, whose background are the closure events if there are any, and
     tell what is found: `[0, 1, 2]`."""
     interval: Literal["feldman-cousins"] | None = None
-    """Another interval of the strength at the confidence level: that of Feldman and Cousins, for one bin."""
+    """Another interval of the strength at the confidence level: that of Feldman and Cousins, by pseudo-experiments
+    where anything but the strength is fitted."""
     statistics: bool = True
     """Whether the finite simulated samples are an uncertainty, from the sum of squared weights (Barlow-Beeston)."""
 
@@ -365,7 +366,7 @@ class LimitsSettings(ObservableSettings):
         return self
 
     def _check_toys(self) -> None:
-        is_asymptotic = self.calculator == "asymptotics"
+        is_asymptotic = self.calculator == "asymptotics" and self.interval is None
         if is_asymptotic and ("toys" in self.model_fields_set):
             raise ValueError("toys: no limits are made from them; add `calculator: toys`")
         if is_asymptotic and not self.goodness_toys and "seed" in self.model_fields_set:

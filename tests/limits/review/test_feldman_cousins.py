@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from simmorph.errors import InputError
 from simmorph.limits.model.workspace import measurement_of
 from simmorph.limits.report.injection_plots import draw_interval
-from simmorph.limits.review.feldman_cousins import check_countable, interval_of_mean, unified_interval
-from tests.limits.conftest import workspace
+from simmorph.limits.review.feldman_cousins import UnifiedInterval, interval_of_mean, unified_interval
+from simmorph.pipeline.limits.infer import LimitsOptions, infer
+from simmorph.pipeline.limits.toys import ToyOptions
+from tests.limits.conftest import minuit_of_pyhf, workspace
 
 TABLE = {
     (0, 0.0): (0, 2.44), (0, 0.5): (0, 1.94), (0, 1.0): (0, 1.61), (0, 1.5): (0, 1.33), (0, 2.0): (0, 1.26),
@@ -39,16 +40,42 @@ def test_a_strength_is_the_mean_over_the_signal_and_fixed_parameters_are_none() 
 SCALE = {"name": "scale", "type": "normsys", "data": {"hi": 1.1, "lo": 0.9}}
 
 
-@pytest.mark.parametrize(
-    ("spec", "what"),
-    [
-        (workspace([2.0, 1.0], [5.0, 5.0], [3.0, 4.0]), "bins: 2, nuisance parameters: 0"),
-        (workspace([2.0], [5.0], [3.0], SCALE), "bins: 1, nuisance parameters: 1"),
-        (workspace([2.0], [5.0], [3.5]), "a count of 3.5"),
-        (workspace([-2.0], [5.0], [3.0]), "takes events away"),
-    ],
-)
-def test_what_has_no_exact_sum_is_refused(spec: dict[str, Any], what: str) -> None:
-    ready = measurement_of(spec)
-    with pytest.raises(InputError, match=what):
-        check_countable(ready.likelihood, ready.data)
+def interval_by_toys(spec: dict[str, Any], number: int = 2000, jobs: int = 1) -> UnifiedInterval:
+    options = LimitsOptions(level=0.9, interval="feldman-cousins", toys=ToyOptions(number=number), jobs=jobs)
+    found = infer(measurement_of(spec), options).unified
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(("count", "background"), [(3, 0.5), (10, 5.0)])
+def test_toys_with_a_nuisance_parameter_that_is_known_find_the_published_table(count: int, background: float) -> None:
+    nearly = {**SCALE, "data": {"hi": 1 + 1e-6, "lo": 1 - 1e-6}}
+    found = interval_by_toys(workspace([1.0], [background], [float(count)], nearly))
+    assert found.number == pytest.approx(2000, abs=10)
+    for end, error, known in zip((found.low, found.high), found.errors, TABLE[count, background], strict=True):
+        assert 0 < error < 0.05 * (found.high - found.low)
+        assert end == pytest.approx(known, abs=4 * error + 0.0055)
+
+
+def test_of_many_events_it_is_where_the_deviance_has_risen() -> None:
+    spec = workspace([100.0, 50.0], [2000.0, 1000.0], [2250.0, 1120.0], {**SCALE, "data": {"hi": 1.03, "lo": 0.97}})
+    found = interval_by_toys(spec)
+    minuit = minuit_of_pyhf(spec)
+    minuit.minos(cl=0.9)
+    errors = minuit.merrors["mu"]
+    best = minuit.values["mu"]
+    assert found.low == pytest.approx(max(best + errors.lower, 0.0), abs=4 * found.errors[0] + 0.05)
+    assert found.high == pytest.approx(best + errors.upper, abs=4 * found.errors[1] + 0.05)
+
+
+def test_bins_without_nuisance_parameters_need_no_toys() -> None:
+    one = interval_of_mean(7, 3.0, 0.9)
+    split = interval_by_toys(workspace([0.5, 0.5], [1.5, 1.5], [4.0, 3.0]))
+    assert (split.number, split.errors) == (0, (0.0, 0.0))
+    # The sum of both counts has all that the strength depends on; more data sets fill the level better.
+    assert (split.low, split.high) == pytest.approx(one, abs=0.25)
+
+
+def test_the_numbers_do_not_depend_on_the_processes() -> None:
+    spec = workspace([5.0], [10.0], [17.0], SCALE)
+    assert interval_by_toys(spec, 401, jobs=2) == interval_by_toys(spec, 401)

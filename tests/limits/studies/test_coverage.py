@@ -12,14 +12,29 @@ from scipy import stats
 
 from simmorph.data.histograms import Histogram
 from simmorph.errors import SimmorphError
+from simmorph.limits.fits.inference import AsymptoticCls
+from simmorph.limits.fits.many import many_strengths
+from simmorph.limits.fits.strength import fitted_strength
 from simmorph.limits.model.building import workspace_of
 from simmorph.limits.model.workspace import Measurement, measurement_of
 from simmorph.limits.modifiers.histosys import HistoSys
 from simmorph.limits.modifiers.normsys import NormSys
-from simmorph.limits.studies.coverage import ToyOutcome, Toys, coverage, from_model, from_truth, outcomes, summary
+from simmorph.limits.studies.coverage import (
+    PseudoExperiment,
+    ToyOutcome,
+    Toys,
+    bunches,
+    coverage,
+    from_model,
+    from_truth,
+    outcomes,
+    summary,
+)
 from simmorph.limits.templates.amplification import eigen_variations, with_training_statistics
 from simmorph.limits.templates.sample import Sample, Templates
+from simmorph.limits.toys.draws import draws
 from tests.limits.conftest import workspace
+from tests.limits.engine.test_random_models import random_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +42,7 @@ if TYPE_CHECKING:
     from simmorph.limits.modifiers.base import Modifier
 
 N_BINS, N_BACKGROUND, N_TRAINING, N_GENERATED = 10, 1e5, 1e4, 1e6
+N_TOYS = 8
 EDGES = np.linspace(0, 1, N_BINS + 1)
 
 
@@ -196,35 +212,46 @@ def test_table_and_json_have_the_same_numbers() -> None:
 
 def test_each_experiment_has_a_seed_of_its_own_and_known_ones_are_not_made_again(reference: dict[str, Any]) -> None:
     experiments = [from_model(measurement_of(reference), 1.0)]
-    few, many = (dict(outcomes(experiments, Toys(n))) for n in (4, 8))
+    few, many = (outcomes(experiments, Toys(n), range(n)) for n in (4, 8))
     assert {number: many[number] for number in few} == few
     assert len({it.fitted for it in many.values() if it is not None}) == 8
-    other = dict(outcomes(experiments, Toys(4, seed=2)))
+    other = outcomes(experiments, Toys(4, seed=2), range(4))
     assert all(other[number] != few[number] for number in few)
-    known = {0: ToyOutcome(7.0, 1.0, True), 2: None}
-    again = dict(outcomes(experiments, Toys(4), known))
-    assert again == few | known
+    assert bunches(experiments, 4, {0: None, 2: None}) == [[1, 3]]
 
 
-def test_kinds_of_experiments_alternate_and_progress_is_said_after_every_tenth_part() -> None:
-    spec = workspace([50.0], [100.0], [150.0])
-    made: list[int] = []
-    said: list[str] = []
+def test_kinds_of_experiments_alternate_and_are_made_in_bunches_of_one_kind() -> None:
+    ready = measurement_of(workspace([50.0], [100.0], [150.0]))
+    together = from_model(ready, 1.0)
 
-    def experiment(kind: int) -> Callable[[np.random.Generator], Any]:
-        make = from_model(measurement_of(spec), 1.0)
+    def alone(rng: np.random.Generator) -> PseudoExperiment:
+        return from_model(measurement_of(workspace([50.0], [100.0], [150.0])), 1.0)(rng)
 
-        def noted(rng: np.random.Generator) -> Any:
-            made.append(kind)
-            return make(rng)
+    assert bunches([together, alone], 12) == [[0, 2, 4, 6, 8, 10], [1, 3, 5, 7, 9], [11]]
+    found = coverage([together, alone], Toys(12))
+    assert (found.n_kinds, found.n_toys) == (2, 12)
 
-        return noted
 
-    found = coverage([experiment(0), experiment(1)], Toys(20, progress=said.append))
-    assert made == [0, 1] * 10
-    assert found.n_kinds == 2
-    assert said[0] == "2 of 20 pseudo-experiments"
-    assert len(said) == 10
+@pytest.mark.parametrize("seed", [2, 3, 10])
+def test_what_is_fitted_together_is_as_fitted_alone(seed: int) -> None:
+    likelihood = measurement_of(random_model(seed)).likelihood
+    data = draws(likelihood, likelihood.at(1.0), (seed,), range(N_TOYS))
+    together = many_strengths(likelihood, data, 1.0)
+    assert together.is_sure.sum() > N_TOYS / 2
+    for row in np.flatnonzero(together.is_sure).tolist():
+        alone, test = fitted_strength(likelihood, data.rows(row)), AsymptoticCls(likelihood, data.rows(row))
+        assert together.value[row] == pytest.approx(alone.value, abs=1e-4 * alone.uncertainty)
+        assert together.uncertainty[row] == pytest.approx(alone.uncertainty, rel=1e-4)
+        assert together.cls[row] == pytest.approx(test.cls(1.0), rel=1e-4)
+
+
+def test_most_pseudo_experiments_of_an_ordinary_model_need_no_fit_of_their_own(reference: dict[str, Any]) -> None:
+    ready = measurement_of(reference)
+    likelihood = ready.likelihood
+    data = draws(likelihood, likelihood.at(1.0), (1,), range(300))
+    found = many_strengths(likelihood, data, 1.0)
+    assert found.is_sure.mean() > 0.97
+    assert likelihood.tally.fits == 0
 
 
 def test_counts_and_auxiliary_measurements_fluctuate_as_the_model_says() -> None:

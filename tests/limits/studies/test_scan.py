@@ -9,7 +9,7 @@ from scipy import stats
 from simmorph.config.studies import ScanSettings
 from simmorph.data.histograms import Histogram
 from simmorph.limits.report.scan_plots import ScanKind, draw_difference, draw_limits, draw_strength
-from simmorph.limits.studies.scan import ScanPoint, scan_points
+from simmorph.limits.studies.scan import Scan, ScanPoint
 from simmorph.limits.templates.sample import Sample
 
 EDGES = np.linspace(0, 1, 26)
@@ -25,7 +25,11 @@ def points_of(**settings: object) -> list[ScanPoint]:
     """25 bins with background exp(-2.5 x) and signal exp(1.5 x); the simulated reference has a million events."""
     scan = ScanSettings.model_validate({"luminosity": [100.0], "injected": 0.0, **settings})
     generated = {number: Sample.with_statistics(shape(-2.5, number)) for number in scan.generated}
-    return list(scan_points(scan, signal=shape(1.5, 1e6), generated=generated, simulated=shape(-2.5, 1e6)))
+    return every_point(Scan(scan, shape(1.5, 1e6), generated, shape(-2.5, 1e6)))
+
+
+def every_point(scan: Scan) -> list[ScanPoint]:
+    return [scan.point(at) for at in scan.grid()]
 
 
 @pytest.mark.parametrize(
@@ -84,7 +88,7 @@ def test_one_bin_has_the_gaussian_limit(luminosity: float, beta: float) -> None:
         beta_type="normsys", injected=0.0,
     )  # fmt: skip
     one = Histogram(edges, np.array([400.0]), np.array([400.0]), "one")
-    (found, _) = scan_points(scan, signal=one, generated={400: Sample.with_statistics(one)}, simulated=one)
+    (found, _) = every_point(Scan(scan, one, {400: Sample.with_statistics(one)}, one))
     background = 1000 * luminosity
     sigma = np.sqrt(background + (beta * background) ** 2 + background**2 / 400) / (0.5 * background)
     assert found.uncertainty == pytest.approx(sigma, rel=0.01)
@@ -101,27 +105,11 @@ def test_every_point_of_the_grid_is_there_once_and_in_order() -> None:
     assert all(it.expected > 0 for it in points)
 
 
-def test_a_known_point_is_taken_as_it_is() -> None:
-    scan = ScanSettings(luminosity=(10.0, 100.0), generated=(1000,), beta=(0.1,), injected=0.0)
-    known = ScanPoint(100.0, 1000, 0.1, 1.0, 2.0, 3.0, 4.0)
-    said: list[str] = []
-    samples = {1000: Sample.with_statistics(shape(-2.5, 1000))}
-    points = scan_points(
-        scan, signal=shape(1.5, 1e6), generated=samples, simulated=shape(-2.5, 1e6), known={known.at: known},
-        progress=said.append,
-    )  # fmt: skip
-    found = list(points)
-    assert found[2] == known
-    assert found[0] != known
-    assert said == ["luminosity 10/fb: 10000 background events", "luminosity 100/fb: 100000 background events"]
-
-
 def test_neither_the_number_of_signal_events_nor_that_of_closure_events_matters_but_for_statistics() -> None:
     scan = ScanSettings(luminosity=(100.0,), generated=(10_000,), beta=(0.1,), injected=1.0)
     generated = {10_000: Sample.with_statistics(shape(-2.5, 10_000))}
-    first, second = (
-        next(scan_points(scan, signal=shape(1.5, n), generated=generated, simulated=shape(-2.5, n))) for n in (1e3, 1e7)
-    )
+    scans = [Scan(scan, shape(1.5, n), generated, shape(-2.5, n)) for n in (1e3, 1e7)]
+    first, second = (it.point(it.grid()[0]) for it in scans)
     assert list(first) == pytest.approx(list(second), rel=1e-6)
 
 

@@ -127,6 +127,16 @@ def test_the_numbers_and_every_pseudo_experiment_are_written(simmorph: Callable[
     assert simmorph(*command, "-o", tmp_path / "out").code == 2
 
 
+def test_processes_give_the_same_numbers_as_one(simmorph: Callable[..., Any]) -> None:
+    command = ["coverage", WORKSPACE, "--toys", 230, "--json"]
+    assert simmorph(*command, "-j", 2).stdout == simmorph(*command).stdout
+
+
+def test_processes_share_the_experiments_of_a_recipe(recipe: Path) -> None:
+    ready = load_limits_recipe(recipe, ["coverage.toys=24"])
+    assert coverage_of_recipe(ready, jobs=2) == coverage_of_recipe(ready)
+
+
 def test_pseudo_experiments_go_on_after_sigterm_as_if_there_had_been_none(
     simmorph: Callable[..., Any], tmp_path: Path
 ) -> None:

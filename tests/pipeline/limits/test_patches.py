@@ -62,6 +62,18 @@ def test_each_patch_has_the_limits_of_its_workspace(files: tuple[str, str], tmp_
         list(limits_of_patches(*files, (), LimitsOptions(output=tmp_path / "limits")))
 
 
+def test_processes_give_the_same_lines_as_one(files: tuple[str, str], simmorph: Callable[..., Any]) -> None:
+    command = ["limits", files[0], "--patchset", files[1], "--json"]
+    one, two = (simmorph(*command, *jobs) for jobs in ((), ("-j", 2)))
+    assert one.code == two.code == 1
+    assert numbers_of(two.stdout) == numbers_of(one.stdout)
+    assert [line for line in two.stderr.splitlines() if line.startswith("warning")] == []
+
+
+def numbers_of(lines: str) -> list[dict[str, Any]]:
+    return [{key: it for key, it in json.loads(line).items() if key != "fit_seconds"} for line in lines.splitlines()]
+
+
 def test_one_patch_has_a_folder_alone(files: tuple[str, str], tmp_path: Path) -> None:
     list(limits_of_patches(*files, ("mass_100",), LimitsOptions(output=tmp_path / "limits")))
     assert [path.name for path in (tmp_path / "limits").iterdir()] == ["mass_100"]

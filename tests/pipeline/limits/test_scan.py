@@ -84,6 +84,10 @@ def test_a_systematic_of_the_recipe_gives_way_to_the_scanned_one_of_its_name(rec
     assert without.points == whole.points
 
 
+def test_processes_give_the_same_numbers_as_one(recipe: Path, whole: ScanResult) -> None:
+    assert scan_of_recipe(load_limits_recipe(recipe), jobs=2) == whole
+
+
 def test_a_scan_goes_on_where_it_was_interrupted(recipe: Path, whole: ScanResult, tmp_path: Path) -> None:
     output = tmp_path / "out"
     listener = StopsAt("luminosity 10/fb")

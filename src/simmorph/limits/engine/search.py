@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from simmorph.data.events import BoolArray, FloatArray, IntArray
     from simmorph.limits.engine.newton import Box, Minimum
     from simmorph.limits.engine.objective import Objective
+    from simmorph.limits.engine.yields import Yields
 
 BEND = 0.2
 """The bend in standard deviations of the counts from which a parameter may make two minima."""
@@ -109,19 +110,36 @@ def bending(problem: Problem, found: Minimum, at_bound: BoolArray) -> tuple[IntA
         at_bound: (n_global,), the normalisations that end at a bound there.
     """
     yields = problem.objective.yields
-    groups = [*yields.functions, *yields.shifts]
-    at = np.unique(np.concatenate([group.at for group in groups])) if groups else np.empty(0, np.int64)
-    at = at[np.isin(at, yields.shared[problem.box.free])]
+    at = curved(problem)
     here, reset = found.point.parameters, found.point.parameters.copy()
     reset[yields.shared[at_bound]] = problem.nominal[at_bound]
-    seen = np.array([_bend(problem, here, int(it)) > BEND for it in at], np.bool_)
-    hidden = ~seen & np.array([at_bound.any() and _bend(problem, reset, int(it)) > BEND for it in at], np.bool_)
+    [seen] = bends(yields, here[None], at) > BEND
+    hidden = np.zeros_like(seen)
+    if at_bound.any():
+        hidden = ~seen & (bends(yields, reset[None], at)[0] > BEND)
     return np.searchsorted(yields.shared, at[seen]), np.searchsorted(yields.shared, at[hidden])
 
 
-def _bend(problem: Problem, origin: FloatArray, parameter: int) -> float:
-    """By how many standard deviations of the counts the yields bend with a parameter."""
-    points = np.tile(origin, (3, 1))
-    points[:, parameter] = (1.0, -1.0, 0.0)
-    up, down, middle = problem.objective.yields.expected(points)
-    return float(np.sqrt(np.sum((up + down - 2 * middle) ** 2 / np.maximum(np.abs(middle), 1.0))))
+def curved(problem: Problem) -> IntArray:
+    """The parameters that move and of which yields are functions, not multiples."""
+    yields = problem.objective.yields
+    groups = [*yields.functions, *yields.shifts]
+    at = np.unique(np.concatenate([group.at for group in groups])) if groups else np.empty(0, np.int64)
+    return at[np.isin(at, yields.shared[problem.box.free])]
+
+
+def bends(yields: Yields, origins: FloatArray, at: IntArray) -> FloatArray:
+    """(n, len(at)), by how many standard deviations of the counts the yields bend with each of some parameters.
+
+    Args:
+        yields: of the model.
+        origins: (n, n_parameters), the others.
+        at: the parameters.
+    """
+    found = np.empty((len(origins), len(at)))
+    for column, parameter in enumerate(at):
+        points = np.repeat(origins[None], 3, axis=0)
+        points[..., parameter] = np.array([1.0, -1.0, 0.0])[:, None]
+        up, down, middle = yields.expected(points)
+        found[:, column] = np.sqrt(np.sum((up + down - 2 * middle) ** 2 / np.maximum(np.abs(middle), 1.0), axis=-1))
+    return found

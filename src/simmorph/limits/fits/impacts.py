@@ -9,21 +9,31 @@ of the uncertainty.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from simmorph.data.events import FloatArray
     from simmorph.limits.fits.strength import FittedStrength
     from simmorph.limits.model.likelihood import Data, Likelihood
 
+    Shifted = Callable[[Sequence["Shift"]], Iterable[float]]
+
 N_SHOWN = 20
 """How many parameters plot and table show, the strongest first."""
 NEGLIGIBLE = 0.01
 """Impacts below this share of the largest are not shown."""
+
+
+class Shift(NamedTuple):
+    """Which parameter is fixed beside its best value, and how far."""
+
+    at: int
+    by: float
 
 
 class Impact(NamedTuple):
@@ -60,7 +70,7 @@ class Impact(NamedTuple):
         return f"{self.up:+.3g} {self.down:+.3g} ({known})"
 
 
-def impacts(likelihood: Likelihood, data: Data, found: FittedStrength) -> list[Impact]:
+def impacts(likelihood: Likelihood, data: Data, found: FittedStrength, shifted: Shifted | None = None) -> list[Impact]:
     """Every nuisance parameter, the one that moves the strength most first.
 
     Each takes two fits. A parameter that is fixed, that the fit holds at a bound, or that the data do not determine has
@@ -70,24 +80,29 @@ def impacts(likelihood: Likelihood, data: Data, found: FittedStrength) -> list[I
         likelihood: of the model.
         data: what was fitted.
         found: the best fit.
+        shifted: makes the fits of many shifts, side by side; one after the other if None.
 
     Raises:
         InputError: a fit with one parameter fixed has no finite minimum.
     """
     best = found.fit.parameters
     after, (measured, before) = uncertainties(likelihood, data, best), _measurements(likelihood, data)
+    its = np.setdiff1d(np.flatnonzero(likelihood.free & (after > 0)), [likelihood.poi]).tolist()
+    shifts = [Shift(at, side * float(after[at])) for at in its for side in (1, -1)]
+    found_at = iter((shifted or partial(_one_by_one, likelihood, data, best))(shifts))
     names, rows = likelihood.model.config.par_names, []
-    for at in np.flatnonzero(likelihood.free & (after > 0)).tolist():
-        if at == likelihood.poi:
-            continue
-        up, down = (_strength_at(likelihood, data, best, at, side * after[at]) for side in (1, -1))
+    for at, up, down in zip(its, found_at, found_at, strict=True):
         is_known = bool(before[at] > 0)
         pull, constraint = (
             ((best[at] - measured[at]) / before[at], after[at] / before[at]) if is_known else (None, None)
         )
-        shifts = up - found.value, down - found.value
-        rows.append(Impact(names[at], pull, constraint, *shifts, float(best[at]), float(after[at])))
+        moved = up - found.value, down - found.value
+        rows.append(Impact(names[at], pull, constraint, *moved, float(best[at]), float(after[at])))
     return sorted(rows, key=lambda row: -row.size)
+
+
+def _one_by_one(likelihood: Likelihood, data: Data, best: FloatArray, shifts: Sequence[Shift]) -> Iterator[float]:
+    return (strength_at(likelihood, data, best, shift) for shift in shifts)
 
 
 def uncertainties(likelihood: Likelihood, data: Data, best: FloatArray) -> FloatArray:
@@ -112,9 +127,14 @@ def _measurements(likelihood: Likelihood, data: Data) -> tuple[FloatArray, Float
     return values, widths
 
 
-def _strength_at(likelihood: Likelihood, data: Data, best: FloatArray, at: int, shift: float) -> float:
-    """The fitted strength with one parameter fixed beside its best value, or at the bound that it would cross."""
-    value = float(np.clip(best[at] + shift, likelihood.lower[at], likelihood.upper[at]))
+def strength_at(likelihood: Likelihood, data: Data, best: FloatArray, shift: Shift) -> float:
+    """The fitted strength with one parameter fixed beside its best value, or at the bound that it would cross.
+
+    Raises:
+        InputError: the fit has no finite minimum.
+    """
+    at = shift.at
+    value = float(np.clip(best[at] + shift.by, likelihood.lower[at], likelihood.upper[at]))
     return float(likelihood.fit(data, start=best, fixed={at: value}, is_signed=True).parameters[likelihood.poi])
 
 

@@ -163,11 +163,9 @@ class AsymptoticCls:
     def log_cls(self, value: float) -> tuple[float, float]:
         """The logarithm of CLs of the observed data, and its derivative."""
         (observed, its_slope), (asimov, slope) = self.observed_statistic(value).root, self.asimov_statistic(value).root
+        shifted = float(_shifted(observed, asimov))
         if observed > asimov > 0:
-            shifted = (observed**2 + asimov**2) / (2 * asimov)
             its_slope = (2 * observed * its_slope + 2 * asimov * slope) / (2 * asimov) - shifted * slope / asimov
-        else:
-            shifted = observed
         value = float(log_ndtr(-shifted) - log_ndtr(asimov - shifted))
         return value, -_rate(-shifted) * its_slope - _rate(asimov - shifted) * (slope - its_slope)
 
@@ -214,6 +212,25 @@ class AsymptoticCls:
         return NoLimitError(
             self.likelihood.name, f"there is no upper limit on {parameter!r}: {why}", "is there any signal in it?"
         )
+
+
+def log_cls_of(observed: FloatArray, asimov: FloatArray) -> FloatArray:
+    """(n,), the logarithms of CLs; see `AsymptoticCls.log_observed`.
+
+    Args:
+        observed: (n,), the roots of the statistic of the data.
+        asimov: (n,), of the Asimov data.
+    """
+    shifted = _shifted(observed, asimov)
+    return np.asarray(log_ndtr(-shifted) - log_ndtr(asimov - shifted), np.float64)
+
+
+def _shifted(observed: FloatArray | float, asimov: FloatArray | float) -> FloatArray:
+    """What takes the place of the root of the statistic, see `AsymptoticCls.log_observed`."""
+    with np.errstate(all="ignore"):
+        beyond = (np.square(observed) + np.square(asimov)) / (2 * np.asarray(asimov))
+    is_beyond = np.greater(observed, asimov) & np.greater(asimov, 0)
+    return np.where(is_beyond, beyond, observed)
 
 
 class Rise(NamedTuple):

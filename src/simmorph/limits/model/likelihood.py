@@ -25,8 +25,9 @@ from simmorph.errors import InputError
 from simmorph.limits.engine.covariance import Covariance
 from simmorph.limits.engine.local import Constraint
 from simmorph.limits.engine.many.expansions import Sums
-from simmorph.limits.engine.many.newton import minimise, tangents
+from simmorph.limits.engine.many.newton import tangents
 from simmorph.limits.engine.many.points import Objectives
+from simmorph.limits.engine.many.problems import Problems
 from simmorph.limits.engine.newton import Box, solved
 from simmorph.limits.engine.objective import Objective
 from simmorph.limits.engine.poisson import Counts
@@ -57,6 +58,10 @@ class Data(NamedTuple):
 
     main: FloatArray
     auxiliary: FloatArray
+
+    def rows(self, which: int | slice | IntArray) -> Data:
+        """Some of many, or one of them."""
+        return Data(self.main[which], self.auxiliary[which])
 
 
 class Fit(NamedTuple):
@@ -126,6 +131,11 @@ class FitTally:
     fits: int = 0
     invalid: int = 0
     seconds: float = 0.0
+
+    def add(self, other: FitTally) -> None:
+        """Count what was fitted elsewhere too."""
+        self.fits, self.invalid = self.fits + other.fits, self.invalid + other.invalid
+        self.seconds += other.seconds
 
     def to_json(self) -> dict[str, float]:
         """The numbers by name."""
@@ -213,6 +223,12 @@ class Likelihood:
         """(n_parameters,), the derivatives of the deviance."""
         main, slopes = self.yields.with_slopes(parameters)
         return 2 * (slopes @ Counts(data.main).terms(main).slope + self.constraint(data).slopes(parameters))
+
+    def apart(self) -> Self:
+        """The same with a tally of its own, such as for another process."""
+        found = copy.copy(self)
+        found.tally = FitTally()
+        return found
 
     def at(self, poi: float, parameters: FloatArray | None = None) -> FloatArray:
         """The parameters, nominal ones by default, with another value of the parameter of interest."""
@@ -306,21 +322,30 @@ class Likelihood:
             is_signed: whether it may be negative.
         """
         bounds = self.bounds({} if poi is None else {self.poi: poi}, is_signed=is_signed)
-        n_at_once = max(1, MOST_NUMBERS // (len(self.yields.nominal) * len(self.yields.shared)))
-        pieces = [slice(first, first + n_at_once) for first in range(0, len(start), n_at_once)]
-        found = Fits.joined([self._fits_at_once(Data(*(it[s] for it in data)), start[s], bounds) for s in pieces])
+        pieces = [slice(first, first + self.n_at_once) for first in range(0, len(start), self.n_at_once)]
+        found = Fits.joined([self._fits_at_once(data.rows(s), start[s], bounds) for s in pieces])
         for row in np.flatnonzero(~found.is_valid).tolist():
-            self._put(found, row, Data(*(it[row] for it in data)), start[row], bounds)
+            self._put(found, row, data.rows(row), start[row], bounds)
         return found
+
+    @property
+    def n_at_once(self) -> int:
+        """How many data sets are fitted at once at most."""
+        return max(1, MOST_NUMBERS // (len(self.yields.nominal) * len(self.yields.shared)))
+
+    def problems(self, data: Data, bounds: FloatArray) -> Problems:
+        """The deviances of (n, ...) data; see `problem`."""
+        first = data.rows(0)
+        known = [self.constraint(data.rows(row)).measured for row in range(len(data.main))]
+        constraint = self.constraint(first)._replace(measured=np.array(known))
+        objectives = Objectives(Sums(self.yields), constraint, data.main, bounds)
+        return Problems(objectives, self.problem(first, bounds))
 
     def _fits_at_once(self, data: Data, start: FloatArray, bounds: FloatArray) -> Fits:
         """Newton's method for all of them; where a yield has a kink, none is valid."""
-        problem = self.problem(Data(data.main[0], data.auxiliary[0]), bounds)
-        known = [self.constraint(Data(*each)).measured for each in zip(*data, strict=True)]
-        constraint = self.constraint(Data(data.main[0], data.auxiliary[0]))._replace(measured=np.array(known))
         if self.yields.has_kink:
             return Fits.none(start)
-        found = minimise(Objectives(Sums(self.yields), constraint, data.main, bounds), start, problem.box)
+        found = self.problems(data, bounds).minima(start)
         slope, tangent = found.points.gradient[:, self.poi_place], tangents(found, self.poi_place)
         return Fits(found.points.deviance, found.points.shared, found.is_valid, slope, tangent)
 

@@ -1,8 +1,8 @@
 """Coverage: how often intervals and limits hold the true strength, in pseudo-experiments.
 
 `from_model` makes experiments in which the model is right, `from_truth` those of a model whose templates may be wrong;
-`outcomes` fits them and `summary` counts. Valid for the asymptotic intervals that `inference` gives. A result on n
-pseudo-experiments has a binomial uncertainty, which is given beside it.
+`outcomes` fits them, `bunches` says which together, and `summary` counts. Valid for the asymptotic intervals that
+`inference` gives. A result on n pseudo-experiments has a binomial uncertainty, which is given beside it.
 """
 
 from __future__ import annotations
@@ -16,16 +16,21 @@ import numpy as np
 from simmorph.data.estimates import Estimate
 from simmorph.errors import InputError, SimmorphError
 from simmorph.limits.fits.inference import AsymptoticCls
+from simmorph.limits.fits.many import fits_at_once, many_strengths
 from simmorph.limits.fits.strength import fitted_strength
 from simmorph.limits.model.likelihood import Data
-from simmorph.progress import silent
+from simmorph.limits.toys.draws import draw, stacked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Container, Mapping, Sequence
 
     from simmorph.data.events import BoolArray, FloatArray, IntArray
     from simmorph.limits.model.workspace import Measurement
-    from simmorph.progress import Progress
+
+    Experiment = Callable[[np.random.Generator], "PseudoExperiment"]
+
+BUNCH, FEW = 100, 5
+"""How many pseudo-experiments are fitted together, and how many are made in one go where they are fitted alone."""
 
 
 class PseudoExperiment(NamedTuple):
@@ -49,14 +54,12 @@ class Toys:
         strength: the true strength of the signal.
         level: the confidence level of the upper limit.
         seed: of all random numbers; each experiment has its own, so that more of them begin with the same ones.
-        progress: called after every tenth part of them.
     """
 
     number: int
     strength: float = 1.0
     level: float = 0.95
     seed: int = 1
-    progress: Progress = silent
 
 
 class ToyOutcome(NamedTuple):
@@ -129,7 +132,7 @@ class Coverage(NamedTuple):
         return "\n".join(f"{name:<{width}}  {value}" for name, value in rows.items())
 
 
-def coverage(experiments: Sequence[Callable[[np.random.Generator], PseudoExperiment]], toys: Toys) -> Coverage:
+def coverage(experiments: Sequence[Experiment], toys: Toys) -> Coverage:
     """Make and fit pseudo-experiments; see `outcomes` and `summary`.
 
     Args:
@@ -139,33 +142,57 @@ def coverage(experiments: Sequence[Callable[[np.random.Generator], PseudoExperim
     Raises:
         SimmorphError: hardly any fit worked.
     """
-    return summary(dict(outcomes(experiments, toys)), toys, len(experiments))
+    found = {}
+    for bunch in bunches(experiments, toys.number):
+        found.update(outcomes(experiments, toys, bunch))
+    return summary(found, toys, len(experiments))
 
 
-def outcomes(
-    experiments: Sequence[Callable[[np.random.Generator], PseudoExperiment]],
-    toys: Toys,
-    known: Mapping[int, ToyOutcome | None] | None = None,
-) -> Iterator[tuple[int, ToyOutcome | None]]:
-    """The number of each pseudo-experiment and what its fit found; None if it found no minimum.
+def bunches(experiments: Sequence[Experiment], n_toys: int, known: Container[int] = ()) -> list[list[int]]:
+    """The numbers of pseudo-experiments that are made in one go, all of one kind, the first ones first.
+
+    Args:
+        experiments: the kinds, which are taken in turn.
+        n_toys: how many there are.
+        known: those that need not be made again.
+    """
+    parts: list[list[int]] = []
+    for kind, make in enumerate(experiments):
+        size = BUNCH if isinstance(make, Drawn) and fits_at_once(make.measurement.likelihood) else FEW
+        its = range(kind, n_toys, len(experiments))
+        parts += [[it for it in its[first : first + size] if it not in known] for first in range(0, len(its), size)]
+    return sorted(part for part in parts if part)
+
+
+def outcomes(experiments: Sequence[Experiment], toys: Toys, numbers: Sequence[int]) -> dict[int, ToyOutcome | None]:
+    """What the fits of some pseudo-experiments found, by their numbers; None of one without a minimum.
+
+    Those of one model are fitted together, and where that is not enough one by one.
 
     Args:
         experiments: each makes one; they are taken in turn.
-        toys: how many, and at which strength.
-        known: those that need not be made again.
+        toys: at which strength, and the seed.
+        numbers: which of them, all of one kind.
     """
-    known, n_toys = known or {}, toys.number
-    for number in range(n_toys):
-        if number in known:
-            yield number, known[number]
-            continue
-        toy = experiments[number % len(experiments)](np.random.default_rng([toys.seed, number]))
-        try:
-            yield number, _outcome(toy, toys.strength, toys.level)
-        except (ArithmeticError, InputError):
-            yield number, None
-        if 10 * (number + 1) // n_toys > 10 * number // n_toys:
-            toys.progress(f"{number + 1} of {n_toys} pseudo-experiments")
+    make = experiments[numbers[0] % len(experiments)]
+    made = {number: make(np.random.default_rng([toys.seed, number])) for number in numbers}
+    first = made[numbers[0]].measurement
+    if all(toy.measurement is first for toy in made.values()):
+        found = _together(first, [toy.data for toy in made.values()], toys)
+    else:
+        found = [None] * len(numbers)
+    return {
+        number: it or _alone(toy, toys.strength, toys.level)
+        for (number, toy), it in zip(made.items(), found, strict=True)
+    }
+
+
+def _together(measurement: Measurement, data: Sequence[Data], toys: Toys) -> list[ToyOutcome | None]:
+    """What the fits of many data sets found; None of one that is to be fitted alone."""
+    found = many_strengths(measurement.likelihood, stacked(data), toys.strength)
+    covered = (toys.strength <= 0) | (found.cls >= 1 - toys.level)
+    rows = zip(found.value.tolist(), found.uncertainty.tolist(), covered.tolist(), found.is_sure, strict=True)
+    return [ToyOutcome(*row) if is_sure else None for *row, is_sure in rows]
 
 
 def summary(found: Mapping[int, ToyOutcome | None], toys: Toys, n_kinds: int = 1) -> Coverage:
@@ -195,24 +222,46 @@ def summary(found: Mapping[int, ToyOutcome | None], toys: Toys, n_kinds: int = 1
     )  # fmt: skip
 
 
-def _outcome(toy: PseudoExperiment, strength: float, level: float) -> ToyOutcome:
-    """What the fit of one pseudo-experiment found.
+def _alone(toy: PseudoExperiment, strength: float, level: float) -> ToyOutcome | None:
+    """What the fit of one pseudo-experiment found; None if it has no uncertainty, or is not known to be a minimum.
 
     The limit covers where CLs of the true strength is at least 1 - level, which needs no root.
-
-    Raises:
-        ArithmeticError: the fit has no uncertainty, or is not known to be a minimum.
-        InputError: a fit has no finite minimum.
     """
     likelihood = toy.measurement.likelihood
-    found = fitted_strength(likelihood, toy.data, sides=False)
-    covered = strength <= 0 or AsymptoticCls(likelihood, toy.data).cls(strength) >= 1 - level
+    try:
+        found = fitted_strength(likelihood, toy.data, sides=False)
+        covered = strength <= 0 or AsymptoticCls(likelihood, toy.data).cls(strength) >= 1 - level
+    except (ArithmeticError, InputError):
+        return None
     if not (math.isfinite(found.value) and found.uncertainty > 0 and found.fit.is_valid):
-        raise ArithmeticError("no uncertainty, or no certain minimum")
+        return None
     return ToyOutcome(float(found.value), float(found.uncertainty), bool(covered))
 
 
-def from_model(measurement: Measurement, strength: float) -> Callable[[np.random.Generator], PseudoExperiment]:
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """Experiments with one model, which can be sent to other processes.
+
+    Attributes:
+        measurement: the model.
+        expected: what counts and auxiliary measurements fluctuate about.
+        held: whether the auxiliary measurements stay.
+    """
+
+    measurement: Measurement
+    expected: Data
+    held: bool
+
+    def __call__(self, rng: np.random.Generator) -> PseudoExperiment:
+        """One of them."""
+        if self.held:
+            data = self.expected._replace(main=rng.poisson(self.expected.main).astype(np.float64))
+        else:
+            data = draw(self.measurement.likelihood, self.expected, rng)
+        return PseudoExperiment(self.measurement, data)
+
+
+def from_model(measurement: Measurement, strength: float) -> Drawn:
     """Experiments in which the model is right: counts and auxiliary measurements fluctuate about its nominal values.
 
     Args:
@@ -220,20 +269,10 @@ def from_model(measurement: Measurement, strength: float) -> Callable[[np.random
         strength: the true one.
     """
     likelihood = measurement.likelihood
-    expected = likelihood.expected(likelihood.at(strength))
-
-    def make(rng: np.random.Generator) -> PseudoExperiment:
-        auxiliary = np.where(
-            likelihood.gaussian,
-            rng.normal(expected.auxiliary, np.where(likelihood.gaussian, likelihood.widths, 1.0)),
-            rng.poisson(np.where(likelihood.gaussian, 0.0, expected.auxiliary)),
-        )
-        return PseudoExperiment(measurement, Data(rng.poisson(expected.main).astype(np.float64), auxiliary))
-
-    return make
+    return Drawn(measurement, likelihood.expected(likelihood.at(strength)), False)
 
 
-def from_truth(measurement: Measurement, expected: FloatArray) -> Callable[[np.random.Generator], PseudoExperiment]:
+def from_truth(measurement: Measurement, expected: FloatArray) -> Drawn:
     """Experiments whose counts fluctuate about what is true, fitted with a model that may be wrong.
 
     The auxiliary measurements stay: what is wrong with the model is in its templates.
@@ -243,7 +282,7 @@ def from_truth(measurement: Measurement, expected: FloatArray) -> Callable[[np.r
         expected: (n_bins,), the true yields, signal included.
     """
     auxiliary = np.array(measurement.likelihood.model.config.auxdata, np.float64)
-    return lambda rng: PseudoExperiment(measurement, Data(rng.poisson(expected).astype(np.float64), auxiliary))
+    return Drawn(measurement, Data(expected, auxiliary), True)
 
 
 def _mean(values: FloatArray, kinds: IntArray) -> Estimate:

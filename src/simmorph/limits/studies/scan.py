@@ -9,6 +9,7 @@ scaled, and the signal. The simulated reference is the template that these data 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -20,15 +21,13 @@ from simmorph.limits.model.workspace import AS_PYHF, measurement_of
 from simmorph.limits.modifiers.base import Nominal, Size
 from simmorph.limits.modifiers.registry import SYSTEMATICS
 from simmorph.limits.templates.sample import Sample, Templates
-from simmorph.progress import silent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from simmorph.config.limits import Interpolation
     from simmorph.config.studies import ScanSettings
     from simmorph.data.histograms import Histogram
-    from simmorph.progress import Progress
 
 SYSTEMATIC = "beta"
 """The name of the systematic uncertainty whose size is scanned."""
@@ -69,23 +68,13 @@ class ScanPoint(NamedTuple):
         return GridPoint(self.luminosity, self.generated, self.beta)
 
 
-def scan_points(  # noqa: PLR0913 - what is scanned, and over what
-    settings: ScanSettings,
-    *,
-    signal: Histogram,
-    generated: Mapping[int, Sample],
-    simulated: Histogram,
-    parameter: str = "mu",
-    level: float = 0.95,
-    interpolation: Interpolation = AS_PYHF,
-    known: Mapping[GridPoint, ScanPoint] | None = None,
-    progress: Progress = silent,
-) -> Iterator[ScanPoint]:
-    """A limit for each luminosity, size of the generated sample, and size of the systematic.
+@dataclass(frozen=True, eq=False)
+class Scan:
+    """What is scanned, and over what; it can be sent to other processes.
 
     Every template is scaled to the background that the luminosity brings; the signal is a fixed fraction of it.
 
-    Args:
+    Attributes:
         settings: the grid, and how many events a luminosity brings.
         signal: its shape; the number of events comes from the settings.
         generated: by the number of generated events, the template with its uncertainties.
@@ -93,72 +82,50 @@ def scan_points(  # noqa: PLR0913 - what is scanned, and over what
         parameter: what the strength is called.
         level: confidence level.
         interpolation: how the sides of the systematic are joined.
-        known: points that need not be made again.
-        progress: called after each luminosity.
-
-    Raises:
-        InputError: a bin of a template expects nothing, or the signal is 0 everywhere.
-        NoLimitError: CLs does not fall below `1 - level` for any strength.
-    """
-    named = {number: _background(sample) for number, sample in generated.items()}
-    rows: list[tuple[int | None, Sample]] = [*named.items(), (None, _background(Sample.with_statistics(simulated)))]
-    known = known or {}
-    for luminosity in settings.luminosity:
-        bench = _Bench.of(settings, luminosity, signal, simulated, parameter, level, interpolation)
-        for beta in settings.beta:
-            for number, sample in rows:
-                at = GridPoint(luminosity, number, beta)
-                yield known[at] if at in known else bench.point(at, sample)
-        progress(f"luminosity {luminosity:g}/fb: {bench.n_background:g} background events")
-
-
-@dataclass(frozen=True, eq=False)
-class _Bench:
-    """What all points at one luminosity share.
-
-    Attributes:
-        n_background: expected background events.
-        signal: at a strength of 1.
-        data: the expected ones, signal included.
-        beta_type: how the systematic acts.
-        parameter: what the strength is called.
-        level: confidence level.
-        interpolation: how the sides of the systematic are joined.
     """
 
-    n_background: float
+    settings: ScanSettings
     signal: Histogram
-    data: Histogram
-    beta_type: str
-    parameter: str
-    level: float
-    interpolation: Interpolation
+    generated: Mapping[int, Sample]
+    simulated: Histogram
+    parameter: str = "mu"
+    level: float = 0.95
+    interpolation: Interpolation = AS_PYHF
 
-    @classmethod
-    def of(  # noqa: PLR0913, PLR0917
-        cls, settings: ScanSettings, luminosity: float, signal: Histogram, simulated: Histogram,
-        parameter: str, level: float, interpolation: Interpolation,
-    ) -> _Bench:  # fmt: skip
-        """Everything at one luminosity: true background, signal at a strength of 1, and the Asimov data of both."""
-        n_background = settings.background_per_fb * luminosity
-        true = simulated.scaled(n_background / simulated.values.sum())
-        at_1 = replace(signal, name="signal").scaled(settings.signal_fraction * n_background / signal.values.sum())
-        data = replace(true, values=true.values + settings.injected * at_1.values, name="Asimov data")
-        return cls(n_background, at_1, data, settings.beta_type, parameter, level, interpolation)
+    def grid(self) -> list[GridPoint]:
+        """Every luminosity, size of the systematic, and size of the generated sample; the reference comes last."""
+        numbers = [*self.generated, None]
+        sizes = product(self.settings.luminosity, self.settings.beta, numbers)
+        return [GridPoint(luminosity, number, beta) for luminosity, beta, number in sizes]
 
-    def point(self, at: GridPoint, sample: Sample) -> ScanPoint:
-        """The limit with this background, scaled to what is expected."""
-        background = sample.scaled(self.n_background / sample.histogram.values.sum())
+    def n_background(self, luminosity: float) -> float:
+        """Expected background events."""
+        return float(self.settings.background_per_fb * luminosity)
+
+    def point(self, at: GridPoint) -> ScanPoint:
+        """The limit with the background of a point, scaled to what is expected.
+
+        Raises:
+            InputError: a bin of a template expects nothing, or the signal is 0 everywhere.
+            NoLimitError: CLs does not fall below `1 - level` for any strength.
+        """
+        signal, data = self._expected(at.luminosity)
+        sample = Sample.with_statistics(self.simulated) if at.generated is None else self.generated[at.generated]
+        sample = replace(sample, histogram=replace(sample.histogram, name="background"))
+        background = sample.scaled(self.n_background(at.luminosity) / sample.histogram.values.sum())
         nominal = Nominal(background.histogram, "", lambda _: background.histogram.values)
-        systematic = SYSTEMATICS[self.beta_type].of_recipe(SYSTEMATIC, Size(size=at.beta), nominal)
-        samples = (Sample(self.signal, True), background.and_modifiers(systematic))
-        templates = Templates(samples, self.data, True, np.ones(len(self.data.values), np.bool_))
+        systematic = SYSTEMATICS[self.settings.beta_type].of_recipe(SYSTEMATIC, Size(size=at.beta), nominal)
+        samples = (Sample(signal, True), background.and_modifiers(systematic))
+        templates = Templates(samples, data, True, np.ones(len(data.values), np.bool_))
         ready = measurement_of(workspace_of(templates, self.parameter), "scan", interpolation=self.interpolation)
         limits = upper_limits(AsymptoticCls(ready.likelihood, ready.data), self.level)
         found = fitted_strength(ready.likelihood, ready.data, sides=False)
         return ScanPoint(*at, found.value, found.curvature, limits.observed, limits.expected[2])
 
-
-def _background(sample: Sample) -> Sample:
-    """The sample under the one name that every point of the scan gives it."""
-    return replace(sample, histogram=replace(sample.histogram, name="background"))
+    def _expected(self, luminosity: float) -> tuple[Histogram, Histogram]:
+        """The signal at a strength of 1, and the Asimov data of it and the true background."""
+        n_background, simulated = self.n_background(luminosity), self.simulated
+        true = simulated.scaled(n_background / simulated.values.sum())
+        n_signal = self.settings.signal_fraction * n_background
+        at_1 = replace(self.signal, name="signal").scaled(n_signal / self.signal.values.sum())
+        return at_1, replace(true, values=true.values + self.settings.injected * at_1.values, name="Asimov data")

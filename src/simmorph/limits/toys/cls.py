@@ -209,6 +209,16 @@ class ToyCls:
         expected = tuple(self._error(value, band) for value, band in zip(limits.expected, BANDS, strict=True))
         return LimitErrors(self._error(limits.observed, None), expected, effective)
 
+    def p_value(self, value: float) -> Estimate:
+        """The probability of data that the best strength describes so much better than this one, or more.
+
+        The ordering of Feldman and Cousins, in which the best strength is not negative.
+        """
+        of_data, *its = np.split(self.sets.statistic.rise(value), [1])
+        beyond = its[0] >= of_data[0] * (1 - TIE) - TIE
+        parts = np.array([self._share(value, beyond, it) for it in self._left_out()]).reshape(-1, 1)
+        return Estimate(self._share(value, beyond, self._none), float(_jackknife(parts)[0]))
+
     def _error(self, value: float, band: int | None) -> float:
         """The error of CLs at a limit over the slope there."""
         if self.sets.is_exact:

@@ -87,6 +87,12 @@ def _apart(values: Iterable[float]) -> FloatArray:
 def _origins(test: AsymptoticCls, strengths: Sequence[float] | FloatArray, n_toys: int) -> tuple[Origin, ...]:
     """Half of the pseudo-experiments without a signal, which is the first strength, and as many with each other one."""
     n_each = max(1, n_toys // (2 * (len(strengths) - 1)))
-    numbers = [n_toys - n_each * (len(strengths) - 1), *[n_each] * (len(strengths) - 1)]
+    return origins_at(test, strengths, [n_toys - n_each * (len(strengths) - 1), *[n_each] * (len(strengths) - 1)])
+
+
+def origins_at(
+    test: AsymptoticCls, strengths: Sequence[float] | FloatArray, numbers: Sequence[int]
+) -> tuple[Origin, ...]:
+    """Pseudo-experiments of each strength, with the nuisance parameters that the observed data prefer there."""
     found = [np.array([fit.parameters for fit in test.observed.all_at(float(it))]) for it in strengths]
     return tuple(Origin(its[0], number, its[1:]) for its, number in zip(found, numbers, strict=True))

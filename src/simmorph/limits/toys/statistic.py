@@ -36,6 +36,9 @@ class Statistic(Protocol):
     def at(self, value: float) -> FloatArray:
         """(n,), q~ at a strength: 0 up to the fitted one."""
 
+    def rise(self, value: float) -> FloatArray:
+        """(n,), the deviance above the lowest one at a strength, below the fitted one too."""
+
     def without_signal(self) -> FloatArray:
         """(n,), q0 of the same source: the deviance without a signal above the lowest one."""
 
@@ -74,17 +77,23 @@ class Profiles(NamedTuple):
 
     def at(self, value: float) -> FloatArray:
         """(n,), q~ at a strength up to the last knot."""
+        return np.where(value > self.best, self.rise(value), 0.0)
+
+    def rise(self, value: float) -> FloatArray:
+        """(n,), the deviance above the lowest one at a strength up to the last knot."""
         place = int(np.clip(np.searchsorted(self.knots, value, "right") - 1, 0, len(self.knots) - 2))
         low, high = self.knots[place], self.knots[place + 1]
-        begins = (self.best > low) & (self.best < high)
-        left = np.where(begins, self.best, low)
-        width = high - left
+        between = (self.best > low) & (self.best < high)
+        begins, ends = between & (value > self.best), between & (value <= self.best)
+        left, right = np.where(begins, self.best, low), np.where(ends, self.best, high)
+        width = right - left
         share = (value - left) / width
         height = np.where(begins, self.lowest, self.heights[:, place])
         slope = np.where(begins, 0.0, self.slopes[:, place] * width)
-        rise, end = self.heights[:, place + 1] - height, self.slopes[:, place + 1] * width
+        rise = np.where(ends, self.lowest, self.heights[:, place + 1]) - height
+        end = np.where(ends, 0.0, self.slopes[:, place + 1] * width)
         cubic = height + share * (slope + share * ((3 * rise - 2 * slope - end) + share * (slope + end - 2 * rise)))
-        return np.where(value > self.best, np.maximum(cubic - self.lowest, 0.0), 0.0)
+        return np.maximum(cubic - self.lowest, 0.0)
 
     def without_signal(self) -> FloatArray:
         """(n,), q0."""
@@ -165,8 +174,11 @@ class Counting:
 
     def at(self, value: float) -> FloatArray:
         """(n,), q~ at a strength."""
-        height = self._deviance(np.full(len(self.best), value)) - self._lowest
-        return np.where(value > self.best, np.maximum(height, 0.0), 0.0)
+        return np.where(value > self.best, self.rise(value), 0.0)
+
+    def rise(self, value: float) -> FloatArray:
+        """(n,), the deviance above the lowest one at a strength."""
+        return np.maximum(self._deviance(np.full(len(self.best), value)) - self._lowest, 0.0)
 
     def without_signal(self) -> FloatArray:
         """(n,), q0."""

@@ -6,8 +6,10 @@ on, and one with more experiments begins with those that are there.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field, replace
 from functools import partial
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,12 +21,22 @@ from simmorph.data.ntuples.files import checksums_of
 from simmorph.limits.formats.reading import read_model
 from simmorph.limits.model.building import workspace_of
 from simmorph.limits.model.workspace import measurement_of
-from simmorph.limits.studies.coverage import Coverage, ToyOutcome, Toys, from_model, from_truth, outcomes, summary
+from simmorph.limits.studies.coverage import (
+    Coverage,
+    ToyOutcome,
+    Toys,
+    bunches,
+    from_model,
+    from_truth,
+    outcomes,
+    summary,
+)
 from simmorph.limits.templates.correction import Given
 from simmorph.limits.templates.observable import Defaults
 from simmorph.limits.templates.reading import read_templates
 from simmorph.pipeline.limits.run import inputs_of, refuse_several_strengths
 from simmorph.pipeline.partial import FinishedParts, until_stopped
+from simmorph.pipeline.processes import outcomes as side_by_side
 from simmorph.progress import silent
 
 if TYPE_CHECKING:
@@ -37,7 +49,7 @@ if TYPE_CHECKING:
     from simmorph.config.recipe import Recipe
     from simmorph.data.events import FloatArray
     from simmorph.data.histograms import Histogram
-    from simmorph.limits.studies.coverage import PseudoExperiment
+    from simmorph.limits.studies.coverage import Experiment, PseudoExperiment
     from simmorph.limits.templates.sample import Sample, Templates
     from simmorph.progress import Progress
 
@@ -92,11 +104,28 @@ class _Study:
         amplification: what the uncertainty of each background comes from.
     """
 
-    experiments: Sequence[Callable[[Generator], PseudoExperiment]]
+    experiments: Sequence[Experiment]
     toys: Toys
     truth: str
     made_of: Mapping[str, Any]
     amplification: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """How a study is made.
+
+    Attributes:
+        output: the folder, if there is one.
+        force: replace it if it exists.
+        jobs: processes that work at the same time.
+        progress: called with a line now and then.
+    """
+
+    output: Path | None
+    force: bool
+    jobs: int
+    progress: Progress
 
 
 def coverage_of_workspace(  # noqa: PLR0913 - one keyword for each option of the command
@@ -107,6 +136,7 @@ def coverage_of_workspace(  # noqa: PLR0913 - one keyword for each option of the
     measurement: str | None = None,
     interpolation: Interpolation | None = None,
     force: bool = False,
+    jobs: int = 1,
     progress: Progress = silent,
 ) -> CoverageResult:
     """Coverage of a workspace or a model of another format, where the model is right.
@@ -118,6 +148,7 @@ def coverage_of_workspace(  # noqa: PLR0913 - one keyword for each option of the
         measurement: which of its measurements; the first one if None.
         interpolation: how the sides of its modifiers are joined; as pyhf does it if None.
         force: replace the folder if it exists.
+        jobs: processes that work at the same time.
         progress: called with a line now and then.
 
     Raises:
@@ -131,14 +162,14 @@ def coverage_of_workspace(  # noqa: PLR0913 - one keyword for each option of the
     for remark in model.remarks:
         progress(f"warning: {remark}")
     ready = measurement_of(model.spec, model.name, measurement, chosen)
-    toys = _toys(settings, level, progress)
+    toys = Toys(settings.toys, settings.strength, level, settings.seed)
     made_of = {"workspace": model.spec, "measurement": measurement, "interpolation": chosen.model_dump()}
     study = _Study([from_model(ready, toys.strength)], toys, MODEL_IS_RIGHT, made_of)
-    return _covered(study, settings.output, force=force)
+    return _covered(study, _Work(settings.output, force, jobs, progress))
 
 
 def coverage_of_recipe(
-    recipe: Recipe | LimitsRecipe, *, force: bool = False, progress: Progress = silent
+    recipe: Recipe | LimitsRecipe, *, force: bool = False, jobs: int = 1, progress: Progress = silent
 ) -> CoverageResult:
     """Coverage of a recipe's limits, as its `coverage:` block says.
 
@@ -150,6 +181,7 @@ def coverage_of_recipe(
     Args:
         recipe: with a `limits:` block.
         force: replace the folder if it exists.
+        jobs: processes that work at the same time.
         progress: called with a line now and then.
 
     Raises:
@@ -162,7 +194,7 @@ def coverage_of_recipe(
     refuse_several_strengths(settings, "coverage study")
     study = recipe.coverage or CoverageSettings()
     refuse_existing(study.output, force=force, marker=NUMBERS)
-    toys = _toys(study, settings.cl, progress)
+    toys = Toys(study.toys, study.strength, settings.cl, study.seed)
     templates = read_templates(settings, Defaults.of(recipe, settings), progress)
     chosen = templates.in_likelihood()
     tested = any(_at_hand(it) or it.truth is not None or it.correction for it in chosen.samples)
@@ -173,41 +205,55 @@ def coverage_of_recipe(
         it.name: it.amplified(settings.amplification) for it in settings.background if it.input
     }
     made_of = {"limits": settings.model_dump(mode="json"), "inputs": checksums_of(inputs_of(settings))}
-    return _covered(_Study(experiments, toys, _truth_words(chosen), made_of, treatments), study.output, force=force)
+    ready = _Study(experiments, toys, _truth_words(chosen), made_of, treatments)
+    return _covered(ready, _Work(study.output, force, jobs, progress))
 
 
-def _toys(settings: CoverageSettings, level: float, progress: Progress) -> Toys:
-    """How pseudo-experiments are made, by the settings of a recipe or of the command line."""
-    return Toys(settings.toys, settings.strength, level, settings.seed, progress)
-
-
-def _covered(study: _Study, output: Path | None, *, force: bool) -> CoverageResult:
+def _covered(study: _Study, work: _Work) -> CoverageResult:
     """Make the pseudo-experiments that are still missing, and write down what all of them say.
 
     After Ctrl-C or SIGTERM the result is that of the experiments so far, and has `stopped`; the folder is written only
     by a study that came to its end. With fewer than MIN_TOYS experiments the interruption is raised again.
     """
-    toys = study.toys
+    toys, output = study.toys, work.output
     done = FinishedParts(output, {**study.made_of, "strength": toys.strength, "level": toys.level, "seed": toys.seed})
     known = dict(map(_outcome, done.parts))
+    tasks = bunches(study.experiments, toys.number, known)
 
     def fill() -> None:
-        for number, outcome in outcomes(study.experiments, toys, known):
-            if number not in known:
-                done.add([number, outcome])
+        n_done, n_tenths = len(known), 0
+        setup = partial(_ready, study.experiments, toys)
+        with contextlib.closing(side_by_side(setup, tasks, work.jobs)) as found:
+            for outcome in found:
+                for part in outcome.get().items():
+                    done.add([*part])
+                n_done += len(outcome.task)
+                if 10 * n_done // toys.number > n_tenths:
+                    n_tenths = 10 * n_done // toys.number
+                    work.progress(f"{n_done} of {toys.number} pseudo-experiments")
 
     stopped = until_stopped(fill)
-    found = {number: outcome for number, outcome in map(_outcome, done.parts) if number < toys.number}
+    # In order: a sum depends on it by its last bits.
+    found = {
+        number: outcome
+        for number, outcome in sorted(map(_outcome, done.parts), key=itemgetter(0))
+        if number < toys.number
+    }
     if stopped is not None:
-        toys.progress(done.where())
+        work.progress(done.where())
         if sum(outcome is not None for outcome in found.values()) < MIN_TOYS:
             raise stopped
     numbers = summary(found, toys, len(study.experiments))
     result = CoverageResult(numbers, study.truth, study.amplification, found, stopped)
     if output is not None and stopped is None:
-        _write(result, output, study.made_of.get("inputs", {}), force=force)
+        _write(result, output, study.made_of.get("inputs", {}), force=work.force)
         done.clear()
     return result
+
+
+def _ready(experiments: Sequence[Experiment], toys: Toys) -> Callable[[list[int]], dict[int, ToyOutcome | None]]:
+    """What makes and fits a bunch of pseudo-experiments, in this process or another one."""
+    return partial(outcomes, experiments, toys)
 
 
 def _outcome(part: tuple[int, Sequence[Any] | None]) -> tuple[int, ToyOutcome | None]:
@@ -238,15 +284,13 @@ def _truth_words(templates: Templates) -> str:
     return "the closure events are true, and the template at hand is the nominal one" if has_truth else MODEL_IS_RIGHT
 
 
-def _right(templates: Templates, settings: LimitsSettings, strength: float) -> Callable[[Generator], PseudoExperiment]:
+def _right(templates: Templates, settings: LimitsSettings, strength: float) -> Experiment:
     """Experiments in which the model of these templates is right."""
     spec = workspace_of(templates, settings.parameter)
     return from_model(measurement_of(spec, interpolation=settings.interpolation), strength)
 
 
-def _tested(
-    templates: Templates, settings: LimitsSettings, strength: float
-) -> Iterator[Callable[[Generator], PseudoExperiment]]:
+def _tested(templates: Templates, settings: LimitsSettings, strength: float) -> Iterator[Experiment]:
     """One kind of experiment for each template at hand."""
     true = [_true_yields(sample, strength) for sample in templates.samples]
     expected = np.sum(true, axis=0)

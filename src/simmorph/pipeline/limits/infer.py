@@ -5,19 +5,20 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
+from simmorph.errors import UsageError
 from simmorph.limits.fits import inference
 from simmorph.limits.fits.cautions import cautions
 from simmorph.limits.fits.goodness import GoodnessOfFit, goodness_of_fit
-from simmorph.limits.fits.impacts import Impact, impacts
 from simmorph.limits.fits.strength import FittedStrength, fitted_strength
 from simmorph.limits.model.engines import ENGINES
 from simmorph.limits.review.breakdown import members
 from simmorph.limits.review.correlations import FitCorrelations, fit_correlations
-from simmorph.limits.review.feldman_cousins import check_countable
 from simmorph.limits.review.profiles import places_of
+from simmorph.pipeline.limits.impacts import impacts_by
 from simmorph.pipeline.limits.result import Fitting
 from simmorph.pipeline.limits.toy_limits import ToyLimits, toy_limits, with_toys
 from simmorph.pipeline.limits.toys import ToyOptions, Workshop
+from simmorph.pipeline.limits.unified import feldman_cousins
 from simmorph.pipeline.partial import FinishedParts
 from simmorph.progress import silent
 
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from simmorph.config.limits import Interpolation
+    from simmorph.limits.fits.impacts import Impact
     from simmorph.limits.model.workspace import Measurement
+    from simmorph.limits.review.feldman_cousins import UnifiedInterval
     from simmorph.limits.toys.cls import ToyCls
     from simmorph.progress import Progress
 
@@ -67,6 +70,21 @@ class LimitsOptions(NamedTuple):
     jobs: int = 1
     """How many processes work at the same time."""
 
+    @property
+    def makes_toys(self) -> bool:
+        """Whether there may be pseudo-experiments."""
+        return self.toys.are_made or self.interval is not None
+
+    def refuse_idle(self) -> None:
+        """Refuse several processes where there is nothing to do side by side.
+
+        Raises:
+            UsageError: that is the case.
+        """
+        if self.jobs > 1 and not (self.makes_toys or self.impacts):
+            mend = "give --calculator toys, --goodness-toys, --impacts or --patchset, or leave out --jobs"
+            raise UsageError("--jobs", "nothing is done side by side", mend)
+
 
 AS_USUAL = LimitsOptions()
 """95 % confidence level, and no output."""
@@ -84,6 +102,7 @@ class Inference(NamedTuple):
         warnings: what a reader of the limits should know.
         goodness: of the fit.
         toys: what pseudo-experiments say, if there are some.
+        unified: the interval of Feldman and Cousins, if it was asked for.
         done: those that are finished.
         stopped: what stopped them before their end.
     """
@@ -96,6 +115,7 @@ class Inference(NamedTuple):
     warnings: tuple[str, ...]
     goodness: GoodnessOfFit
     toys: ToyLimits | None
+    unified: UnifiedInterval | None
     done: FinishedParts
     stopped: BaseException | None
 
@@ -132,8 +152,6 @@ def infer(ready: Measurement, options: LimitsOptions) -> Inference:
     ready = ready._replace(likelihood=likelihood)
     members(likelihood, options.groups)
     places_of(likelihood, options.profile)
-    if options.interval is not None:
-        check_countable(likelihood, ready.data)
     test = inference.AsymptoticCls(likelihood, ready.data)
     limits = inference.upper_limits(test, options.level, options.progress)
     strength = fitted_strength(likelihood, ready.data, near=test.best)
@@ -143,12 +161,15 @@ def infer(ready: Measurement, options: LimitsOptions) -> Inference:
     toys = toy_limits(test, limits, strength, options.toys, workshop) if options.toys.is_wanted else None
     if options.toys.n_goodness:
         goodness = with_toys(goodness, strength, options.toys, workshop)
+    unified = None
+    if options.interval is not None and workshop.stopped is None:
+        unified = feldman_cousins(test, strength, options.level, options.toys, workshop)
     limits, of_toys = (limits, ()) if toys is None else (toys.limits, toys.warnings())
     warnings = (*cautions(test, limits, strength, is_asymptotic=toys is None), *of_toys)
     for warning in warnings:
         options.progress(f"warning: {warning}")
     left = workshop.done, workshop.stopped
-    return Inference(ready, test, limits, strength, significance, warnings, goodness, toys, *left)
+    return Inference(ready, test, limits, strength, significance, warnings, goodness, toys, unified, *left)
 
 
 def _workshop(ready: Measurement, options: LimitsOptions) -> Workshop:
@@ -162,4 +183,6 @@ def _workshop(ready: Measurement, options: LimitsOptions) -> Workshop:
 
 def impacts_of(found: Inference, options: LimitsOptions) -> tuple[Impact, ...]:
     """The impact of every nuisance parameter, if the options ask for them."""
-    return tuple(impacts(found.ready.likelihood, found.ready.data, found.strength)) if options.impacts else ()
+    if not options.impacts:
+        return ()
+    return impacts_by(found.ready.likelihood, found.ready.data, found.strength, options.jobs)

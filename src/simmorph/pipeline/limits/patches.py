@@ -6,8 +6,10 @@ set names the workspace by its digest, and is refused beside another one.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import warnings
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyhf
@@ -20,14 +22,16 @@ from simmorph.limits.fits.inference import BANDS
 from simmorph.limits.formats.reading import read_model
 from simmorph.pipeline.limits.result import LimitsResult
 from simmorph.pipeline.limits.workspace import limits_of_model
+from simmorph.pipeline.processes import in_order, outcomes
+from simmorph.progress import silent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from simmorph.limits.formats.source import ModelFile
     from simmorph.pipeline.limits.infer import LimitsOptions
-
+    from simmorph.progress import Progress
 
 ALL, TABLE = "all_patches", "limits.csv"
 """The folder beside those of the patches, and the table in it that marks it."""
@@ -93,34 +97,73 @@ def limits_of_patches(
     if stray := [name for name in names if name not in known]:
         raise InputError(patchset, f"no patch {stray[0]!r}", one_of(stray[0], known))
     _verify(patches, model.spec, model.name, patchset)
-    chosen = [patch for patch in patches if not names or patch.name in names]
+    chosen = [
+        _Patch(it.name, dict(zip(patches.labels, it.values, strict=False)), it.patch)
+        for it in patches
+        if not names or it.name in names
+    ]
     summary = options.output / ALL if options.output is not None and len(chosen) > 1 else None
     refuse_existing(summary, force=options.force and summary is not None, marker=TABLE)
-    width, found = max(len("patch"), *(len(patch.name) for patch in chosen)), []
-    for number, patch in enumerate(chosen, 1):
-        options.progress(f"patch {patch.name}, {number} of {len(chosen)}")
-        values = dict(zip(patches.labels, patch.values, strict=False))
-        result = _of_patch(model, patch, path, options, measurement)
-        nothing = PatchLimits(patch.name, values, None, width=width)
-        if isinstance(result, LimitsResult):
-            found.append(nothing._replace(result=result))
-        else:
-            found.append(nothing._replace(error=result))
-        yield found[-1]
-        if isinstance(result, LimitsResult) and result.stopped is not None:
-            raise result.stopped
+    width, found = max(len("patch"), *(len(patch.name) for patch in chosen)), list[PatchLimits]()
+    setup, jobs = _how(model, path, options, measurement)
+    with contextlib.closing(outcomes(setup, chosen, jobs)) as results:
+        for number, outcome in enumerate(in_order(results, chosen), 1):
+            patch, result = outcome.task, outcome.get()
+            if isinstance(result, LimitsResult):
+                found.append(PatchLimits(patch.name, patch.values, result, width=width))
+            else:
+                found.append(PatchLimits(patch.name, patch.values, None, result, width))
+            if jobs > 1:
+                _say(found[-1], options.progress)
+            options.progress(f"{number} of {len(chosen)} patches are done")
+            yield found[-1]
+            if isinstance(result, LimitsResult) and result.stopped is not None:
+                raise result.stopped
     if summary is not None:
         _write(summary, found, patches.labels, force=options.force)
 
 
+class _Patch(NamedTuple):
+    """A patch, which can be sent to other processes."""
+
+    name: str
+    values: dict[str, Any]
+    operations: list[dict[str, Any]]
+
+
+def _say(found: PatchLimits, progress: Progress) -> None:
+    """What another process did, as this one says it."""
+    progress(f"patch {found.name}")
+    for warning in found.result.warnings if found.result else ():
+        progress(f"warning: {warning}")
+
+
+def _how(
+    model: ModelFile, path: str, options: LimitsOptions, measurement: str | None
+) -> tuple[Callable[[], Callable[[_Patch], LimitsResult | str]], int]:
+    """What makes limits, and how many patches are done at a time: one where the pseudo-experiments of each are many."""
+    if options.jobs > 1 and not options.makes_toys:
+        alone = options._replace(progress=silent, jobs=1)
+        return partial(_ready, model, path, alone, measurement), options.jobs
+    return partial(_ready, model, path, options, measurement), 1
+
+
+def _ready(
+    model: ModelFile, path: str, options: LimitsOptions, measurement: str | None
+) -> Callable[[_Patch], LimitsResult | str]:
+    """What makes the limits of a patch, in this process or another one."""
+    return partial(_of_patch, model, path, options, measurement)
+
+
 def _of_patch(
-    model: ModelFile, patch: Any, path: str, options: LimitsOptions, measurement: str | None
+    model: ModelFile, path: str, options: LimitsOptions, measurement: str | None, patch: _Patch
 ) -> LimitsResult | str:
     """The limits with a patch, or why there are none."""
+    options.progress(f"patch {patch.name}")
     output = None if options.output is None else options.output / re.sub(r"[^\w.+-]+", "_", patch.name)
     its = options._replace(output=output)
     try:
-        patched = model._replace(spec=patch.apply(model.spec))
+        patched = model._replace(spec=jsonpatch.JsonPatch(patch.operations).apply(model.spec))
         return limits_of_model(patched, path, its, measurement=measurement, patch=patch.name)
     except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException) as error:
         return f"the patch does not fit: {error}"

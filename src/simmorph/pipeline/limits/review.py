@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from simmorph.limits.review.breakdown import breakdown
-from simmorph.limits.review.feldman_cousins import unified_interval
 from simmorph.limits.review.injections import injections
 from simmorph.limits.review.profiles import profiles
 
@@ -38,8 +37,8 @@ def findings_of(found: Inference, options: LimitsOptions, closure: Truth | None 
     if options.inject:
         expected, origin = (closure, "closure events") if closure else (_expected(found), "as the model expects it")
         yield injections(likelihood, expected, options.inject, options.level, origin)
-    if options.interval is not None:
-        yield unified_interval(likelihood, data, options.level)
+    if found.unified is not None:
+        yield found.unified
 
 
 def _expected(found: Inference) -> Truth:

@@ -71,6 +71,7 @@ def limits_of_recipe(
     """
     settings: LimitsSettings = required(recipe.limits, "limits", "a WORKSPACE.json").blinded()
     options = options_of(settings, force=force, jobs=jobs, progress=progress)
+    options.refuse_idle()
     refuse_outputs(options)
     labels = _labels(settings, recipe)
     channels = read_channels(settings, Defaults.of(recipe, settings), progress)

@@ -6,8 +6,11 @@ that was stopped goes on.
 
 from __future__ import annotations
 
+import contextlib
 import math
+from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from simmorph.config.recipe import required
@@ -17,15 +20,16 @@ from simmorph.data.ntuples.files import checksums_of
 from simmorph.errors import ConfigError
 from simmorph.evaluation.plots.style import save, style
 from simmorph.limits.report.scan_plots import ScanKind, draw_difference, draw_limits, draw_strength
-from simmorph.limits.studies.scan import SYSTEMATIC, GridPoint, ScanPoint, scan_points
+from simmorph.limits.studies.scan import SYSTEMATIC, GridPoint, Scan, ScanPoint
 from simmorph.limits.templates.observable import Defaults
 from simmorph.limits.templates.reader import Reader
 from simmorph.pipeline.limits.run import inputs_of, refuse_several_strengths
 from simmorph.pipeline.partial import FinishedParts, until_stopped
+from simmorph.pipeline.processes import outcomes
 from simmorph.progress import silent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from simmorph.config.limits import BackgroundSettings, LimitsRecipe, LimitsSettings
@@ -92,12 +96,15 @@ class ScanResult:
         return point.expected - reference.expected
 
 
-def scan_of_recipe(recipe: Recipe | LimitsRecipe, *, force: bool = False, progress: Progress = silent) -> ScanResult:
+def scan_of_recipe(
+    recipe: Recipe | LimitsRecipe, *, force: bool = False, jobs: int = 1, progress: Progress = silent
+) -> ScanResult:
     """The three studies of an amplified background, over the grid of the recipe's `scan:` block.
 
     Args:
         recipe: with a `limits:` block.
         force: replace the folder if it exists.
+        jobs: processes that work at the same time.
         progress: called with a line now and then.
 
     Returns:
@@ -118,12 +125,19 @@ def scan_of_recipe(recipe: Recipe | LimitsRecipe, *, force: bool = False, progre
     made_of = {"scan": grid.model_dump(mode="json"), "limits": settings.model_dump(mode="json"), "inputs": inputs}
     done = FinishedParts(grid.output, made_of)
     reader = Reader(_without_scanned(settings), Defaults.of(recipe, settings), progress)
-    known = {point.at: point for point in map(_point, done.parts)}
-    missing = (point for point in _points(reader, grid, background, known) if point.at not in known)
+    known = {_point(part).at for part in done.parts}
 
     def fill() -> None:
-        for point in missing:
-            done.add([*point])
+        scan = _scan(reader, grid, background)
+        missing = [at for at in scan.grid() if at not in known]
+        left = Counter(at.luminosity for at in missing)
+        with contextlib.closing(outcomes(partial(_ready, scan), missing, jobs)) as found:
+            for outcome in found:
+                done.add([*outcome.get()])
+                luminosity = outcome.task.luminosity
+                left[luminosity] -= 1
+                if not left[luminosity]:
+                    progress(f"luminosity {luminosity:g}/fb: {scan.n_background(luminosity):g} background events")
 
     stopped = until_stopped(fill)
     points = _with_reference([_point(part) for part in done.parts])
@@ -142,13 +156,11 @@ def _without_scanned(settings: LimitsSettings) -> LimitsSettings:
     return settings.model_copy(update={"systematics": [it for it in settings.systematics if it.name != SYSTEMATIC]})
 
 
-def _points(
-    reader: Reader, grid: ScanSettings, background: BackgroundSettings, known: Mapping[GridPoint, ScanPoint]
-) -> Iterator[ScanPoint]:
-    """Every point of the scan."""
+def _scan(reader: Reader, grid: ScanSettings, background: BackgroundSettings) -> Scan:
+    """What is scanned."""
     settings = reader.settings
     closure = background.model_copy(update={"input": background.closure, "name": "simulated"})
-    return scan_points(
+    return Scan(
         grid,
         signal=reader.sample(settings.signal[0], is_signal=True).histogram,
         generated={number: reader.generated(_as_given(background), number) for number in grid.generated},
@@ -156,9 +168,12 @@ def _points(
         parameter=settings.parameter,
         level=settings.cl,
         interpolation=settings.interpolation,
-        known=known,
-        progress=reader.progress,
     )
+
+
+def _ready(scan: Scan) -> Callable[[GridPoint], ScanPoint]:
+    """What makes a point, in this process or another one."""
+    return scan.point
 
 
 def _point(part: Sequence[Any]) -> ScanPoint:

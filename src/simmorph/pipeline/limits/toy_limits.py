@@ -148,7 +148,7 @@ def toy_limits(
     finished = workshop.fit(bunches_of(stage, options.seed), _of_best(strength, options))
     if workshop.stopped is not None and finished.number < LEAST:
         raise workshop.stopped
-    cls, n_invalid = _cls(test, stage, finished)
+    cls, n_invalid = cls_of(test, stage, finished)
     limits = cls.limits(asymptotic.level)
     if limits is None:
         raise SimmorphError(test.likelihood.name, f"no limit below {stage.highest:.3g}", "try more --toys")
@@ -176,12 +176,12 @@ def _about(test: AsymptoticCls, asymptotic: Limits, options: ToyOptions, worksho
         finished = workshop.fit(bunches_of(stage, options.seed), is_short=True)
         if workshop.stopped is not None:
             raise workshop.stopped
-        if about := _cls(test, stage, finished)[0].limits(asymptotic.level):
+        if about := cls_of(test, stage, finished)[0].limits(asymptotic.level):
             return about
     raise test.no_limit(f"CLs does not cross the level up to {stage.highest:.3g}")
 
 
-def _cls(test: AsymptoticCls, stage: Stage, finished: Finished) -> tuple[ToyCls, int]:
+def cls_of(test: AsymptoticCls, stage: Stage, finished: Finished) -> tuple[ToyCls, int]:
     """CLs from pseudo-experiments, and how many of their fits are not valid.
 
     Raises:

@@ -54,6 +54,11 @@ class ToyOptions(NamedTuple):
         return self.calculator == "toys"
 
     @property
+    def are_made(self) -> bool:
+        """Whether there are any pseudo-experiments, for limits or for the goodness of fit."""
+        return self.n_goodness > 0
+
+    @property
     def n_goodness(self) -> int:
         """How many for the goodness of fit."""
         return self.goodness or (self.number if self.is_wanted else 0)
@@ -173,7 +178,7 @@ class Workshop:
         known: dict[tuple[int, int, int], list[Row]] = {tuple(key): rows for key, rows in self.done.parts}
         missing = [bunch for bunch in [*bunches, *also] if bunch.key not in known]
         jobs = 1 if is_short else self.jobs
-        own = type(self.likelihood)(self.likelihood.model, self.likelihood.yields, self.likelihood.name)
+        own = self.likelihood.apart()
 
         def fill() -> None:
             with contextlib.closing(outcomes(partial(_ready, own), missing, jobs)) as found:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from simmorph.limits.engine.newton import FLOOR, TOLERANCE, WHIFF, within
+from simmorph.limits.engine.covariance import FLAT
+from simmorph.limits.engine.newton import FLOOR, SAME_PARABOLA, TOLERANCE, WHIFF, within
 
 if TYPE_CHECKING:
-    from simmorph.data.events import BoolArray, FloatArray
+    from simmorph.data.events import BoolArray, FloatArray, IntArray
     from simmorph.limits.engine.many.points import Objectives, Points
     from simmorph.limits.engine.newton import Box
 
@@ -33,6 +34,10 @@ class Minima(NamedTuple):
     is_valid: BoolArray
     moving: BoolArray
 
+    def of_rows(self, rows: IntArray) -> Minima:
+        """Some of them."""
+        return Minima(self.points.of_rows(rows), self.is_valid[rows], self.moving[rows])
+
 
 class _Steps(NamedTuple):
     """A step of n runs: where it ends, what it promises, whether all curves upwards, and what no bound holds."""
@@ -43,13 +48,14 @@ class _Steps(NamedTuple):
     moving: BoolArray
 
 
-def minimise(objectives: Objectives, start: FloatArray, box: Box) -> Minima:
+def minimise(objectives: Objectives, start: FloatArray, box: Box, known: Minima | None = None) -> Minima:
     """The minima that are reached from (n, n_global) starts.
 
     Args:
         objectives: the deviances.
         start: where to begin; within bounds it is moved.
         box: bounds.
+        known: a minimum of each; a run that comes back to it ends there.
     """
     points = objectives.at(np.clip(start, box.lower, box.upper))
     n = len(start)
@@ -67,6 +73,11 @@ def minimise(objectives: Objectives, start: FloatArray, box: Box) -> Minima:
         moving[running] = step.moving
         done = step.gain < TOLERANCE
         is_valid[running[done]] = step.is_convex[done]
+        if known is not None:
+            back = ~done & _is_near(step.to, here, known.of_rows(running))
+            points.put(running[back], known.points.of_rows(running[back]))
+            is_valid[running[back]], moving[running[back]] = True, known.moving[running[back]]
+            done |= back
         going = np.flatnonzero(~done)
         running, here = running[going], here.of_rows(going)
         if not len(running):
@@ -86,6 +97,15 @@ def minimise(objectives: Objectives, start: FloatArray, box: Box) -> Minima:
         is_valid[running[settled]] = step.is_convex[going][settled]
         running = running[~settled]
     return Minima(points, is_valid, moving)
+
+
+def _is_near(to: FloatArray, here: Points, known: Minima) -> BoolArray:
+    """(n,), whether a step ends in the parabola of a known minimum that is not above it."""
+    off = to - known.points.shared
+    away = (np.abs(off) > 1e-6) & ~known.moving
+    rise = (off[:, None] @ known.points.hessian @ off[..., None])[:, 0, 0] / 2
+    is_below = here.deviance < known.points.deviance - TOLERANCE
+    return np.asarray(known.is_valid & ~is_below & ~away.any(axis=1) & (np.abs(rise) < SAME_PARABOLA))
 
 
 def _steps(here: Points, box: Box, damping: FloatArray) -> _Steps:
@@ -147,3 +167,24 @@ def tangents(found: Minima, place: int) -> FloatArray:
     along = np.where(follows, -np.linalg.solve(curvature, right[..., None])[..., 0] / scales, 0.0)
     along[:, place] = 1.0
     return along
+
+
+def covariances(found: Minima, box: Box) -> tuple[FloatArray, FloatArray]:
+    """The covariances of the global parameters, and how far each is in flat directions; see `Covariance`.
+
+    Args:
+        found: minima.
+        box: bounds.
+
+    Returns:
+        (n, n_global, n_global), 0 of those at a bound; (n, n_global), a weight that is 0 of those that the data
+        determine.
+    """
+    points = found.points
+    moving = box.free & (points.shared > box.lower) & (points.shared < box.upper)
+    scales = _scales(points)
+    sizes, directions = np.linalg.eigh(_without(points.hessian / (scales[:, :, None] * scales[:, None]), ~moving))
+    steep = (sizes > FLAT)[:, None]
+    half = np.where(steep, directions / np.sqrt(np.maximum(sizes, FLAT))[:, None], 0.0) / scales[..., None]
+    shared = np.where(moving[:, :, None] & moving[:, None], 2 * (half @ half.swapaxes(1, 2)), 0.0)
+    return shared, np.sum(np.where(steep, 0.0, directions**2), axis=2)

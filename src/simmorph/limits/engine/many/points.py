@@ -64,6 +64,7 @@ class Points(NamedTuple):
         gradient: (n, n_global).
         hessian: (n, n_global, n_global).
         rough: (n, n_global), the diagonal of `hessian` without what is curved in the yields.
+        local: (n, n_local), the local parameters at their best.
     """
 
     shared: FloatArray
@@ -71,6 +72,7 @@ class Points(NamedTuple):
     gradient: FloatArray
     hessian: FloatArray
     rough: FloatArray
+    local: FloatArray
 
     @classmethod
     def of(cls, objectives: Objectives, shared: FloatArray) -> Points:
@@ -96,7 +98,7 @@ class Points(NamedTuple):
         half += near.curvature(weights[:, yields.slots])
         own, every = known.curvatures(shared), np.arange(shared.shape[1])
         half[:, every, every] += own
-        return cls(shared, deviance, gradient, half + half.swapaxes(1, 2), 2 * (rough + own))
+        return cls(shared, deviance, gradient, half + half.swapaxes(1, 2), 2 * (rough + own), values)
 
     def of_rows(self, rows: IntArray) -> Points:
         """Some of them."""
