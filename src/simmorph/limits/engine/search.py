@@ -26,10 +26,14 @@ BEND = 0.2
 """The bend in standard deviations of the counts from which a parameter may make two minima."""
 NEAR_NOMINAL = 0.4
 """A pull below which the mirror image would be the same minimum; both sides are tried from `ASIDE` then."""
+FAR_FROM_NOMINAL = 1.0
+"""A pull below which `ASIDE` on the same side is tried too."""
 ASIDE = 1.2
 SAME = 1e-6
 """Difference of the deviance, and of parameters, up to which two minima are the same."""
 MAX_ROUNDS = 6
+MOST_NUMBERS = 300_000
+"""Yields of cells that are in memory at a time where bends are looked for."""
 
 
 class Problem(NamedTuple):
@@ -85,10 +89,12 @@ def _starts(problem: Problem, found: Minimum) -> Iterator[FloatArray]:
         yield np.where(at_bound, problem.nominal, x)
     covariance = Covariance(found.point, found.moving).shared if len(bent) or len(hidden) else np.eye(len(x))
     for parameter in [*bent, *hidden]:
-        for turned in _turned(float(x[parameter])):
+        for [to] in turned(x[[parameter]]):
+            if np.isnan(to):
+                continue
             column = covariance[:, parameter]
             along = column / column[parameter] if column[parameter] > 0 else np.eye(1, len(x), parameter)[0]
-            moved = x + along * (turned - x[parameter])
+            moved = x + along * (to - x[parameter])
             yield np.where(at_bound, problem.nominal, moved) if parameter in hidden else moved
     if len(bent):
         opposite = x.copy()
@@ -97,8 +103,15 @@ def _starts(problem: Problem, found: Minimum) -> Iterator[FloatArray]:
         yield np.where(box.free, problem.nominal, x)
 
 
-def _turned(value: float) -> tuple[float, ...]:
-    return (ASIDE, -ASIDE) if abs(value) < NEAR_NOMINAL else (-value,)
+def turned(values: FloatArray) -> FloatArray:
+    """(2, n), where parameters are put: NaN of one that has a single place.
+
+    Args:
+        values: (n,), at the minimum.
+    """
+    near, further = np.abs(values) < NEAR_NOMINAL, np.abs(values) < FAR_FROM_NOMINAL
+    other = np.where(further, np.copysign(ASIDE, values), np.nan)
+    return np.array([np.where(near, ASIDE, -values), np.where(near, -ASIDE, other)])
 
 
 def bending(problem: Problem, found: Minimum, at_bound: BoolArray) -> tuple[IntArray, IntArray]:
@@ -137,9 +150,13 @@ def bends(yields: Yields, origins: FloatArray, at: IntArray) -> FloatArray:
         at: the parameters.
     """
     found = np.empty((len(origins), len(at)))
-    for column, parameter in enumerate(at):
-        points = np.repeat(origins[None], 3, axis=0)
-        points[..., parameter] = np.array([1.0, -1.0, 0.0])[:, None]
-        up, down, middle = yields.expected(points)
-        found[:, column] = np.sqrt(np.sum((up + down - 2 * middle) ** 2 / np.maximum(np.abs(middle), 1.0), axis=-1))
+    n_at_once = max(1, MOST_NUMBERS // (3 * len(origins) * len(yields.nominal)))
+    for first in range(0, len(at), n_at_once):
+        some = at[first : first + n_at_once]
+        points = np.tile(origins, (len(some), 3, 1, 1))
+        for number, parameter in enumerate(some):
+            points[number, :, :, parameter] = np.array([1.0, -1.0, 0.0])[:, None]
+        up, down, middle = np.moveaxis(yields.expected(points), 1, 0)
+        bend = (up + down - 2 * middle) ** 2 / np.maximum(np.abs(middle), 1.0)
+        found[:, first : first + n_at_once] = np.sqrt(bend.sum(axis=-1)).T
     return found

@@ -202,9 +202,13 @@ class AsymptoticCls:
             return uncertainty
         # Where no event is expected, the deviance is no parabola: it rises by 2 for each expected signal event.
         slope = self.expected.at(0.0).slope / 2
-        if not slope > 0:
+        if slope > 0:
+            return 1 / slope
+        # Free normalisations make up for a signal until nothing is left of what they scale.
+        signal = float(np.abs(self.likelihood.signal_slope(self.background_only.parameters)).sum())
+        if not signal > 0:
             raise self.no_limit("no expected yield depends on it")
-        return 1 / slope
+        return max(float(self.asimov.main.sum()), 1.0) / signal
 
     def no_limit(self, why: str) -> NoLimitError:
         """The error that says that there is no limit, and why; it names the workspace and the parameter."""

@@ -85,7 +85,10 @@ class Powers:
             self.logs = np.log(sides).T
         self.has_kink = not is_smooth
         self.reach = 1.0 if is_smooth else 0.0
-        self.polynomials = _polynomials(*self.logs)
+        self.polynomials = [_polynomials(*self.logs)]
+        for _ in range(2):
+            last = self.polynomials[-1]
+            self.polynomials.append(last[1:] * np.arange(1, len(last))[:, None])
 
     def values(self, at: FloatArray) -> FloatArray:
         """(..., n), at (..., n)."""
@@ -103,10 +106,7 @@ class Powers:
         rate = np.where(at > 0, self.logs[0], -self.logs[1])
         with np.errstate(all="ignore"):
             outside = rate**order * np.exp(at * rate)
-        coefficients = self.polynomials
-        for _ in range(order):
-            coefficients = coefficients[1:] * np.arange(1, len(coefficients))[:, None]
-        return np.where(np.abs(at) < self.reach, _polynomial(coefficients, at), outside)
+        return np.where(np.abs(at) < self.reach, _polynomial(self.polynomials[order], at), outside)
 
 
 def _polynomials(log_up: FloatArray, log_down: FloatArray) -> FloatArray:

@@ -93,7 +93,7 @@ class Profiles(NamedTuple):
         rise = np.where(ends, self.lowest, self.heights[:, place + 1]) - height
         end = np.where(ends, 0.0, self.slopes[:, place + 1] * width)
         cubic = height + share * (slope + share * ((3 * rise - 2 * slope - end) + share * (slope + end - 2 * rise)))
-        return np.maximum(cubic - self.lowest, 0.0)
+        return np.asarray(np.maximum(cubic - self.lowest, 0.0), np.float64)
 
     def without_signal(self) -> FloatArray:
         """(n,), q0."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from simmorph.limits.engine.covariance import FLAT
-from simmorph.limits.engine.newton import FLOOR, SAME_PARABOLA, TOLERANCE, WHIFF, within
+from simmorph.limits.engine.newton import FLOOR, ROUNDING, SAME_PARABOLA, TOLERANCE, WHIFF, within
 
 if TYPE_CHECKING:
     from simmorph.data.events import BoolArray, FloatArray, IntArray
@@ -151,7 +151,8 @@ def _positive(curvature: FloatArray) -> tuple[FloatArray, BoolArray]:
         np.linalg.cholesky(firm)
     except np.linalg.LinAlgError:
         sizes, directions = np.linalg.eigh(curvature)
-        bent = (directions * np.maximum(np.abs(sizes), FLOOR)[:, None]) @ directions.swapaxes(1, 2)
+        least = np.maximum(FLOOR, ROUNDING * np.abs(sizes).max(axis=1, keepdims=True))
+        bent = (directions * np.maximum(np.abs(sizes), least)[:, None]) @ directions.swapaxes(1, 2)
         is_convex = sizes[:, 0] > 0
         return np.where(is_convex[:, None, None], firm, bent), is_convex
     return firm, np.ones(len(curvature), np.bool_)

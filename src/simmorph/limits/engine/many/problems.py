@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from simmorph.limits.engine.many.newton import covariances, minimise
-from simmorph.limits.engine.search import ASIDE, BEND, NEAR_NOMINAL, SAME, bends, curved
+from simmorph.limits.engine.search import BEND, SAME, bends, curved, turned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,13 +67,13 @@ class Problems(NamedTuple):
         shared, _ = covariances(found, self.each.box)
         for column, place in enumerate(np.searchsorted(yields.shared, at)):
             rows = np.flatnonzero(bent[:, column])
-            near = np.abs(x[rows, place]) < NEAR_NOMINAL
-            for some, turned in ((rows, np.where(near, ASIDE, -x[rows, place])), (rows[near], -ASIDE)):
+            for places in turned(x[rows, place]):
+                some, to = rows[np.isfinite(places)], places[np.isfinite(places)]
                 column_of = shared[some][:, :, place]
                 size = column_of[:, place, None]
                 unit = np.eye(1, x.shape[1], place)
                 along = np.where(size > 0, column_of / np.where(size > 0, size, 1.0), unit)
-                yield some, x[some] + along * (turned - x[some, place])[:, None]
+                yield some, x[some] + along * (to - x[some, place])[:, None]
         opposite = x.copy()
         opposite[:, np.searchsorted(yields.shared, at)] *= np.where(bent, -1.0, 1.0)
         yield any_bent, opposite[any_bent]
