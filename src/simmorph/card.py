@@ -220,6 +220,7 @@ class ModelCard(Section):
         """A line for each stage of training."""
         return [
             f"{stage}: {record['epochs']} epochs, best {record['best_epoch']}, {record['seconds']:.1f} s"
+            + _pace_text(record)
             for stage, record in self.history.items()
         ]
 
@@ -227,6 +228,14 @@ class ModelCard(Section):
         """The numbers of the map and its warnings, a line each."""
         numbers = [f"{name}: {value:.4g}" for name, value in self.numbers.items()]
         return [*numbers, *(f"warning: {warning}" for warning in self.warnings)]
+
+
+def _pace_text(record: Mapping[str, Any]) -> str:
+    """The steps of a stage, as text; empty if there were none."""
+    pace = record.get("pace")
+    if not pace:
+        return ""
+    return f", {pace['epoch_steps']} steps of {pace['batch_size']} events each, learning rate {pace['learning_rate']:g}"
 
 
 def _options_text(settings: MethodSettings) -> str:

@@ -149,6 +149,12 @@ def new_card(  # noqa: PLR0913 - a card holds everything
     )
 
 
+def too_few_steps(history: Mapping[str, History]) -> list[str]:
+    """A warning for each stage of which the settings left fewer steps than the method needs."""
+    remarks = [record.pace and record.pace.remark for record in history.values()]
+    return list(dict.fromkeys(remark for remark in remarks if remark))
+
+
 def with_notes(card: ModelCard, method: Method, prepared: Events, of_samples: Notes) -> ModelCard:
     """The card with the numbers and warnings of the samples, then those of the map."""
     notes = method.notes(prepared, method.transform(prepared))

@@ -21,7 +21,7 @@ from simmorph.data.pairs import pairs_of
 from simmorph.data.preprocessing.chain import Preprocessing
 from simmorph.data.splits import reseeded
 from simmorph.errors import InputError
-from simmorph.fitting import fit_preprocessing, new_card, trainable, with_notes, without_holdout
+from simmorph.fitting import fit_preprocessing, new_card, too_few_steps, trainable, with_notes, without_holdout
 from simmorph.methods.registry import build_map, find_method
 from simmorph.model_folder import explained, read_card, read_tensors, write_folder
 from simmorph.neural.loop.training import Training
@@ -114,6 +114,7 @@ class Model:
         prepared = {name: _prepared(events, features, context) for name, events in samples.items()}
         history = method.fit(prepared.get("source", prepared["target"][:0]), prepared["target"], how)
         method.eval()
+        notes = notes._replace(warnings=[*notes.warnings, *too_few_steps(history)])
         card = new_card(
             learning,
             method,

@@ -11,6 +11,8 @@ from simmorph.config.documents import INCIDENTAL, Section
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 PositiveInt = Annotated[int, Field(gt=0)]
 PositiveFloat = Annotated[float, Field(gt=0)]
+Auto = Literal["auto"]
+"""What the method, the number of events and the number of features decide."""
 NegativeWeights = Literal["refuse", "absolute", "positive", "resample"]
 HiddenLayers = tuple[PositiveInt, ...]
 """Sizes of the hidden layers of a network."""
@@ -24,12 +26,13 @@ class TrainingSettings(Section):
     another learning: a model is not trained again when they change.
     """
 
-    epochs: PositiveInt = 50
-    """Passes over the training part of the larger sample."""
-    batch_size: PositiveInt = 4096
-    """Events of each sample in one step; some 500 steps in all are the least that a flow needs."""
-    learning_rate: PositiveFloat = 1e-3
-    """Step size of the optimizer at the start."""
+    epochs: PositiveInt | Auto = "auto"
+    """Passes over the training part of the larger sample; auto takes as many as give the steps that the method needs,
+    and a warning says where a number gives less than half of them."""
+    batch_size: PositiveInt | Auto = "auto"
+    """Events of each sample in one step; auto goes by the method and by how many events there are."""
+    learning_rate: PositiveFloat | Auto = "auto"
+    """Step size of the optimizer at the start; auto takes the method's own."""
     final_learning_rate: Annotated[float, Field(ge=0)] = 0.0
     """Step size at the end."""
     schedule: Literal["cosine", "square_root", "constant"] = "cosine"
@@ -40,9 +43,10 @@ class TrainingSettings(Section):
     """Decoupled weight decay of the optimizer."""
     clip_gradient: PositiveFloat | None = 5.0
     """Largest norm of the gradient of one step; null for no limit."""
-    patience: PositiveInt | None = 10
+    patience: PositiveInt | Auto | None = "auto"
     """Epochs without a better validation loss after which training goes back to the best weights and ends: a schedule
-    that lowers the learning rate is run through from there in half as many epochs. Null trains all epochs."""
+    that lowers the learning rate is run through from there in half as many epochs. Auto is a quarter of all epochs, and
+    10 at least; null trains all epochs."""
     select_on: Literal["loss", "auc"] = "loss"
     """What decides which epoch's weights are kept: the validation loss, or the AUC of gradient
     boosting between template and target on the validation part. The loss of a flow can stand still while that falls."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import nn
 from simmorph.config.kind import Kind
 from simmorph.errors import InputError
 from simmorph.neural.blocks import in_blocks
+from simmorph.neural.loop.pace import USUAL, Need
 from simmorph.neural.networks import initialise
 
 if TYPE_CHECKING:
@@ -45,15 +47,18 @@ class Method(nn.Module, ABC):
         Write one file beside this one with a subclass: of this class if it moves features, of `Reweighting` or
         `Generator` otherwise. Its constructor takes `n_features` and `n_context`, then keyword arguments with defaults,
         the keys of the recipe's `method:` block. Write `_fit`, which calls `minimize()` once for each stage of
-        training, and `_transform`, for which `_by_row` evaluates a function of tensors. Register every learnt number as
-        a parameter or buffer, since the `state_dict` is all that is saved and the constructor is all that is called on
-        loading. Add its name to METHODS. The contract test runs over it from then on.
+        training, and `_transform`, for which `_by_row` evaluates a function of tensors. Measure how many steps it
+        takes, and say so in `needs`. Register every learnt number as a parameter or buffer, since the `state_dict` is
+        all that is saved and the constructor is all that is called on loading. Add its name to METHODS. The contract
+        test runs over it from then on.
 
     Events reach a method preprocessed (standardised, point masses spread, gaps closed); its result is transformed back.
     Weights are positive in `fit` (`refuse_negative_weights` sees to it), and of either sign in `transform`.
     """
 
     kind: Kind = Kind.MORPH
+    needs: ClassVar[Need] = USUAL
+    """Steps, batch and learning rate of each stage of training, where the recipe leaves them open."""
     is_random: ClassVar[bool] = False
     """Whether `transform` draws random numbers, which are the event's own: see `data.splits.normal_of`."""
     needs_pairs: ClassVar[bool] = False
@@ -77,6 +82,7 @@ class Method(nn.Module, ABC):
         Returns:
             The loss history of each stage.
         """
+        how = replace(how, need=self.needs)
         self._begin(how.seed)
         if self.is_random:
             self.noise_seed.fill_(how.seed)

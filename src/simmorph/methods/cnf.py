@@ -16,6 +16,7 @@ from simmorph.neural.flows.autoregressive import AutoregressiveFlow
 from simmorph.neural.flows.flow import FlowShape
 from simmorph.neural.loop.mdmm import ConstraintKind, Multiplier
 from simmorph.neural.loop.minimize import minimize
+from simmorph.neural.loop.pace import Need
 from simmorph.neural.losses.embedding import EmbeddedDiscrepancy
 from simmorph.neural.losses.kde import MarginalDivergence
 from simmorph.neural.losses.mmd import Discrepancy, Points, PrintedDiscrepancy
@@ -86,6 +87,8 @@ class UnpairedFlow(Method):
         Gendreau-Distler, Le Pottier, Wang, "Transforming Simulation to Data Without Pairing", NeurIPS workshop on
         machine learning and the physical sciences, 2023. Trained there with RMSProp, 1000 epochs.
     """
+
+    needs: ClassVar[Need] = Need(steps=2000, batch_size=512, learning_rate=1e-3)
 
     is_random: ClassVar[bool] = True
 
@@ -177,7 +180,7 @@ class UnpairedFlow(Method):
         self.marginals.fix(target.features, target.weights, self.kde_bandwidths)
         self.discrepancy.fix(points, generator)
         if self.loss == "mdmm":
-            null = self.discrepancy.null(points, how.settings.batch_size, generator)
+            null = self.discrepancy.null(points, how.pace(target.n_events).batch_size, generator)
             margin = self.margin * self.multiplier.spread_of_mean
             bound = null.mean + margin * null.deviation if self.epsilon is None else self.epsilon
             self.multiplier.aim(bound, null.deviation.clamp_min(1e-12))

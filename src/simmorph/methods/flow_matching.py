@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from simmorph.methods.base import Method
 from simmorph.neural.flows.ode import solve
 from simmorph.neural.loop.batches import Batch, Parts
 from simmorph.neural.loop.minimize import minimize
+from simmorph.neural.loop.pace import Need
 from simmorph.neural.networks import Perceptron
 from simmorph.neural.pairing import optimal_pairs
 
@@ -56,6 +57,8 @@ class FlowMatching(Method):
         al., "Improving and generalizing flow-based generative models with minibatch optimal transport", 2024, arXiv
         2302.00482.
     """
+
+    needs: ClassVar[Need] = Need(steps=1500, batch_size=512, learning_rate=2e-3)
 
     def __init__(  # noqa: PLR0913 - the keys of the recipe
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import torch
 from pydantic import Field
@@ -11,6 +11,7 @@ from torch.nn.functional import softplus
 from simmorph.config.training import HiddenLayers, PositiveInt  # noqa: TC001 - read from the signature
 from simmorph.methods.parts.generator import Generator
 from simmorph.neural.loop.minimize import minimize
+from simmorph.neural.loop.pace import Need
 from simmorph.neural.loop.stage import Player
 from simmorph.neural.networks import Perceptron
 
@@ -55,6 +56,8 @@ class AdversarialNetwork(Generator):
         stability of generative adversarial networks", 2019, arXiv 1902.03984. Lopes de Sa, "Machine learning:
         simulation and data", HSF-India 2023.
     """
+
+    needs: ClassVar[Need] = Need(steps=3000, batch_size=256, learning_rate=1e-3)
 
     n_steps: Tensor
 

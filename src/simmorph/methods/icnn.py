@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from simmorph.data.cells import CellTree
 from simmorph.methods.base import Method, Notes
 from simmorph.neural.convex import ConvexPotential
 from simmorph.neural.loop.minimize import minimize
+from simmorph.neural.loop.pace import Need
 from simmorph.neural.loop.stage import Player
 from simmorph.neural.pairing import movement_over_optimal
 
@@ -55,6 +56,8 @@ class ConvexTransport(Method):
         1908.10962; Korotin, Egiazarian, Asadulaev, Safin, Burnaev, "Wasserstein-2 generative networks", 2021, arXiv
         1909.13082, for the cycle; Lopes de Sa, HSF-India tutorial, 2023.
     """
+
+    needs: ClassVar[Need] = Need(steps=2000, batch_size=256, learning_rate=5e-3)
 
     def __init__(
         self,

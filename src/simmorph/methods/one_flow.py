@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from simmorph.methods.base import Method, Notes
 from simmorph.neural.flows.autoregressive import FlowKind, build_flow
 from simmorph.neural.flows.flow import FlowShape
 from simmorph.neural.loop.minimize import minimize
+from simmorph.neural.loop.pace import Need
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,6 +83,8 @@ class OneFlow(Method):
         Daumann, Donega, Erdmann, Galli, Spaeh, Valsecchi, "One flow to correct them all: improving simulations in
         high-energy physics with a single normalising flow and a switch", 2024, arXiv 2403.18582.
     """
+
+    needs: ClassVar[Need] = Need(steps=1000, batch_size=512, learning_rate=5e-3)
 
     gaps: Tensor
     domain_values: Tensor

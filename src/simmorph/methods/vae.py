@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import torch
 from pydantic import Field
@@ -11,6 +11,7 @@ from torch.nn.functional import softplus
 from simmorph.config.training import HiddenLayers, PositiveFloat, PositiveInt  # noqa: TC001 - read from the signature
 from simmorph.methods.parts.generator import Generator
 from simmorph.neural.loop.minimize import minimize
+from simmorph.neural.loop.pace import Need
 from simmorph.neural.networks import Perceptron
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ class VariationalAutoencoder(Generator):
         Kingma, Welling, "Auto-encoding variational Bayes", 2013, arXiv 1312.6114. Higgins et al., "beta-VAE", ICLR
         2017. Lopes de Sa, "Machine learning: simulation and data", HSF-India 2023.
     """
+
+    needs: ClassVar[Need] = Need(steps=2000, batch_size=256, learning_rate=1e-3)
 
     def __init__(
         self,

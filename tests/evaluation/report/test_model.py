@@ -9,10 +9,13 @@ import pytest
 from simmorph.evaluation.report.model import cutflow_table, files_table, history_table, model_in_words
 from simmorph.methods import METHODS
 
-HISTORY = {
-    "base": {"epochs": 3, "best_epoch": 2, "seconds": 1.25},
+HISTORY: dict[str, Any] = {
+    "base": {
+        "epochs": 3, "best_epoch": 2, "seconds": 1.25,
+        "pace": {"epochs": 3, "epoch_steps": 20, "batch_size": 512, "learning_rate": 0.002},
+    },
     "game": {"epochs": 10, "best_epoch": 0, "seconds": 1234.0},
-}
+}  # fmt: skip
 
 
 def chain(name: str, steps: list[str], **changes: Any) -> dict[str, Any]:
@@ -108,7 +111,8 @@ def test_a_step_without_words_has_its_name() -> None:
 
 
 def test_stages_of_training_have_a_row_each() -> None:
-    assert history_table(HISTORY).texts() == [["base", "3", "2", "1.2"], ["game", "10", "", "1234.0"]]
+    rows = [["base", "3", "2", "20", "512", "0.002", "1.2"], ["game", "10", "", "", "", "", "1234.0"]]
+    assert history_table(HISTORY).texts() == rows
 
 
 def test_cutflow_has_the_share_that_passes_each_cut_of_those_before_it() -> None:

@@ -26,7 +26,7 @@ DEEP = TreeShape(trees=500, leaves=0, leaf_events=50, shrinkage=0.1, depth=8)
 PATIENCE = 30
 STOPPING_SHARE = 0.2
 """Share of the events of a training that decides when it stops: never those that the classifier judges."""
-STOPPING: dict[str, Any] = {"validation": STOPPING_SHARE, "holdout": 0.0}
+OF_NETWORKS: dict[str, Any] = {"learning_rate": 1e-3, "validation": STOPPING_SHARE, "holdout": 0.0}
 LARGEST_INPUT = 10.0
 """Inputs of networks are cut off at this many standard deviations."""
 
@@ -137,13 +137,13 @@ CLASSIFIERS: dict[str, Scorer] = {
     "network_2x32": partial(
         _network,
         hidden=(32, 32),
-        settings={"epochs": 60, "batch_size": 1000, "schedule": "constant", "patience": 8, **STOPPING},
+        settings={"epochs": 60, "batch_size": 1000, "schedule": "constant", "patience": 8, **OF_NETWORKS},
     ),
     # Mastandrea, Nachman, arXiv 2212.06155: 3 layers of 32, 20 epochs of batches of 128, cosine annealing from 1e-3.
     "network_3x32": partial(
         _network,
         hidden=(32, 32, 32),
-        settings={"epochs": 20, "batch_size": 128, "schedule": "cosine", "patience": None, **STOPPING},
+        settings={"epochs": 20, "batch_size": 128, "schedule": "cosine", "patience": None, **OF_NETWORKS},
     ),
 }
 """Every classifier by the name that it has in a recipe."""

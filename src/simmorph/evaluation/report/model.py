@@ -32,10 +32,17 @@ KINDS = {
 def history_table(history: Mapping[str, Any]) -> Table:
     """One row for each stage of the training."""
     rows: list[list[Cell]] = [
-        [stage, str(record["epochs"]), str(record["best_epoch"] or ""), f"{record['seconds']:.1f}"]
+        [stage, str(record["epochs"]), str(record["best_epoch"] or ""), *_pace(record), f"{record['seconds']:.1f}"]
         for stage, record in history.items()
     ]
-    return Table("Stages of training.", ["stage", "epochs", "epoch kept", "seconds"], rows)
+    heads = ["stage", "epochs", "epoch kept", "steps of each", "batch", "learning rate", "seconds"]
+    return Table("Stages of training.", heads, rows)
+
+
+def _pace(record: Mapping[str, Any]) -> list[str]:
+    """Steps of an epoch, events of a batch, learning rate; empty where nothing was learnt by steps."""
+    pace = record.get("pace")
+    return [f"{pace[key]:g}" for key in ("epoch_steps", "batch_size", "learning_rate")] if pace else ["", "", ""]
 
 
 def model_in_words(model: Mapping[str, Any], history: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from simmorph.neural.loop.pace import Pace
+
 
 @dataclass(frozen=True)
 class History:
@@ -20,6 +22,7 @@ class History:
         best_epoch: the epoch, counted from 1, whose weights were kept.
         seconds: time spent, over all restarts.
         observed: further numbers after each epoch, by name, such as the held-out AUC or a multiplier.
+        pace: epochs, steps, batch and learning rate that were set; None if nothing was learnt by steps.
     """
 
     stage: str
@@ -28,6 +31,7 @@ class History:
     best_epoch: int
     seconds: float
     observed: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    pace: Pace | None = None
 
     @property
     def epochs(self) -> int:
@@ -36,4 +40,5 @@ class History:
 
     def to_json(self) -> dict[str, Any]:
         """The history as plain values."""
-        return {"epochs": self.epochs, **asdict(self)}
+        pace = self.pace and self.pace._asdict()
+        return {"epochs": self.epochs, **asdict(self), "pace": pace}

@@ -115,10 +115,10 @@ class Stage:
     ) -> None:
         self.module, self.how, self.name, self.watch = module, how, name, watch
         self.training, self.validation = [parts.training for parts in data], [parts.validation for parts in data]
-        self.optimizers = [_optimizer(player.parameters, how) for player in players]
+        self.pace = how.pace(max(sample.n_events for sample in self.training))
+        self.n_steps = self.pace.epoch_steps
+        self.optimizers = [_optimizer(player.parameters, how, self.pace.learning_rate) for player in players]
         self.generator = torch.Generator().manual_seed(seed_of(how.seed, name))
-        batch_size = how.settings.batch_size
-        self.n_steps = max(math.ceil(sample.n_events / batch_size) for sample in self.training)
         self.players = [player._replace(every=min(player.every, self.n_steps)) for player in players]
         self.losses = [player.loss for player in players]
         self.work = self._work()
@@ -144,6 +144,7 @@ class Stage:
             progress.best_epoch,
             progress.seconds,
             {name: tuple(values) for name, values in progress.observed.items()},
+            self.pace,
         )
 
     def _epoch(self) -> None:
@@ -178,14 +179,13 @@ class Stage:
 
     def _compiled(self) -> AbstractContextManager[list[Loss]]:
         """The losses of training, compiled if the settings ask for it; validation, of other shapes, never is."""
-        settings = self.how.settings
-        batches = [sample.rows(slice(settings.batch_size)) for sample in self.training]
-        n_steps = settings.epochs * self.n_steps
-        return compiled_or_plain(settings.compile, self.losses, batches, self.module, n_steps)
+        batches = [sample.rows(slice(self.pace.batch_size)) for sample in self.training]
+        n_steps = self.pace.epochs * self.n_steps
+        return compiled_or_plain(self.how.settings.compile, self.losses, batches, self.module, n_steps)
 
     def _batches(self) -> Iterator[list[Batch]]:
         """The batches of this epoch that are still to come."""
-        size, device = self.how.settings.batch_size, self.how.device
+        size, device = self.pace.batch_size, self.how.device
         orders = [batch_indices(it.n_events, self.n_steps, size, self.generator).to(device) for it in self.training]
         for step in range(self.progress.step, self.n_steps):
             yield [sample.rows(order[step]) for sample, order in zip(self.training, orders, strict=True)]
@@ -229,15 +229,15 @@ class Stage:
 
     def _learning_rate(self) -> float:
         """The rate of the next step, by the schedule over all steps of all epochs."""
-        settings = self.how.settings
+        settings, first = self.how.settings, self.pace.learning_rate
         done = self._done()
         left = {"cosine": 0.5 * (1 + math.cos(math.pi * done)), "square_root": math.sqrt(1 - done), "constant": 1.0}
-        last = min(settings.final_learning_rate, settings.learning_rate)
-        return last + (settings.learning_rate - last) * left[settings.schedule]
+        last = min(settings.final_learning_rate, first)
+        return last + (first - last) * left[settings.schedule]
 
     def _done(self) -> float:
         """The share of the schedule that is behind: that of the epochs, or more once training has stalled."""
-        progress, epochs = self.progress, self.how.settings.epochs
+        progress, epochs = self.progress, self.pace.epochs
         epoch, stalled_at = progress.epoch + progress.step / self.n_steps, progress.stalled_at
         if stalled_at is None or stalled_at == self._last_epoch:
             return epoch / epochs
@@ -247,11 +247,11 @@ class Stage:
     @property
     def _last_epoch(self) -> int:
         """The epoch that training ends with."""
-        settings, stalled_at = self.how.settings, self.progress.stalled_at
-        if stalled_at is None or settings.patience is None:
-            return settings.epochs
-        more = 0 if settings.schedule == "constant" else math.ceil(settings.patience / 2)
-        return min(settings.epochs, stalled_at + more)
+        pace, stalled_at = self.pace, self.progress.stalled_at
+        if stalled_at is None or pace.patience is None:
+            return pace.epochs
+        more = 0 if self.how.settings.schedule == "constant" else math.ceil(pace.patience / 2)
+        return min(pace.epochs, stalled_at + more)
 
     def _look(self) -> None:
         """Note the validation loss and what else is observed, and keep the weights if they are the best so far."""
@@ -284,14 +284,14 @@ class Stage:
         """The loss of the last player."""
         loss = self.players[-1].loss
         sizes = [sample.n_events for sample in self.validation]
-        n_chunks = min(*sizes, math.ceil(max(sizes) / self.how.settings.batch_size))
+        n_chunks = min(*sizes, math.ceil(max(sizes) / self.pace.batch_size))
         chunks = [sample.chunks(n_chunks) for sample in self.validation]
         losses = [loss(*batches) for batches in zip(*chunks, strict=True)]
         return torch.stack(losses).double().mean().item()
 
     def _has_stalled(self) -> bool:
         """Whether `patience` epochs have gone by without better weights; it is found once."""
-        patience, progress = self.how.settings.patience, self.progress
+        patience, progress = self.pace.patience, self.progress
         if patience is None or progress.stalled_at is not None or not self.best:
             return False
         return progress.epoch - progress.best_epoch >= patience
@@ -311,7 +311,7 @@ class Stage:
             {
                 "stage": self.name,
                 "epoch": progress.epoch,
-                "epochs": self.how.settings.epochs,
+                "epochs": self.pace.epochs,
                 "loss": progress.losses[-1],
                 "validation_loss": progress.validation_losses[-1] if progress.validation_losses else None,
                 "learning_rate": learning_rate,
@@ -337,7 +337,7 @@ class Stage:
             SimmorphError: there is no place to save it, or the loss is not finite.
         """
         self._finite(self.loss_sum.item())
-        place = f"stopped in epoch {self.progress.epoch + 1} of {self.how.settings.epochs}"
+        place = f"stopped in epoch {self.progress.epoch + 1} of {self.pace.epochs}"
         if self.how.checkpoint is None:
             raise SimmorphError(f"training stage {self.name!r}", place, "nothing was saved")
         self._save()
@@ -355,7 +355,9 @@ class Stage:
             tensors |= {f"{number}.{name}": values for name, values in sample._asdict().items()}
         how = self.how
         settings = json.dumps(how.settings.decisive())
-        return digest(tensors, f"{self.name} {how.member} {how.device.type} {how.learning} {settings}")
+        return digest(
+            tensors, f"{self.name} {how.member} {how.device.type} {how.learning} {settings} {list(self.pace)}"
+        )
 
     def _save(self) -> None:
         """Write the checkpoint, if checkpoints are kept."""
@@ -397,10 +399,9 @@ class Stage:
             torch.cuda.set_rng_state(tensors["generator.cuda"], self.how.device)
 
 
-def _optimizer(parameters: Sequence[nn.Parameter], how: Training) -> torch.optim.Optimizer:
+def _optimizer(parameters: Sequence[nn.Parameter], how: Training, rate: float) -> torch.optim.Optimizer:
     """The optimiser of the settings: RMSProp, or AdamW with decoupled weight decay."""
-    settings = how.settings
-    rate, decay = settings.learning_rate, settings.weight_decay
+    settings, decay = how.settings, how.settings.weight_decay
     if settings.optimizer == "rmsprop":
         return torch.optim.RMSprop(parameters, lr=rate, alpha=RMSPROP_DECAY, weight_decay=decay)
     return torch.optim.AdamW(parameters, lr=rate, weight_decay=decay, fused=True)

@@ -11,6 +11,7 @@ import torch
 from simmorph.data.splits import HOLDOUT, VALIDATION, part_of
 from simmorph.errors import ConfigError, InputError
 from simmorph.neural.loop.batches import Batch, Parts
+from simmorph.neural.loop.pace import USUAL, Need, Pace, pace_of
 from simmorph.progress import silent
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class Training:
         member: the number of this method in an ensemble; each begins with other random numbers.
         learning: identity of what is learnt, if it is known; training goes on from no checkpoint of another learning.
         judge: the AUC of a classifier between a template and a target, for `select_on: auc`, with its error.
+        need: what the method needs, where the settings leave it open.
     """
 
     settings: TrainingSettings
@@ -54,6 +56,7 @@ class Training:
     member: int = 0
     learning: str = ""
     judge: Callable[[Events, Events], Estimate] | None = None
+    need: Need = USUAL
 
     @property
     def seed(self) -> int:
@@ -71,6 +74,10 @@ class Training:
         if self.settings.device == "cuda" and not there:
             raise ConfigError("training.device", "there is no CUDA device here", "use `device: auto`")
         return torch.device("cuda" if there and self.settings.device != "cpu" else "cpu")
+
+    def pace(self, n_events: int) -> Pace:
+        """How a stage goes on so many events to train on."""
+        return pace_of(self.settings, self.need, n_events)
 
     def split(self, events: Events) -> tuple[Events, Events]:
         """The training and the validation part; events of the hold-out part are in neither."""
