@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import pytest
 from scipy.stats import spearmanr
@@ -71,11 +73,28 @@ def test_weights_of_the_training_sample_decide_where_events_go() -> None:
 
 
 def test_outside_the_box_features_stay_as_they_are() -> None:
-    method = OneFlow(2, 0, layers=2, hidden=(8,), bins=4, tail_bound=3.0)
+    method = OneFlow(2, 0, layers=2, hidden=(8,), bins=4, tail_bound=3.0, start="identity")
     source, target = gaussian(500, [0, 0], [[1, 0], [0, 1]], 1), gaussian(500, [0.3, 0], [[1, 0], [0, 1]], 2)
     method.fit(source, target, Training(SETTINGS.model_copy(update={"epochs": 2})))
     far = Events.of(np.array([[3.5, -4.0], [100.0, 7.0]]))
     np.testing.assert_array_equal(method.transform(far).features, far.features)
+
+
+@pytest.mark.parametrize(("start", "n_events", "is_linear"), [
+    ("gaussian", 3000, True), ("identity", 300, False), ("auto", 1999, True), ("auto", 2000, False),
+])  # fmt: skip
+def test_a_flow_that_has_learnt_nothing_is_the_linear_map_or_the_identity(
+    start: Literal["auto", "identity", "gaussian"], n_events: int, is_linear: bool
+) -> None:
+    method = OneFlow(2, 0, layers=2, hidden=(8,), start=start)
+    before, wanted = [[1, 0.5], [0.5, 2]], [[2, -0.5], [-0.5, 1]]
+    source, target = gaussian(n_events, [1, 0], before, 1), gaussian(n_events, [0, 1], wanted, 2)
+    still = SETTINGS.model_copy(update={"epochs": 1, "learning_rate": 1e-12, "validation": 0.0})
+    method.fit(source, target, Training(still))
+    template = method.transform(source).features
+    expected = target.features if is_linear else source.features
+    assert template.mean(axis=0) == pytest.approx(expected.mean(axis=0), abs=1e-6)
+    assert np.cov(template.T) == pytest.approx(np.cov(expected.T), abs=1e-6)
 
 
 @pytest.mark.parametrize("transform", ["spline", "affine"])
@@ -92,7 +111,7 @@ def test_autoregressive_flows_learn_a_shift_and_a_scale_too(transform: str) -> N
 def test_several_orders_are_averaged_and_their_spread_is_told() -> None:
     source = gaussian(2000, [0, 0], [[1, 0.8], [0.8, 1]], 1)
     target = gaussian(2000, [0, 0], [[1, -0.8], [-0.8, 1]], 2)
-    method = OneFlow(2, 0, transform="affine", layers=2, hidden=(16,), marginal_bins=0, orders=2)
+    method = OneFlow(2, 0, transform="affine", layers=2, hidden=(16,), marginal_bins=0, orders=2, start="identity")
     history = method.fit(source, target, Training(SETTINGS))
     assert list(history) == ["fit", "order2"]
     template = method.transform(source)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from simmorph.errors import ConfigError, InputError
 from simmorph.methods.base import Method, Notes
 from simmorph.neural.flows.autoregressive import FlowKind, build_flow
 from simmorph.neural.flows.flow import FlowShape
+from simmorph.neural.gaussian import GaussianTransport
 from simmorph.neural.loop.minimize import minimize
 from simmorph.neural.loop.pace import Need
 
@@ -36,6 +37,8 @@ SOURCE, TARGET = 0, 1
 """The values of the boolean."""
 MAX_GAPS = 16
 """Gaps of a feature that are kept clear: the widest."""
+FEW_EVENTS = 2000
+"""Below so many events of a sample to train on the map begins as a linear one."""
 SAME_DOMAIN = 1e-3
 """Values of the variable that numbers the domains, after preprocessing, that are nearer than this are the same."""
 
@@ -56,6 +59,10 @@ class OneFlow(Method):
     Where the target has a gap, such as between exact zeros and a threshold, no event is left: a flow, being continuous,
     smears the edges of a gap, and an event that it puts inside goes to the nearer edge.
 
+    The flow may learn what a linear map leaves over: with `start: gaussian` source events are first taken to the
+    target's mean and covariance, in closed form. Of a few hundred events that is most of what can be known, and a flow
+    that begins there ends near it.
+
     More than two domains: with `domains: 3`, the last context variable says by three values which domain an event
     belongs to, in source and target, and one flow learns all of them, told apart by as many booleans in place of the
     one. The source may hold events of several domains, the target those of the one that the map leads to. The values
@@ -67,12 +74,15 @@ class OneFlow(Method):
         n_context: number of context variables.
         transform: coupling splines (quick in both directions), autoregressive splines (as in the paper), or affine
             autoregressive layers.
-        layers: of this kind; coupling layers come in pairs.
+        layers: of this kind; coupling layers come in pairs. Auto takes two for each binary digit of the number of
+            features, so that every two features meet, and four at least; of autoregressive splines three, else eight.
         hidden: hidden layers of the network in each layer.
         bins: bins of each spline.
         tail_bound: the flow acts within [-tail_bound, tail_bound] in units of the preprocessed features, which are
             about standard deviations; beyond it features stay as they are.
         marginal_bins: bins of the splines that shape each feature on its own, by a first layer; 0 for no such layer.
+        start: where the map begins, as the identity or as the linear map between normal distributions; auto takes that
+            with fewer than 2,000 events.
         orders: flows with different orders of the features, the first as in the recipe, the second backwards.
         domains: kinds of events that the last context variable numbers.
 
@@ -96,11 +106,12 @@ class OneFlow(Method):
         n_context: int,
         *,
         transform: FlowKind = "coupling",
-        layers: PositiveInt = 8,
+        layers: PositiveInt | Literal["auto"] = "auto",
         hidden: HiddenLayers = (64, 64),
         bins: Annotated[int, Field(ge=2, le=256)] = 8,
         tail_bound: PositiveFloat = 5.0,
-        marginal_bins: Annotated[int, Field(ge=0, le=1024)] = 32,
+        marginal_bins: Annotated[int, Field(ge=0, le=1024)] = 0,
+        start: Literal["auto", "identity", "gaussian"] = "auto",
         orders: PositiveInt = 1,
         domains: Annotated[int, Field(ge=2)] | None = None,
     ) -> None:
@@ -108,8 +119,10 @@ class OneFlow(Method):
         if domains is not None and not n_context:
             mend = "name the branch last in `context`"
             raise ConfigError("method one_flow", "domains are numbered by a context variable, and there is none", mend)
-        self.domains = domains
-        shape = FlowShape(layers, hidden, bins, tail_bound, marginal_bins)
+        self.domains, self.start = domains, start
+        self.linear = GaussianTransport(n_features, n_context)
+        n_layers = layers_for(transform, n_features) if layers == "auto" else layers
+        shape = FlowShape(n_layers, hidden, bins, tail_bound, marginal_bins)
         n_conditions = n_context + 1 if domains is None else n_context - 1 + domains
         self.flows = nn.ModuleList(
             OrderedFlow(order, build_flow(transform, n_features, n_conditions, shape))
@@ -125,13 +138,24 @@ class OneFlow(Method):
             values, destination = _domains(source, target, self.domains)
             self.domain_values.copy_(torch.from_numpy(values))
             self.destination.fill_(destination)
-        self.gaps.copy_(torch.from_numpy(_gaps_of(how.split(target)[0].features)))
-        data, history = how.parts(source, target), {}
+        (of_source, _), (of_target, _) = how.halves(source, target)
+        self.gaps.copy_(torch.from_numpy(_gaps_of(of_target.features)))
+        if self._begins_linear(min(len(of_source), len(of_target))):
+            self.linear.fit(of_source, of_target)
+        data, history = how.parts(self._led(source), target), {}
         for number, flow in enumerate(self._flows):
             stage = f"order{number + 1}" if number else "fit"
             score = how.score(partial(self._moved, flow), source, target)
             history[stage] = minimize(flow, partial(self._loss, flow), data, how, stage, score=score)
         return history
+
+    def _begins_linear(self, n_events: int) -> bool:
+        """Whether the flow learns what a linear map leaves over; events of many domains have none in common."""
+        return self.domains is None and (self.start == "gaussian" or (self.start == "auto" and n_events < FEW_EVENTS))
+
+    def _led(self, events: Events) -> Events:
+        """The events where the flow takes them up."""
+        return events.with_features(self._by_row(self.linear, events.features, events.context))
 
     def _transform(self, events: Events) -> Events:
         """The features, morphed in float64 precision."""
@@ -158,10 +182,10 @@ class OneFlow(Method):
     def _moved(self, flow: OrderedFlow, events: Events) -> Events:
         """The events as one of the flows moves them."""
         # In float64, where the inversion is exact to 1e-8 however steep the splines are.
-        exact, there = copy.deepcopy(flow).double(), float(self.destination)
+        exact, linear, there = copy.deepcopy(flow).double(), self.linear, float(self.destination)
 
         def morph(features: Tensor, context: Tensor) -> Tensor:
-            noise = exact.to_base(features, self._labelled(context, SOURCE))
+            noise = exact.to_base(linear(features, context), self._labelled(context, SOURCE))
             return exact.from_base(noise, self._labelled(context, TARGET, there))
 
         return events.with_features(self._by_row(morph, events.features, events.context))
@@ -216,6 +240,15 @@ class OrderedFlow(nn.Module):
     def from_base(self, noise: Tensor, context: Tensor) -> Tensor:
         """The inverse of `to_base`."""
         return self.flow.from_base(noise, context).index_select(1, self.back)
+
+
+def layers_for(transform: FlowKind, n_features: int) -> int:
+    """How many layers a flow of this kind needs for so many features.
+
+    >>> [layers_for("coupling", n_features) for n_features in (1, 2, 6, 20)]
+    [4, 4, 6, 10]
+    """
+    return {"coupling": max(4, 2 * (n_features - 1).bit_length()), "spline": 3, "affine": 8}[transform]
 
 
 def feature_orders(n_features: int, n_orders: int) -> list[list[int]]:
