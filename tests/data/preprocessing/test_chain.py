@@ -288,6 +288,15 @@ def test_proposal_sees_what_a_physicist_sees(name: str, expected: list[str]) -> 
     assert steps[: len(expected)] == expected
 
 
+def test_two_modes_stay_as_far_apart_as_they_are() -> None:
+    rng = np.random.default_rng(5)
+    values = np.where(rng.random(N_EVENTS) < 0.5, -2.0, 2.0) + 0.4 * rng.normal(size=N_EVENTS)
+    chain = _fitted("modes", values=values)
+    assert [step["name"] for step in chain.to_json()["chains"][0]["steps"]] == ["standardise"]
+    seen = chain.forward(values[:, None], IDS)[:, 0]
+    assert seen == pytest.approx((values - values.mean()) / values.std(), rel=0.02, abs=0.02)
+
+
 def test_edges_are_rounded_to_the_cuts_that_made_them() -> None:
     gaps, logit = _fitted("eta1").to_json()["chains"][0]["steps"][:2]
     np.testing.assert_allclose(gaps["low"] + gaps["high"], [-1.52, 1.37, -1.37, 1.52], rtol=1e-6)
