@@ -290,7 +290,7 @@ def test_proposal_sees_what_a_physicist_sees(name: str, expected: list[str]) -> 
 
 def test_two_modes_stay_as_far_apart_as_they_are() -> None:
     rng = np.random.default_rng(5)
-    values = np.where(rng.random(N_EVENTS) < 0.5, -2.0, 2.0) + 0.4 * rng.normal(size=N_EVENTS)
+    values = np.where(rng.random(N_EVENTS) < 0.5, -1.5, 1.5) + 0.5 * rng.normal(size=N_EVENTS)
     chain = _fitted("modes", values=values)
     assert [step["name"] for step in chain.to_json()["chains"][0]["steps"]] == ["standardise"]
     seen = chain.forward(values[:, None], IDS)[:, 0]
