@@ -14,7 +14,7 @@ import pytest
 from simmorph.card import FileRecord, Origin, digest_of
 from simmorph.config.recipe import Recipe
 from simmorph.data.events import Events
-from simmorph.data.morphed import NON_FINITE, OUT_OF_RANGE
+from simmorph.data.morphed import NON_FINITE, OUT_OF_RANGE, OUTSIDE_TARGET
 from simmorph.data.splits import HOLDOUT, part_of
 from simmorph.errors import ConfigError, InputError, UsageError
 from simmorph.model import Model
@@ -115,11 +115,89 @@ def test_a_sample_without_a_finite_event_comes_back(model: Model) -> None:
 
 def test_events_beyond_the_training_range_are_morphed_and_told(model: Model) -> None:
     features, context = SOURCE.features[:4].copy(), SOURCE.context[:4].copy()
-    features[1, 0], context[2, 0], features[3, 1] = 5000.0, 500.0, 0.25  # the last in the gap above zero
+    features[1, 0], context[2, 0], features[3, 1] = 280.0, 500.0, 0.25  # the last in the gap above zero
     after, status = model.transform(Events.of(features, context))
-    assert status.tolist() == [0, OUT_OF_RANGE, OUT_OF_RANGE, OUT_OF_RANGE]
+    assert (status & ~OUTSIDE_TARGET).tolist() == [0, OUT_OF_RANGE, OUT_OF_RANGE, OUT_OF_RANGE]
     assert np.isfinite(after.features).all()
-    assert after.features[1, 0] != 5000.0
+    assert after.features[1, 0] != 280.0
+
+
+@pytest.mark.parametrize("corrupt", [-1e6, 1e30])
+@pytest.mark.parametrize("method", ["quantile", "histogram"])
+def test_a_corrupt_value_moves_no_other_event_and_is_told(method: str, corrupt: float) -> None:
+    spoilt = SOURCE.features.copy()
+    at = int(np.flatnonzero(part_of(SOURCE.ids, 5, 0.1, 0.3) != HOLDOUT)[0])
+    spoilt[at, 0] = corrupt
+    recipe = _recipe(method={"name": method})
+    clean, model = _fitted(recipe), _fitted(recipe, source=SOURCE.with_features(spoilt))
+    said = [warning for warning in model.card.warnings if warning.startswith("source: pt1")]
+    assert len(said) == 1
+    assert f"in 1 of {len(SOURCE) - np.sum(part_of(SOURCE.ids, 5, 0.1, 0.3) == HOLDOUT)} events" in said[0]
+    assert f"the farthest {corrupt:g}:" in said[0]
+    assert not any(warning.startswith("source: pt1") for warning in clean.card.warnings)
+    assert SOURCE.features[:, 0].min() <= model.card.features[0].low < model.card.features[0].high < 300
+    others = SOURCE[np.arange(N_EVENTS) != at]
+    expected, (found, status) = clean.transform(others).events, model.transform(others)
+    moved = np.abs(found.features - expected.features)[status == 0]
+    assert np.quantile(moved, 0.98) < 0.5
+    assert np.max(moved) < 60  # of the largest, which now are there twice
+    after, status = model.transform(SOURCE[at : at + 1].with_features(spoilt[[at]]))
+    assert (status[0] & OUT_OF_RANGE, after.features[0, 0]) == (OUT_OF_RANGE, corrupt)
+    beside = model.transform(SOURCE[at : at + 1].with_features(np.array([[model.card.features[0].low, spoilt[at, 1]]])))
+    if corrupt < 0:  # all else is what it would be with the last value inside
+        np.testing.assert_array_equal(after.features[:, 1:], beside.events.features[:, 1:])
+        np.testing.assert_array_equal(after.weights, beside.events.weights)
+
+
+def _edge(seed: int, *, is_target: bool) -> Events:
+    """A variable that is never negative in the target, and one that is correlated with it."""
+    x = np.random.default_rng(seed).normal(size=(N_EVENTS, 2)) + (0 if is_target else 0.5)
+    x[:, 0] = np.abs(x[:, 0]) if is_target else x[:, 0]
+    return Events.of(x)
+
+
+@pytest.mark.parametrize("holdout", [0.1, 0.7])
+def test_an_edge_that_only_the_target_has_is_never_left(holdout: float) -> None:
+    training = {"epochs": 2, "holdout": holdout, "batch_size": 256}
+    recipe = _recipe(features=["x", "y"], context=[], method={"name": "flow_matching"}, training=training)
+    model = _fitted(recipe, _edge(1, is_target=False), _edge(2, is_target=True))
+    after, status = model.transform(_edge(3, is_target=False))
+    assert np.all(after.features[:, 0] >= 0)
+    assert np.mean(status & OUTSIDE_TARGET > 0) < 0.1
+    own = [steps["chains"] for part, steps in model.card.preprocessing.items() if part != "context"]
+    assert own[0][0] != own[1][0]
+    assert (own[0][1]["steps"] == own[1][1]["steps"]) == (holdout > 0.5)  # too few events for steps of their own
+
+
+def test_events_that_land_where_the_target_has_none_are_told() -> None:
+    source, target = _edge(1, is_target=False), _edge(2, is_target=True)
+    model = _fitted(_recipe(features=["x", "y"], context=[], method={"name": "regression"}), source, target)
+    after, status = model.transform(_edge(3, is_target=False))
+    np.testing.assert_array_equal((status & OUTSIDE_TARGET > 0) | (after.features[:, 0] >= 0), True)
+    assert np.mean((status & OUTSIDE_TARGET > 0) & (after.features[:, 0] >= 0)) < 0.01
+
+
+@pytest.mark.parametrize("steps", [None, ["standardise"]])
+@pytest.mark.parametrize("method", ["quantile", "regression", "histogram", "mademog"])
+def test_declared_bounds_are_never_left_whatever_comes_in(method: str, steps: list[str] | None) -> None:
+    bounds = {"pt1": {"bounds": [25, 100.1], "steps": steps}, "isolation": {"bounds": [None, 10.1]}}
+    recipe = _recipe(method={"name": method}, preprocessing=bounds, training={"epochs": 1, "seed": 5})
+    model = _fitted(recipe)
+    assert any("pt1 is beyond all that it can be" in warning for warning in model.card.warnings)
+    odd = SOURCE.features.astype(np.float32)
+    odd[:6, 0], odd[6, 1] = [-1e9, 1e30, 24.9, 100.2, 25, np.nan], 1e9
+    columns = {"pt1": odd[:, 0], "isolation": odd[:, 1], "rho": SOURCE.context[:, 0]}
+    found: dict[str, np.ndarray] = {name: np.asarray(column) for name, column in model.apply(columns).items()}
+    pt1, isolation = (found[name].astype(np.float64) for name in ("pt1_morphed", "isolation_morphed"))
+    is_told = found["morph_status"] & OUT_OF_RANGE > 0
+    if not model.draws_anew:
+        assert np.isnan(pt1[5])
+        assert is_told[[0, 1, 2, 3, 6]].all()
+        pt1 = np.delete(pt1, 5)
+        before = Events.of(odd.astype(np.float64), SOURCE.context)
+        assert model.outside_bounds(before)["pt1"] == np.sum((odd[:, 0] < 25) | (odd[:, 0] > 100.1))
+    assert 25 <= pt1.min() <= pt1.max() <= 100.1
+    assert isolation.max() <= 10.1
 
 
 def test_holdout_events_change_nothing(tmp_path: Path) -> None:
@@ -242,8 +320,8 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "other order": (lambda folder: _edit_card(folder, _swap_features, sign=True), "belongs to other variables"),
     "other probe": (lambda folder: _edit_card(folder, _shift_probe, sign=True), "does not repeat its probe"),
     "newer format": (
-        lambda folder: _edit_card(folder, lambda card: card.update(format_version=3), sign=True),
-        "format version 3",
+        lambda folder: _edit_card(folder, lambda card: card.update(format_version=4), sign=True),
+        "format version 4",
     ),
     "unknown key": (lambda folder: _edit_card(folder, lambda card: card.update(extra=1), sign=True), "damaged"),
     "pickle as card": (lambda folder: (folder / "card.json").write_bytes(pickle.dumps({"a": 1})), "is not JSON"),

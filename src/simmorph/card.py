@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from simmorph.data.events import BoolArray, IntArray
 
-FORMAT_VERSION: Literal[2] = 2
+FORMAT_VERSION: Literal[3] = 3
 
 
 class FileRecord(Section):
@@ -113,7 +113,7 @@ class ModelCard(Section):
 
     format: Literal["simmorph-model"] = "simmorph-model"
     """What this folder is."""
-    format_version: Literal[2] = FORMAT_VERSION
+    format_version: Literal[3] = FORMAT_VERSION
     """How it is laid out."""
     versions: dict[str, str]
     """Of the software that wrote it."""
@@ -126,7 +126,9 @@ class ModelCard(Section):
     context: list[Variable]
     """What the map is conditioned on, in the order of the tensors."""
     preprocessing: dict[str, Any]
-    """The fitted steps of features and context."""
+    """The fitted steps: of the features that go into the map, of those that come out of it (target), of the context."""
+    support: dict[str, Any] | None = None
+    """Where the target has events: see `data.preprocessing.support`; null for a method that moves none."""
     source: SampleRecord
     """The sample that is morphed; a generator has none."""
     target: SampleRecord
@@ -199,16 +201,17 @@ class ModelCard(Section):
         return [f"{key:<12}{value}" for key, value in rows.items()]
 
     def _variables(self) -> list[str]:
-        """A line for each variable: unit, range in training, and the steps of its preprocessing."""
-        chains = {
-            chain["name"]: chain
-            for part in ("features", "context")
-            for chain in self.preprocessing.get(part, {}).get("chains", [])
-        }
+        """A line for each variable: unit, range in training, and its steps, of the target too where these differ."""
+        chains = {part: {chain["name"]: chain for chain in its["chains"]} for part, its in self.preprocessing.items()}
+        nothing = {"steps": [], "proposed": False, "relative_to": None}
         lines = [f"{'variable':<16}{'unit':<6}{'from':>12}{'to':>12}  preprocessing"]
         for variable in [*self.features, *self.context]:
-            chain = chains.get(variable.name, {"steps": [], "proposed": False, "relative_to": None})
+            part = "context" if variable in self.context else "features"
+            chain = chains.get(part, {}).get(variable.name, nothing)
+            of_target = chains.get("target", {}).get(variable.name, chain)["steps"]
             steps = " -> ".join(_step_text(step) for step in chain["steps"])
+            if part == "features" and of_target != chain["steps"]:
+                steps += f"; target {' -> '.join(_step_text(step) for step in of_target)}"
             relative = f" relative to {chain['relative_to']}" if chain["relative_to"] else ""
             origin = " (proposed)" if chain["proposed"] else ""
             context = " [context]" if variable in self.context else ""

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import platform
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from simmorph.card import ModelCard, Probe, SampleRecord, Variable
 from simmorph.data.events import Events
 from simmorph.data.preprocessing.chain import Preprocessing
+from simmorph.data.preprocessing.limits import Limits, limits_of, remarks_on_limits
 from simmorph.data.preprocessing.proposal import propose_context_steps
 from simmorph.data.quality.placeholders import remarks_on
 from simmorph.data.signed_weights import treated
@@ -36,6 +37,10 @@ if TYPE_CHECKING:
     from simmorph.neural.loop.training import Training
 
 MIN_EVENTS = 100
+ENOUGH_FOR_OWN_STEPS = 2000
+"""Events of each sample from which on their steps are fitted to each alone."""
+APART = 0.02
+"""Of fewer events, the share of one sample beyond the range of the other that needs steps of its own."""
 LEAST_REACH = 1e-12
 """Over a smaller part of their size values cannot be told apart well: double precision has 16 digits."""
 
@@ -46,21 +51,56 @@ def without_holdout(events: Events, how: Training) -> Events:
     return events[part_of(events.ids, settings.seed, settings.validation, settings.holdout) != HOLDOUT]
 
 
-def trainable(samples: Mapping[str, Events], learning: Learning, how: Training) -> tuple[dict[str, Events], Notes]:
-    """The samples with weights that can be trained on, and what was done for it.
+class Trainable(NamedTuple):
+    """Samples that can be trained on.
+
+    Attributes:
+        samples: by name.
+        limits: of each variable of each sample, features first; no value lies beyond them.
+        notes: what was done for it.
+    """
+
+    samples: dict[str, Events]
+    limits: dict[str, list[Limits]]
+    notes: Notes
+
+
+def trainable(samples: Mapping[str, Events], learning: Learning, how: Training) -> Trainable:
+    """The samples with values and weights that can be trained on.
 
     Raises:
         InputError: they cannot be trained on.
     """
     settings, variables = how.settings, [*learning.features, *learning.context]
-    trainable, notes = {}, Notes({}, [])
-    for name, events in samples.items():
-        _check_sample(events, name, variables, settings.negative_weights)
-        done = treated(events, settings.negative_weights, name, variables, settings.seed)
-        trainable[name] = done.events
-        columns = dict(zip(variables, np.hstack([events.features, events.context]).T, strict=True))
-        notes = Notes(notes.numbers | done.numbers, [*notes.warnings, *remarks_on(name, columns), *done.warnings])
-    return trainable, notes
+    done = Trainable({}, {}, Notes({}, []))
+    for name, given in samples.items():
+        _check_sample(given, name, variables, settings.negative_weights)
+        limits = limits_of(_columns(how.split(given)[0]), learning.bounds_of(variables))
+        held = _held(given, limits)
+        treatment = treated(held, settings.negative_weights, name, variables, settings.seed)
+        done.samples[name], done.limits[name] = treatment.events, limits
+        done.notes.numbers.update(treatment.numbers)
+        columns = dict(zip(variables, _columns(held).T, strict=True))
+        done.notes.warnings.extend(
+            [
+                *remarks_on_limits(name, variables, _columns(given), limits),
+                *remarks_on(name, columns),
+                *treatment.warnings,
+            ]
+        )
+    return done
+
+
+def _columns(events: Events) -> FloatArray:
+    """(n_events, n_variables), features and context beside each other."""
+    return np.hstack([events.features, events.context])
+
+
+def _held(events: Events, limits: Sequence[Limits]) -> Events:
+    """The events, each value beyond its limits replaced by the last one within."""
+    columns = [its.held(column) for its, column in zip(limits, _columns(events).T, strict=True)]
+    features, context = np.split(np.stack(columns, axis=1), [events.features.shape[1]], axis=1)
+    return events.with_features(features).with_context(context)
 
 
 def _check_sample(events: Events, name: str, variables: Sequence[str], negative_weights: NegativeWeights) -> None:
@@ -78,7 +118,7 @@ def _check_sample(events: Events, name: str, variables: Sequence[str], negative_
             raise InputError(name, "the weights are too large to be added up", "check the weight branch")
     check_weights = refuse_negative_weights if negative_weights == "refuse" else refuse_weights_without_sum
     check_weights(events, name)
-    for column, variable in zip(np.hstack([events.features, events.context]).T, variables, strict=True):
+    for column, variable in zip(_columns(events).T, variables, strict=True):
         n_bad = int(np.count_nonzero(~np.isfinite(column)))
         if n_bad:
             what = f"{variable!r} is not finite in {n_bad} of {len(events)} events"
@@ -91,39 +131,86 @@ def _check_sample(events: Events, name: str, variables: Sequence[str], negative_
             )
 
 
-def fit_preprocessing(
-    learning: Learning, samples: Sequence[Events], how: Training
-) -> tuple[Preprocessing, Preprocessing]:
-    """Features and context, from the training parts of both samples, each counting the same.
+class Preparation(NamedTuple):
+    """The preprocessing of a model.
+
+    Attributes:
+        features: of the features that go into the map.
+        target: of those that come out of it.
+        context: of the context.
+    """
+
+    features: Preprocessing
+    target: Preprocessing
+    context: Preprocessing
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything that was fitted, as plain values."""
+        return {part: its.to_json() for part, its in self._asdict().items()}
+
+
+def fit_preprocessing(learning: Learning, given: Trainable, how: Training, *, own_steps: bool = False) -> Preparation:
+    """Steps from the training parts of both samples, each counting the same, within the limits of each.
+
+    With `own_steps` source and target have steps of their own in the features in which that helps: an edge, or values
+    that repeat, may be in one of them alone.
 
     Args:
         learning: names the variables, and the steps that were chosen by hand.
-        samples: those that are trained on, without hold-out.
-        how: how they are split, and the seed.
+        given: what is trained on, without hold-out.
+        how: how the samples are split, and the seed.
+        own_steps: whether the method can do with steps that differ.
 
     Raises:
         InputError: no event is left to train on.
         ConfigError: an angle is relative to something that is not another angle.
     """
-    parts = [how.split(events)[0] for events in samples]
+    parts = [how.split(events)[0] for events in given.samples.values()]
     if not all(len(part) and np.sum(part.weights) > 0 for part in parts):
         raise InputError("training", "a sample has no events to train on", "select more events or hold out fewer")
     both = Events.concatenate([part.with_weights(part.weights / np.sum(part.weights)) for part in parts])
     of_context = Events.of(both.context, None, both.weights, both.ids)
-    seed = how.settings.seed
-    return (
-        Preprocessing.fit(learning.features, learning.preprocessing, both, seed),
-        Preprocessing.fit(
-            learning.context, learning.preprocessing, of_context, seed + 1, propose=propose_context_steps
-        ),
+    seed, n_features = how.settings.seed, len(learning.features)
+    features = Preprocessing.fit(learning.features, learning.preprocessing, both, seed)
+    context = Preprocessing.fit(
+        learning.context, learning.preprocessing, of_context, seed + 1, propose=propose_context_steps
     )
+    source, target = features, features
+    if own_steps and len(parts) == 2:
+        chosen = _with_own_steps(parts[0], parts[1], learning.features)
+        own = [name for name in chosen if not features.of(name).is_angle]
+        source, target = (features.refitted(own, learning.preprocessing, part) for part in parts)
+    of_source, of_target = given.limits.get("source", given.limits["target"]), given.limits["target"]
+    together = [its.joined(other) for its, other in zip(of_source, of_target, strict=True)]
+    return Preparation(
+        source.within(of_source[:n_features]),
+        target.within(of_target[:n_features]),
+        context.within(together[n_features:]),
+    )
+
+
+def _with_own_steps(source: Events, target: Events, names: Sequence[str]) -> list[str]:
+    """The features that get steps from each sample alone.
+
+    All of them where both samples are large enough for it, so that steps differ by more than chance; else those of
+    which one sample has much where the other has nothing.
+    """
+    if min(source.effective_size, target.effective_size) >= ENOUGH_FOR_OWN_STEPS:
+        return list(names)
+    pairs = zip(names, source.features.T, target.features.T, strict=True)
+    return [name for name, one, other in pairs if max(_apart(one, other), _apart(other, one)) > APART]
+
+
+def _apart(values: FloatArray, others: FloatArray) -> float:
+    """The share of values beyond the range of others."""
+    return float(np.mean((values < others.min()) | (values > others.max())))
 
 
 def new_card(  # noqa: PLR0913 - a card holds everything
     learning: Learning,
     method: Method,
     *,
-    preprocessing: tuple[Preprocessing, Preprocessing],
+    preprocessing: Preparation,
     samples: Mapping[str, Events],
     how: Training,
     history: Mapping[str, History],
@@ -138,7 +225,7 @@ def new_card(  # noqa: PLR0913 - a card holds everything
         kind=method.kind,
         features=_variables(learning.features, training_part.features, origin.units),
         context=_variables(learning.context, training_part.context, origin.units),
-        preprocessing={"features": preprocessing[0].to_json(), "context": preprocessing[1].to_json()},
+        preprocessing=preprocessing.to_json(),
         source=_sample_record(samples["source"], origin.source) if "source" in samples else nothing,
         target=_sample_record(samples["target"], origin.target),
         history={stage: record.to_json() for stage, record in history.items()},

@@ -16,9 +16,11 @@ from simmorph.card import ModelCard, Origin, Probe, Variable, identity_of
 from simmorph.data.columns import columns_of, length_of, names_of, with_columns
 from simmorph.data.events import Events
 from simmorph.data.expressions.expression import weight_expression
-from simmorph.data.morphed import NON_FINITE, OUT_OF_RANGE, float_type, new_columns, score_of
+from simmorph.data.morphed import NON_FINITE, OUT_OF_RANGE, OUTSIDE_TARGET, float_type, new_columns, score_of
 from simmorph.data.pairs import pairs_of
 from simmorph.data.preprocessing.chain import Preprocessing
+from simmorph.data.preprocessing.limits import Bounded
+from simmorph.data.preprocessing.support import Support
 from simmorph.data.splits import reseeded
 from simmorph.errors import InputError
 from simmorph.fitting import fit_preprocessing, new_card, too_few_steps, trainable, with_notes, without_holdout
@@ -46,7 +48,7 @@ class Morphed(NamedTuple):
 
     Attributes:
         events: the same events in the same order, morphed or reweighted.
-        status: (n_events,), bits of NON_FINITE and OUT_OF_RANGE.
+        status: (n_events,), bits of NON_FINITE, OUT_OF_RANGE and OUTSIDE_TARGET.
     """
 
     events: Events
@@ -60,15 +62,19 @@ class Model:
     Attributes:
         card: everything about it but its tensors.
         method: what was learnt, in preprocessed variables.
-        features: from the features to what the method sees, and back.
-        context: the same for the context.
+        features: from the features of an event to what the method sees.
+        target: from what the method makes of it back to features.
+        context: from its context to what the method sees.
+        support: where the target has events; None for a method that moves none.
         probe_is_exact: whether the probe came out the same to the last bit on loading.
     """
 
     card: ModelCard
     method: Method
     features: Preprocessing
+    target: Preprocessing
     context: Preprocessing
+    support: Support | None = None
     probe_is_exact: bool = True
 
     @classmethod
@@ -108,27 +114,34 @@ class Model:
         if find_method(learning.method.name).needs_pairs:
             samples["source"], samples["target"], remark = pairs_of(samples["source"], samples["target"])
             remarks += [remark] if remark else []
-        samples, notes = trainable(samples, learning, how)
-        notes = notes._replace(warnings=[*remarks, *notes.warnings])
-        features, context = fit_preprocessing(learning, list(samples.values()), how)
-        prepared = {name: _prepared(events, features, context) for name, events in samples.items()}
-        history = method.fit(prepared.get("source", prepared["target"][:0]), prepared["target"], how)
+        given = trainable(samples, learning, how)
+        notes = given.notes._replace(warnings=[*remarks, *given.notes.warnings])
+        preprocessing = fit_preprocessing(learning, given, how, own_steps=method.own_steps)
+        of_target = _prepared(given.samples["target"], preprocessing.target, preprocessing.context)
+        of_source = of_target[:0]
+        if "source" in samples:
+            of_source = _prepared(given.samples["source"], preprocessing.features, preprocessing.context)
+        history = method.fit(of_source, of_target, how)
         method.eval()
         notes = notes._replace(warnings=[*notes.warnings, *too_few_steps(history)])
         card = new_card(
             learning,
             method,
-            preprocessing=(features, context),
-            samples=samples,
+            preprocessing=preprocessing,
+            samples=given.samples,
             how=how,
             history=history,
             origin=origin,
         )
-        first = next(iter(samples))
-        card = with_notes(card, method, prepared[first][:N_NOTES], notes)
-        model = cls(card, method, features, context)
-        probe = model.new_probe(samples[first][:N_PROBE])
-        return cls(card.model_copy(update={"probe": probe}), method, features, context)
+        card = with_notes(card, method, (of_source if len(of_source) else of_target)[:N_NOTES], notes)
+        support = None
+        if method.kind.changes_features:
+            learnt_from = how.split(given.samples["target"])[0]
+            support = Support.fit(learnt_from.features, how.split(of_target)[0].features)
+            card = card.model_copy(update={"support": support.to_json()})
+        model = cls(card, method, *preprocessing, support)
+        first = next(iter(given.samples.values()))
+        return replace(model, card=card.model_copy(update={"probe": model.new_probe(first[:N_PROBE])}))
 
     def save(self, folder: str | Path, *, force: bool = False, log: str = "") -> None:
         """Write the model folder, whole or not at all; `log` has one JSON line for each epoch of training.
@@ -150,20 +163,24 @@ class Model:
         card = read_card(folder)
         tensors = read_tensors(folder, card)
         with explained(folder):
-            features = _preprocessing_of(card, "features", card.features)
+            features, target = (_preprocessing_of(card, part, card.features) for part in ("features", "target"))
             context = _preprocessing_of(card, "context", card.context)
             method = build_map(card.learning)
             method.load_state_dict(tensors)
             method.eval()
-            is_exact = cls(card, method, features, context).check_probe(folder)
-        return cls(card, method, features, context, is_exact)
+            support = None if card.support is None else Support.from_json(card.support)
+            model = cls(card, method, features, target, context, support)
+            return replace(model, probe_is_exact=model.check_probe(folder))
 
     def transform(self, events: Events, seed: int | None = None) -> Morphed:
         """The events as the method makes them, in physical units, in the same order.
 
         An event with a feature or context that is not finite, or for which the map gives no finite number, keeps its
         features and weight and gets the status NON_FINITE. One that lies outside of what the source had in training
-        is morphed and gets OUT_OF_RANGE. A generator looks at the context alone, and draws new features at it.
+        is morphed and gets OUT_OF_RANGE; a value beyond the fence, which nothing legitimate reaches, stays as it is,
+        and all else in that event becomes what it would with the last value inside. A value beyond a bound that the
+        recipe declares is put there. An event that lands where the target had none gets OUTSIDE_TARGET. A generator
+        looks at the context alone, and draws new features at it.
 
         Args:
             events: in physical units; their ids draw the noise of point masses, and that of methods that draw.
@@ -183,7 +200,11 @@ class Model:
         features, weights = events.features.copy(), events.weights.copy()
         features[finite] = np.where(worked[:, None], restored, known.features)
         weights[finite] = np.where(worked, changed.weights, known.weights)
-        status[finite] = np.where(worked, 0, NON_FINITE) | np.where(self._outside(known), OUT_OF_RANGE, 0)
+        status[finite] = (
+            np.where(worked, 0, NON_FINITE)
+            | np.where(self._outside(known), OUT_OF_RANGE, 0)
+            | np.where(worked & self._outside_target(restored, changed.features), OUTSIDE_TARGET, 0)
+        )
         return Morphed(events.with_features(features).with_weights(weights), status)
 
     @property
@@ -199,25 +220,32 @@ class Model:
             ids: (n_events,), the numbers that the events are drawn from; equal ones give equal draws.
             seed: another seed draws other events; the model's own by default.
         """
+        return self.drawn(context, ids, seed)[0]
+
+    def drawn(self, context: FloatArray, ids: IntArray, seed: int | None = None) -> tuple[FloatArray, BoolArray]:
+        """What `generate` gives, and (n_events,), which events are where the target has none."""
         context_seed = None if seed is None else seed + 1
         at = self.context.forward(context, ids, context_seed)
         blank = np.zeros((len(ids), len(self.card.features)))
         drawn = self.method.transform(Events.of(blank, at, None, ids if seed is None else reseeded(ids, seed)))
-        return self.features.inverse(drawn.features)
+        features = self.bounds.held(self.target.inverse(drawn.features))
+        return features, self._outside_target(features, drawn.features)
 
     def _drawn(self, events: Events, seed: int | None) -> Morphed:
         """The events with new features at their contexts."""
-        features = self.generate(events.context, events.ids, seed)
+        features, is_outside = self.drawn(events.context, events.ids, seed)
         worked = np.asarray(np.isfinite(features).all(axis=1))
         outside = _beyond(events.context, self.card.context) | self.context.excludes(events.context)
-        status = (np.where(worked, 0, NON_FINITE) | np.where(outside, OUT_OF_RANGE, 0)).astype(np.int64)
+        status = np.where(worked, np.where(is_outside, OUTSIDE_TARGET, 0), NON_FINITE)
+        status = (status | np.where(outside, OUT_OF_RANGE, 0)).astype(np.int64)
         return Morphed(events.with_features(np.where(worked[:, None], features, events.features)), status)
 
     def apply(self, columns: AnyColumns, seed: int | None = None) -> AnyColumns:
         """The columns, and what the map makes of them: `<feature>_morphed`, `weight_morphed` and `morph_status`.
 
-        The bits of the status are 2 not finite, kept as it was; 4 outside of the training range. A reweighting adds
-        `morph_score`, from 0 (like the source) to 1 (like the target). A generator looks at the context alone.
+        The bits of the status are 2 not finite, kept as it was; 4 outside of the training range; 16 landed outside of
+        what the target has. A reweighting adds `morph_score`, from 0 (like the source) to 1 (like the target). A
+        generator looks at the context alone.
 
         Args:
             columns: a dict of arrays, an awkward array of records, or a pandas frame; one number per event each.
@@ -254,6 +282,9 @@ class Model:
             for name, usual in zip(self.card.learning.features, self.card.float_types(), strict=False)
         }
         scores = None if self.card.kind.changes_features else self._scores(before, after, status, seed)
+        single = self.bounds.in_single_precision([kind is np.float32 for kind in types.values()])
+        kept = ((status & NON_FINITE) != 0)[:, None]
+        after = after.with_features(np.where(kept, after.features, single.held(after.features)))
         return new_columns(types, after, status, scores)
 
     def _scores(self, before: Events, after: Events, status: IntArray, seed: int | None) -> FloatArray:
@@ -264,6 +295,19 @@ class Model:
         if len(empty):
             factors[empty] = self.transform(before[empty].with_weights(np.ones(len(empty))), seed)[0].weights
         return np.where(status & NON_FINITE, np.nan, score_of(factors))
+
+    @property
+    def bounds(self) -> Bounded:
+        """Those of the features that the recipe declares."""
+        learning = self.card.learning
+        return Bounded.of(learning.bounds_of(learning.features))
+
+    def outside_bounds(self, events: Events) -> dict[str, int]:
+        """How many events are beyond the declared bounds of each variable that the map looks at, where any are."""
+        names = self.variables
+        columns = np.hstack([np.empty((len(events), 0)) if self.draws_anew else events.features, events.context])
+        counts = Bounded.of(self.card.learning.bounds_of(names)).outside(columns).sum(axis=0).tolist()
+        return {name: count for name, count in zip(names, counts, strict=True) if count}
 
     @property
     def weight(self) -> str:
@@ -282,13 +326,18 @@ class Model:
         The density is per unit of each feature; of a value that many events share it is instead its probability,
         estimated from one random number of the event. None if the method has no density.
         """
-        found = self.method.log_density(_prepared(events, self.features, self.context))
-        return None if found is None else found + self.features.log_slope(events.features, events.ids)
+        found = self.method.log_density(_prepared(events, self.target, self.context))
+        return None if found is None else found + self.target.log_slope(events.features, events.ids)
 
     def _restored(self, events: Events, prepared: Events, changed: Events) -> FloatArray:
-        """Features in physical units; one that the method left alone comes back to the bit."""
-        untouched = changed.features == prepared.features
-        return np.where(untouched, events.features, self.features.inverse(changed.features))
+        """Features in physical units; one that the method left alone, or beyond its limits, comes back to the bit."""
+        untouched = (changed.features == prepared.features) & self.features.same_as(self.target)
+        untouched |= self.features.beyond(events.features)
+        return self.bounds.held(np.where(untouched, events.features, self.target.inverse(changed.features)))
+
+    def _outside_target(self, features: FloatArray, prepared: FloatArray) -> BoolArray:
+        """(n_events,), whether an event that was moved or drawn is where the target has none."""
+        return self.support.outside(features, prepared) if self.support else np.zeros(len(features), np.bool_)
 
     def _outside(self, events: Events) -> BoolArray:
         """(n_events,), whether a variable lies beyond the training range or in a gap of it."""

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from simmorph.config.documents import Inputs, Name, Names, Section
-from simmorph.config.preprocessing import Steps
+from simmorph.config.preprocessing import Variable
 from simmorph.config.training import TrainingSettings
 from simmorph.config.weights import SampleName, Weight, weight_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from simmorph.config.preprocessing import Bounds
 
 
 class MethodSettings(Section):
@@ -87,14 +92,19 @@ class Problem(Section):
     """What tells events apart, where source and target are the same ones: a branch or several, such as
     `[run, event]`, or `entry` for row by row. `paired` learns from it, and how far each event is from its partner is
     reported of every method."""
-    preprocessing: dict[str, Steps] = Field(default_factory=dict)
-    """Steps for each feature or context variable; what is left out is proposed from the data."""
+    preprocessing: dict[str, Variable] = Field(default_factory=dict)
+    """Steps and bounds for each feature or context variable; steps that are left out are proposed from the data."""
     reweight: ReweightSettings | None = None
     """Reweight the source to the target's spectrum of contexts first; the factors go into `weight_morphed`."""
 
     def weight_of(self, sample: SampleName) -> str | None:
         """The expression of the weights of source or target; None where every event counts 1."""
         return weight_of(self.weight, sample)
+
+    def bounds_of(self, names: Sequence[str]) -> list[Bounds | None]:
+        """The bounds of each of these variables; None where none are declared."""
+        known = self.preprocessing
+        return [known[name].bounds if name in known else None for name in names]
 
     @model_validator(mode="after")
     def _name_each_variable_once(self) -> Self:

@@ -6,6 +6,7 @@ A step is its name, or its name with options:
       pt1: [log, standardise]
       eta1: [{name: gaps, edges: [[-1.52, -1.37], [1.37, 1.52]]}, quantile]
       phi1: periodic
+      r9: {bounds: [0, 1]}   # no method leaves them; steps can stand beside
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from pydantic import BeforeValidator, Field, model_validator
 from simmorph.config.documents import Section, as_list
 from simmorph.errors import one_of
 
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Bounds = tuple[Finite | None, Finite | None]
+
 
 class StandardiseSettings(Section):
     """Subtract the mean, divide by the standard deviation."""
@@ -26,12 +30,20 @@ class StandardiseSettings(Section):
 
 
 class LogSettings(Section):
-    """The logarithm of x + shift: nothing that comes back lies below -shift."""
+    """The logarithm of x + shift: nothing that comes back lies below -shift. Or of the distance to an upper bound."""
 
     name: Literal["log"] = "log"
     """The step."""
     shift: float | None = None
     """Added first; without it 0 if all values are positive, else just enough."""
+    upper: float | None = None
+    """An upper bound in place of `shift`: -log(upper - x), and nothing that comes back lies above."""
+
+    @model_validator(mode="after")
+    def _have_one_bound(self) -> LogSettings:
+        if self.shift is not None and self.upper is not None:
+            raise ValueError("log takes shift or upper, and logit two bounds")
+        return self
 
 
 class LogitSettings(Section):
@@ -141,3 +153,37 @@ Steps = Annotated[
     list[Step], BeforeValidator(as_list, json_schema_input_type=StepInput | list[StepInput]), Field(min_length=1)
 ]
 """The steps of one variable, in the order in which they are applied."""
+
+
+class VariableSettings(Section):
+    """What a variable can be, and its steps."""
+
+    bounds: Bounds | None = None
+    """The least and the largest value that it can have, null for none. No map leaves them, and a value beyond one is
+    put there, counted and said."""
+    steps: Steps | None = None
+    """In the order in which they are applied; proposed from the data if left out."""
+
+    @model_validator(mode="after")
+    def _order_the_bounds(self) -> VariableSettings:
+        low, high = self.bounds or (None, None)
+        if self.bounds is not None and low is high is None:
+            raise ValueError("bounds of null alone bound nothing")
+        if low is not None and high is not None and not low < high:
+            raise ValueError(f"the lower bound {low} must be below the upper one {high}")
+        if self.bounds is not None and any(isinstance(step, PeriodicSettings) for step in self.steps or ()):
+            raise ValueError("an angle has no bounds")
+        return self
+
+
+def _as_block(value: Any) -> Any:
+    """The settings of a variable as a block, where they are steps alone."""
+    is_block = isinstance(value, dict) and bool(value) and value.keys() <= VariableSettings.model_fields.keys()
+    return value if is_block or isinstance(value, VariableSettings) else {"steps": value}
+
+
+Variable = Annotated[
+    VariableSettings,
+    BeforeValidator(_as_block, json_schema_input_type=StepInput | list[StepInput] | VariableSettings),
+]
+"""What a recipe says of one variable: its steps, or a block."""

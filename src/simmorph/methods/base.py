@@ -59,6 +59,10 @@ class Method(nn.Module, ABC):
     kind: Kind = Kind.MORPH
     needs: ClassVar[Need] = USUAL
     """Steps, batch and learning rate of each stage of training, where the recipe leaves them open."""
+    own_steps: bool = False
+    """Whether source and target may be preprocessed by steps of their own: a map between them then begins with marginal
+    distributions that agree, and never leaves an edge of the target. Not for a method in which the identity has a
+    meaning, or which looks at marginal distributions itself."""
     is_random: ClassVar[bool] = False
     """Whether `transform` draws random numbers, which are the event's own: see `data.splits.normal_of`."""
     needs_pairs: ClassVar[bool] = False

@@ -28,6 +28,8 @@ class BaseToData(Transport):
         arXiv 2212.06155, section 2, scheme 2.
     """
 
+    own_steps = True
+
     def __init__(
         self,
         n_features: int,

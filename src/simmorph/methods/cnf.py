@@ -89,6 +89,7 @@ class UnpairedFlow(Method):
     """
 
     needs: ClassVar[Need] = Need(steps=2000, batch_size=512, learning_rate=1e-3)
+    own_steps = True
 
     is_random: ClassVar[bool] = True
 

@@ -33,6 +33,8 @@ class DoubleBase(Method):
         arXiv 2212.06155, section 2, scheme 1.
     """
 
+    own_steps = True
+
     def __init__(self, n_features: int, n_context: int, *, base: DensitySettings = BASE) -> None:
         super().__init__(n_features, n_context)
         self.base_settings = base

@@ -59,6 +59,7 @@ class FlowMatching(Method):
     """
 
     needs: ClassVar[Need] = Need(steps=1500, batch_size=512, learning_rate=2e-3)
+    own_steps = True
 
     def __init__(  # noqa: PLR0913 - the keys of the recipe
         self,

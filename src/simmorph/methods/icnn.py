@@ -58,6 +58,7 @@ class ConvexTransport(Method):
     """
 
     needs: ClassVar[Need] = Need(steps=2000, batch_size=256, learning_rate=5e-3)
+    own_steps = True
 
     def __init__(
         self,

@@ -95,6 +95,7 @@ class OneFlow(Method):
     """
 
     needs: ClassVar[Need] = Need(steps=1000, batch_size=512, learning_rate=5e-3)
+    own_steps = True
 
     gaps: Tensor
     domain_values: Tensor

@@ -51,6 +51,7 @@ class GenerateResult:
         model: the model folder.
         n_events: events drawn.
         n_non_finite: events of which a feature is not a finite number.
+        n_outside_target: events that are where the target had none in training.
         contexts_from: files whose contexts they have.
         seconds: how long it took.
     """
@@ -60,6 +61,7 @@ class GenerateResult:
     model: str
     n_events: int
     n_non_finite: int
+    n_outside_target: int
     contexts_from: list[str]
     seconds: float
 
@@ -72,6 +74,8 @@ class GenerateResult:
         rate = self.n_events / self.seconds if self.seconds > 0 else 0.0
         time_taken = f"{self.seconds:.1f} s ({rate:,.0f} per second)"
         lines = [f"{self.output}: tree {self.tree!r}, {self.n_events} events drawn in {time_taken}"]
+        if self.n_outside_target:
+            lines.append(f"where the target has none {self.n_outside_target}")
         if self.contexts_from:
             lines.append(f"contexts drawn from {', '.join(self.contexts_from)}")
         return "\n".join(lines)
@@ -127,16 +131,18 @@ def generate_events(  # noqa: PLR0913 - one keyword for each option of the comma
     made_from = drawn.made_from(model, n_events)
     metadata = {**made_from, UNITS: drawn.model.card.units}
     name = drawn.model.card.learning.tree
-    n_non_finite = 0
+    n_non_finite = n_outside = 0
     how: dict[str, Any] = {"force": force, "compression": compression, "made_from": made_from}
     with create_ntuple(Path(output), name, **how, metadata=metadata) as ntuple:
         for start in range(0, n_events, step):
-            columns, is_finite = drawn.events(np.arange(start, min(start + step, n_events)))
+            columns, is_finite, is_outside = drawn.events(np.arange(start, min(start + step, n_events)))
             n_non_finite += int(np.count_nonzero(~is_finite))
+            n_outside += int(np.count_nonzero(is_outside))
             ntuple.extend(columns)
             progress(f"{min(start + step, n_events):,} of {n_events:,} events")
     seconds = time.monotonic() - begin
-    return GenerateResult(str(output), name, str(model), n_events, n_non_finite, drawn.contexts.paths, seconds)
+    counts = n_events, n_non_finite, n_outside
+    return GenerateResult(str(output), name, str(model), *counts, drawn.contexts.paths, seconds)
 
 
 @dataclass(frozen=True)
@@ -170,18 +176,20 @@ class _Draw:
             return cls(model, Contexts(np.empty((1, 0)), np.ones(1)), seed)
         return cls(model, _read_contexts(card, inputs, tree), seed)
 
-    def events(self, ids: IntArray) -> tuple[dict[str, NDArray[Any]], BoolArray]:
-        """The branches of the events of these numbers, and whether each event is finite."""
+    def events(self, ids: IntArray) -> tuple[dict[str, NDArray[Any]], BoolArray, BoolArray]:
+        """The branches of events by their numbers, whether each is finite, and whether the target has none there."""
         card = self.model.card
         context, weights = self.contexts.drawn(ids, card.learning.training.seed if self.seed is None else self.seed)
-        features = self.model.generate(context, ids, self.seed)
+        features, is_outside = self.model.drawn(context, ids, self.seed)
         variables, types = [*card.features, *card.context], card.float_types()
+        single = self.model.bounds.in_single_precision([kind is np.float32 for kind in types[: len(card.features)]])
+        features = single.held(features)
         columns: dict[str, NDArray[Any]] = {
             variable.name: values.astype(its_type)
             for variable, values, its_type in zip(variables, np.hstack([features, context]).T, types, strict=True)
         }
         is_finite = np.asarray(np.isfinite(features).all(axis=1))
-        return {**columns, drawn_weight(card.learning.weight): weights}, is_finite
+        return {**columns, drawn_weight(card.learning.weight): weights}, is_finite, is_outside
 
     def made_from(self, folder: Path, n_events: int) -> dict[str, Any]:
         """What the provenance says."""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from simmorph.config.preprocessing import PeriodicSettings
+from simmorph.config.preprocessing import PeriodicSettings, VariableSettings
 from simmorph.data.events import Events
 from simmorph.data.preprocessing.chain import Preprocessing
 from simmorph.data.preprocessing.steps import STEPS, step_from_json
@@ -15,11 +15,11 @@ from simmorph.data.preprocessing.steps import STEPS, step_from_json
 STEP = 1e-6
 FITTED: dict[str, tuple[dict[str, Any], tuple[float, float]]] = {
     "standardise": ({"mean": 3.0, "scale": 2.0}, (-5, 9)),
-    "log": ({"shift": 1.0, "floor": 1e-3}, (-0.9, 8)),
-    "logit": ({"low": -1.0, "high": 3.0}, (-0.9, 2.9)),
+    "log": ({"shift": 1.0, "floor": 1e-3, "sign": 1.0}, (-0.9, 8)),
+    "logit": ({"low": -1.0, "high": 3.0, "first": 1e-3, "last": 0.999}, (-0.9, 2.9)),
     "quantile": ({"values": [0.0, 1.0, 4.0], "normal": [-1.0, 0.0, 2.0]}, (-2, 6)),
     "periodic": ({"seam": 0.5}, (-3, 3)),
-    "dequantise": ({"point_masses": [0.0], "widths": [2.0]}, (0.1, 3)),
+    "dequantise": ({"point_masses": [0.0], "widths": [2.0], "rest": 0.5}, (0.1, 3)),
     "gaps": ({"low": [1.0], "high": [2.0]}, (2.1, 4)),
 }
 
@@ -56,7 +56,7 @@ def test_a_density_is_normalised_in_physical_units_with_the_share_of_an_atom() -
 def test_an_angle_relative_to_another_adds_nothing() -> None:
     rng = np.random.default_rng(3)
     angles = rng.uniform(-3, 3, (500, 2))
-    settings = {"phi2": [PeriodicSettings(relative_to="phi1")]}
+    settings = {"phi2": VariableSettings(steps=[PeriodicSettings(relative_to="phi1")])}
     preprocessing = Preprocessing.fit(["phi1", "phi2"], settings, Events.of(angles), seed=1)
     ids = np.arange(500)
     shown = preprocessing.forward(angles, ids)

@@ -1,6 +1,6 @@
 """Preprocessing: the chain of steps of every variable, fitted once and used in both directions.
 
-Chains are saved in the model's card as plain values. Source and target go through the same ones.
+Chains are saved in the model's card as plain values.
 """
 
 from __future__ import annotations
@@ -11,23 +11,26 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from simmorph.config.preprocessing import PeriodicSettings, StepSettings
+from simmorph.config.preprocessing import PeriodicSettings, VariableSettings
+from simmorph.data.preprocessing.limits import NO_LIMITS, Limits
 from simmorph.data.preprocessing.proposal import is_angle, propose_steps
-from simmorph.data.preprocessing.steps import Gaps, Step, fit_step, step_from_json, step_to_json, wrapped
+from simmorph.data.preprocessing.steps import Gaps, Periodic, Step, fit_step, step_from_json, step_to_json, wrapped
 from simmorph.data.splits import uniform_of
 from simmorph.errors import ConfigError, one_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from simmorph.config.preprocessing import Bounds, StepSettings
     from simmorph.data.events import BoolArray, Events, FloatArray, IntArray
 
-    Proposal = Callable[[str, FloatArray, FloatArray], list[StepSettings]]
-    """Chooses the steps of a variable, given its name, its values and their weights."""
+    Proposal = Callable[[str, FloatArray, FloatArray, Bounds | None], list[StepSettings]]
+    """Chooses the steps of a variable, given its name, its values, their weights and its bounds."""
 
 NOISE_STREAM = 0x4E4F_4953
 """Streams of random numbers from here on belong to the variables, one each."""
 
+NOTHING_SAID = VariableSettings()
 MIN_RESULTANT = 0.3
 """Mean resultant length from which on an angle is taken relative to another: 0 is uniform, 1 a single direction."""
 
@@ -41,18 +44,20 @@ class Chain:
         steps: in the order in which they are applied.
         relative_to: the angle that is subtracted before the first step, if there is one.
         proposed: whether the steps were chosen by the program.
+        limits: a value beyond them is taken for the last one within.
     """
 
     name: str
     steps: tuple[Step, ...]
     relative_to: str | None = None
     proposed: bool = False
+    limits: Limits = NO_LIMITS
 
     @classmethod
     def fit(  # noqa: PLR0913, PLR0917 - a variable, and how its steps are chosen
         cls,
         name: str,
-        settings: Sequence[StepSettings] | None,
+        settings: VariableSettings,
         values: FloatArray,
         weights: FloatArray,
         noise: FloatArray,
@@ -62,22 +67,21 @@ class Chain:
 
         Args:
             name: of the variable.
-            settings: of its steps; None to have them proposed.
+            settings: its bounds and steps, which are proposed if there are none.
             values: (n_events,), finite.
             weights: (n_events,), not negative.
             noise: (n_events,), numbers in (0, 1) that fill the intervals of point masses.
             propose: chooses the steps.
         """
-        chosen = propose(name, values, weights) if settings is None else settings
-        steps = []
+        chosen, steps = settings.steps or propose(name, values, weights, settings.bounds), []
         for step_settings in chosen:
             steps.append(fit_step(step_settings, values, weights))
             values = steps[-1].forward(values, lambda: noise)
-        return cls(name, tuple(steps), proposed=settings is None)
+        return cls(name, tuple(steps), proposed=settings.steps is None)
 
     def forward(self, values: FloatArray, ids: IntArray, seed: int, stream: int) -> FloatArray:
         """Towards the network."""
-        noise = partial(uniform_of, ids, seed, stream)
+        noise, values = partial(uniform_of, ids, seed, stream), self.limits.held(values)
         for step in self.steps:
             values = step.forward(values, noise)
         return values
@@ -90,7 +94,8 @@ class Chain:
 
     def log_slope(self, values: FloatArray, ids: IntArray, seed: int, stream: int) -> FloatArray:
         """The logarithm of the derivative of `forward`; see `Step.log_slope` for values that many events share."""
-        noise, total = partial(uniform_of, ids, seed, stream), np.zeros(len(values))
+        noise, total = partial(uniform_of, ids, seed, stream), np.where(self.limits.beyond(values), -np.inf, 0.0)
+        values = self.limits.held(values)
         for step in self.steps:
             total += step.log_slope(values)
             values = step.forward(values, noise)
@@ -101,12 +106,18 @@ class Chain:
         first = self.steps[0] if self.steps else None
         return first.inside(values) if isinstance(first, Gaps) else np.zeros(len(values), np.bool_)
 
+    @property
+    def is_angle(self) -> bool:
+        """Whether values go round a circle, so that none is beyond another."""
+        return any(isinstance(step, Periodic) for step in self.steps)
+
     def to_json(self) -> dict[str, Any]:
         """Everything that was fitted, as plain values."""
         return {
             "name": self.name,
             "relative_to": self.relative_to,
             "proposed": self.proposed,
+            "limits": self.limits.to_json(),
             "steps": [step_to_json(step) for step in self.steps],
         }
 
@@ -114,12 +125,13 @@ class Chain:
     def from_json(cls, content: Mapping[str, Any]) -> Self:
         """The chain that `to_json` wrote down."""
         steps = tuple(step_from_json(step) for step in content["steps"])
-        return cls(content["name"], steps, content["relative_to"], content["proposed"])
+        limits = Limits.from_json(content["limits"])
+        return cls(content["name"], steps, content["relative_to"], content["proposed"], limits)
 
 
-def _relative_to(settings: Sequence[StepSettings] | None) -> str | None:
-    """The angle that the first of these steps is taken relative to, if the recipe says so."""
-    first = settings[0] if settings else None
+def _relative_to(settings: VariableSettings) -> str | None:
+    """The angle that the first step is taken relative to, if the recipe says so."""
+    first = settings.steps[0] if settings.steps else None
     return first.relative_to if isinstance(first, PeriodicSettings) else None
 
 
@@ -139,7 +151,7 @@ class Preprocessing:
     def fit(
         cls,
         names: Sequence[str],
-        settings: Mapping[str, Sequence[StepSettings]],
+        settings: Mapping[str, VariableSettings],
         sample: Events,
         seed: int,
         *,
@@ -149,7 +161,7 @@ class Preprocessing:
 
         Args:
             names: of the columns.
-            settings: the steps chosen by hand; the others are proposed.
+            settings: bounds, and steps chosen by hand; the others are proposed.
             sample: finite features, weights that are not negative, ids that the noise of point masses is drawn from.
             seed: start of this noise.
             propose: chooses the other steps.
@@ -166,7 +178,7 @@ class Preprocessing:
 
         chains = [
             replace(
-                Chain.fit(name, settings.get(name), shown[:, at], sample.weights, noise(at), propose),
+                Chain.fit(name, settings.get(name, NOTHING_SAID), shown[:, at], sample.weights, noise(at), propose),
                 relative_to=references[name],
             )
             for at, name in enumerate(names)
@@ -198,6 +210,32 @@ class Preprocessing:
         inside = [chain.excludes(values[:, at]) for at, chain in enumerate(self.chains)]
         return np.any(inside, axis=0) if inside else np.zeros(len(values), np.bool_)
 
+    def of(self, name: str) -> Chain:
+        """The chain of a variable."""
+        return self.chains[self.names.index(name)]
+
+    def refitted(self, names: Sequence[str], settings: Mapping[str, VariableSettings], sample: Events) -> Self:
+        """The same chains, but for those of some variables, which are fitted to one sample alone."""
+        at = [self.names.index(name) for name in names]
+        own = type(self).fit(names, settings, sample.with_features(sample.features[:, at]), self.seed)
+        chains = {chain.name: chain for chain in own.chains}
+        return replace(self, chains=tuple(chains.get(chain.name, chain) for chain in self.chains))
+
+    def within(self, limits: Sequence[Limits]) -> Self:
+        """The same chains, each with limits to its variable; angles have none."""
+        pairs = zip(self.chains, limits, strict=True)
+        return replace(self, chains=tuple(it if it.is_angle else replace(it, limits=its) for it, its in pairs))
+
+    def same_as(self, other: Preprocessing) -> BoolArray:
+        """(n_variables,), which variables have the same steps as in another preprocessing."""
+        pairs = zip(self.chains, other.chains, strict=True)
+        return np.array([mine.steps is its.steps or _json(mine) == _json(its) for mine, its in pairs], np.bool_)
+
+    def beyond(self, values: FloatArray) -> BoolArray:
+        """(n_events, n_variables), which values lie beyond the limits of their variable."""
+        columns = [chain.limits.beyond(values[:, at]) for at, chain in enumerate(self.chains)]
+        return np.stack(columns, axis=1) if columns else np.zeros(values.shape, np.bool_)
+
     @property
     def names(self) -> list[str]:
         """The names of the columns."""
@@ -217,14 +255,19 @@ class Preprocessing:
         return cls(tuple(Chain.from_json(chain) for chain in content["chains"]), int(content["seed"]))
 
 
+def _json(chain: Chain) -> list[dict[str, Any]]:
+    """The steps of a chain as plain values."""
+    return [step_to_json(step) for step in chain.steps]
+
+
 def _references(
-    names: Sequence[str], settings: Mapping[str, Sequence[StepSettings]], sample: Events
+    names: Sequence[str], settings: Mapping[str, VariableSettings], sample: Events
 ) -> dict[str, str | None]:
     """The angle that each variable is relative to: as chosen, or for an angle that follows an earlier one.
 
     Photons are back to back: their difference is what a mass depends on, and two separate angles would blur it.
     """
-    references = {name: _relative_to(settings.get(name)) for name in names}
+    references = {name: _relative_to(settings.get(name, NOTHING_SAID)) for name in names}
     angles = {name: column for name, column in zip(names, sample.features.T, strict=True) if is_angle(name, column)}
     for name, column in angles.items():
         if name in settings or name in references.values():

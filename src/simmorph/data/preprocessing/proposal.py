@@ -25,16 +25,19 @@ Less kurtosis than that of a normal distribution is no reason: where there are t
 them, and the share of each at a given value of another variable becomes a step that a smooth map smears."""
 
 
-def propose_steps(name: str, values: FloatArray, weights: FloatArray) -> list[config.StepSettings]:
+def propose_steps(
+    name: str, values: FloatArray, weights: FloatArray, bounds: config.Bounds | None = None
+) -> list[config.StepSettings]:
     """Steps that bring a variable near to a normal distribution and know its point masses, gaps, edges and periods.
 
     Args:
         name: a name with `phi` in it is an angle if the values fit.
         values: (n_events,), finite.
         weights: (n_events,), not negative.
+        bounds: that the recipe declares.
     """
-    draft = _Draft(values, weights)
-    if is_angle(name, values):
+    draft = _Draft(values, weights, bounds)
+    if bounds is None and is_angle(name, values):
         draft.add(config.PeriodicSettings())
     else:
         _know_support(draft)
@@ -42,14 +45,16 @@ def propose_steps(name: str, values: FloatArray, weights: FloatArray) -> list[co
     return draft.steps
 
 
-def propose_context_steps(name: str, values: FloatArray, weights: FloatArray) -> list[config.StepSettings]:
+def propose_context_steps(
+    name: str, values: FloatArray, weights: FloatArray, bounds: config.Bounds | None = None
+) -> list[config.StepSettings]:
     """Steps for a variable that a map is conditioned on: they keep straight what lies between and beyond the values.
 
     A gap in the context is mostly a region that was blinded, and the map is wanted there: nothing is closed or
     stretched. Repeated values, such as a number of jets, are not spread. Arguments as in `propose_steps`.
     """
     draft = _Draft(values, weights)
-    if is_angle(name, values):
+    if bounds is None and is_angle(name, values):
         draft.add(config.PeriodicSettings())
     if find_gaps(values) or len(find_point_masses(values)):
         draft.add(config.StandardiseSettings())
@@ -61,12 +66,14 @@ def propose_context_steps(name: str, values: FloatArray, weights: FloatArray) ->
 class _Draft:
     """A chain under construction: its steps so far, and where they put the values and the edges of the variable."""
 
-    def __init__(self, values: FloatArray, weights: FloatArray) -> None:
+    def __init__(self, values: FloatArray, weights: FloatArray, bounds: config.Bounds | None = None) -> None:
         self.values, self.weights = values, weights
-        ordered = np.sort(values)
-        self.has_low, self.has_high = _has_edge(ordered), _has_edge(-ordered[::-1])
+        ordered, (low, high) = np.sort(values), bounds or (None, None)
+        self.has_low = low is not None or has_edge(ordered)
+        self.has_high = high is not None or has_edge(-ordered[::-1])
         # Edges are found before any step, where they are the round numbers of a selection.
-        self.low, self.high = lower_edge(ordered), upper_edge(ordered)
+        self.low = lower_edge(ordered) if low is None else low
+        self.high = upper_edge(ordered) if high is None else high
         self.steps: list[config.StepSettings] = []
 
     def add(self, settings: config.StepSettings) -> None:
@@ -92,6 +99,8 @@ def _know_support(draft: _Draft) -> None:
         draft.add(config.LogitSettings(low=draft.low, high=draft.high))
     elif draft.has_low:
         draft.add(config.LogSettings(shift=-draft.low))
+    elif draft.has_high:
+        draft.add(config.LogSettings(upper=draft.high))
 
 
 def _add_shape(draft: _Draft) -> None:
@@ -110,10 +119,10 @@ def is_angle(name: str, values: FloatArray) -> bool:
     within = bool(np.all(np.abs(values) <= np.pi + 1e-6))
     reach = float(np.max(values) - np.min(values))
     named = "phi" in name.lower()
-    return within and (reach > 1.9 * math.pi if named else reach > 1.999 * math.pi and _has_edge(np.sort(values)))
+    return within and (reach > 1.9 * math.pi if named else reach > 1.999 * math.pi and has_edge(np.sort(values)))
 
 
-def _has_edge(ordered: FloatArray) -> bool:
+def has_edge(ordered: FloatArray) -> bool:
     """Whether sorted values begin with an edge: the share between their minimum and 2 % of the way to the median."""
     first, median = ordered[0], ordered[len(ordered) // 2]
     n_first = np.searchsorted(ordered, first + 0.02 * (median - first), side="right")

@@ -30,6 +30,13 @@ def edge_spacing(ordered: FloatArray) -> float:
     return float(ordered[n_neighbours] - ordered[0]) / n_neighbours if n_neighbours > 0 else 0.0
 
 
+def nearest(distances: FloatArray, n_events: int = 5) -> float:
+    """How near events come to a bound: the distance of the fifth of them, over five; 0 for values at the bound."""
+    positive = distances[distances > 0]
+    n_events = min(n_events, len(positive))
+    return float(np.partition(positive, n_events - 1)[n_events - 1]) / n_events if n_events else 0.0
+
+
 def roundest(near: float, far: float) -> float:
     """The number with the fewest decimals from `near` to `far`, of several the nearest one.
 

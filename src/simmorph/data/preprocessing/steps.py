@@ -3,7 +3,7 @@
 Adding a step:
     Write a frozen dataclass here whose fields are all that it has learnt, with `fit`, `forward` and `inverse`; add it
     to STEPS, and its settings to config/preprocessing.py. `forward` must take any finite number, also far outside of
-    the values it was fitted on, and `inverse` must bring it back.
+    the values it was fitted on, and `inverse` must bring it back, or to the bound that it lies beyond.
 """
 
 from __future__ import annotations
@@ -18,7 +18,13 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from simmorph.data.preprocessing.gaps import find_gaps, find_point_masses
-from simmorph.data.preprocessing.samples import lower_edge, upper_edge, weighted_moments, weighted_quantiles
+from simmorph.data.preprocessing.samples import (
+    lower_edge,
+    nearest,
+    upper_edge,
+    weighted_moments,
+    weighted_quantiles,
+)
 
 if TYPE_CHECKING:
     from simmorph.config import preprocessing as config
@@ -27,7 +33,9 @@ if TYPE_CHECKING:
 Noise = Callable[[], "FloatArray"]
 """Draws one number in (0, 1) for each event."""
 MARGIN = 1e-9
-"""Nearer than this to a bound, in units of the values' spread, logarithms go on as straight lines."""
+"""Nearer than this to a bound, in units of the values' spread, nothing is told apart."""
+END_EVENTS = 5
+"""Events at each end that say how a step goes on beyond it: two neighbours alone can be next to nothing apart."""
 SLIVER = 1e-6
 """What is left of the width of a closed gap."""
 
@@ -78,40 +86,48 @@ class Standardise:
 
 @dataclass(frozen=True)
 class Log:
-    """log(x + shift); below `floor` the tangent of the logarithm there.
+    """log(x + shift), or -log(shift - x) where `sign` is -1; nearer to the bound than `floor` its tangent there.
 
     Attributes:
         shift: makes all values positive.
         floor: least value of x + shift that the logarithm is taken of.
+        sign: 1 for a lower bound, -1 for an upper one.
     """
 
     shift: float
     floor: float
+    sign: float = 1.0
 
     @classmethod
     def fit(cls, settings: config.LogSettings, values: FloatArray, weights: FloatArray) -> Self:
         """The shift that makes all values positive, unless it is given."""
-        shift = settings.shift
-        if shift is None:
+        shift, sign = settings.shift, 1.0
+        if settings.upper is not None:
+            shift, sign = settings.upper, -1.0
+        elif shift is None:
             shift = 0.0 if np.min(values) > 0 else -lower_edge(np.sort(values))
-        typical = float(weighted_quantiles(values + shift, weights, np.array([0.5]))[0])
-        return cls(shift, MARGIN * max(typical, weighted_moments(values, weights)[1], 1e-300))
+        distances = sign * values + shift
+        typical = float(weighted_quantiles(distances, weights, np.array([0.5]))[0])
+        least = MARGIN * max(typical, weighted_moments(values, weights)[1], 1e-300)
+        return cls(shift, max(nearest(distances), least), sign)
 
     def forward(self, values: FloatArray, noise: Noise) -> FloatArray:  # noqa: ARG002
         """Towards the network."""
-        shifted = values + self.shift
+        shifted = self.sign * values + self.shift
         tangent = np.minimum(shifted - self.floor, 0) / self.floor
-        return np.log(np.maximum(shifted, self.floor)) + tangent
+        return self.sign * (np.log(np.maximum(shifted, self.floor)) + tangent)
 
     def inverse(self, values: FloatArray) -> FloatArray:
-        """Back to physical units; what is too large for a number becomes infinite."""
-        tangent = self.floor * np.minimum(values - math.log(self.floor), 0)
+        """Back to physical units, never beyond the bound; what is too large for a number becomes infinite."""
+        logarithms = self.sign * values
+        tangent = self.floor * np.minimum(logarithms - math.log(self.floor), 0)
         with np.errstate(over="ignore"):
-            return np.exp(np.maximum(values, math.log(self.floor))) + tangent - self.shift
+            shifted = np.exp(np.maximum(logarithms, math.log(self.floor))) + tangent
+        return self.sign * (np.maximum(shifted, 0) - self.shift)
 
     def log_slope(self, values: FloatArray) -> FloatArray:
         """The logarithm of the derivative of `forward`."""
-        return -np.log(np.maximum(values + self.shift, self.floor))
+        return -np.log(np.maximum(self.sign * values + self.shift, self.floor))
 
 
 @dataclass(frozen=True)
@@ -121,10 +137,14 @@ class Logit:
     Attributes:
         low: lower bound, where u is 0.
         high: upper bound, where u is 1.
+        first: of u, where the tangent at the lower bound begins.
+        last: of u, where the tangent at the upper bound begins.
     """
 
     low: float
     high: float
+    first: float
+    last: float
 
     @classmethod
     def fit(cls, settings: config.LogitSettings, values: FloatArray, weights: FloatArray) -> Self:  # noqa: ARG003
@@ -132,20 +152,26 @@ class Logit:
         ordered = np.sort(values)
         low = lower_edge(ordered) if settings.low is None else settings.low
         high = upper_edge(ordered) if settings.high is None else settings.high
-        return cls(low, high if high > low else low + 1.0)
+        high = high if high > low else low + 1.0
+        margins = (np.clip(nearest(it) / (high - low), MARGIN, 0.25) for it in (values - low, high - values))
+        return cls(low, high, float(next(margins)), 1 - float(next(margins)))
 
     def forward(self, values: FloatArray, noise: Noise) -> FloatArray:  # noqa: ARG002
         """Towards the network."""
-        return _outside(_logit, (values - self.low) / (self.high - self.low))
+        fractions = (values - self.low) / (self.high - self.low)
+        inside = np.clip(fractions, self.first, self.last)
+        return np.asarray(_logit(inside) + (fractions - inside) / (inside * (1 - inside)))
 
     def inverse(self, values: FloatArray) -> FloatArray:
-        """Back to physical units."""
-        return self.low + (self.high - self.low) * _outside_inverse(_logistic, _logit(MARGIN), values)
+        """Back to physical units, never beyond the bounds."""
+        inside = _logistic(np.clip(values, _logit(self.first), _logit(self.last)))
+        fractions = inside + (values - _logit(inside)) * inside * (1 - inside)
+        return np.asarray(np.clip(self.low + (self.high - self.low) * fractions, self.low, self.high))
 
     def log_slope(self, values: FloatArray) -> FloatArray:
         """The logarithm of the derivative of `forward`."""
         width = self.high - self.low
-        inside = np.clip((values - self.low) / width, MARGIN, 1 - MARGIN)
+        inside = np.clip((values - self.low) / width, self.first, self.last)
         return -np.log(inside) - np.log1p(-inside) - math.log(width)
 
 
@@ -167,6 +193,8 @@ class Quantile:
         size = float(np.sum(weights)) ** 2 / float(np.sum(weights**2))
         reach = float(ndtri(1 - 0.5 / max(size, 2)))
         normal = np.linspace(-reach, reach, settings.knots)
+        inner = abs(normal) <= max(-float(ndtri(min(END_EVENTS / size, 0.5))), 0.5 * reach)
+        normal = np.concatenate([[-reach], normal[1:-1][inner[1:-1]], [reach]])
         knots, first = np.unique(weighted_quantiles(values, weights, ndtr(normal)), return_index=True)
         if len(knots) < 2:
             return cls(np.array([knots[0], knots[0] + 1]), np.array([0.0, 1.0]))
@@ -227,7 +255,7 @@ class Periodic:
 class Dequantise:
     """Each point mass becomes an interval of its own, filled with noise; what lies above moves up by its width.
 
-    >>> step = Dequantise(point_masses=np.array([0.0]), widths=np.array([0.5]))
+    >>> step = Dequantise(point_masses=np.array([0.0]), widths=np.array([0.5]), rest=0.8)
     >>> moved = step.forward(np.array([0.0, 2.0]), lambda: np.array([0.5, 0.5]))
     >>> moved.tolist(), step.inverse(moved).tolist()
     ([0.25, 2.5], [0.0, 2.0])
@@ -235,10 +263,12 @@ class Dequantise:
     Attributes:
         point_masses: (n_point_masses,), in order.
         widths: (n_point_masses,), of their intervals.
+        rest: the share of the events beside them; where it is 0, as of integers, nothing else comes back.
     """
 
     point_masses: FloatArray
     widths: FloatArray
+    rest: float
 
     @classmethod
     def fit(cls, settings: config.DequantiseSettings, values: FloatArray, weights: FloatArray) -> Self:
@@ -249,9 +279,9 @@ class Dequantise:
         low, high = (
             weighted_quantiles(values[single], weights[single], np.array([0.1, 0.9])) if np.any(single) else (0, 1)
         )
-        rest = max(float(np.sum(weights[single]) / np.sum(weights)), 0.05)
+        rest = float(np.sum(weights[single]) / np.sum(weights))
         spread = float(high - low) or 1.0
-        return cls(np.asarray(listed, np.float64), np.maximum(shares / rest, 0.05) * spread)
+        return cls(np.asarray(listed, np.float64), np.maximum(shares / max(rest, 0.05), 0.05) * spread, rest)
 
     def forward(self, values: FloatArray, noise: Noise) -> FloatArray:
         """Towards the network."""
@@ -269,7 +299,8 @@ class Dequantise:
             return values
         nearest = np.maximum(passed - 1, 0)
         inside = (passed > 0) & (values <= self.point_masses[nearest] + self._moves[passed])
-        return np.where(inside, self.point_masses[nearest], values - self._moves[passed])
+        back = np.where(inside, self.point_masses[nearest], values - self._moves[passed])
+        return back if self.rest else self._nearest(back)
 
     def log_slope(self, values: FloatArray) -> FloatArray:
         """0, and for a point mass the logarithm of the width of its interval."""
@@ -277,6 +308,11 @@ class Dequantise:
         for value, width in zip(self.point_masses, self.widths, strict=True):
             slopes[values == value] = math.log(width)
         return slopes
+
+    def _nearest(self, values: FloatArray) -> FloatArray:
+        """The point mass that each value is nearest to."""
+        middles = (self.point_masses[1:] + self.point_masses[:-1]) / 2
+        return np.asarray(self.point_masses[np.searchsorted(middles, values)])
 
     @property
     def _moves(self) -> FloatArray:
@@ -418,9 +454,3 @@ def _outside(stretch: Callable[[Any], Any], fractions: FloatArray) -> FloatArray
     inside = np.clip(fractions, MARGIN, 1 - MARGIN)
     stretched: FloatArray = stretch(inside) + (fractions - inside) / MARGIN
     return stretched
-
-
-def _outside_inverse(squeeze: Callable[[FloatArray], FloatArray], lowest: float, values: FloatArray) -> FloatArray:
-    """The inverse of `_outside`, for a `stretch` that is odd around one half and begins at `lowest`."""
-    inside = np.clip(values, lowest, -lowest)
-    return squeeze(inside) + (values - inside) * MARGIN

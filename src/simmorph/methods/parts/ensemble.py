@@ -32,7 +32,7 @@ class Ensemble(Method):
 
     def __init__(self, members: Sequence[Method]) -> None:
         super().__init__(members[0].n_features, members[0].n_context)
-        self.kind = members[0].kind
+        self.kind, self.own_steps = members[0].kind, members[0].own_steps
         self.members = nn.ModuleList(members)
 
     def _fit(self, source: Events, target: Events, how: Training) -> dict[str, History]:

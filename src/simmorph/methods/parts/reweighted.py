@@ -31,7 +31,7 @@ class Reweighted(Method):
 
     def __init__(self, reweighting: Method, columns: Sequence[int], method: Method) -> None:
         super().__init__(method.n_features, method.n_context)
-        self.kind = method.kind
+        self.kind, self.own_steps = method.kind, method.own_steps
         self.reweighting, self.columns, self.method = reweighting, list(columns), method
 
     def _fit(self, source: Events, target: Events, how: Training) -> dict[str, History]:

@@ -43,6 +43,8 @@ class _Tally:
     n_not_selected: int = 0
     n_non_finite: int = 0
     n_out_of_range: int = 0
+    n_outside_target: int = 0
+    outside_bounds: dict[str, int] = field(default_factory=dict)
 
     def add(self, status: IntArray) -> None:
         self.n_events += len(status)
@@ -51,6 +53,11 @@ class _Tally:
         is_morphed = (status & morphed.NOT_MORPHED) == 0
         self.n_morphed += int(np.count_nonzero(is_morphed))
         self.n_out_of_range += int(np.count_nonzero(is_morphed & ((status & morphed.OUT_OF_RANGE) != 0)))
+        self.n_outside_target += int(np.count_nonzero(status & morphed.OUTSIDE_TARGET))
+
+    def add_outside_bounds(self, counts: Mapping[str, int]) -> None:
+        for name, count in counts.items():
+            self.outside_bounds[name] = self.outside_bounds.get(name, 0) + count
 
 
 @dataclass
@@ -232,6 +239,7 @@ class Job:
     def _morphed(self, columns: Mapping[str, Column], before: Events) -> dict[str, NDArray[Any]]:
         """The new branches of some events."""
         new = self.model.new_columns(columns, before, self.seed)
+        self.tally.add_outside_bounds(self.model.outside_bounds(before))
         for name, replica in self.replicas.items():
             its = replica.new_columns(columns, before, self.seed)
             new |= {morphed.of_replica(branch, name): values for branch, values in its.items()}

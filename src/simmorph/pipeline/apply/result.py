@@ -27,6 +27,8 @@ class ApplyResult:
         n_not_selected: entries that the selection dropped.
         n_non_finite: events that kept their values, because they or the result are not finite.
         n_out_of_range: morphed events that lie outside of what the model was trained on.
+        n_outside_target: morphed events that landed where the target had none in training.
+        outside_bounds: of each variable with declared bounds, the values beyond them, which were put there.
         effective_fraction: of a reweighting, how many events the new weights are worth, as a share of the events
             reweighted (ESS/N); None for methods that move or draw events.
         left_out: branches of the input that are not in the copy, with the reason.
@@ -46,6 +48,8 @@ class ApplyResult:
     n_not_selected: int
     n_non_finite: int
     n_out_of_range: int
+    n_outside_target: int
+    outside_bounds: dict[str, int]
     effective_fraction: float | None
     left_out: dict[str, str]
     filled: dict[str, list[str]]
@@ -60,9 +64,15 @@ class ApplyResult:
         """The share of the morphed events that lie outside of the training range."""
         return self.n_out_of_range / self.n_morphed if self.n_morphed else 0.0
 
+    @property
+    def outside_target_fraction(self) -> float:
+        """The share of the morphed events that landed where the target had none in training."""
+        return self.n_outside_target / self.n_morphed if self.n_morphed else 0.0
+
     def to_json(self) -> dict[str, Any]:
         """The same as plain JSON."""
-        return {**asdict(self), "out_of_range_fraction": self.out_of_range_fraction}
+        fractions = ("out_of_range_fraction", "outside_target_fraction")
+        return {**asdict(self), **{name: getattr(self, name) for name in fractions}}
 
     def to_text(self) -> str:
         """What a person wants to know."""
@@ -75,6 +85,7 @@ class ApplyResult:
                 f"morphed {self.n_morphed}, of these {self.n_out_of_range} outside of the training range "
                 f"({self.out_of_range_fraction:.2%})"
             ),
+            f"landed outside of what the target has {self.n_outside_target} ({self.outside_target_fraction:.2%})",
         ]
         if self.effective_fraction is not None:
             lines.append(f"the new weights leave {self.effective_fraction:.2%} of the statistical power (ESS/N)")
@@ -95,11 +106,20 @@ class ApplyResult:
         if self.n_non_finite:
             bit = f"{morphed.STATUS} & {morphed.NON_FINITE}"
             found.append(f"{self.n_non_finite} events are not finite and were not morphed: {bit}")
+        found += [
+            f"{name} is beyond its declared bounds in {count} events, where it was put at the bound"
+            for name, count in self.outside_bounds.items()
+        ]
         if self.effective_fraction is not None:
             found += poor_weights(self.effective_fraction)
         if self.out_of_range_fraction > OUTSIDE_WARNING:
             found.append(
                 f"{self.out_of_range_fraction:.1%} of the events lie outside of what the model was trained on, "
                 f"where the map is extrapolated; cut on {morphed.STATUS} & {morphed.OUT_OF_RANGE} to leave them out"
+            )
+        if self.outside_target_fraction > OUTSIDE_WARNING:
+            found.append(
+                f"{self.outside_target_fraction:.1%} of the events landed where the target has none; "
+                f"cut on {morphed.STATUS} & {morphed.OUTSIDE_TARGET} to leave them out, or train longer"
             )
         return found
