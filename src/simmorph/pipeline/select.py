@@ -14,6 +14,7 @@ from simmorph.data.ntuples.files import checksums_of, expand_inputs, refuse_inpu
 from simmorph.data.ntuples.reading import STEP
 from simmorph.data.ntuples.types import agreed_types
 from simmorph.data.ntuples.writing import create_ntuple
+from simmorph.data.quality.changed import changes_in
 from simmorph.data.quality.duplicates import Duplicates, event_numbers_in
 from simmorph.data.selection.reading import BadFiles, SelectionReader
 from simmorph.data.selection.selector import Selector
@@ -75,6 +76,7 @@ class SelectResult:
         branches: for each name with alternatives what was taken for it, and of which files, as `source_file` counts.
         duplicates: how many selected events of each file have been there before, by run and event number; in
             simulation, where two samples may number their events alike, by all variables too.
+        changed: a sentence for each input that has another content than its provenance file says.
     """
 
     output: str
@@ -89,6 +91,7 @@ class SelectResult:
     counted: str
     branches: dict[str, dict[str, list[int]]]
     duplicates: dict[str, int]
+    changed: tuple[str, ...]
 
     @property
     def n_selected(self) -> int:
@@ -98,7 +101,12 @@ class SelectResult:
     def to_json(self) -> dict[str, Any]:
         """The same as plain JSON."""
         cutflow = [asdict(line) for line in self.cutflow]
-        plain = {"files": list(self.files), "cutflow": cutflow, "n_selected": self.n_selected}
+        plain = {
+            "files": list(self.files),
+            "changed": list(self.changed),
+            "cutflow": cutflow,
+            "n_selected": self.n_selected,
+        }
         of_samples = {name: it.to_json() for name, it in self.normalisations.items()}
         return {**asdict(self), **plain, "normalisations": of_samples}
 
@@ -123,7 +131,7 @@ class SelectResult:
         found = [f"{count} selected {self.counted}s have no finite {name}" for name, count in self.not_finite.items()]
         if 0 < self.n_data < self.cutflow[0].events:
             found.append(f"the input mixes {self.n_data} {self.counted}s of data with simulation")
-        return found + Duplicates(self.duplicates).warnings()
+        return [*found, *self.changed, *Duplicates(self.duplicates).warnings()]
 
 
 def select_events(  # noqa: PLR0913 - one keyword for each option of the command
@@ -279,6 +287,7 @@ class _Job:
             counted=self.reader.selector.counted,
             branches=self.taken.branches,
             duplicates=self.duplicates.counts,
+            changed=tuple(changes_in(self.files)),
         )
 
 

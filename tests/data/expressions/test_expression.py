@@ -171,6 +171,22 @@ def test_what_cannot_be_computed_says_why(text: str, reason: str) -> None:
     assert reason in str(error.value)
 
 
+HUGE = {"huge": np.array([2**53 + 1, 5]), "huge_lists": ak.Array([[2**53 + 1, 1], [2]]), "small": np.array([2.0, 3.0])}
+
+
+@pytest.mark.parametrize(
+    ("text", "known"), [("max(huge, 3)", [2**53 + 1, 5]), ("huge == 9007199254740992", [False, False])]
+)
+def test_integers_that_no_float_holds_stay_exact_beside_integers(text: str, known: list[int]) -> None:
+    assert parse(text, "here").evaluate(HUGE).tolist() == known
+
+
+@pytest.mark.parametrize("text", ["max(huge, small)", "huge == small", "huge == 9007199254740992.0", "max(huge_lists)"])
+def test_integers_that_no_float_holds_are_refused_beside_floats(text: str) -> None:
+    with pytest.raises(ConfigError, match="too large to stand beside a float"):
+        parse(text, "here").evaluate(HUGE)
+
+
 def test_names_are_the_columns_that_are_needed() -> None:
     assert parse('sqrt(pt1) + pi * sum(pt) + branch("odd >= name")').names == {"pt1", "pt", "odd >= name"}
 

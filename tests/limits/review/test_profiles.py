@@ -92,6 +92,24 @@ def test_two_minima_are_both_in_the_curve() -> None:
     assert curve.rises.max() > 1
 
 
+def test_an_island_beside_a_contour_is_said() -> None:
+    shape = {"name": "shape", "type": "histosys", "data": {"hi_data": [130.0, 100.0], "lo_data": [130.0, 100.0]}}
+    spec = workspace([0.0, 10.0], [100.0, 100.0], [135.0, 110.0], shape)
+    found = found_in(spec, "mu", "shape")
+    best = found.curves[1].best
+    for contour, [[_, other]] in zip(found.contours, found.islands, strict=True):
+        assert other == pytest.approx(-best, abs=1e-3)
+        assert np.all(np.sign(contour[:, 1]) == np.sign(best))
+    assert list(found.to_json()["islands"]) == ["68.27 %", "95 %"]
+    assert "another island about" in found.rows()[-1][1]
+
+
+def test_a_whole_contour_has_no_islands() -> None:
+    found = found_in(SPEC, "mu", "scale")
+    assert "islands" not in found.to_json()
+    assert not any(map(len, found.islands))
+
+
 @pytest.mark.parametrize(("name", "what"), [("nom", "no parameter 'nom'; did you mean 'norm'"), ("scale", "is fixed")])
 def test_a_parameter_without_a_profile_is_refused_by_name(name: str, what: str) -> None:
     spec = workspace([5, 9, 14], [80, 60, 44], [90, 72, 60], FREE, SCALE)

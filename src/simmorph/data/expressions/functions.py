@@ -9,6 +9,7 @@ import numpy as np
 
 from simmorph.data.expressions import kinematics
 from simmorph.data.expressions.indexing import entry
+from simmorph.data.expressions.operators import refuse_rounding
 from simmorph.data.expressions.values import Misfit, Value, flat, is_scalar, kind_of, lists_of, number, settled, truth
 
 if TYPE_CHECKING:
@@ -27,7 +28,9 @@ def _of_numbers(function: Callable[..., Value]) -> Callable[[Value], Value]:
     """One number for each event's list: NaN if the list is empty or one of it is NaN, which awkward would pass over."""
 
     def reduce(values: Value) -> Value:
-        lists = ak.values_astype(number(lists_of(values)), np.float64)
+        lists = number(lists_of(values))
+        refuse_rounding(lists, 1.0)
+        lists = ak.values_astype(lists, np.float64)
         undefined = ak.any(np.isnan(lists), axis=-1)
         found = ak.fill_none(function(lists, axis=-1), np.nan, axis=-1)
         return flat(ak.where(undefined, np.nan, found))
@@ -58,6 +61,7 @@ def _extreme(of_lists: Callable[[Value], Value], of_two: Callable[[Value, Value]
     def extreme(first: Value, *others: Value) -> Value:
         if not others:
             return of_lists(first)
+        refuse_rounding(first, *others)
         for other in others:
             first = of_two(first, other)
         return first

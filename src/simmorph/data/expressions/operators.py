@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import awkward as ak
 import numpy as np
 
-from simmorph.data.arrays import cast
+from simmorph.data.arrays import LARGEST_EXACT, cast
 from simmorph.data.expressions.values import Misfit, Value, anywhere, is_scalar, kind_of, number, real, settled, truth
 
 if TYPE_CHECKING:
@@ -157,7 +157,25 @@ UNARY: dict[type[ast.unaryop], Callable[[Value], Value]] = {
 
 def _compared(function: Callable[[Value, Value], Value]) -> Callable[[Value, Value], Value]:
     """Whether a comparison of two known numbers holds; of integers, exactly."""
-    return lambda left, right: settled(function(_comparable(left), _comparable(right)))
+
+    def compute(left: Value, right: Value) -> Value:
+        left, right = _comparable(left), _comparable(right)
+        refuse_rounding(left, right)
+        return settled(function(left, right))
+
+    return compute
+
+
+def refuse_rounding(*values: Value) -> None:
+    """Refuse integers beside floats, in whose precision they would be rounded.
+
+    Raises:
+        Misfit: one of them is too large.
+    """
+    if any(kind_of(it) == "f" for it in values):
+        for value in values:
+            if kind_of(value) in "iu" and anywhere((value > LARGEST_EXACT) | (value < -LARGEST_EXACT)):
+                raise Misfit("an integer is too large to stand beside a float; write whole numbers without a point")
 
 
 def _comparable(value: Value) -> Value:

@@ -73,19 +73,25 @@ class Profiles(Finding):
     Attributes:
         curves: of each parameter.
         contours: (n_angles, 2), closed around the best fit, at each of the LEVELS; none of a single parameter. Where a
-            bound comes first they run along it.
+            bound comes first they run along it. They are what can be seen from the best fit along straight lines: of a
+            shape with bays, or of several islands, they are a part.
+        islands: (n, 2) at each of the LEVELS, other minima that are below it and outside of its contour.
     """
 
     name: ClassVar[str] = "profile"
 
     curves: tuple[Curve, ...]
     contours: tuple[FloatArray, ...] = ()
+    islands: tuple[FloatArray, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """All curves, and contours by their level."""
         found: dict[str, Any] = {"curves": [curve.to_json() for curve in self.curves]}
         if self.contours:
             found["contours"] = {f"{100 * level:g} %": points.tolist() for level, points in self._leveled()}
+        if any(len(its) for its in self.islands):
+            its = zip(LEVELS, self.islands, strict=True)
+            found["islands"] = {f"{100 * level:g} %": points.tolist() for level, points in its}
         return found
 
     def _leveled(self) -> Iterator[tuple[float, FloatArray]]:
@@ -103,7 +109,12 @@ class Profiles(Finding):
 
     def rows(self) -> list[tuple[str, str]]:
         """The intervals of each parameter."""
-        return [(f"profile of {curve.parameter}", curve.to_text()) for curve in self.curves]
+        rows = [(f"profile of {curve.parameter}", curve.to_text()) for curve in self.curves]
+        for level, points in zip(LEVELS, self.islands, strict=False):
+            if len(points):
+                at = ", ".join(f"({x:.4g}, {y:.4g})" for x, y in points.tolist())
+                rows.append((f"contour at {100 * level:g} %", f"not drawn: another island about {at}"))
+        return rows
 
 
 def places_of(likelihood: Likelihood, names: Sequence[str]) -> list[int]:
@@ -144,7 +155,9 @@ def profiles(likelihood: Likelihood, data: Data, found: FittedStrength, names: S
     if len(places) == 1:
         return Profiles(tuple(curves))
     plane = _Plane(likelihood, data, minima, places, np.asarray(np.linalg.cholesky(scales), np.float64))
-    return Profiles(tuple(curves), tuple(plane.contour(float(chi2.ppf(level, 2))) for level in LEVELS))
+    heights = [float(chi2.ppf(level, 2)) for level in LEVELS]
+    contours, islands = map(plane.contour, heights), map(plane.islands, heights)
+    return Profiles(tuple(curves), tuple(contours), tuple(islands))
 
 
 def _scales(likelihood: Likelihood, data: Data, best: Fit, places: Sequence[int]) -> FloatArray:
@@ -221,6 +234,17 @@ class _Plane:
         points = [self._end(self.axes @ [math.cos(angle), math.sin(angle)], height) for angle in angles]
         return np.array([*points, points[0]])
 
+    def islands(self, height: float) -> FloatArray:
+        """(n, 2), minima below this height that are further away than the contour in their direction."""
+        found = []
+        for fit in (valley[0] for valley in self.known[1:]):
+            off = fit.parameters[self.places] - self.centre
+            if fit.deviance - self.lowest.deviance < height and np.any(off):
+                reach = self._end(self.axes @ _unit(np.linalg.solve(self.axes, off)), height) - self.centre
+                if np.linalg.norm(reach) < np.linalg.norm(off):
+                    found.append(fit.parameters[self.places])
+        return np.array(found).reshape(-1, 2)
+
     def _end(self, direction: FloatArray, height: float) -> FloatArray:
         """The point in one direction, or the one at the bound that comes first."""
         lower, upper = self.bounds - self.centre
@@ -243,3 +267,7 @@ class _Plane:
             what = f"the likelihood of {names[0]!r} and {names[1]!r} has no closed contour"
             raise InputError(self.likelihood.name, what, "do the data determine both?") from error
         return self.centre + distance * direction
+
+
+def _unit(vector: FloatArray) -> FloatArray:
+    return np.asarray(vector / np.linalg.norm(vector), np.float64)

@@ -13,6 +13,7 @@ import numpy as np
 from simmorph.config.recipe import Recipe, load_any_recipe, required
 from simmorph.data.expressions.expression import parse
 from simmorph.data.ntuples.files import checksums_of, expand_inputs
+from simmorph.data.quality.changed import changes_in
 from simmorph.data.units import agreed, read_units, units_of_derived
 from simmorph.errors import ConfigError, InputError
 from simmorph.evaluation.plots.style import Heading
@@ -30,7 +31,7 @@ from simmorph.pipeline.limits.infer import LimitsOptions, impacts_of, infer
 from simmorph.pipeline.limits.result import ClosureTest, LimitsResult, SidebandQuality
 from simmorph.pipeline.limits.review import findings_of
 from simmorph.pipeline.limits.toys import ToyOptions
-from simmorph.pipeline.limits.workspace import refuse_outputs, write_hs3, write_report
+from simmorph.pipeline.limits.workspace import refuse_outputs, remarks_on, write_hs3, write_report
 from simmorph.progress import silent
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def limits_of_recipe(
     channels = read_channels(settings, Defaults.of(recipe, settings), progress)
     for templates in channels.values():
         _refuse_missing_data(templates)
-    remarks = [*_remarks(channels)]
+    remarks = [*changes_in(inputs_of(settings)), *_remarks(channels), *remarks_on(settings.interpolation, options)]
     for warning in remarks:
         progress(f"warning: {warning}")
     spec = workspace_of_channels(channels, settings.parameter, settings.poi)

@@ -143,6 +143,7 @@ def toy_limits(
         KeyboardInterrupt: stopped before there was anything to give; SystemExit too.
     """
     if found := _exact(test, asymptotic, options.seed):
+        workshop.progress(f"the limits are a sum over all {found.n_sets} data sets: --toys does not change them")
         return found
     stage = main_stage(test, _about(test, asymptotic, options, workshop), options.number, MAIN)
     finished = workshop.fit(bunches_of(stage, options.seed), _of_best(strength, options))

@@ -56,10 +56,13 @@ def feldman_cousins(
         SimmorphError: the interval has no upper end as far as was looked.
     """
     likelihood = test.likelihood
+    exact_words = "the Feldman-Cousins interval is a sum over all data sets: --toys does not change it"
     if is_countable(likelihood, test.data):
+        workshop.progress(exact_words)
         return unified_interval(likelihood, test.data, level)
     about = _asymptotic(test, strength, level)
     if exact := _exact(test, about, level):
+        workshop.progress(exact_words)
         return exact
     for stage in range(FIRST, LAST):
         # A few pseudo-experiments come closer to the ends, until these are where it was looked; then all of them.

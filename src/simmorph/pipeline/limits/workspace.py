@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any
 from simmorph.data.files import stdin
 from simmorph.data.files.outputs import refuse_existing, whole_file, whole_folder, write_json, write_provenance
 from simmorph.data.ntuples.files import checksum_of
+from simmorph.data.quality.changed import changes_in
 from simmorph.limits.formats.reading import read_model
 from simmorph.limits.model.asimov import blinded
-from simmorph.limits.model.workspace import WORKSPACE, measurement_of, of_parameter
+from simmorph.limits.model.workspace import AS_PYHF, WORKSPACE, measurement_of, of_parameter
 from simmorph.pipeline.limits.infer import AS_USUAL, LimitsOptions, impacts_of, infer
 from simmorph.pipeline.limits.result import LimitsResult
 from simmorph.pipeline.limits.review import findings_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from simmorph.config.limits import Interpolation
@@ -64,7 +65,9 @@ def limits_of_model(
     refuse_outputs(options)
     where = f"{model.name}, patch {patch!r}" if patch else model.name
     spec, interpolation = model.spec, model.interpolated(options.interpolation)
-    for remark in model.remarks:
+    of_file = [] if path == stdin.NAME or patch else changes_in([path])
+    remarks = (*model.remarks, *of_file, *remarks_on(interpolation, options))
+    for remark in remarks:
         options.progress(f"warning: {remark}")
     if options.parameter is not None:
         spec = of_parameter(spec, options.parameter, where, measurement)
@@ -84,7 +87,7 @@ def limits_of_model(
         significance=found.significance,
         impacts=impacts_of(found, options),
         interpolation=interpolation,
-        warnings=(*model.remarks, *found.warnings),
+        warnings=(*remarks, *found.warnings),
         findings=tuple(findings_of(found, options)),
     )
     if options.output is not None and found.stopped is None:
@@ -124,6 +127,13 @@ def refuse_outputs(options: LimitsOptions) -> None:
         refuse_existing(options.hs3, force=options.force)
     if options.output is not None or options.hs3 is None:
         refuse_existing(options.output, force=options.force, marker=WORKSPACE)
+
+
+def remarks_on(interpolation: Interpolation, options: LimitsOptions) -> Iterator[str]:
+    """What a reader of the workspace that is written should know."""
+    if options.output is not None and interpolation != AS_PYHF:
+        codes = ", ".join(f"{kind}={code}" for kind, code in interpolation.model_dump().items())
+        yield f"{WORKSPACE} cannot hold how sides are joined: its limits are others without {codes}"
 
 
 def write_hs3(ready: Measurement, interpolation: Interpolation, options: LimitsOptions) -> None:
