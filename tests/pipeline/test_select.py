@@ -215,6 +215,15 @@ def test_an_output_is_neither_replaced_nor_read(tmp_path: Path) -> None:
         select_events([str(path)], "diphoton-unpaired", path, force=True)
 
 
+def test_an_input_that_was_changed_since_it_was_written_is_told(tmp_path: Path) -> None:
+    copy = tmp_path / "copy.root"
+    copy.write_bytes(ATLAS.read_bytes())
+    (tmp_path / "copy.root.provenance.json").write_text('{"output": "copy.root", "sha256": "0"}')
+    result = select_events([str(copy)], "diphoton-unpaired", tmp_path / "out.root")
+    says = f"{copy} has another content than copy.root.provenance.json says: it is damaged, or was changed"
+    assert (list(result.changed), says in result.warnings()) == ([says], True)
+
+
 def test_values_that_are_not_finite_are_told(tmp_path: Path) -> None:
     text = shipped_selections()["diphoton-unpaired"].read_text()
     text = text.replace("variables:\n", "variables:\n  nothing: photon_pt[4]\n")

@@ -40,6 +40,9 @@ def draw_interval(found: UnifiedInterval, heading: Heading = NO_HEADING) -> Figu
     figure = Figure(figsize=(6.6, 1.9), layout="constrained")
     axes = figure.add_subplot()
     axes.barh([0], [found.high - found.low], left=found.low, color=SOURCE, height=0.5)
+    if any(found.errors):
+        axes.errorbar([found.low, found.high], [0, 0], xerr=found.errors, fmt="none", ecolor="k", capsize=4)
+    axes.tick_params(axis="x", which="both", top=False)
     axes.set(xlim=(0, 1.15 * found.high), ylim=(-0.8, 0.8), yticks=[], xlabel=symbol(found.parameter))
     axes.annotate(f"{100 * found.level:g} % Feldman-Cousins", (0.02, 0.82), xycoords="axes fraction", fontsize=11)
     heading.over(axes)

@@ -29,6 +29,8 @@ BACKGROUND, SIGNAL = SOURCE, TEMPLATE
 HIGHEST_PULL = 3.4
 ROOM = 1.9
 """Height of a spectrum with its legend over that of its points."""
+N_MARKS, N_BY_TOYS = 60, 241
+"""Points of a scan that are marked, and its values where it is by toys, which falls from 1 in a step."""
 BIN = "Bin"
 """The label of an axis that counts bins, where nothing is known of the observable."""
 
@@ -74,7 +76,7 @@ class Spectrum(NamedTuple):
         return np.asarray((self.data.values - total) / spread, np.float64)
 
 
-def scan_of(test: AsymptoticCls | ToyCls, limits: Limits, n_values: int = 61) -> Scan:
+def scan_of(test: AsymptoticCls | ToyCls, limits: Limits, n_values: int = N_MARKS + 1) -> Scan:
     """CLs from 0 to a fifth beyond the largest of the observed and expected limits."""
     values = np.linspace(0.0, 1.2 * max(limits.observed, *limits.expected), n_values)
     return Scan(values, *test.scan(values))
@@ -89,7 +91,8 @@ def draw_scan(scan: Scan, limits: Limits, heading: Heading = NO_HEADING) -> Figu
     axes.fill_between(scan.values, low2, high2, color=TWO_SIGMA, lw=0, label=r"Expected $\pm 2\sigma$")
     axes.fill_between(scan.values, low1, high1, color=ONE_SIGMA, lw=0, label=r"Expected $\pm 1\sigma$")
     axes.plot(scan.values, median, "k--", label="Expected")
-    axes.plot(scan.values, scan.observed, "ko-", ms=3, label="Observed")
+    every = max((len(scan.values) - 1) // N_MARKS, 1)
+    axes.plot(scan.values, scan.observed, "ko-", ms=3, markevery=every, label="Observed")
     axes.axhline(1 - limits.level, color=SIGNAL, lw=1.5)
     axes.annotate(f"{100 * limits.level:g} % CL", (0.01, 1 - limits.level), xycoords=("axes fraction", "data"),
                   xytext=(0, 4), textcoords="offset points", color=SIGNAL, fontsize=11)  # fmt: skip

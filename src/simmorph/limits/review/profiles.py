@@ -240,7 +240,9 @@ class _Plane:
         for fit in (valley[0] for valley in self.known[1:]):
             off = fit.parameters[self.places] - self.centre
             if fit.deviance - self.lowest.deviance < height and np.any(off):
-                reach = self._end(self.axes @ _unit(np.linalg.solve(self.axes, off)), height) - self.centre
+                # On a circle of these axes its contour has about the distance that a search begins with.
+                length = float(np.linalg.norm(np.linalg.solve(self.axes, off)))
+                reach = self._end(off / length, height) - self.centre
                 if np.linalg.norm(reach) < np.linalg.norm(off):
                     found.append(fit.parameters[self.places])
         return np.array(found).reshape(-1, 2)
@@ -267,7 +269,3 @@ class _Plane:
             what = f"the likelihood of {names[0]!r} and {names[1]!r} has no closed contour"
             raise InputError(self.likelihood.name, what, "do the data determine both?") from error
         return self.centre + distance * direction
-
-
-def _unit(vector: FloatArray) -> FloatArray:
-    return np.asarray(vector / np.linalg.norm(vector), np.float64)

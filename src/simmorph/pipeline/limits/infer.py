@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from simmorph.config.limits import Interpolation
     from simmorph.limits.fits.impacts import Impact
     from simmorph.limits.model.workspace import Measurement
+    from simmorph.limits.report.plots import Scan
     from simmorph.limits.review.feldman_cousins import UnifiedInterval
     from simmorph.limits.toys.cls import ToyCls
     from simmorph.progress import Progress
@@ -134,6 +135,12 @@ class Inference(NamedTuple):
         """How the fits were made."""
         likelihood = self.ready.likelihood
         return Fitting(likelihood.engine, likelihood.tally)
+
+    def scan(self) -> Scan:
+        """CLs against the parameter of interest."""
+        from simmorph.limits.report.plots import N_BY_TOYS, scan_of
+
+        return scan_of(self.cls, self.limits, *(() if self.toys is None else (N_BY_TOYS,)))
 
     def correlations(self) -> FitCorrelations:
         """Of all parameters at the best fit."""

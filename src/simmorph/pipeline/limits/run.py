@@ -22,7 +22,6 @@ from simmorph.limits.model.building import CHANNEL, workspace_of_channels
 from simmorph.limits.model.likelihood import Data
 from simmorph.limits.model.workspace import WORKSPACE, measurement_of
 from simmorph.limits.modifiers.registry import kind_of
-from simmorph.limits.report.plots import scan_of
 from simmorph.limits.report.report import Report, with_bounds
 from simmorph.limits.report.spectra import spectra_of
 from simmorph.limits.templates.observable import Defaults
@@ -106,7 +105,10 @@ def limits_of_recipe(
         findings=tuple(findings_of(found, options, truth)),
     )
     if options.output is not None and found.stopped is None:
-        scan, spectra = scan_of(found.cls, found.limits), spectra_of(channels, found.ready, found.strength, labels)
+        scan, spectra = (
+            found.scan(),
+            spectra_of(channels, found.ready, found.strength, labels),
+        )
         heading = Heading.of(settings.experiment, settings.luminosity_fb, settings.energy_tev)
         spec = with_bounds(spec, found.limits)
         report = Report(

@@ -110,7 +110,8 @@ class ToyLimits:
         p0, significance = self._discovery()
         others = f"{self.asymptotic.observed:.4g} (expected {self.asymptotic.expected[2]:.4g})"
         far = "too far out for so many" if significance is None else f"{significance:.3g}, p = {p0.value:.3g}"
-        error = "" if self.is_exact or significance is None else f" +- {p0.uncertainty:.1g}"
+        far = "0" if p0.value >= 1 else far
+        error = "" if self.is_exact or significance is None or not p0.uncertainty else f" +- {p0.uncertainty:.1g}"
         return [("limits are from", f"{how}; asymptotically {others}"), ("significance from the same", far + error)]
 
     def warnings(self) -> Iterator[str]:

@@ -91,11 +91,10 @@ def limits_of_model(
         findings=tuple(findings_of(found, options)),
     )
     if options.output is not None and found.stopped is None:
-        from simmorph.limits.report.plots import scan_of
         from simmorph.limits.report.report import Report
         from simmorph.limits.report.spectra import spectra_of_bins
 
-        scan = scan_of(found.cls, found.limits)
+        scan = found.scan()
         spectra = spectra_of_bins(found.ready, found.strength, is_asimov=options.asimov is not None)
         report = Report(
             *(spec, result.to_json(), found.limits, scan, spectra, result.impacts),
