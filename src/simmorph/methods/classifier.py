@@ -10,7 +10,7 @@ from pydantic import Field
 from torch.nn.functional import softplus
 
 from simmorph.config.training import HiddenLayers, PositiveFloat  # noqa: TC001 - read from the signature
-from simmorph.methods.parts.reweighting import Calibration, Halves, Ratio, Reweighting
+from simmorph.methods.parts.reweighting import Calibration, Halves, Learnt, Ratio, Reweighting
 from simmorph.neural.blocks import in_blocks
 from simmorph.neural.loop.batches import Parts
 from simmorph.neural.loop.minimize import minimize
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from simmorph.data.events import Events, FloatArray
     from simmorph.neural.loop.batches import Batch
-    from simmorph.neural.loop.history import History
     from simmorph.neural.loop.training import Training
 
 
@@ -71,11 +70,11 @@ class NetworkRatio(Ratio):
         super().__init__()
         self.network = Perceptron(n_inputs, hidden, 1)
 
-    def learn(self, source: Halves, target: Halves, how: Training, stage: str) -> History:
+    def learn(self, source: Halves, target: Halves, how: Training, stage: str) -> Learnt:
         """Train with the binary cross-entropy, the target as the positive class; see Ratio."""
         data = [Parts(how.sample(sample.training), how.sample(sample.validation)) for sample in (source, target)]
         score = how.score(self._reweighted, source.validation, target.validation)
-        return minimize(self.network, self._loss, data, how, stage, score=score)
+        return Learnt(minimize(self.network, self._loss, data, how, stage, score=score))
 
     def log_ratio(self, inputs: FloatArray) -> FloatArray:
         """See Ratio."""

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from simmorph.config.kind import Kind
+from simmorph.data.estimates import Estimate
 from simmorph.data.events import Events
 from simmorph.data.splits import uniform_of
 from simmorph.methods.base import Method, Notes
@@ -21,15 +22,17 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from simmorph.data.events import BoolArray, FloatArray, IntArray
+    from simmorph.data.events import FloatArray, IntArray
     from simmorph.neural.loop.history import History
     from simmorph.neural.loop.training import Training
 
 Calibration = Literal["isotonic", "none"]
-NOT_JUDGED = -1.0
-POOR_CLOSURE = 0.52
-"""AUC above which the reweighting is said not to close; a few standard deviations for some thousand events."""
+NOTABLE_SIGMAS = 3.0
+"""From how many standard deviations on it is said that weights do not close, or do not keep the sum of the weights."""
+N_PARTS = 10
+"""Parts of a fold, each of which is calibrated by the others where the calibration itself is to be unseen."""
 _FOLDS_STREAM = 0x464F_4C44
+_PARTS_STREAM = 0x5041_5254
 
 
 class Halves(NamedTuple):
@@ -48,20 +51,49 @@ class Halves(NamedTuple):
         return Halves(inputs(self.training), inputs(self.validation))
 
 
+class Learnt(NamedTuple):
+    """What comes of fitting a ratio.
+
+    Attributes:
+        history: the losses.
+        unseen: (n_events,), the logarithm of the ratio at each training event of the source, from a fit without this
+            event; None where each fit takes too long to be repeated.
+    """
+
+    history: History
+    unseen: FloatArray | None = None
+
+
 class Ratio(nn.Module, ABC):
     """The density of the target over that of the source, both normalised, as a function of some variables."""
 
     @abstractmethod
-    def learn(self, source: Halves, target: Halves, how: Training, stage: str) -> History:
+    def learn(self, source: Halves, target: Halves, how: Training, stage: str) -> Learnt:
         """Fit to both samples, each counting the same whatever its sum of weights."""
 
     @abstractmethod
     def log_ratio(self, inputs: FloatArray) -> FloatArray:
         """The logarithm of the ratio, (n_events,), for (n_events, n_inputs); of each row alone."""
 
+    def notes(self) -> Notes:
+        """What a user should know of the fit, when it is new."""
+        return Notes({}, [])
+
+
+class Unseen(NamedTuple):
+    """Events of the source that a ratio was not fitted to, and what it says of them.
+
+    Attributes:
+        weights: (n_events,).
+        log_ratio: (n_events,).
+    """
+
+    weights: FloatArray
+    log_ratio: FloatArray
+
 
 class FoldedRatio(nn.Module):
-    """Several ratios, each fitted without one fold of the events and calibrated on that fold; their geometric mean.
+    """Several ratios, each fitted without one fold of the events and calibrated on that fold.
 
     Args:
         ratio: makes one that is not fitted.
@@ -73,31 +105,51 @@ class FoldedRatio(nn.Module):
         self.ratios = nn.ModuleList(ratio() for _ in range(n_folds))
         self.calibrations = nn.ModuleList(Isotonic() for _ in range(n_folds if n_folds > 1 else 0))
 
-    def learn(self, source: Halves, target: Halves, how: Training, stage: str) -> dict[str, History]:
-        """Fit and calibrate all of them."""
+    def learn(
+        self, source: Halves, target: Halves, how: Training, stage: str
+    ) -> tuple[dict[str, History], list[Unseen]]:
+        """Fit and calibrate all of them; the losses, and for each what it says of events that it has not seen."""
         if not self.calibrations:
-            return {stage: self._ratio(0).learn(source, target, how, stage)}
-        history = {}
+            learnt = self._ratio(0).learn(source, target, how, stage)
+            return {stage: learnt.history}, [self._unseen(source, learnt)]
+        history, unseen = {}, []
         for number in range(len(self.ratios)):
             name = f"{stage}_fold{number + 1}"
             inside = [_without_fold(sample, number, len(self.ratios), how) for sample in (source, target)]
-            history[name] = self._ratio(number).learn(inside[0], inside[1], how, name)
-            self._calibrate(number, source.training, target.training, how)
-        return history
+            history[name] = self._ratio(number).learn(inside[0], inside[1], how, name).history
+            unseen.append(self._calibrate(number, source.training, target.training, how))
+        return history, unseen
 
-    def _calibrate(self, number: int, source: Events, target: Events, how: Training) -> None:
+    def _unseen(self, source: Halves, learnt: Learnt) -> Unseen:
+        """Of a ratio without folds: what it says itself, or of the validation part, or else of all that it has seen."""
+        if learnt.unseen is not None:
+            return Unseen(source.training.weights, learnt.unseen)
+        events = source.validation if np.sum(source.validation.weights) > 0 else source.training
+        return Unseen(events.weights, self._ratio(0).log_ratio(events.features))
+
+    def _calibrate(self, number: int, source: Events, target: Events, how: Training) -> Unseen:
         """Calibrate one ratio by the events of the fold that it was learnt without."""
         n_folds = len(self.ratios)
         left_out = [sample[np.flatnonzero(fold_of(sample.ids, n_folds, how) == number)] for sample in (source, target)]
-        scored = [(self._ratio(number).log_ratio(sample.features), sample.weights) for sample in left_out]
-        self._calibration(number).fit(*scored)
+        scores = [self._ratio(number).log_ratio(sample.features) for sample in left_out]
+        weights = [sample.weights for sample in left_out]
+        self._calibration(number).fit((scores[0], weights[0]), (scores[1], weights[1]))
+        parts = [(uniform_of(it.ids, how.seed, _PARTS_STREAM) * N_PARTS).astype(np.int64) for it in left_out]
+        log_ratio = np.zeros(len(scores[0]))
+        for part in np.unique(parts[0]):
+            others, calibration = [its != part for its in parts], Isotonic()
+            calibration.fit(
+                *((score[rows], its[rows]) for score, its, rows in zip(scores, weights, others, strict=True))
+            )
+            log_ratio[~others[0]] = calibration.log_ratio(scores[0][~others[0]])
+        return Unseen(weights[0], log_ratio)
 
-    def log_ratio(self, inputs: FloatArray) -> FloatArray:
-        """The logarithm of the ratio, (n_events,)."""
+    def log_ratios(self, inputs: FloatArray) -> FloatArray:
+        """(n_folds, n_events), the logarithm of each ratio."""
         logs = [ratio.log_ratio(inputs) for ratio in self.ratios]  # type: ignore[operator]
         if self.calibrations:
             logs = [self._calibration(number).log_ratio(log) for number, log in enumerate(logs)]
-        return np.asarray(sum(logs) / len(logs))
+        return np.array(logs)
 
     def _ratio(self, number: int) -> Ratio:
         """One of the ratios, with the type that torch's list does not keep."""
@@ -115,8 +167,11 @@ class Reweighting(Method):
     the ratio of the densities of the features at a given context. So the source keeps its spectrum of contexts, as it
     does under a morph.
 
-    The weights change shapes, not the normalisation: their mean over the source trained on, in its own weights, is 1.
-    A factor multiplies an event's weight, so a signed weight stays signed.
+    The weights change shapes, not the normalisation: their mean, in the weights of the source, is 1 on events that the
+    ratio was not fitted to. Where it was, the mean would be less, since what is learnt of chance takes weight from the
+    source's own events. Each fold is normalised by the events that it was learnt without, and an event's weight is the
+    mean over folds. A single ratio is normalised by counting anew without each fifth (`histogram`), or by the
+    validation part. A factor multiplies an event's weight, so a signed weight stays signed.
 
     It cannot put events where the source has none, and costs statistical power; see `notes`. Weights learnt in one
     region hold in another only if the ratio depends on the features and the context alone: if a third variable
@@ -127,13 +182,11 @@ class Reweighting(Method):
         n_context: number of context variables.
         ratio: makes the ratio of some number of variables.
         n_folds: folds for calibration; 1 for none.
-        max_factor: larger factors are set to this one.
+        max_factor: larger ratios of a fold are set to this one.
     """
 
     kind = Kind.REWEIGHT
-    mean_factor: Tensor
-    closure: Tensor
-    closure_error: Tensor
+    mean_factors: Tensor
 
     def __init__(
         self, n_features: int, n_context: int, ratio: Callable[[int], Ratio], n_folds: int, max_factor: float
@@ -142,66 +195,108 @@ class Reweighting(Method):
         self.max_factor = max_factor
         self.of_events = FoldedRatio(lambda: ratio(n_features + n_context), n_folds)
         self.of_context = FoldedRatio(lambda: ratio(n_context), n_folds) if n_context else None
-        self.register_buffer("mean_factor", torch.ones((), dtype=torch.float64))
-        self.register_buffer("closure", torch.full((), NOT_JUDGED, dtype=torch.float64))
-        # Notes are written when a model is trained: a saved one has no use for this, and an older one lacks it.
-        self.register_buffer("closure_error", torch.full((), torch.nan, dtype=torch.float64), persistent=False)
+        self.register_buffer("mean_factors", torch.ones(n_folds, dtype=torch.float64))
+        # For `notes`, which are written when a model is trained: a saved one has no use for them.
+        self.sums: tuple[float, Estimate] | None = None
+        self.closure: Estimate | None = None
 
     def _fit(self, source: Events, target: Events, how: Training) -> dict[str, History]:
         """Learn the ratio of events, then that of contexts if there are any."""
         of_source, of_target = (Halves(*halves) for halves in how.halves(source, target))
-        history = self.of_events.learn(of_source.of(_everything), of_target.of(_everything), how, "fit")
+        history, unseen = self.of_events.learn(of_source.of(_everything), of_target.of(_everything), how, "fit")
         if self.of_context is not None:
             both = of_source.of(_context_alone), of_target.of(_context_alone)
-            history |= self.of_context.learn(*both, how, "context")
+            more, below = self.of_context.learn(*both, how, "context")
+            history |= more
+            unseen = [
+                up._replace(log_ratio=up.log_ratio - its.log_ratio) for up, its in zip(unseen, below, strict=True)
+            ]
         self.cpu()
-        (training, validation), wanted = of_source, of_target.validation
-        self.mean_factor.fill_(float(np.average(self._capped(training)[0], weights=training.weights)))
-        if how.judge is not None and len(validation) and len(wanted):
-            closure = how.judge(self.transform(validation), wanted)
-            self.closure.fill_(closure.value)
-            self.closure_error.fill_(closure.uncertainty)
+        means = [_mean_factor(it.weights, self._capped(it.log_ratio)) for it in unseen]
+        self.mean_factors.copy_(torch.tensor([mean.value for mean in means]))
+        error = math.hypot(*(mean.uncertainty / mean.value for mean in means)) / len(means)
+        self.sums = self._sums(of_source.validation if len(of_source.validation) else of_source.training, error)
+        if how.judge is not None and len(of_source.validation) and len(of_target.validation):
+            self.closure = how.judge(self.transform(of_source.validation), of_target.validation)
         return history
+
+    def _sums(self, events: Events, error: float) -> tuple[float, Estimate]:
+        """The sum of weights before and after; the uncertainty is that of their difference.
+
+        Args:
+            events: of the source.
+            error: relative uncertainty of the normalisation.
+        """
+        before, factors = float(np.sum(events.weights)), self._factors(events)
+        spread = math.hypot(float(np.linalg.norm(events.weights * (factors - 1))), before * error)
+        return before, Estimate(float(np.sum(events.weights * factors)), spread)
 
     def _transform(self, events: Events) -> Events:
         """The events with their weights multiplied by the ratio."""
-        return events.with_weights(events.weights * (self._capped(events)[0] / self.mean_factor.item()))
+        return events.with_weights(events.weights * self._factors(events))
 
     def notes(self, source: Events, template: Events) -> Notes:
-        """How many events the weights are worth, what capping did, and whether the test closes; see Method.
+        """How many events the weights are worth, what they sum to, what capping did, whether they close; see Method.
 
+        `sum_before` and `sum_after` are sums of weights on the validation part, to which no ratio is fitted;
+        `sum_after_uncertainty` is the statistical error of their difference.
         `closure_auc` is how well a fresh classifier tells the reweighted source from the target on the validation
         part: 0.5 if it cannot; `closure_auc_uncertainty` is its statistical error. Where a ratio is stopped early, that
         is by the same part: whether weights close on events that nothing has seen is for `simmorph evaluate` to say.
         """
         numbers, warnings = super().notes(source, template)
-        factors, log_ratio = self._capped(source)
-        was_capped = np.exp(log_ratio) > self.max_factor
-        numbers["largest_factor"] = float(np.nanmax(factors, initial=0.0) / self.mean_factor.item())
-        numbers["capped_fraction"] = float(np.mean(was_capped)) if len(was_capped) else 0.0
-        numbers["capped_away"] = _share_capped_away(factors, log_ratio, source.weights)
-        closure, error = self.closure.item(), self.closure_error.item()
-        if closure != NOT_JUDGED:
-            numbers["closure_auc"] = closure
-        if math.isfinite(error):
-            numbers["closure_auc_uncertainty"] = error
-        if closure > POOR_CLOSURE:
-            shown = f"{closure:.3f} ± {error:.3f}" if math.isfinite(error) else f"{closure:.3f}"
-            warnings = [*warnings, f"no closure: a classifier tells reweighted source from target, AUC {shown}"]
+        log_ratios = self._log_ratios(source)
+        was_capped = np.exp(log_ratios) > self.max_factor
+        numbers["largest_factor"] = float(np.nanmax(self._factors(source), initial=0.0))
+        numbers["capped_fraction"] = float(np.mean(was_capped)) if was_capped.size else 0.0
+        numbers["capped_away"] = _share_capped_away(self._capped(log_ratios), log_ratios, source.weights)
         if was_capped.any():
             share, lost = (f"{100 * numbers[name]:.2g} %" for name in ("capped_fraction", "capped_away"))
             sentence = (
                 f"{share} of the weights were capped at max_factor {self.max_factor:g}, which took {lost} of their sum"
             )
             warnings = [*warnings, sentence]
+        of_ratios = [ratio.notes() for ratio in self.of_events.ratios]  # type: ignore[operator]
+        for found in (self._about_sums(), self._about_closure(), *of_ratios):
+            numbers |= found.numbers
+            warnings = [*warnings, *found.warnings]
         return Notes(numbers, warnings)
 
-    def _capped(self, events: Events) -> tuple[FloatArray, FloatArray]:
-        """The ratio of each event, not above the largest allowed, and the logarithm of what it was."""
-        log_ratio = self.of_events.log_ratio(_everything(events).features)
-        if self.of_context is not None:
-            log_ratio = log_ratio - self.of_context.log_ratio(_context_alone(events).features)
-        return np.exp(np.minimum(log_ratio, np.log(self.max_factor))), log_ratio
+    def _about_sums(self) -> Notes:
+        """Whether the weights keep their sum; nothing of a model that was loaded."""
+        if self.sums is None:
+            return Notes({}, [])
+        before, (after, error) = self.sums
+        numbers = {"sum_before": before, "sum_after": after, "sum_after_uncertainty": error}
+        sentence = (
+            f"the weights do not keep their sum: {before:.5g} becomes {after:.5g} ± {error:.2g} where none is fitted"
+        )
+        return Notes(numbers, [sentence] if abs(after - before) > NOTABLE_SIGMAS * error else [])
+
+    def _about_closure(self) -> Notes:
+        """Whether a classifier still tells the samples apart; nothing where none was asked."""
+        if self.closure is None:
+            return Notes({}, [])
+        numbers = {"closure_auc": self.closure.value, "closure_auc_uncertainty": self.closure.uncertainty}
+        above = self.closure.value - 0.5
+        sentence = f"no closure: a classifier tells reweighted source from target, AUC {self.closure.to_text(3)}"
+        return Notes(numbers, [sentence] if above > NOTABLE_SIGMAS * self.closure.uncertainty else [])
+
+    def _factors(self, events: Events) -> FloatArray:
+        """(n_events,), what each weight is multiplied by: the mean over folds of their normalised ratios."""
+        factors = self._capped(self._log_ratios(events)) / self.mean_factors.cpu().numpy()[:, None]
+        return np.asarray(factors.mean(axis=0))
+
+    def _log_ratios(self, events: Events) -> FloatArray:
+        """(n_folds, n_events), the logarithm of the ratio that each fold gives, as yet not capped."""
+        log_ratios = self.of_events.log_ratios(_everything(events).features)
+        if self.of_context is None:
+            return log_ratios
+        return np.asarray(log_ratios - self.of_context.log_ratios(_context_alone(events).features))
+
+    def _capped(self, log_ratio: FloatArray) -> FloatArray:
+        """The ratio, not above the largest allowed."""
+        return np.asarray(np.exp(np.minimum(log_ratio, np.log(self.max_factor))))
 
 
 def fold_of(ids: IntArray, n_folds: int, how: Training) -> IntArray:
@@ -225,9 +320,19 @@ def _context_alone(events: Events) -> Events:
     return Events.of(events.context, None, events.weights, events.ids)
 
 
-def _share_capped_away(factors: FloatArray, log_ratio: FloatArray, weights: FloatArray) -> float:
-    """What capping took away, as a share of the sum of all weights before."""
-    known: BoolArray = np.isfinite(factors)
-    before = float(np.sum(np.exp(np.minimum(log_ratio[known], 700.0)) * weights[known]))
-    after = float(np.sum(factors[known] * weights[known]))
-    return 1 - after / before if before > 0 else 0.0
+def _mean_factor(weights: FloatArray, factors: FloatArray) -> Estimate:
+    """The mean factor in the weights of the events."""
+    mean, total = float(np.average(factors, weights=weights)), float(np.sum(weights))
+    return Estimate(mean, float(np.linalg.norm(weights * (factors - mean))) / total)
+
+
+def _share_capped_away(factors: FloatArray, log_ratios: FloatArray, weights: FloatArray) -> float:
+    """What capping took away, as a share of the sum of all weights before; of all folds together.
+
+    Args:
+        factors: (n_folds, n_events), after capping.
+        log_ratios: (n_folds, n_events), before.
+        weights: (n_events,).
+    """
+    before = float(np.sum(np.exp(np.minimum(log_ratios, 700.0)) * weights))
+    return 1 - float(np.sum(factors * weights)) / before if before > 0 else 0.0

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from simmorph.data.trees import Rows, TreeShape, grow, single
-from simmorph.methods.parts.reweighting import Halves, Ratio
+from simmorph.methods.parts.reweighting import Halves, Learnt, Ratio
 from simmorph.neural.loop.history import History
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class TreeRatio(Ratio):
         for name in ("threshold", "value"):
             self.register_buffer(name, torch.zeros(size, dtype=torch.float32))
 
-    def learn(self, source: Halves, target: Halves, how: Training, stage: str) -> History:
+    def learn(self, source: Halves, target: Halves, how: Training, stage: str) -> Learnt:
         """Grow all trees, and keep those up to the lowest validation loss; see Ratio."""
         started = time.monotonic()
         training, validation = (_rows(*pair) for pair in zip(source, target, strict=True))
@@ -63,7 +63,7 @@ class TreeRatio(Ratio):
         self.take(forest)
         history = History(stage, forest.losses, forest.validation_losses, forest.best, time.monotonic() - started)
         how.progress(self._record(history))
-        return history
+        return Learnt(history)
 
     def take(self, forest: Forest) -> None:
         """Fill the tables from trees that were grown."""
