@@ -17,7 +17,7 @@ from pydantic import Field, model_validator
 
 from simmorph.config.documents import Section
 from simmorph.config.kind import Kind
-from simmorph.config.learning import Learning, MethodSettings
+from simmorph.config.learning import Learning, NamedMethod
 from simmorph.data.splits import HOLDOUT, part_of
 
 if TYPE_CHECKING:
@@ -150,6 +150,12 @@ class ModelCard(Section):
         return {variable.name: variable.unit for variable in [*self.features, *self.context] if variable.unit}
 
     @property
+    def changes_weights(self) -> bool:
+        """Whether weights change: alone, or beside the features."""
+        learning = self.learning
+        return not self.kind.changes_features or learning.reweight is not None or learning.method.then is not None
+
+    @property
     def identity(self) -> str:
         """The identity of its learning; see `identity_of`."""
         return identity_of(self.learning, self.source.files, self.target.files)
@@ -191,6 +197,7 @@ class ModelCard(Section):
         rows = {
             **before,
             "method": f"{method.name} ({self.kind}; {_options_text(method)})",
+            **({"then": f"{method.then.name} ({_options_text(method.then)})"} if method.then else {}),
             "source": _sample_text(self.source),
             "target": _sample_text(self.target),
             "region": self.learning.region or "all events",
@@ -241,7 +248,7 @@ def _pace_text(record: Mapping[str, Any]) -> str:
     return f", {pace['epoch_steps']} steps of {pace['batch_size']} events each, learning rate {pace['learning_rate']:g}"
 
 
-def _options_text(settings: MethodSettings) -> str:
+def _options_text(settings: NamedMethod) -> str:
     """The options of a method that its recipe sets, as text."""
     return ", ".join(f"{key}={value}" for key, value in settings.options.items()) or "default options"
 

@@ -59,18 +59,12 @@ def test_the_sum_of_weights_stays_on_fresh_events(shift: float) -> None:
 
 
 def test_cells_are_held_back_as_far_as_their_ratios_are_chance() -> None:
-    rng = np.random.default_rng(2)
-    edges = np.linspace(0, 1, 9)
-    source, same = (Events.of(rng.uniform(0, 1, (4000, 2))) for _ in range(2))
-    # A checkerboard: no variable alone has a ratio but 1.
-    points = rng.uniform(0, 1, (8000, 2))
-    is_dark = (np.digitize(points, edges).sum(axis=1) % 2).astype(bool)
-    board = Events.of(points[is_dark | (rng.random(8000) < 0.25)])
-    assert np.ptp(fitted(source, same, bins=8).transform(source).weights) < 0.05
-    factors = fitted(source, board, bins=8).transform(source).weights
-    was_dark = (np.digitize(source.features, edges).sum(axis=1) % 2).astype(bool)
-    assert factors[was_dark].mean() == pytest.approx(1.6, abs=0.15)
-    assert factors[~was_dark].mean() == pytest.approx(0.4, abs=0.15)
+    source, same, other = correlated(4000, 0.0, 1), correlated(4000, 0.0, 2), correlated(4000, 0.6, 3)
+    assert fitted(source, same, bins=8).transform(source).weights.std() < 0.09  # bare counts: 0.18
+    # No variable alone has a ratio but 1.
+    fresh = correlated(20_000, 0.0, 4)
+    factors = fitted(source, other, bins=8).transform(fresh).weights
+    assert np.average(fresh.features.prod(axis=1), weights=factors) == pytest.approx(0.6, abs=0.15)
 
 
 def test_cells_without_events_of_the_other_sample_are_told() -> None:

@@ -32,19 +32,19 @@ class ComparedMethod(MethodSettings):
     """One row of the table: a method, its keywords, and what it is called."""
 
     label: Annotated[Label, Field(min_length=1)] | None = None
-    """What the row is called; the method's name by default."""
+    """What the row is called; by default the method's name, and that of what is done then."""
     training: dict[str, Any] = Field(default_factory=dict)
     """Keys of the shared `training:` block that are different for this method."""
 
     @property
     def title(self) -> str:
         """What the row is called."""
-        return self.label or self.name
+        return self.label or self.words
 
     @property
     def method(self) -> MethodSettings:
         """The method as a recipe's `method:` block."""
-        return MethodSettings(name=self.name, **self.options)
+        return MethodSettings(name=self.name, then=self.then, **self.options)
 
 
 class JudgeSettings(Section):

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from simmorph.config.preprocessing import Bounds
 
 
-class MethodSettings(Section):
-    """The method's name, and the keywords of its constructor."""
+class NamedMethod(Section):
+    """The name of a method, and the keywords of its constructor."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
@@ -27,11 +27,33 @@ class MethodSettings(Section):
 
     @property
     def options(self) -> dict[str, Any]:
-        """Everything but the name."""
+        """The keywords."""
         return dict(self.model_extra or {})
 
 
-class ReweightSettings(MethodSettings):
+class ThenSettings(NamedMethod):
+    """A reweighting that is learnt between what a morph makes of the source and the target."""
+
+
+def _as_named(value: Any) -> Any:
+    """A name alone is as good as a block with it."""
+    return {"name": value} if isinstance(value, str) else value
+
+
+class MethodSettings(NamedMethod):
+    """The method's name, the keywords of its constructor, and what is to be done after it."""
+
+    then: Annotated[ThenSettings, BeforeValidator(_as_named, json_schema_input_type=Name | ThenSettings)] | None = None
+    """A reweighting of what a morph leaves over, by its name or as a block with options: `then: bdt`. Its factors go
+    into `weight_morphed`, and cost statistical power as all weights do."""
+
+    @property
+    def words(self) -> str:
+        """The method in words."""
+        return f"{self.name} then {self.then.name}" if self.then else self.name
+
+
+class ReweightSettings(NamedMethod):
     """What makes the context of source and target agree before anything is learnt: a method that changes weights."""
 
     name: Name = "histogram"

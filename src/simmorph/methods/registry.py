@@ -9,6 +9,8 @@ import torch
 from pydantic import create_model
 
 from simmorph.config.documents import Document, Section, validate
+from simmorph.config.kind import Kind
+from simmorph.config.learning import MethodSettings
 from simmorph.errors import ConfigError, one_of
 from simmorph.methods.base_to_data import BaseToData
 from simmorph.methods.bdt import BoostedTrees
@@ -28,13 +30,13 @@ from simmorph.methods.movement_penalty import MovementPenalty
 from simmorph.methods.one_flow import OneFlow
 from simmorph.methods.paired import Paired
 from simmorph.methods.parts.ensemble import ensemble_of
-from simmorph.methods.parts.reweighted import Reweighted
+from simmorph.methods.parts.reweighted import Reweighted, ThenReweighted
 from simmorph.methods.quantile import QuantileMap
 from simmorph.methods.regression import Regression
 from simmorph.methods.vae import VariationalAutoencoder
 
 if TYPE_CHECKING:
-    from simmorph.config.learning import Learning, MethodSettings
+    from simmorph.config.learning import Learning, NamedMethod
     from simmorph.methods.base import Method
 
 METHODS: dict[str, type[Method]] = {
@@ -76,27 +78,43 @@ def build_map(learning: Learning) -> Method:
     if reweight is None:
         return built
     columns = [context.index(name) for name in reweight.variables or context]
-    reweighting = build_method(reweight, len(columns), 0)
-    if reweighting.kind.changes_features:
-        what = f"{reweight.name!r} is no reweighting"
-        raise ConfigError("recipe: reweight", what, "choose a method that changes weights, such as histogram")
+    reweighting = _build_reweighting(reweight, len(columns), 0, "recipe: reweight")
     if not built.kind.needs_source:
         raise ConfigError("recipe: reweight", "a generator learns from no source", "leave `reweight` out")
     return Reweighted(reweighting, columns, built)
 
 
-def build_method(settings: MethodSettings, n_features: int, n_context: int, n_members: int = 1) -> Method:
+def build_method(settings: NamedMethod, n_features: int, n_context: int, n_members: int = 1) -> Method:
     """The method that a recipe asks for, untrained; with several members an ensemble of them.
 
     Raises:
-        ConfigError: there is no such method, it has no such option, or the option is of the wrong type.
+        ConfigError: there is no such method, it has no such option, the option is of the wrong type, or what is to be
+            done then cannot follow it.
     """
     method = find_method(settings.name)
     options = validate(Document(f"method {settings.name}", settings.options), options_of(method))
     chosen = {name: getattr(options, name) for name in type(options).model_fields}
     # Layers draw their first weights on construction; no other random numbers shall depend on that.
     with torch.random.fork_rng(devices=[]):
-        return ensemble_of([method(n_features, n_context, **chosen) for _ in range(n_members)])
+        built = ensemble_of([method(n_features, n_context, **chosen) for _ in range(n_members)])
+    then = settings.then if isinstance(settings, MethodSettings) else None
+    if then is None:
+        return built
+    if built.kind is not Kind.MORPH:
+        what = f"`then` reweights what a morph leaves over, and {settings.name!r} is none"
+        raise ConfigError("method: then", what, "leave `then` out, or choose a morph, such as one_flow")
+    return ThenReweighted(built, _build_reweighting(then, n_features, n_context, "method: then", n_members))
+
+
+def _build_reweighting(
+    settings: NamedMethod, n_features: int, n_context: int, where: str, n_members: int = 1
+) -> Method:
+    """A method that changes weights alone; see `build_method`."""
+    built = build_method(settings, n_features, n_context, n_members)
+    if built.kind is not Kind.REWEIGHT:
+        what = f"{settings.name!r} is no reweighting"
+        raise ConfigError(where, what, "choose a method that changes weights, such as histogram")
+    return built
 
 
 def find_method(name: str) -> type[Method]:

@@ -102,7 +102,7 @@ def _check_method(recipe: Learning) -> Iterator[Finding]:
 
     method = build_map(recipe)
     n_parameters = sum(parameter.numel() for parameter in method.parameters())
-    yield Finding("method", f"{recipe.method.name}, {n_parameters:,} parameters")
+    yield Finding("method", f"{recipe.method.words}, {n_parameters:,} parameters")
 
 
 def _check_toy(recipe: Recipe | CompareRecipe) -> Iterator[Finding]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from simmorph.config.compare import ComparedMethod, CompareRecipe
-from simmorph.config.learning import MethodSettings
+from simmorph.config.kind import Kind
+from simmorph.config.learning import MethodSettings, NamedMethod, ThenSettings
 from simmorph.config.limits import LimitsRecipe, Variation
 from simmorph.config.recipe import Recipe
 from simmorph.config.selection.selection import Selection
@@ -33,7 +34,7 @@ def json_schema(document: str) -> dict[str, Any]:
         document: a name in SCHEMAS.
     """
     schema = SCHEMAS[document].model_json_schema()
-    for block in (MethodSettings, ComparedMethod):
+    for block in (MethodSettings, ComparedMethod, ThenSettings):
         if block.__name__ in schema.get("$defs", {}):
             schema["$defs"] |= {block.__name__: _method_schema(block), **_blocks_of_methods()}
     if Variation.__name__ in schema.get("$defs", {}):
@@ -41,8 +42,10 @@ def json_schema(document: str) -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": f"simmorph {document}"}
 
 
-def _method_schema(block: type[MethodSettings]) -> dict[str, Any]:
+def _method_schema(block: type[NamedMethod]) -> dict[str, Any]:
     """Each method with the keywords of its constructor, types and defaults included, beside the block's own keys.
+
+    After a morph only a reweighting can follow, and a morph alone has something that follows.
 
     Args:
         block: the model of the block that names a method.
@@ -50,7 +53,10 @@ def _method_schema(block: type[MethodSettings]) -> dict[str, Any]:
     from simmorph.methods.registry import METHODS, options_of
 
     own = block.model_json_schema()["properties"]
-    schemas = {name: _without_blocks(options_of(method).model_json_schema()) for name, method in METHODS.items()}
+    chosen = {
+        name: method for name, method in METHODS.items() if block is not ThenSettings or method.kind is Kind.REWEIGHT
+    }
+    schemas = {name: _without_blocks(options_of(method).model_json_schema()) for name, method in chosen.items()}
     return {
         "description": block.__doc__,
         "oneOf": [
@@ -58,7 +64,11 @@ def _method_schema(block: type[MethodSettings]) -> dict[str, Any]:
                 **schema,
                 "title": name,
                 "description": schema.get("description", "").split("\n", 1)[0],
-                "properties": {**own, "name": {"const": name}, **schema.get("properties", {})},
+                "properties": {
+                    **{key: it for key, it in own.items() if key != "then" or chosen[name].kind is Kind.MORPH},
+                    "name": {"const": name},
+                    **schema.get("properties", {}),
+                },
                 "required": ["name"],
             }
             for name, schema in schemas.items()

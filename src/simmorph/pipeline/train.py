@@ -92,7 +92,7 @@ class TrainResult:
         card = self.card
         source = f"source {card.source.n_events}, " if card.source.n_events else ""
         lines = [
-            f"model   {self.model} ({card.learning.method.name}), {self.seconds:.1f} s",
+            f"model   {self.model} ({card.learning.method.words}), {self.seconds:.1f} s",
             f"events  {source}target {card.target.n_events} (without the hold-out part)",
         ]
         for stage, record in card.history.items():

@@ -120,25 +120,25 @@ def test_closure_is_judged_by_its_error() -> None:
     assert told[1] == ["no closure: a classifier tells reweighted source from target, AUC 0.560 ± 0.010"]
 
 
-@pytest.mark.parametrize("shift", [0.0, 0.8])
+@pytest.mark.parametrize("shift", [0.0, 0.5])
 def test_the_sum_of_weights_stays_on_fresh_events_and_its_error_is_told(shift: float) -> None:
-    pulls, factors = [], []
-    for seed in range(4):
-        rng = np.random.default_rng(seed)
-        source, target, fresh = (
-            Events.of(rng.normal(mean, 1, (size, 2))) for mean, size in ((0, 2000), (shift, 2000), (0, 20_000))
-        )
-        method = BoostedTrees(2, 0, trees=30, leaf_events=10, shrinkage=0.3)
-        method.fit(source, target, HOW)
-        factors.append(method.transform(fresh).weights)
-        numbers, warnings = method.notes(source, method.transform(source))
-        assert not any("do not keep their sum" in warning for warning in warnings)
-        pulls.append((numbers["sum_after"] - numbers["sum_before"]) / numbers["sum_after_uncertainty"])
-    assert np.mean(factors) == pytest.approx(1, abs=0.04)
-    assert np.sqrt(np.mean(np.square(pulls))) < 2
+    rng = np.random.default_rng(0)
+    sizes = ((0.0, 2000), (shift, 2000), (0.0, 20_000))
+    source, target, fresh = (Events.of(rng.normal(mean, 1, (size, 2))) for mean, size in sizes)
+    method = BoostedTrees(2, 0, trees=15, leaf_events=10, shrinkage=0.3, folds=3)
+    method.fit(source, target, HOW)
+    factors = method.transform(fresh).weights
+    assert factors.mean() == pytest.approx(1, abs=0.05 if shift else 0.015)
+    notes = method.notes(source, method.transform(source))
+    validation = HOW.split(source)[1]
+    assert notes.numbers["sum_before"] == validation.weights.sum()
+    assert notes.numbers["sum_after"] == pytest.approx(method.transform(validation).weights.sum())
+    spread = factors.std() * len(validation) ** 0.5  # of fresh events as many as these
+    assert 0.7 * spread < notes.numbers["sum_after_uncertainty"] < 3 * spread
+    assert not any("do not keep their sum" in warning for warning in notes.warnings)
     if shift:  # the ratio of two normal distributions
         exact = np.exp(shift * fresh.features.sum(axis=1) - shift**2)
-        assert np.corrcoef(np.log(factors[-1]), np.log(exact))[0, 1] > 0.9
+        assert np.corrcoef(np.log(factors), np.log(exact))[0, 1] > 0.85
 
 
 def test_a_sum_that_is_lost_is_told() -> None:

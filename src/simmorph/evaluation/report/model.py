@@ -58,6 +58,7 @@ def _facts(model: Mapping[str, Any], history: Mapping[str, Any]) -> dict[str, st
     return {
         "Reweighting before": _settings(learning["reweight"]) if learning["reweight"] else "",
         "Method": f"{_settings(learning['method'])}: {KINDS[model['kind']]}",
+        "Then": _settings(learning["method"]["then"]) if learning["method"].get("then") else "",
         "Trained in": learning["region"] or "all events",
         "Source": _sample(model["source"]),
         "Target": _sample(model["target"]),
@@ -82,7 +83,7 @@ def _options(training: Mapping[str, Any]) -> dict[str, Any]:
 
 def _settings(settings: Mapping[str, Any]) -> str:
     """A method with its options."""
-    options = ", ".join(f"{key}: {_value(value)}" for key, value in settings.items() if key != "name")
+    options = ", ".join(f"{key}: {_value(value)}" for key, value in settings.items() if key not in {"name", "then"})
     return f"{settings['name']} ({options or 'default options'})"
 
 

@@ -1,9 +1,11 @@
-"""A method that learns from a source whose context was made to agree with the target's first."""
+"""A reweighting before or after another method: of the context first, or of what a morph leaves over."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from simmorph.data.events import Events
 from simmorph.methods.base import Method, Notes
@@ -14,7 +16,8 @@ if TYPE_CHECKING:
     from simmorph.neural.loop.history import History
     from simmorph.neural.loop.training import Training
 
-PREFIX = "reweight"
+BEFORE, AFTER = "reweight", "then"
+"""What the stages, numbers and checkpoints of a reweighting begin with."""
 
 
 class Reweighted(Method):
@@ -36,8 +39,7 @@ class Reweighted(Method):
 
     def _fit(self, source: Events, target: Events, how: Training) -> dict[str, History]:
         """Learn the factors, then the rest."""
-        of_context = self.reweighting.fit(self._shown(source), self._shown(target), _apart(how))
-        history = {f"{PREFIX}-{stage}": replace(it, stage=f"{PREFIX}-{stage}") for stage, it in of_context.items()}
+        history = _fit_apart(self.reweighting, self._shown(source), self._shown(target), how, BEFORE)
         return history | self.method.fit(self._reweighted(source), target, how)
 
     def _transform(self, events: Events) -> Events:
@@ -49,8 +51,7 @@ class Reweighted(Method):
         shown = self._shown(source)
         first = self.reweighting.notes(shown, self.reweighting.transform(shown))
         then = self.method.notes(self._reweighted(source), template)
-        numbers = {f"{PREFIX}_{name}": value for name, value in first.numbers.items()}
-        return Notes(numbers | then.numbers, list(dict.fromkeys([*first.warnings, *then.warnings])))
+        return _together(_renamed(first, BEFORE), then)
 
     def _shown(self, events: Events) -> Events:
         """The chosen columns of the context in the place of features."""
@@ -60,10 +61,61 @@ class Reweighted(Method):
         return events.with_weights(self.reweighting.transform(self._shown(events)).weights)
 
 
-def _apart(how: Training) -> Training:
-    """The same training with checkpoints and log lines of its own."""
+class ThenReweighted(Method):
+    """Two methods in a row: a morph, then a reweighting of what it leaves over.
+
+    The reweighting is learnt between the morphed source and the target, from the same parts as the morph. It believes
+    what it learns as far as its own folds confirm it, and is normalised by events that it has not seen; what the morph
+    knows of single training events is not taken out. Features change as those of the morph, and each weight is
+    multiplied by a factor, which costs statistical power: `then_effective_fraction` of it is left.
+
+    Args:
+        method: a morph.
+        reweighting: a reweighting of the same features and context.
+    """
+
+    def __init__(self, method: Method, reweighting: Method) -> None:
+        super().__init__(method.n_features, method.n_context)
+        self.method, self.reweighting = method, reweighting
+
+    def _fit(self, source: Events, target: Events, how: Training) -> dict[str, History]:
+        """Learn the morph, then the factors."""
+        history = self.method.fit(source, target, how)
+        return history | _fit_apart(self.reweighting, self._morphed(source), target, how, AFTER)
+
+    def _transform(self, events: Events) -> Events:
+        """The events, morphed, with their factors in the weights."""
+        return self.reweighting.transform(self.method.transform(events))
+
+    def notes(self, source: Events, template: Events) -> Notes:
+        """What both have to say; see Method."""
+        known, moved = template[np.isfinite(template.features).all(axis=1)], self._morphed(source)
+        first = self.method.notes(source, self.method.transform(source))
+        both = _together(first, _renamed(self.reweighting.notes(moved, known), AFTER))
+        return _together(both, super().notes(source, template))
+
+    def _morphed(self, events: Events) -> Events:
+        """What the morph makes of the events, without those that it cannot morph."""
+        moved = self.method.transform(events)
+        return moved[np.isfinite(moved.features).all(axis=1)]
+
+
+def _fit_apart(method: Method, source: Events, target: Events, how: Training, prefix: str) -> dict[str, History]:
+    """Train a method whose stages, checkpoints and log lines have a prefix of their own."""
 
     def progress(record: Mapping[str, Any]) -> None:
-        how.progress({**record, "stage": f"{PREFIX}-{record['stage']}"})
+        how.progress({**record, "stage": f"{prefix}-{record['stage']}"})
 
-    return replace(how, checkpoint=how.checkpoint and how.checkpoint / PREFIX, progress=progress)
+    apart = replace(how, checkpoint=how.checkpoint and how.checkpoint / prefix, progress=progress)
+    trained = method.fit(source, target, apart)
+    return {f"{prefix}-{stage}": replace(it, stage=f"{prefix}-{stage}") for stage, it in trained.items()}
+
+
+def _renamed(notes: Notes, prefix: str) -> Notes:
+    """The same with a prefix before the name of each number."""
+    return notes._replace(numbers={f"{prefix}_{name}": value for name, value in notes.numbers.items()})
+
+
+def _together(first: Notes, second: Notes) -> Notes:
+    """All that both say; of a number that both have the second."""
+    return Notes(first.numbers | second.numbers, list(dict.fromkeys([*first.warnings, *second.warnings])))

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from simmorph.config.kind import Kind
-from simmorph.data.estimates import Estimate
+from simmorph.data.estimates import Estimate, mean_estimate
 from simmorph.data.events import Events
 from simmorph.data.splits import uniform_of
 from simmorph.methods.base import Method, Notes
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 Calibration = Literal["isotonic", "none"]
 NOTABLE_SIGMAS = 3.0
 """From how many standard deviations on it is said that weights do not close, or do not keep the sum of the weights."""
-N_PARTS = 10
+N_PARTS = 20
 """Parts of a fold, each of which is calibrated by the others where the calibration itself is to be unseen."""
 _FOLDS_STREAM = 0x464F_4C44
 _PARTS_STREAM = 0x5041_5254
@@ -214,8 +214,9 @@ class Reweighting(Method):
         self.cpu()
         means = [_mean_factor(it.weights, self._capped(it.log_ratio)) for it in unseen]
         self.mean_factors.copy_(torch.tensor([mean.value for mean in means]))
-        error = math.hypot(*(mean.uncertainty / mean.value for mean in means)) / len(means)
-        self.sums = self._sums(of_source.validation if len(of_source.validation) else of_source.training, error)
+        # Calibrations scatter beyond what the events that they were given say.
+        mean, error = mean_estimate(means)
+        self.sums = self._sums(of_source.validation if len(of_source.validation) else of_source.training, error / mean)
         if how.judge is not None and len(of_source.validation) and len(of_target.validation):
             self.closure = how.judge(self.transform(of_source.validation), of_target.validation)
         return history

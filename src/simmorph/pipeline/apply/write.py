@@ -108,7 +108,7 @@ def write_part(  # noqa: PLR0913 - three for how it is written, as everywhere
     return ApplyResult(
         *(str(part.output), name, str(part.model)),
         **asdict(job.tally),
-        effective_fraction=job.power.effective_fraction() if job.reweights else None,
+        effective_fraction=job.power.effective_fraction() if job.model.card.changes_weights else None,
         left_out=dict(job.copied.left_out),
         filled={path: list(names) for path, names in job.copied.filled.items()},
         not_copied=not_copied,
