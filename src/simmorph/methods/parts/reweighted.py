@@ -81,7 +81,7 @@ class ThenReweighted(Method):
     def _fit(self, source: Events, target: Events, how: Training) -> dict[str, History]:
         """Learn the morph, then the factors."""
         history = self.method.fit(source, target, how)
-        return history | _fit_apart(self.reweighting, self._morphed(source), target, how, AFTER)
+        return history | _fit_apart(self.reweighting, _known(self.method.transform(source)), target, how, AFTER)
 
     def _transform(self, events: Events) -> Events:
         """The events, morphed, with their factors in the weights."""
@@ -89,15 +89,15 @@ class ThenReweighted(Method):
 
     def notes(self, source: Events, template: Events) -> Notes:
         """What both have to say; see Method."""
-        known, moved = template[np.isfinite(template.features).all(axis=1)], self._morphed(source)
-        first = self.method.notes(source, self.method.transform(source))
-        both = _together(first, _renamed(self.reweighting.notes(moved, known), AFTER))
+        moved = self.method.transform(source)
+        of_weights = self.reweighting.notes(_known(moved), _known(template))
+        both = _together(self.method.notes(source, moved), _renamed(of_weights, AFTER))
         return _together(both, super().notes(source, template))
 
-    def _morphed(self, events: Events) -> Events:
-        """What the morph makes of the events, without those that it cannot morph."""
-        moved = self.method.transform(events)
-        return moved[np.isfinite(moved.features).all(axis=1)]
+
+def _known(events: Events) -> Events:
+    """Those events that a morph could morph."""
+    return events[np.asarray(np.isfinite(events.features).all(axis=1))]
 
 
 def _fit_apart(method: Method, source: Events, target: Events, how: Training, prefix: str) -> dict[str, History]:
