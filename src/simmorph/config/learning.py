@@ -47,6 +47,10 @@ class MethodSettings(NamedMethod):
     """A reweighting of what a morph leaves over, by its name or as a block with options: `then: bdt`. Its factors go
     into `weight_morphed`, and cost statistical power as all weights do."""
 
+    def decisive(self) -> dict[str, Any]:
+        """As in Section; nothing that follows is no key, so that such a model is what it was."""
+        return {key: value for key, value in super().decisive().items() if key != "then" or value is not None}
+
     @property
     def words(self) -> str:
         """The method in words."""
