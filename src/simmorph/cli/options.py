@@ -23,7 +23,7 @@ from simmorph.config.compression import Compression
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from simmorph.config.limits import Interpolation
+    from simmorph.config.interpolation import Interpolation
     from simmorph.progress import Progress
 
 Decorated = TypeVar("Decorated", bound="Callable[..., Any]")
@@ -212,7 +212,7 @@ class InterpolationType(click.ParamType):  # type: ignore[type-arg] # older clic
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, str]:
         """The codes, which exist."""
         from simmorph.config.documents import Document, validate
-        from simmorph.config.limits import Interpolation
+        from simmorph.config.interpolation import Interpolation
         from simmorph.errors import ConfigError
 
         pairs = (pair.partition("=") for pair in value.split(","))
@@ -234,7 +234,7 @@ def interpolation_option(decorated: Decorated) -> Decorated:
 
 def codes_of(given: dict[str, str] | None) -> Interpolation | None:
     """What --interpolation gives; None if it stands not there."""
-    from simmorph.config.limits import Interpolation
+    from simmorph.config.interpolation import Interpolation
 
     return None if given is None else Interpolation.model_validate(given)
 

@@ -8,7 +8,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from simmorph.config.documents import Inputs, Name, Names, Section, as_list
+from simmorph.config.interpolation import Interpolation
 from simmorph.config.labels import Label
+from simmorph.config.listed import listed_numbers, named_groups
 from simmorph.config.selection.names import Formula
 from simmorph.config.studies import CoverageSettings, Positive, ScanSettings
 from simmorph.config.variables import NamedVariables
@@ -189,41 +191,6 @@ Backgrounds = Annotated[
 ]
 
 
-RESERVED = ("total", "statistical", "systematic")
-"""Parts of every uncertainty, which no group can be called."""
-
-
-def named_groups(groups: Any) -> Any:
-    """Groups by name, of a list such as `[JES, jets=JES_*,JER]` too; what is no list of texts stays.
-
-    >>> named_groups(["JES", "jets=JES_*,JER"])
-    {'JES': ['JES*'], 'jets': ['JES_*', 'JER']}
-
-    Raises:
-        ValueError: a name is missing, stands twice, or means something else.
-    """
-    if isinstance(groups, list) and all(isinstance(it, str) for it in groups):
-        parts = [group.partition("=") for group in groups]
-        groups = {name: its.split(",") if sign else [f"{name}*"] for name, sign, its in parts}
-        if len(groups) < len(parts) or not all(name and all(its) for name, its in groups.items()):
-            raise ValueError("groups: give each a name of its own, and names of parameters such as jets=JES_*,JER")
-    if isinstance(groups, dict) and (taken := [name for name in RESERVED if name in groups]):
-        raise ValueError(f"groups: {taken[0]!r} is a part of every uncertainty; give the group another name")
-    return groups
-
-
-def listed_numbers(numbers: Any) -> Any:
-    """Numbers in a text as a list; what is no text stays.
-
-    >>> listed_numbers("0,1,2.5")
-    [0.0, 1.0, 2.5]
-
-    Raises:
-        ValueError: one is no number.
-    """
-    return [float(it) for it in numbers.split(",")] if isinstance(numbers, str) else numbers
-
-
 Strengths = Annotated[
     list[Annotated[float, Field(ge=0, allow_inf_nan=False)]],
     BeforeValidator(listed_numbers, json_schema_input_type=list[float] | str),
@@ -263,17 +230,6 @@ class ChannelSettings(ObservableSettings):
     """One sample or a list of them."""
     background: Backgrounds | None = None
     """One sample or a list of them."""
-
-
-class Interpolation(Section):
-    """How the two sides of a modifier are joined, for all modifiers of a kind: codes of pyhf."""
-
-    normsys: Literal["code4", "code1", "combine"] = "code4"
-    """A polynomial inside of one standard deviation and powers outside (code4); powers alone, with a kink (code1); or
-    powers whose logarithm is smooth inside of half a standard deviation (combine), as in CMS Combine."""
-    histosys: Literal["code4p", "code0"] = "code4p"
-    """A polynomial inside of one standard deviation and straight lines outside (code4p), or straight lines alone, with
-    a kink (code0)."""
 
 
 class LimitsSettings(ObservableSettings):

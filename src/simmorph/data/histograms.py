@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
-import boost_histogram as bh
 import numpy as np
 
 from simmorph.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    import boost_histogram as bh
 
     from simmorph.data.events import BoolArray, FloatArray
 
@@ -88,6 +89,8 @@ class Histogram:
         Args:
             metadata: of the axis, such as its name and label.
         """
+        import boost_histogram as bh  # noqa: PLC0415 - takes a while, and only here it is needed
+
         axis = bh.axis.Variable(self.edges, underflow=False, overflow=False, __dict__=metadata)
         boost = bh.Histogram(axis, storage=bh.storage.Weight())
         boost[...] = np.column_stack([self.values, self.variances])

@@ -10,8 +10,6 @@ import re
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import fsspec
-
 from simmorph.data.files import stdin
 from simmorph.data.files.outputs import sha256_of
 from simmorph.data.ntuples.servers import is_http, is_url, patiently, require_protocol
@@ -146,6 +144,8 @@ def _on_server(url: str) -> list[str]:
     if is_http(url) or not (wild or PurePosixPath(url).suffix == ""):
         return [url]
     require_protocol(url)
+    import fsspec  # noqa: PLC0415 - takes a while, and only servers need it
+
     system, path = fsspec.core.url_to_fs(url)
     # fsspec takes a server that does not answer for an empty one; listing the folder does not.
     folder = path[: path.index(wild[0])] if wild else path

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import numpy as np
 
 from simmorph.data.histograms import Histogram
-from simmorph.data.ntuples.contents import opened_histograms
 from simmorph.errors import InputError, UsageError
 from simmorph.limits.model.workspace import AS_PYHF
 
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from simmorph.config.limits import Interpolation
+    from simmorph.config.interpolation import Interpolation
     from simmorph.data.ntuples.contents import HistogramFile
 
 
@@ -117,6 +116,8 @@ class HistogramFiles:
         return Histogram(edges, values, variances, name)
 
     def _file(self, name: str, where: str) -> HistogramFile:
+        from simmorph.data.ntuples.contents import opened_histograms  # noqa: PLC0415 - uproot takes a second
+
         path = self.path(name, where)
         if path not in self._open:
             try:

@@ -10,7 +10,7 @@ from simmorph.limits.model.workspace import AS_PYHF, check_signal, measurement_o
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from simmorph.config.limits import Interpolation
+    from simmorph.config.interpolation import Interpolation
     from simmorph.data.events import FloatArray
     from simmorph.limits.model.likelihood import Data, Likelihood
     from simmorph.limits.model.workspace import Measurement

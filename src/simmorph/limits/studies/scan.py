@@ -25,7 +25,7 @@ from simmorph.limits.templates.sample import Sample, Templates
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from simmorph.config.limits import Interpolation
+    from simmorph.config.interpolation import Interpolation
     from simmorph.config.studies import ScanSettings
     from simmorph.data.histograms import Histogram
 

@@ -45,7 +45,8 @@ if TYPE_CHECKING:
 
     from numpy.random import Generator
 
-    from simmorph.config.limits import Interpolation, LimitsRecipe, LimitsSettings
+    from simmorph.config.interpolation import Interpolation
+    from simmorph.config.limits import LimitsRecipe, LimitsSettings
     from simmorph.config.recipe import Recipe
     from simmorph.data.events import FloatArray
     from simmorph.data.histograms import Histogram

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from simmorph.config.limits import Interpolation
+    from simmorph.config.interpolation import Interpolation
     from simmorph.limits.fits.impacts import Impact
     from simmorph.limits.model.workspace import Measurement
     from simmorph.limits.report.plots import Scan

@@ -1,0 +1,18 @@
+"""How the two sides of an uncertainty are joined."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from simmorph.config.documents import Section
+
+
+class Interpolation(Section):
+    """How the two sides of a modifier are joined, for all modifiers of a kind: codes of pyhf."""
+
+    normsys: Literal["code4", "code1", "combine"] = "code4"
+    """A polynomial inside of one standard deviation and powers outside (code4); powers alone, with a kink (code1); or
+    powers whose logarithm is smooth inside of half a standard deviation (combine), as in CMS Combine."""
+    histosys: Literal["code4p", "code0"] = "code4p"
+    """A polynomial inside of one standard deviation and straight lines outside (code4p), or straight lines alone, with
+    a kink (code0)."""
