@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from simmorph.cli.options import (
+    ClipType,
     answer_so_far,
     codes_of,
     command,
@@ -91,6 +92,13 @@ def _two_at_most(_: click.Context, __: click.Parameter, names: tuple[str, ...]) 
     show_default=True,
     key="limits.engine",
     help="How minima are found: our own fit, or pyhf's with Minuit: slow, and the reference.",
+)
+@option(
+    "--clip",
+    metavar="samples=X,bins=X",
+    type=ClipType(),
+    key="limits.clip",
+    help="The least that is expected in a bin of a sample, and of all samples, as pyhf clips it: --engine pyhf.",
 )
 @option(
     "--parameter",
@@ -232,6 +240,7 @@ def _options(
     *,
     level: float | None,
     interpolation: dict[str, str] | None,
+    clip: dict[str, float] | None,
     groups: tuple[str, ...],
     inject: str | None,
     calculator: str,
@@ -245,13 +254,17 @@ def _options(
     Raises:
         UsageError: an option is wrong, or has no effect.
     """
+    from simmorph.config.interpolation import Clip
     from simmorph.config.listed import named_groups
     from simmorph.pipeline.limits.infer import LimitsOptions
 
+    if clip and as_given["engine"] != "pyhf":
+        raise UsageError("--clip", "our own fit does not clip", "give --engine pyhf")
     return LimitsOptions(
         level=level or 0.95,
         groups=named_groups(list(groups)),
         interpolation=codes_of(interpolation),
+        clip=Clip.model_validate(clip or {}),
         inject=_strengths(inject),
         toys=_toy_options(calculator, toys, seed, goodness_toys, has_interval=as_given["interval"] is not None),
         **as_given,

@@ -204,24 +204,60 @@ def level_option(*, expose_value: bool = False) -> Decorator:
     )  # fmt: skip
 
 
-class InterpolationType(click.ParamType):  # type: ignore[type-arg] # older click has no parameters there
+class PairsType(click.ParamType):  # type: ignore[type-arg] # older click has no parameters there
+    """A section of a recipe as KEY=VALUE,..., which is checked as that is."""
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, Any]:
+        """The values by key."""
+        from simmorph.config.documents import Document, validate
+        from simmorph.errors import ConfigError
+
+        pairs = (pair.partition("=") for pair in value.split(","))
+        found: dict[str, Any] = {key.strip(): self.value_of(its.strip()) for key, _, its in pairs}
+        try:
+            validate(Document("", found), self.section())
+        except ConfigError as error:
+            self.fail(f"{error.what}; {error.mend}".removesuffix("; "), param, ctx)
+        return found
+
+    def value_of(self, text: str) -> Any:
+        """A value that is no text."""
+        return text
+
+    def section(self) -> Any:
+        """What it is a section of."""
+        raise NotImplementedError
+
+
+class InterpolationType(PairsType):
     """Codes of interpolation by the kind of modifier, such as normsys=code1,histosys=code0."""
 
     name = "interpolation"
 
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, str]:
+    def section(self) -> Any:
         """The codes, which exist."""
-        from simmorph.config.documents import Document, validate
         from simmorph.config.interpolation import Interpolation
-        from simmorph.errors import ConfigError
 
-        pairs = (pair.partition("=") for pair in value.split(","))
-        codes = {kind.strip(): code.strip() for kind, _, code in pairs}
+        return Interpolation
+
+
+class ClipType(PairsType):
+    """The least that is expected, such as samples=0,bins=1e-6."""
+
+    name = "clip"
+
+    def value_of(self, text: str) -> Any:
+        """A number, if it is one."""
         try:
-            validate(Document("", codes), Interpolation)
-        except ConfigError as error:
-            self.fail(f"{error.what}; {error.mend}".removesuffix("; "), param, ctx)
-        return codes
+            return float(text)
+        except ValueError:
+            return text
+
+    def section(self) -> Any:
+        """Numbers of samples and bins."""
+        from simmorph.config.interpolation import Clip
+
+        return Clip
 
 
 def interpolation_option(decorated: Decorated) -> Decorated:

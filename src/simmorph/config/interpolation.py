@@ -1,8 +1,10 @@
-"""How the two sides of an uncertainty are joined."""
+"""What of a model a pyhf workspace does not say."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from simmorph.config.documents import Section
 
@@ -16,3 +18,12 @@ class Interpolation(Section):
     histosys: Literal["code4p", "code0"] = "code4p"
     """A polynomial inside of one standard deviation and straight lines outside (code4p), or straight lines alone, with
     a kink (code0)."""
+
+
+class Clip(Section):
+    """The least that is expected, as pyhf takes it; nothing by default."""
+
+    samples: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    """In a bin of a sample; pyhf's `clip_sample_data`."""
+    bins: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    """In a bin of all samples together; pyhf's `clip_bin_data`."""

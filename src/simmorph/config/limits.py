@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from simmorph.config.documents import Inputs, Name, Names, Section, as_list
-from simmorph.config.interpolation import Interpolation
+from simmorph.config.interpolation import Clip, Interpolation
 from simmorph.config.labels import Label
 from simmorph.config.listed import listed_numbers, named_groups
 from simmorph.config.selection.names import Formula
@@ -274,6 +274,9 @@ class LimitsSettings(ObservableSettings):
     """File that the model goes into as HS3, with its data, for RooFit and other programs."""
     interpolation: Interpolation = Interpolation()
     """How the two sides of systematic uncertainties are joined, such as `{normsys: code1, histosys: code0}`."""
+    clip: Clip = Clip()
+    """The least that is expected in a bin of a sample and of all together, such as `{samples: 0, bins: 1e-6}`; only
+    with `engine: pyhf`."""
     calculator: Literal["asymptotics", "toys"] = "asymptotics"
     """Whether CLs comes from asymptotic formulae, or from pseudo-experiments: right for few events too. Where counts
     are few and nothing but the signal is free, these are replaced by a sum over all counts."""
@@ -303,6 +306,8 @@ class LimitsSettings(ObservableSettings):
     @model_validator(mode="after")
     def _fit_together(self) -> LimitsSettings:
         self._check_toys()
+        if self.clip != Clip() and self.engine != "pyhf":
+            raise ValueError("clip: our own fit does not clip; add `engine: pyhf`")
         channels = list(self.by_channel().values())
         treatments = {it.amplified(self.amplification) for channel in channels for it in channel.background}
         if self.amplification not in treatments | {"auto"}:

@@ -41,6 +41,8 @@ def cautions(
         )
     if strength.edge:
         yield f"the fitted {parameter} is at the edge of {strength.edge}, which would expect nothing below it"
+    if len(clipped := likelihood.clipped_bins(strength.fit.parameters)) if likelihood.is_clipped else 0:
+        yield f"the best fit is clipped in {likelihood.bin_names(clipped)}: uncertainties from the curvature are rough"
     if not strength.is_determined:
         yield f"{parameter} is not determined by the data: other parameters can take its place"
     if len(strength.minima) > 1:

@@ -5,23 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from simmorph.limits.engine.cells import samples_of
-from simmorph.limits.model.workspace import AS_PYHF, check_signal, measurement_of
+from simmorph.limits.model.workspace import AS_PYHF, NOT_CLIPPED, check_signal, measurement_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from simmorph.config.interpolation import Interpolation
+    from simmorph.config.interpolation import Clip, Interpolation
     from simmorph.data.events import FloatArray
     from simmorph.limits.model.likelihood import Data, Likelihood
     from simmorph.limits.model.workspace import Measurement
 
 
-def blinded(
+def blinded(  # noqa: PLR0913, PLR0917 - what `measurement_of` takes, and the strength
     spec: dict[str, Any],
     strength: float,
     where: str = "workspace",
     name: str | None = None,
     interpolation: Interpolation = AS_PYHF,
+    clip: Clip = NOT_CLIPPED,
 ) -> tuple[dict[str, Any], Measurement]:
     """A workspace whose counts are what it expects, and its measurement; what it observed is not looked at.
 
@@ -34,13 +35,14 @@ def blinded(
         where: its file, for messages.
         name: of the measurement; the first one if None.
         interpolation: how the sides of its modifiers are joined.
+        clip: the least that is expected.
 
     Raises:
         InputError: the workspace is not usable.
     """
     n_bins = {channel: len(sample["data"]) for channel, sample in _samples(spec)}
     empty = _with_counts(spec, {channel: [0.0] * n for channel, n in n_bins.items()})
-    ready = measurement_of(empty, where, name, interpolation)
+    ready = measurement_of(empty, where, name, interpolation, clip)
     likelihood = ready.likelihood
     main = likelihood.expected(likelihood.at(strength, before_fit(likelihood, ready.data))).main
     ready = ready._replace(data=ready.data._replace(main=main))

@@ -12,7 +12,7 @@ from pyhf.modifiers.normsys import normsys_builder, normsys_combined
 from simmorph.limits.modifiers.normsys import LogNormals
 
 if TYPE_CHECKING:
-    from simmorph.config.interpolation import Interpolation
+    from simmorph.config.interpolation import Clip, Interpolation
     from simmorph.data.events import FloatArray
 
 
@@ -21,6 +21,11 @@ def model_options(interpolation: Interpolation) -> dict[str, Any]:
     settings = {kind: {"interpcode": code} for kind, code in interpolation.model_dump().items()}
     modifiers = {**histfactory_set, "normsys": (normsys_builder, _NormSys)}
     return {"modifier_settings": settings, "modifier_set": modifiers}
+
+
+def clip_options(clip: Clip) -> dict[str, float | None]:
+    """The same for the least that is expected."""
+    return {"clip_sample_data": clip.samples, "clip_bin_data": clip.bins}
 
 
 class _NormSys(normsys_combined):  # type: ignore[misc] # pyhf has no types

@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
 TRACE = 1e-6
 """What an auxiliary count of 0 is taken for, so that its parameter has a curvature; -2 ln L changes about as much."""
+CLIPPED = 1e-9
+"""Difference of what is expected from which it is clipped."""
 MOST_NUMBERS = 4_000_000
 """Derivatives of cells by parameters that are in memory at a time where many data sets are fitted at once."""
 
@@ -210,11 +212,29 @@ class Likelihood:
 
     def expected(self, parameters: FloatArray) -> Data:
         """What is expected at these parameters; fitted to itself it gives them back (the Asimov data)."""
-        return Data(self.yields.expected(parameters), parameters[..., self.constrained] * self.scales)
+        return Data(self._main(parameters), parameters[..., self.constrained] * self.scales)
+
+    @property
+    def is_clipped(self) -> bool:
+        """Whether pyhf takes a least number for what is expected, which only its own engine can fit."""
+        main = self.model.main_model
+        return main.clip_sample_data is not None or main.clip_bin_data is not None
+
+    def _main(self, parameters: FloatArray) -> FloatArray:
+        """(..., n_bins), what is expected, at (..., n_parameters)."""
+        if not self.is_clipped:
+            return self.yields.expected(parameters)
+        flat = parameters.reshape(-1, parameters.shape[-1])
+        found = np.array([self.model.main_model.expected_data(it) for it in flat], np.float64)
+        return found.reshape(*parameters.shape[:-1], -1)
+
+    def clipped_bins(self, parameters: FloatArray) -> IntArray:
+        """The bins in which less would be expected than is taken."""
+        return np.flatnonzero(np.abs(self._main(parameters) - self.yields.expected(parameters)) > CLIPPED)
 
     def deviance(self, parameters: FloatArray, data: Data) -> float:
         """-2 ln (L / L_saturated); infinite where a bin with counts expects none."""
-        main = self.yields.expected(parameters)
+        main = self._main(parameters)
         if np.any((main < 0) | ((main == 0) & (data.main > 0))):
             return float("inf")
         return float(2 * np.sum(Counts(data.main).terms(main).value)) + self.constraint(data).deviance(parameters)
@@ -432,7 +452,8 @@ class Likelihood:
         def gradient(values: FloatArray) -> FloatArray:
             return np.nan_to_num(self.gradient(np.asarray(values), data), posinf=1e300, neginf=-1e300)
 
-        minuit = Minuit(deviance, parameters, grad=gradient, name=self.model.config.par_names)
+        slopes = None if self.is_clipped else gradient
+        minuit = Minuit(deviance, parameters, grad=slopes, name=self.model.config.par_names)
         minuit.errordef = Minuit.LEAST_SQUARES
         minuit.limits = list(zip(*bounds, strict=True))
         minuit.fixed = (bounds[0] == bounds[1]).tolist()

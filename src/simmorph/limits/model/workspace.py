@@ -7,6 +7,7 @@ lengths, bins that expect nothing. `measurement_of` refuses these by name before
 from __future__ import annotations
 
 import copy
+import logging
 import math
 import warnings
 from typing import Any, NamedTuple
@@ -14,11 +15,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyhf
 
-from simmorph.config.interpolation import Interpolation
+from simmorph.config.interpolation import Clip, Interpolation
 from simmorph.errors import InputError, one_of
 from simmorph.limits.engine.cells import modifiers_of, samples_of
 from simmorph.limits.engine.yields import Yields, agrees_with_pyhf
-from simmorph.limits.model.interpolation import model_options
+from simmorph.limits.model.interpolation import clip_options, model_options
 from simmorph.limits.model.likelihood import Data, Likelihood
 from simmorph.limits.modifiers.registry import MODIFIERS
 
@@ -30,7 +31,7 @@ CANNOT_BUILD = (
     RuntimeError, ZeroDivisionError,
 )  # fmt: skip
 """What pyhf raises where it cannot make a model of a workspace."""
-AS_PYHF = Interpolation()
+AS_PYHF, NOT_CLIPPED = Interpolation(), Clip()
 """What pyhf does if it is told nothing."""
 MAX_SUSPECTS = 100
 """How many modifiers are tried one by one for the one that makes this so."""
@@ -55,6 +56,7 @@ def measurement_of(
     where: str = "workspace",
     name: str | None = None,
     interpolation: Interpolation = AS_PYHF,
+    clip: Clip = NOT_CLIPPED,
 ) -> Measurement:
     """Check a workspace and make it ready.
 
@@ -63,6 +65,7 @@ def measurement_of(
         where: its file, for messages.
         name: of the measurement; the first one if None.
         interpolation: how the sides of its modifiers are joined.
+        clip: the least that is expected.
 
     Raises:
         InputError: it breaks the schema, has no parameter of interest, or expects yields that no likelihood can use.
@@ -79,10 +82,11 @@ def measurement_of(
         chosen = _chosen_measurement(spec, where, name)
         try:
             workspace, model = _built(spec, chosen["name"], interpolation)
+            clipped = model if clip == NOT_CLIPPED else _built(spec, chosen["name"], interpolation, clip)[1]
         except CANNOT_BUILD as error:
             what = f"pyhf cannot build its model: {_first_line(error)}"
             raise InputError(where, what, _culprit(spec, chosen)) from error
-    likelihood = Likelihood(model, _yields_of(model, where), where)
+    likelihood = Likelihood(clipped, _yields_of(model, where), where)
     counts = np.concatenate([workspace.observations[channel] for channel in model.config.channels])
     data = Data(counts.astype(np.float64), np.array(model.config.auxdata, np.float64))
     check_signal(likelihood, data, where)
@@ -90,10 +94,15 @@ def measurement_of(
 
 
 def _built(
-    spec: dict[str, Any], measurement: str, interpolation: Interpolation = AS_PYHF
+    spec: dict[str, Any], measurement: str, interpolation: Interpolation = AS_PYHF, clip: Clip = NOT_CLIPPED
 ) -> tuple[pyhf.Workspace, pyhf.Model]:
-    workspace, options = pyhf.Workspace(spec, validate=False), model_options(interpolation)
-    return workspace, workspace.model(measurement_name=measurement, validate=False, **options)
+    workspace, options = pyhf.Workspace(spec, validate=False), model_options(interpolation) | clip_options(clip)
+    log = logging.getLogger("pyhf.pdf")
+    before, log.disabled = log.disabled, log.disabled or clip != NOT_CLIPPED  # it warns of what was asked for
+    try:
+        return workspace, workspace.model(measurement_name=measurement, validate=False, **options)
+    finally:
+        log.disabled = before
 
 
 def _culprit(spec: dict[str, Any], chosen: dict[str, Any]) -> str:

@@ -11,6 +11,7 @@ from simmorph.limits.fits.cautions import cautions
 from simmorph.limits.fits.goodness import GoodnessOfFit, goodness_of_fit
 from simmorph.limits.fits.strength import FittedStrength, fitted_strength
 from simmorph.limits.model.engines import ENGINES
+from simmorph.limits.model.workspace import NOT_CLIPPED
 from simmorph.limits.review.breakdown import members
 from simmorph.limits.review.correlations import FitCorrelations, fit_correlations
 from simmorph.limits.review.profiles import places_of
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from simmorph.config.interpolation import Interpolation
+    from simmorph.config.interpolation import Clip, Interpolation
     from simmorph.limits.fits.impacts import Impact
     from simmorph.limits.model.workspace import Measurement
     from simmorph.limits.report.plots import Scan
@@ -58,6 +59,8 @@ class LimitsOptions(NamedTuple):
     """File that the model goes into as HS3."""
     interpolation: Interpolation | None = None
     """How the sides of the modifiers of a workspace are joined; as pyhf does it if None."""
+    clip: Clip = NOT_CLIPPED
+    """The least that is expected; only pyhf's engine clips."""
     profile: Sequence[str] = ()
     """One or two parameters whose profile likelihood is followed."""
     inject: Sequence[float] = ()

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from simmorph.limits.fits.impacts import shown_of
 from simmorph.limits.fits.inference import ExcessSignificance
 from simmorph.limits.model.likelihood import FitTally
-from simmorph.limits.model.workspace import AS_PYHF
+from simmorph.limits.model.workspace import AS_PYHF, NOT_CLIPPED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from simmorph.config.interpolation import Interpolation
+    from simmorph.config.interpolation import Clip, Interpolation
     from simmorph.data.quality.outside import Outside
     from simmorph.limits.fits.goodness import GoodnessOfFit
     from simmorph.limits.fits.impacts import Impact
@@ -107,6 +107,7 @@ class LimitsResult:
         closure: what the fit makes of events that the background's method has not seen, if there are any.
         corrections: what simulated events said of each template that a method made.
         interpolation: how the sides of its modifiers are joined.
+        clip: the least that is expected.
         uncertainties: how each named uncertainty of a recipe acts.
         outside: events that are in no bin, by channel and sample; a single channel has no name.
         warnings: what a reader of the limits should know.
@@ -129,6 +130,7 @@ class LimitsResult:
     closure: ClosureTest | None = None
     corrections: Mapping[str, Correction] = field(default_factory=dict)
     interpolation: Interpolation = AS_PYHF
+    clip: Clip = NOT_CLIPPED
     uncertainties: dict[str, str] = field(default_factory=dict)
     outside: Mapping[str, Mapping[str, Outside]] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
@@ -163,6 +165,7 @@ class LimitsResult:
             **({"asimov": self.asimov} if self.is_asimov else {}),
             "workspace": self.workspace,
             "measurement": self.measurement,
+            **({} if self.clip == NOT_CLIPPED else {"clip": self.clip.model_dump()}),
             **({"interpolation": self.interpolation.model_dump()} if self.interpolation != AS_PYHF else {}),
             **({"sidebands": self._sidebands()} if self.sidebands else {}),
             **({"uncertainties": self.uncertainties} if self.uncertainties else {}),

@@ -82,7 +82,8 @@ def limits_of_recipe(
         progress(f"warning: {warning}")
     spec = workspace_of_channels(channels, settings.parameter, settings.poi)
     where = None if options.output is None else str(options.output / WORKSPACE)
-    ready = measurement_of(spec, where or "the recipe's workspace", interpolation=settings.interpolation)
+    its_name = where or "the recipe's workspace"
+    ready = measurement_of(spec, its_name, interpolation=settings.interpolation, clip=settings.clip)
     write_hs3(ready, settings.interpolation, options)
     found = infer(ready, options)
     truth = _truth(channels, found) if settings.has_one_strength else None
@@ -99,6 +100,7 @@ def limits_of_recipe(
         closure=_closure(truth, found) if truth else None,
         corrections=_corrections(channels),
         interpolation=settings.interpolation,
+        clip=options.clip,
         uncertainties=_uncertainties(settings) | {k: v for it in channels.values() for k, v in it.left_out.items()},
         outside={name: it.outside for name, it in channels.items() if it.outside},
         warnings=(*remarks, *found.warnings),
@@ -144,7 +146,7 @@ def options_of(settings: LimitsSettings, *, force: bool, jobs: int, progress: Pr
 
 def _asked(settings: LimitsSettings) -> dict[str, Any]:
     """What a recipe asks for besides, by the names of its keys."""
-    return {key: getattr(settings, key) for key in ("profile", "inject", "interval", "hs3")}
+    return {key: getattr(settings, key) for key in ("profile", "inject", "interval", "hs3", "clip")}
 
 
 def _labels(settings: LimitsSettings, recipe: Recipe | LimitsRecipe) -> dict[str, str]:

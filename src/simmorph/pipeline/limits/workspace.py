@@ -72,9 +72,9 @@ def limits_of_model(
     if options.parameter is not None:
         spec = of_parameter(spec, options.parameter, where, measurement)
     if options.asimov is None:
-        ready = measurement_of(spec, where, measurement, interpolation)
+        ready = measurement_of(spec, where, measurement, interpolation, options.clip)
     else:
-        spec, ready = blinded(spec, options.asimov, where, measurement, interpolation)
+        spec, ready = blinded(spec, options.asimov, where, measurement, interpolation, options.clip)
     write_hs3(ready, interpolation, options)
     found = infer(ready, options)
     result = LimitsResult(
@@ -87,6 +87,7 @@ def limits_of_model(
         significance=found.significance,
         impacts=impacts_of(found, options),
         interpolation=interpolation,
+        clip=options.clip,
         warnings=(*remarks, *found.warnings),
         findings=tuple(findings_of(found, options)),
     )
