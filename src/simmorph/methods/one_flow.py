@@ -94,7 +94,7 @@ class OneFlow(Method):
         high-energy physics with a single normalising flow and a switch", 2024, arXiv 2403.18582.
     """
 
-    needs: ClassVar[Need] = Need(steps=1000, batch_size=512, learning_rate=5e-3)
+    needs: ClassVar[Need] = Need(steps=2000, batch_size=512, learning_rate=5e-3)
     own_steps = True
 
     gaps: Tensor

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from simmorph.neural.loop.history import History
 
 AUTO = TrainingSettings(device="cpu")
-NEED = Need(steps=60, batch_size=64, learning_rate=0.1)
+NEED = Need(steps=400, batch_size=64, learning_rate=0.1)
 
 
 class Mean(nn.Module):
@@ -57,16 +57,18 @@ def test_left_alone_a_training_has_the_steps_that_it_needs_and_hardly_more(
 ) -> None:
     pace = pace_of(AUTO, Need(steps, batch, 1e-3), n_events)
     taken = pace.epochs * pace.epoch_steps
-    assert steps <= pace.needed_steps <= taken < pace.needed_steps + pace.epoch_steps
+    assert pace.needed_steps <= taken < pace.needed_steps + pace.epoch_steps
+    assert (pace.needed_steps >= steps) == (n_events >= 8000 or pace.needed_steps == steps)
     assert pace.epoch_steps == math.ceil(n_events / pace.batch_size)
     assert pace.batch_size & (pace.batch_size - 1) == 0
     assert 64 <= pace.batch_size <= max(64, n_events / 4)
     assert pace.remark == ""
 
 
-def test_four_times_the_events_get_twice_the_steps_and_twice_the_batch() -> None:
-    few, many = (pace_of(AUTO, NEED, n_events) for n_events in (30_000, 120_000))
-    assert (many.needed_steps, many.batch_size) == (2 * few.needed_steps, 2 * few.batch_size)
+def test_four_times_the_events_get_twice_the_steps_if_they_are_few_or_many() -> None:
+    tiny, few, some, many, more = (pace_of(AUTO, NEED, n) for n in (2000, 8000, 30_000, 120_000, 480_000))
+    assert [it.needed_steps for it in (tiny, few, some, many, more)] == [200, 400, 400, 800, 1600]
+    assert [it.batch_size for it in (few, some, many, more)] == [64, 64, 128, 256]
 
 
 @pytest.mark.parametrize(
@@ -92,7 +94,7 @@ def test_the_loop_takes_the_steps_of_its_pace() -> None:
     module, history = learn(Training(settings, need=NEED))
     assert history.pace is not None
     assert history.pace.batch_size == 64
-    assert module.n_steps == history.epochs * history.pace.epoch_steps >= 60
+    assert module.n_steps == history.epochs * history.pace.epoch_steps >= history.pace.needed_steps
     assert module.mean.detach().numpy() == pytest.approx([1.0, 1.0], abs=0.5)
 
 
@@ -122,10 +124,11 @@ def model_of(training: dict[str, Any]) -> Model:
 
 
 def test_too_few_steps_are_said_in_the_card_with_the_mend() -> None:
-    warnings = model_of({"epochs": 2, "batch_size": 128, "holdout": 0}).card.warnings
-    needed = METHODS["one_flow"].needs.steps
-    assert len(warnings) == 1
-    assert f"2 epochs of 3 steps are 6 steps, and some {needed:,} are needed: leave training.epochs" in warnings[0]
+    card = model_of({"epochs": 2, "batch_size": 128, "holdout": 0}).card
+    needed = card.history["fit"]["pace"]["needed_steps"]
+    assert needed == pytest.approx(METHODS["one_flow"].needs.steps * (360 / 8000) ** 0.5, rel=0.05)
+    assert len(card.warnings) == 1
+    assert f"2 epochs of 3 steps are 6 steps, and some {needed} are needed: leave training.epochs" in card.warnings[0]
 
 
 def test_a_card_keeps_what_was_asked_for_and_what_it_became() -> None:

@@ -9,8 +9,9 @@ if TYPE_CHECKING:
     from simmorph.config.training import TrainingSettings
 
 FEWEST_IN_BATCH, FEWEST_STEPS_OF_EPOCH = 64, 4
-MANY_EVENTS = 30_000
-"""Above so many events the number of steps grows with the square root of their number, and batches with it."""
+FEW_EVENTS, MANY_EVENTS = 8_000, 30_000
+"""Below the one, and above the other, the number of steps goes with the square root of that of the events; above it
+batches grow as well."""
 LARGEST_GROWTH = 8.0
 LEAST_PATIENCE = 10
 TOO_FEW = 0.5
@@ -21,7 +22,7 @@ class Need(NamedTuple):
     """What a method needs to learn, where the recipe leaves it open.
 
     Attributes:
-        steps: of the optimizer in each stage, for up to MANY_EVENTS events.
+        steps: of the optimizer in each stage, for FEW_EVENTS to MANY_EVENTS events.
         batch_size: events of each sample in one step.
         learning_rate: step size of the optimizer at the start.
     """
@@ -79,7 +80,7 @@ def pace_of(settings: TrainingSettings, need: Need, n_events: int) -> Pace:
     Pace(epochs=50, epoch_steps=20, batch_size=512, learning_rate=0.002, patience=13, needed_steps=1000)
     """
     growth = min(max(n_events / MANY_EVENTS, 1.0) ** 0.5, LARGEST_GROWTH)
-    needed = math.ceil(need.steps * growth)
+    needed = math.ceil(need.steps * growth * min(n_events / FEW_EVENTS, 1.0) ** 0.5)
     batch_size = (
         _batch_size(need.batch_size * growth, n_events) if settings.batch_size == "auto" else settings.batch_size
     )
