@@ -57,6 +57,12 @@ class EmptySelectionError(SimmorphError):
     exit_code = 5
 
 
+class VerdictError(SimmorphError):
+    """All is done, and the answer is not good enough for `--fail-on`."""
+
+    exit_code = 6
+
+
 class UnreachableError(SimmorphError):
     """A server does not answer, or not now: the same command may succeed later (EX_TEMPFAIL of sysexits.h)."""
 

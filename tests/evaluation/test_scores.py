@@ -66,11 +66,9 @@ def test_a_score_has_every_auc_metric_and_distance(found: RegionScore) -> None:
     assert found.ess_fraction == 0.5
 
 
-def test_p_values_are_kept_where_they_are_known(found: RegionScore) -> None:
-    assert [name for name, it in found.metrics.items() if it.p_value is not None] == ["mmd"]
-    known = {kind for kind, it in found.distances["x"].items() if it.p_value is not None}
-    assert known == {kind for kind, distance in DISTANCES.items() if distance.p_value}
-    assert known == {"kolmogorov", "chi_square"}
+def test_every_metric_and_distance_has_its_p_value(found: RegionScore) -> None:
+    assert all(it.p_value is not None for name, it in found.metrics.items() if not name.startswith("pearson"))
+    assert all(it.p_value is not None for kinds in found.distances.values() for it in kinds.values())
 
 
 def test_a_score_is_the_same_after_json(found: RegionScore) -> None:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from scipy.stats import kstest, norm
 
-from simmorph.data.events import Events
-from simmorph.evaluation.metrics.divergences import chi_square
-from simmorph.evaluation.metrics.estimates import Estimate, mean_estimate
-from simmorph.evaluation.metrics.marginals import wasserstein
-from simmorph.evaluation.metrics.samples import Samples, equal_samples
-from simmorph.evaluation.significance import DIFFERS, IN_TENSION, WITHIN_NOISE, against_null, findings, of_p_value
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from simmorph.evaluation.metrics.estimates import Estimate
+from simmorph.evaluation.significance import (
+    DIFFERS,
+    IN_TENSION,
+    LOOKS,
+    RARE,
+    WITHIN_NOISE,
+    Significance,
+    against_null,
+    differing,
+    findings,
+    of_p_value,
+)
 
 
 def test_significance_is_the_difference_over_both_uncertainties() -> None:
@@ -49,20 +52,6 @@ def test_findings_are_sorted_by_significance_and_told_with_what_noise_makes() ->
     assert "Of 4, noise alone puts 0.1 beyond" in found.sentence()
 
 
-@pytest.mark.parametrize("measure", [wasserstein, chi_square])
-def test_noise_is_called_noise(measure: Callable[[Events, Events, int], Estimate]) -> None:
-    rng = np.random.default_rng(1)
-    deviations = []
-    for number in range(60):
-        source, target = (Events.of(rng.exponential(size=(600, 1))) for _ in range(2))
-        parts = equal_samples(Samples(("x",), 1, source, source, source, target, target[:0]), 300, [number])
-        found = {name: mean_estimate([measure(*it, 0) for it in pairs]) for name, pairs in parts.pairs.items()}
-        deviations.append(against_null(found["template_vs_target"], found["target_vs_target"]).deviations)
-    assert abs(np.mean(deviations)) < 0.5
-    assert np.std(deviations) < 1.1
-    assert np.mean(np.array(deviations) > 2) < 0.06
-
-
 @pytest.mark.parametrize(
     ("deviations", "conclusion"),
     [
@@ -88,7 +77,6 @@ def test_p_values_of_normal_noise_are_uniform() -> None:
 @pytest.mark.parametrize("p_value", [0.9, 0.3, 1e-3, 1e-12])
 def test_a_p_value_becomes_deviations_and_back(p_value: float) -> None:
     found = of_p_value(p_value)
-    assert found.is_permuted
     assert found.p_value == p_value
     assert norm.sf(found.deviations) == pytest.approx(p_value, rel=1e-6)
 
@@ -98,7 +86,7 @@ def test_the_ends_of_probability_have_finite_deviations(p_value: float) -> None:
     assert math.isfinite(of_p_value(p_value).deviations)
 
 
-def test_json_has_numbers_and_no_flag() -> None:
+def test_json_has_the_numbers() -> None:
     assert against_null(Estimate(1, 1), Estimate(0, 0)).to_json() == {
         "significance": 1.0, "p_value": pytest.approx(norm.sf(1)),
     }  # fmt: skip
@@ -113,3 +101,30 @@ def test_findings_without_differences_say_so_in_words_and_lists() -> None:
 def test_the_order_of_findings_is_that_of_the_numbers() -> None:
     loud = against_null(Estimate(9, 1), Estimate(0, 0))
     assert findings({"b": loud, "a": loud}).differs == ("b", "a")
+
+
+def looks(**p_values: tuple[float, float]) -> dict[str, dict[str, Significance]]:
+    """Variables with the probabilities of their chi2 and of their Kolmogorov-Smirnov distance."""
+    return {name: dict(zip(LOOKS, map(of_p_value, both), strict=True)) for name, both in p_values.items()}
+
+
+def test_a_variable_is_named_by_the_look_that_is_least_probable_after_all_looks() -> None:
+    found = differing(looks(x=(0.5, 1e-4), y=(1e-6, 0.1), z=(0.004, 0.3)))
+    assert [(it.name, it.kind) for it in found] == [("y", "chi_square"), ("x", "kolmogorov")]
+    assert found[1].p_value == pytest.approx(1 - (1 - 1e-4) ** 6)
+    assert found[0].to_text() == "y (chi2, p = 6e-06)"
+
+
+def test_more_regions_are_more_looks() -> None:
+    assert differing(looks(x=(0.002, 0.5)), n_regions=1)
+    assert not differing(looks(x=(0.002, 0.5)), n_regions=4)
+
+
+def test_variables_of_noise_are_named_as_rarely_as_is_said() -> None:
+    rng = np.random.default_rng(3)
+    named = [bool(differing(looks(x=tuple(pair[:2]), y=tuple(pair[2:])))) for pair in rng.uniform(size=(10_000, 4))]
+    assert np.mean(named) == pytest.approx(RARE, abs=0.003)
+
+
+def test_a_variable_without_a_probability_is_not_named() -> None:
+    assert differing(looks(x=(math.nan, math.nan))) == ()

@@ -103,7 +103,7 @@ def test_most_of_the_distortion_of_real_electrons_is_removed(tmp_path: Path) -> 
     source = report["held_out"]["events"]["source"]
     assert auc["source_vs_target"] > 0.68
     assert abs(auc["target_vs_target"] - 0.5) < 0.03
-    assert report["regions"]["all"]["removed"] > 0.5
+    assert report["regions"]["all"]["removed"]["value"] > 0.5
     assert report["held_out"]["known"]
     assert 0.35 < source["used"] / source["read"] < 0.45
 

@@ -232,7 +232,7 @@ def test_a_chain_without_a_source_ends_in_a_report_without_one(
     assert set(found["pearson"]) >= {"target", "template"}
     assert set(found["distances"]["pt1"]) >= {"wasserstein", "kolmogorov", "kullback_leibler", "hellinger"}
     assert "source" not in report["held_out"]["events"]
-    assert "unmorphed" not in report["verdict"]
+    assert "unmorphed" not in report["sentence"]
     assert not (tmp_path / "report" / "all" / "map.pdf").exists()
     assert (tmp_path / "report" / "all" / "hellinger.csv").exists()
     page = (tmp_path / "report" / "report.html").read_text()

@@ -13,6 +13,8 @@ import click
 from simmorph.cli.options import (
     answer,
     command,
+    fail_on,
+    fail_on_option,
     keyed_option,
     note,
     output_option,
@@ -38,8 +40,11 @@ EVALUATED = (
     "--model", key="model", type=click.Path(path_type=Path), help="The model, which knows what training has seen."
 )
 @output_option("Folder for the report.", key="evaluate.report", expose_value=False)
+@fail_on_option
 @run_options
-def evaluate_command(config: Path, overrides: tuple[str, ...], *, force: bool, quiet: bool, as_json: bool) -> None:
+def evaluate_command(
+    config: Path, overrides: tuple[str, ...], least: str | None, *, force: bool, quiet: bool, as_json: bool
+) -> None:
     """Prove how good the map is, on events that training has not seen.
 
     A classifier tries to tell template from target, beside the unmorphed source and the target against itself; tables
@@ -50,9 +55,13 @@ def evaluate_command(config: Path, overrides: tuple[str, ...], *, force: bool, q
     Examples:
       simmorph evaluate --config cli-examples/demo/hgg.yaml
       simmorph evaluate -c hgg.yaml -o build/report --json | jq .metrics.auc
+      simmorph evaluate -c hgg.yaml --fail-on tension -q && next-step
     """
     from simmorph.config.recipe import load_recipe
     from simmorph.pipeline.evaluate.run import evaluate
 
     result = evaluate(load_recipe(config, overrides), force=force, progress=partial(note, quiet=quiet))
     answer(result.to_json(), result.to_text(), as_json=as_json)
+    for text in result.report["invalid"] if quiet else ():
+        note(f"warning: {text}")
+    fail_on(least, result.report["worst"], result.report["invalid"])

@@ -106,8 +106,8 @@ def simmorph(context: click.Context) -> None:
       simmorph run --config cli-examples/demo/hgg.yaml
 
     Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 failure, 2 usage, 3 configuration,
-    4 input data, 5 nothing selected, 75 a server does not answer (try again), 85 checkpointed, 130 interrupted,
-    143 terminated.
+    4 input data, 5 nothing selected, 6 a verdict that --fail-on does not take, 75 a server does not answer (try
+    again), 85 checkpointed, 130 interrupted, 143 terminated.
     """
     if context.invoked_subcommand is None:
         click.echo(context.get_help())

@@ -21,7 +21,7 @@ from simmorph.cli.streams import silence_if_broken
 from simmorph.config.compression import Compression
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from simmorph.config.interpolation import Interpolation
     from simmorph.progress import Progress
@@ -285,6 +285,36 @@ def jobs_option(what: str) -> Decorator:
         "-j", "--jobs", type=click.IntRange(min=1), default=1, show_default=True, metavar="N",
         help=f"Processes at the same time, for {what}; the numbers do not depend on it.",
     )  # fmt: skip
+
+
+def fail_on_option(decorated: Decorated) -> Decorated:
+    """--fail-on, for pipelines."""
+    return option(
+        "--fail-on", "least", type=click.Choice(["differs", "tension", "no_power"]),
+        help="Exit with 6 if the verdict on a region, bands apart, is this or worse; no_power: too few events.",
+    )(decorated)  # fmt: skip
+
+
+def fail_on(least: str | None, worst: Mapping[str, str], invalid: Sequence[str]) -> None:
+    """Fail if a verdict is too bad.
+
+    Args:
+        least: the verdict to fail on, or worse than; None for none.
+        worst: the verdict, and the region that it is of.
+        invalid: what leaves no answer.
+
+    Raises:
+        VerdictError: it is, or there is no answer.
+    """
+    from simmorph.errors import VerdictError
+
+    if least is None:
+        return
+    if invalid:
+        raise VerdictError("--fail-on", invalid[0])
+    order = ("agrees", "no_power", "tension", "differs")
+    if order.index(worst["verdict"]) >= order.index(least):
+        raise VerdictError(f"region {worst['region']}", f"the verdict is {worst['verdict']}")
 
 
 def amplification_option(**rules: Any) -> Decorator:

@@ -56,8 +56,9 @@ class EvaluateSettings(Section):
     judges: list[JudgeName] = Field(default_factory=_trees)
     """Classifiers that try to tell template from target: trees, which always judge and which the verdict is by; deep
     trees; networks of 2 x 32 or 3 x 32 nodes. Each of the others takes a few times as long as all else."""
-    max_events: Annotated[int, Field(ge=100)] = 30_000
-    """Largest number of events of each sample that the metrics compare; plots and tables show all of them."""
+    max_events: Annotated[int, Field(ge=100)] = 200_000
+    """Largest number of events of each sample that classifiers and distances compare, and ten times the smaller sample
+    at most; plots and other tables show all of them. Projections take 30,000, kernels 1,500."""
     seed: Annotated[int, Field(ge=0)] = 1
     """Start of every random number."""
     label: Label = ""

@@ -1,9 +1,10 @@
 """The measuring engine of `evaluate` and `compare`: every number that says how far a template is from its target.
 
 A region has up to three comparisons: source with target (how far the simulation was), template with target (how far it
-is now), and target with target, the null: what every number comes to for samples that agree. All use samples of one
-size, since distances shrink with the number of events. `measure` takes the numbers that both commands need, `compare`
-adds what the report of a single model shows.
+is now), and target with target, the null. `evaluate` takes as many events as there are, and the null of a distance is
+what noise makes of samples of these sizes; `compare` gives all samples one size, since distances shrink with the number
+of events, and its null is a row like any other. `measure` takes the numbers that both commands need, `compare` adds
+what the report of a single model shows.
 """
 
 from __future__ import annotations
@@ -20,22 +21,35 @@ from simmorph.evaluation.metrics.correlations import Correlations, correlations,
 from simmorph.evaluation.metrics.density_ratio import DensityRatio, density_ratios
 from simmorph.evaluation.metrics.estimates import Estimate, mean_estimate
 from simmorph.evaluation.metrics.movement import Movement, movement
+from simmorph.evaluation.metrics.multivariate import MAX_KERNEL_EVENTS, MAX_PROJECTED
+from simmorph.evaluation.metrics.noise import BesideNull, both
 from simmorph.evaluation.metrics.partners import PartnerDistance, partner_distance
 from simmorph.evaluation.metrics.profiles import Profile, profiles
 from simmorph.evaluation.metrics.ranks import spearman
-from simmorph.evaluation.metrics.registry import DISTANCES, METRICS, P_VALUES, metric_words
+from simmorph.evaluation.metrics.registry import DISTANCES, METRICS, TESTS, distances_beside_null, metric_words
 from simmorph.evaluation.metrics.samples import (
     COMPARISONS,
     N_SPLITS,
     NULL,
+    SOURCE,
     TEMPLATE,
-    EqualSamples,
+    Pairs,
     Samples,
     equal_samples,
+    largest_samples,
     random_of,
 )
-from simmorph.evaluation.significance import Findings, Significance, against_null, findings, of_p_value
-from simmorph.evaluation.verdict import Verdict, verdict_on
+from simmorph.evaluation.significance import (
+    SIGNIFICANT,
+    Differing,
+    Findings,
+    Significance,
+    against_null,
+    differing,
+    findings,
+    of_p_value,
+)
+from simmorph.evaluation.verdict import NO_DIFFERENCE, Verdict, verdict_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -43,6 +57,8 @@ if TYPE_CHECKING:
     from simmorph.data.events import Events, FloatArray
 
 FEWEST_EVENTS = 100
+DUE_SHARE = 0.5
+"""Share of the AUC's excess from which on a difference is due to what makes it."""
 CONTEXT_REMARK = (
     "No map changes a context value, and a reweighting at given context keeps its distribution: where source and "
     "target differ in a context variable, so do template and target, unless the source was reweighted before."
@@ -72,19 +88,22 @@ class Plan(NamedTuple):
     """How samples are measured: the same for all that are compared with each other.
 
     Attributes:
-        judges: classifiers by the name that their AUC has among the metrics; they stand for the `auc` of METRICS.
+        judges: classifiers by the name that their AUC has among the metrics.
         max_events: largest number of events of each sample.
         seed: start of the random numbers. Each metric has its own for each comparison: one metric more changes none of
             the others, and every template is measured with the same.
         periodic: the columns that are angles.
-        n_splits: random splits of the target that the null is the mean of.
+        n_splits: random splits of the target that the null is the mean of; None for as many events as there are and a
+            single split.
+        n_regions: how many regions are looked at.
     """
 
     judges: Mapping[str, Judge]
     max_events: int
     seed: Sequence[int]
     periodic: Sequence[int] = ()
-    n_splits: int = N_SPLITS
+    n_splits: int | None = N_SPLITS
+    n_regions: int = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,17 +112,17 @@ class Measured:
 
     Attributes:
         samples: what was compared.
-        parts: the pairs of equally large samples that the metrics saw.
+        parts: the pairs of samples that the metrics saw.
         judgements: what each judge says of the pairs of each comparison.
         metrics: by metric and comparison: the AUCs of the judges, then METRICS.
-        p_values: of metrics whose null is known from random relabellings, by metric and comparison.
+        p_values: of those of TESTS, by metric and comparison.
         distances: by variable, kind of distance and comparison.
         context_distances: the same by context variable: whether the conditions agree.
-        distance_p_values: of those whose null theory gives, by variable or context variable, kind and comparison.
+        distance_p_values: of both, by variable or context variable, kind and comparison.
     """
 
     samples: Samples
-    parts: EqualSamples
+    parts: Pairs
     judgements: Mapping[str, Mapping[str, Sequence[Judgement]]]
     metrics: Mapping[str, Compared]
     p_values: Mapping[str, Mapping[str, float]]
@@ -124,30 +143,33 @@ def measure(where: str, samples: Samples, plan: Plan, comparisons: Sequence[str]
     Raises:
         InputError: there are too few events, or their weights sum to nothing.
     """
-    parts = equal_samples(samples, plan.max_events, plan.seed, comparisons, plan.n_splits)
+    if plan.n_splits is None:
+        parts = largest_samples(samples, plan.max_events, plan.seed)
+    else:
+        parts = equal_samples(samples, plan.max_events, plan.seed, comparisons, plan.n_splits)
     _check(where, parts)
     judgements = {metric: _judged(samples, parts, metric, plan) for metric in plan.judges}
-    metrics = {metric: _means(found, Judgement.auc) for metric, found in judgements.items()}
     conditioned, of_context = parts.of(samples.conditioned), parts.of(lambda it: it.with_features(it.context))
-    p_values: dict[str, Mapping[str, float]] = {}
-    for metric in METRICS:
-        if metric != "auc":
-            metrics[metric], known = _measured(metric, conditioned, plan)
-            p_values |= {metric: known} if known else {}
+    found = {metric: _of_pairs(conditioned, metric, plan, test) for metric, test in TESTS.items()}
+    metrics = {metric: _means(its, Judgement.auc) for metric, its in judgements.items()}
+    for metric in METRICS.keys() - TESTS.keys() - {"auc"}:
+        metrics[metric] = _means(_of_pairs(conditioned, metric, plan, METRICS[metric]), lambda estimate: estimate)
+    distances = _distances(samples.names, conditioned, plan)
+    context_distances = _distances(samples.condition_names, of_context, plan, CONTEXT_DISTANCES)
+    by_name = [*distances.items(), *context_distances.items()]
     return Measured(
         samples=samples,
         parts=parts,
         judgements=judgements,
-        metrics=metrics,
-        p_values=p_values,
-        distances=_distances(samples.names, conditioned),
-        context_distances=_distances(samples.condition_names, of_context, CONTEXT_DISTANCES),
-        distance_p_values=_distance_p_values(samples.names, conditioned)
-        | _distance_p_values(samples.condition_names, of_context),
+        metrics=metrics | {metric: _estimates(its) for metric, its in found.items()},
+        p_values={metric: _p_values(its) for metric, its in found.items()},
+        distances={name: _each(_estimates, kinds) for name, kinds in distances.items()},
+        context_distances={name: _each(_estimates, kinds) for name, kinds in context_distances.items()},
+        distance_p_values={name: _each(_p_values, kinds) for name, kinds in by_name},
     )
 
 
-def _check(where: str, parts: EqualSamples) -> None:
+def _check(where: str, parts: Pairs) -> None:
     """Refuse what is too small to be compared.
 
     Raises:
@@ -161,23 +183,15 @@ def _check(where: str, parts: EqualSamples) -> None:
             raise InputError(f"region {where!r}", "the weights of a sample do not sum to a positive number")
 
 
-def _judged(samples: Samples, parts: EqualSamples, metric: str, plan: Plan) -> dict[str, list[Judgement]]:
+def _judged(samples: Samples, parts: Pairs, metric: str, plan: Plan) -> dict[str, list[Judgement]]:
     """What a judge says of every pair, by comparison; it sees its inputs alone, derived quantities like features."""
     inputs, classifier = plan.judges[metric]
     seen = parts.of(lambda events: samples.seen(events, inputs))
     return _of_pairs(seen, metric, plan, lambda one, other, rng: judge(one, other, rng, classifier))
 
 
-def _measured(metric: str, parts: EqualSamples, plan: Plan) -> tuple[Compared, dict[str, float]]:
-    """A metric of every comparison, and the probability of each but the null if the metric knows it."""
-    if metric not in P_VALUES:
-        return _means(_of_pairs(parts, metric, plan, METRICS[metric]), lambda estimate: estimate), {}
-    found = _of_pairs(parts, metric, plan, P_VALUES[metric])
-    return _means(found, lambda one: one[0]), {name: each[0][1] for name, each in found.items() if name != NULL}
-
-
 def _of_pairs(
-    parts: EqualSamples, what: str, plan: Plan, of: Callable[[Events, Events, np.random.Generator], T]
+    parts: Pairs, what: str, plan: Plan, of: Callable[[Events, Events, np.random.Generator], T]
 ) -> dict[str, list[T]]:
     """What a measurement finds of each pair, by comparison."""
     found = {}
@@ -192,36 +206,46 @@ def _means(found: Mapping[str, Sequence[T]], of: Callable[[T], Estimate]) -> Com
     return {name: mean_estimate([of(one) for one in each]) for name, each in found.items()}
 
 
+PairsBesideNull = dict[str, list[BesideNull]]
+"""What a test finds of the pairs of each comparison."""
+
+
 def _distances(
-    names: Sequence[str], parts: EqualSamples, kinds: Sequence[str] = tuple(DISTANCES)
-) -> dict[str, dict[str, Compared]]:
-    """The distances of each variable by kind and comparison.
+    names: Sequence[str], parts: Pairs, plan: Plan, kinds: Sequence[str] = tuple(DISTANCES)
+) -> dict[str, dict[str, PairsBesideNull]]:
+    """The distances of each variable, by kind.
 
     Args:
         names: of the columns.
         parts: samples with these columns as features.
+        plan: with the seed.
         kinds: names in DISTANCES; all by default.
     """
-    return {
-        variable: {
-            kind: _means(parts.pairs, lambda pair: DISTANCES[kind].measure(*pair, column))  # noqa: B023 - called at once
-            for kind in kinds
-        }
-        for column, variable in enumerate(names)
-    }
+    found: dict[str, dict[str, PairsBesideNull]] = {name: {kind: {} for kind in kinds} for name in names}
+    for comparison, pairs in parts.pairs.items():
+        rng = random_of(plan.seed, f"distances {comparison}")
+        for pair in pairs if names else ():
+            noises = both(*pair, rng)
+            for column, name in enumerate(names):
+                for kind, its in distances_beside_null(*pair, column, noises, kinds).items():
+                    found[name][kind].setdefault(comparison, []).append(its)
+    return found
 
 
-def _distance_p_values(names: Sequence[str], parts: EqualSamples) -> dict[str, dict[str, dict[str, float]]]:
-    """The probabilities of the distances whose null is known from theory, by variable, kind and comparison.
+def _estimates(found: PairsBesideNull) -> Compared:
+    """The number of each comparison; the null is what noise makes of samples of the template's size."""
+    compared = _means(found, lambda it: it.found)
+    return compared | ({NULL: found[TEMPLATE][0].null} if TEMPLATE in found and NULL in found else {})
 
-    Only the first pair of each comparison is looked at; source and template have a single one.
-    """
-    pairs = {name: found[0] for name, found in parts.pairs.items() if name != NULL}
-    known = {kind: distance.p_value for kind, distance in DISTANCES.items() if distance.p_value}
-    return {
-        variable: {kind: {name: of(*pair, column) for name, pair in pairs.items()} for kind, of in known.items()}
-        for column, variable in enumerate(names)
-    }
+
+def _p_values(found: PairsBesideNull) -> dict[str, float]:
+    """The probability of each comparison but the null, which have one pair each."""
+    return {name: its[0].p_value for name, its in found.items() if name != NULL}
+
+
+def _each(of: Callable[[PairsBesideNull], T], kinds: Mapping[str, PairsBesideNull]) -> dict[str, T]:
+    """Something of each kind."""
+    return {kind: of(its) for kind, its in kinds.items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -241,6 +265,8 @@ class RegionResult(Measured):
         density_ratio: calibrated weights of the classifier that the verdict is based on, by comparison.
         profiles: the mean of each variable against each condition.
         acceptance: by name of the cut.
+        n_regions: how many regions are looked at.
+        of_context: the AUC of template and target of a classifier that sees the context alone; None without one.
     """
 
     name: str
@@ -254,6 +280,8 @@ class RegionResult(Measured):
     density_ratio: Mapping[str, DensityRatio]
     profiles: Sequence[Profile]
     acceptance: Mapping[str, Acceptance]
+    n_regions: int
+    of_context: Estimate | None
 
     @property
     def derived(self) -> tuple[str, ...]:
@@ -268,13 +296,39 @@ class RegionResult(Measured):
     @property
     def verdict(self) -> Verdict:
         """The answer, and the metric that gives it."""
-        return verdict_on(self.metrics, self.derived)
+        return verdict_on(self.metrics, self.derived, self.differing, self.due_to_context)
+
+    @property
+    def differing(self) -> tuple[Differing, ...]:
+        """The variables of the template that differ by themselves."""
+        found = self.distance_significances
+        kinds = {name: {kind: its[TEMPLATE] for kind, its in found[name].items()} for name in self.samples.names}
+        return differing(kinds, self.n_regions)
+
+    @property
+    def due_to_context(self) -> str:
+        """What differs in the context, if that is half of what the classifier sees; empty otherwise."""
+        verdict = verdict_on(self.metrics, self.derived)
+        if self.of_context is None or self.of_context.value - 0.5 < DUE_SHARE * verdict.excess.value:
+            return ""
+        if against_null(self.of_context, NO_DIFFERENCE).deviations < SIGNIFICANT:
+            return ""
+        sizes = {name: its["wasserstein"][TEMPLATE].value for name, its in self.context_distances.items()}
+        worst = max(sizes, key=lambda name: sizes[name])
+        alone = f"by the context alone it is {self.of_context.to_text()}"
+        if SOURCE not in self.comparisons:
+            return f"{alone}: {worst} differs by {sizes[worst]:.2g} sigma, which no generator changes"
+        before = self.context_distances[worst]["wasserstein"][SOURCE].value
+        return f"{alone}: {worst} differs by {before:.2g} sigma before any map, and no map changes it; add `reweight:`"
 
     @property
     def significances(self) -> dict[str, dict[str, Significance]]:
         """How far each metric is from its null, by metric and comparison."""
         return {
-            metric: _against_null(compared, self.p_values.get(metric, {})) for metric, compared in self.metrics.items()
+            metric: _against_null(
+                compared, self.p_values.get(metric, {}), NO_DIFFERENCE if metric in self.judgements else compared[NULL]
+            )
+            for metric, compared in self.metrics.items()
         }
 
     @property
@@ -282,7 +336,7 @@ class RegionResult(Measured):
         """How far each distance is from its null, by variable or context variable, kind and comparison."""
         return {
             name: {
-                kind: _against_null(compared, self.distance_p_values[name].get(kind, {}))
+                kind: _against_null(compared, self.distance_p_values[name][kind], compared[NULL])
                 for kind, compared in kinds.items()
             }
             for name, kinds in [*self.distances.items(), *self.context_distances.items()]
@@ -306,6 +360,7 @@ class RegionResult(Measured):
             "trained_on": self.is_trained_on,
             **self.verdict.to_json(),
             "compared_events": self.parts.size,
+            "compared": self._compared(),
             "null": self.parts.null,
             "events": {name: _sizes(sample) for name, sample in self.samples.by_name().items()},
             "metrics": _compared_json(self.metrics, self.significances),
@@ -329,6 +384,11 @@ class RegionResult(Measured):
             },
             "acceptance": {name: found.to_json() for name, found in self.acceptance.items()},
         }
+
+    def _compared(self) -> dict[str, dict[str, int]]:
+        """How many events of each sample the numbers of a comparison are from, and what sees fewer."""
+        sizes = {name: {"sample": one, "target": other} for name, (one, other) in self.parts.sizes.items()}
+        return sizes | {"at_most": {"sliced_wasserstein": MAX_PROJECTED, "mmd": MAX_KERNEL_EVENTS}}
 
     def _movement_json(self) -> dict[str, Any] | None:
         """How far events moved, over all features and for each; null without a source."""
@@ -363,8 +423,7 @@ class RegionResult(Measured):
 def compare(name: str, cut: str, samples: Samples, plan: Plan, *, is_trained_on: bool) -> RegionResult:
     """Measure everything in one region, and what the report shows beside it.
 
-    What has a null is measured on parts of equal size; correlations, movement, profiles and acceptance use all events
-    of the region.
+    Metrics see up to `plan.max_events` of each sample; correlations, movement, profiles and acceptance use all of them.
 
     Args:
         name: of the region.
@@ -391,6 +450,8 @@ def compare(name: str, cut: str, samples: Samples, plan: Plan, *, is_trained_on:
         density_ratio=density_ratios(judged, random_of(plan.seed, "density_ratio")),
         profiles=profiles(samples, random_of(plan.seed, "profiles")),
         acceptance=acceptance(samples),
+        n_regions=plan.n_regions,
+        of_context=_by_context(samples, found.parts, plan) if samples.condition_names else None,
     )
 
 
@@ -399,6 +460,12 @@ def _partners(samples: Samples, plan: Plan) -> PartnerDistance | None:
     if samples.partners is None or not samples.has_source:
         return None
     return partner_distance(samples.rows(), samples.partners, samples.names, plan.periodic)
+
+
+def _by_context(samples: Samples, parts: Pairs, plan: Plan) -> Estimate:
+    """The AUC of template and target of trees that see the context alone."""
+    template, target = (samples.seen(it, samples.condition_names) for it in parts.pairs[TEMPLATE][0])
+    return judge(template, target, random_of(plan.seed, "auc of the context")).auc()
 
 
 def judges_of(samples: Samples, classifiers: Sequence[str]) -> dict[str, Judge]:
@@ -428,9 +495,8 @@ def _mean_curve(judgements: Sequence[Judgement]) -> Curve:
     return curves[0][0], np.mean([kept for _, kept in curves], axis=0)
 
 
-def _against_null(compared: Compared, p_values: Mapping[str, float]) -> dict[str, Significance]:
+def _against_null(compared: Compared, p_values: Mapping[str, float], null: Estimate) -> dict[str, Significance]:
     """How far each comparison is from the null: by its own probability if that is known, else by the uncertainties."""
-    null = compared[NULL]
     return {
         name: of_p_value(p_values[name]) if name in p_values else against_null(found, null)
         for name, found in compared.items()

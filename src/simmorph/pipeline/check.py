@@ -23,6 +23,7 @@ from simmorph.errors import ConfigError, InputError, one_of
 from simmorph.limits.modifiers.registry import kind_of
 from simmorph.limits.templates.observable import Defaults, ObservableReader
 from simmorph.limits.templates.reader import Reader
+from simmorph.pipeline.evaluate import doubts
 from simmorph.pipeline.evaluate.inputs import periodic_of, reader_of
 from simmorph.progress import silent
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from simmorph.config.limits import LimitsSettings, SampleSettings
     from simmorph.config.weights import SampleName
     from simmorph.data.samples import SampleReader
+    from simmorph.pipeline.evaluate.doubts import Doubt
 
 
 class Finding(NamedTuple):
@@ -80,7 +82,8 @@ def check_recipe(recipe: Recipe | LimitsRecipe | CompareRecipe) -> CheckResult:
     periodic_of(recipe.features, recipe.evaluate.periodic, None, recipe.units)
     samples = _check_samples(recipe, reader_of(recipe, recipe.region), [recipe.method.name])
     before = [*_check_method(recipe), *_check_toy(recipe), *_check_selections(recipe)]
-    return CheckResult([*before, *samples, *_check_limits(recipe)])
+    odd = [Finding("samples", doubt.text, is_odd=True) for doubt in _doubts(recipe, reader_of(recipe, recipe.region))]
+    return CheckResult([*before, *samples, *odd, *_check_limits(recipe)])
 
 
 def _check_comparison(recipe: CompareRecipe) -> Iterator[Finding]:
@@ -155,6 +158,25 @@ def _check_samples(recipe: Recipe | CompareRecipe, reader: SampleReader, methods
             remarks = replace(reader, weight=recipe.weight_of(key)).check(path)
             yield Finding(path, f"{describe(path, recipe.tree).n_entries:,} entries with all branches")
             yield from (Finding(key, remark, is_odd=True) for remark in remarks)
+
+
+def _doubts(recipe: Recipe, reader: SampleReader) -> Iterator[Doubt]:
+    """What would make the answer of `evaluate` doubtful, as far as cuts and the first events of the samples show it."""
+    from simmorph.methods.registry import find_method
+
+    needs_source = find_method(recipe.method.name).kind.needs_source
+    yield from doubts.of_generator(recipe.source, recipe.method.name, needs_source=needs_source)
+    cuts = {"of training": recipe.region or "", **recipe.evaluate.regions}
+    yield from doubts.of_cuts(cuts, recipe.features, tuple(reader.derived))
+    source, target = (_existing(recipe, paths or []) for paths in (recipe.source, recipe.target))
+    if source and target:
+        yield from doubts.of_files(source, target)
+        samples: dict[SampleName, list[str]] = {"source": source, "target": target}
+        first = [
+            next(replace(reader, paths=paths, weight=recipe.weight_of(sample)).chunks(first=A_FEW))
+            for sample, paths in samples.items()
+        ]
+        yield from doubts.of_samples(first[0], first[1], [*recipe.features, *recipe.context])
 
 
 def _check_limits(recipe: Recipe | LimitsRecipe) -> Iterator[Finding]:

@@ -108,6 +108,16 @@ class RunResult:
         names = ("name", "done", "seconds", "outputs", "result")
         return {"steps": [{name: getattr(step, name) for name in names} for step in self.steps]}
 
+    @property
+    def invalid(self) -> list[str]:
+        """What leaves a step without an answer."""
+        return [text for step in self.steps for text in step.result.get("invalid", [])]
+
+    @property
+    def worst(self) -> Mapping[str, str] | None:
+        """The worst verdict of the report, with its region; None without one."""
+        return next((step.result["worst"] for step in self.steps if "worst" in step.result), None)
+
     def to_text(self) -> str:
         """One line a step, then what evaluate and limits found."""
         rows = [

@@ -6,22 +6,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from scipy.stats import kstwobign, norm, wasserstein_distance
+from scipy.stats import chi2, kstwobign, norm, wasserstein_distance
 
 from simmorph.data.events import Events
 from simmorph.evaluation.metrics import DISTANCES
-from simmorph.evaluation.metrics.divergences import N_BINS, chi_square_p_value
+from simmorph.evaluation.metrics.divergences import N_BINS
 from simmorph.evaluation.metrics.marginals import (
     anderson_darling,
     kolmogorov,
-    kolmogorov_p_value,
     kolmogorov_worst,
     wasserstein,
     wasserstein_with_influence,
     wasserstein_worst,
 )
 from simmorph.evaluation.metrics.moments import spread_of
-from simmorph.evaluation.metrics.registry import METRICS, WORDS, metric_words
+from simmorph.evaluation.metrics.noise import BesideNull, both
+from simmorph.evaluation.metrics.registry import METRICS, WORDS, distances_beside_null, metric_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -202,15 +202,35 @@ def test_the_error_of_kolmogorov_is_that_of_a_share_at_the_worst_place_with_weig
     assert found.uncertainty == pytest.approx(np.sqrt(below * (1 - below) * noise), rel=0.03)
 
 
-def test_the_p_value_of_kolmogorov_is_the_limit_of_many_events() -> None:
-    template, target = normal(0.1, 900, 27), normal(0, 900, 28)
-    expected = kstwobign.sf(kolmogorov(template, target, 0).value / np.sqrt(2 / 900))
-    assert kolmogorov_p_value(template, target, 0) == pytest.approx(expected)
+def beside_null(template: Events, target: Events) -> dict[str, BesideNull]:
+    return distances_beside_null(template, target, 0, both(template, target, np.random.default_rng(1)))
 
 
-@pytest.mark.parametrize("p_value", [kolmogorov_p_value, chi_square_p_value])
-def test_a_plain_difference_has_a_tiny_p_value(p_value: Callable[[Events, Events, int], float]) -> None:
-    assert p_value(normal(0.5, 2000, 29), normal(0, 2000, 30), 0) < 1e-9
+@pytest.mark.parametrize("weights", [np.ones(3000), np.tile([0.5, 1.5, 4.0], 1000)])
+def test_the_p_values_of_kolmogorov_and_chi_square_are_those_of_theory(weights: np.ndarray) -> None:
+    template, target = normal(0.05, 3000, 27).with_weights(weights), normal(0, 3000, 28)
+    found = beside_null(template, target)
+    noise = 1 / template.effective_size + 1 / target.effective_size
+    expected = {
+        "kolmogorov": kstwobign.sf(found["kolmogorov"].found.value / np.sqrt(noise)),
+        "chi_square": chi2.sf(found["chi_square"].found.value * (N_BINS - 1), N_BINS - 1),
+    }
+    for kind, p_value in expected.items():
+        assert norm.isf(found[kind].p_value) == pytest.approx(norm.isf(p_value), abs=0.4)
+
+
+@EVERY
+def test_a_plain_difference_has_a_tiny_p_value(kind: str) -> None:
+    assert beside_null(normal(0.5, 2000, 29), normal(0, 2000, 30))[kind].p_value < 1e-9
+
+
+@EVERY
+def test_the_null_is_what_pairs_that_agree_come_to(kind: str) -> None:
+    pairs = [(normal(0, 1500, seed), normal(0, 3000, 100 + seed)) for seed in range(40)]
+    found = [value_of(kind, *pair) for pair in pairs]
+    null = beside_null(*pairs[0])[kind].null
+    assert np.mean(found) == pytest.approx(null.value, abs=0.6 * null.uncertainty)
+    assert np.std(found) == pytest.approx(null.uncertainty, rel=0.4)
 
 
 @pytest.mark.parametrize(("worst", "measure"), [(wasserstein_worst, wasserstein), (kolmogorov_worst, kolmogorov)])

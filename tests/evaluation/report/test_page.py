@@ -201,7 +201,7 @@ def test_verdict_on_many_regions_is_a_table_and_a_plot_and_only_two_are_told_at_
     differs = [name for name in result.findings.differs if name != result.verdict.words]
     told = f"from their nulls: {', '.join(differs)}." if differs else "No other metric differs significantly"
     assert told in page.text
-    assert f"The template {WORDS[result.verdict.conclusion]} all 4 regions." in page.text
+    assert f"The template {WORDS[result.verdict.code]} all 4 regions." in page.text
     with (folder / "regions.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["region"] for row in rows][:2] == ["control & <b>", "mass 0 to 1"]

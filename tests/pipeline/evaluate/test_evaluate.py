@@ -95,7 +95,7 @@ def test_template_that_undoes_the_shift_is_like_the_null_and_the_source_is_not(r
     auc = result.report["metrics"]["auc"]
     assert auc["source_vs_target"]["value"] > 0.58
     assert result.regions[0].verdict.significance < 2
-    assert "agrees within noise" in result.report["verdict"]
+    assert result.report["verdict"] == "agrees" if result.regions[0].parts.size > 1800 else "no_power"
     first = result.report["regions"]["control"]
     assert first["excess_limit_95"] > max(first["excess"]["value"], 0)
 
@@ -257,7 +257,7 @@ def test_target_alone_does_not_need_to_have_regions(folder: Path, tmp_path: Path
     assert found.report["region"] == "all"
     assert found.report["regions"]["all"]["compared_events"] == 500
     assert (
-        "5 random splits of 3,000 target events into two disjoint sets of 500" in found.report["regions"]["all"]["null"]
+        "a random split of 3,000 target events into two disjoint sets of 500" in found.report["regions"]["all"]["null"]
     )
 
 
@@ -307,8 +307,8 @@ def test_copies_and_placeholders_are_remarked_on(folder: Path, tmp_path: Path) -
         with create_ntuple(tmp_path / name, "events") as ntuple:
             ntuple.extend({**columns, "runNumber": np.ones(N_EVENTS), "eventNumber": np.arange(N_EVENTS)})
     both = [str(tmp_path / name) for name in ("target.root", "copy.root")]
-    remarks = read_inputs(recipe_of(folder, target=both), None).remarks
-    assert remarks == (
+    found = read_inputs(recipe_of(folder, target=both), None).doubts
+    assert tuple(doubt.text for doubt in found if doubt.text.startswith("target: ")) == (
         f"target: {N_EVENTS} events are there twice, by run and event number, in {both[1]}: is a file a copy?",
         f"target: x is -999 in 200 of {2 * N_EVENTS} events, far outside of all others: a placeholder?",
     )

@@ -85,8 +85,6 @@ def test_every_metric_has_a_significance_and_a_p_value_against_its_null(result: 
         for name in ("source_vs_target", "template_vs_target"):
             assert 0 <= compared[name]["p_value"] <= 1
             assert compared[name]["significance"] == pytest.approx(norm.isf(compared[name]["p_value"]), abs=0.01)
-    # Of 200 relabellings no fewer than one exceed the number itself.
-    assert found["metrics"]["mmd"]["template_vs_target"]["p_value"] >= 1 / 201
     assert set(found["findings"]) == {"differs", "tension", "within", "sentence"}
     assert len(found["findings"]["within"]) + len(found["findings"]["tension"]) >= len(found["metrics"]) - 1
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from simmorph.data.trees import Binned
 from simmorph.evaluation.metrics.classifiers import CLASSIFIERS, Trial
 from simmorph.evaluation.metrics.estimates import Estimate
 from simmorph.evaluation.metrics.moments import variance_of_mean
@@ -18,7 +19,7 @@ from simmorph.evaluation.metrics.moments import variance_of_mean
 if TYPE_CHECKING:
     from simmorph.data.events import BoolArray, Events, FloatArray, IntArray
 
-N_FOLDS = 2
+N_FOLDS = 5
 N_ROC_POINTS = 201
 FOLD_CORRELATION = 2**0.5
 """By how much folds are less certain than as many independent samples.
@@ -95,24 +96,26 @@ def judge(template: Events, target: Events, rng: np.random.Generator, classifier
         ValueError: a sample has no positive sum of weights.
     """
     inputs = np.concatenate([np.hstack([sample.features, sample.context]) for sample in (template, target)])
-    weights = np.concatenate([_unit_mean(sample.weights) for sample in (template, target)])
+    # Both samples count the same, whatever their sizes; on average an event counts 1.
+    half = (len(template) + len(target)) / 2
+    weights = np.concatenate([_with_sum(half, sample.weights) for sample in (template, target)])
     is_template = np.repeat([True, False], [len(template), len(target)])
     fold = np.concatenate([_folds(len(sample), rng) for sample in (template, target)])
     shown_as_template = is_template == (weights > 0)
-    seed, score = int(rng.integers(2**31)), CLASSIFIERS[classifier]
+    seed, score, binned = int(rng.integers(2**31)), CLASSIFIERS[classifier], Binned(inputs)
     scores = np.empty(len(inputs))
     for number in range(N_FOLDS):
         left_out = fold == number
-        scores[left_out] = score(Trial(inputs, shown_as_template, np.abs(weights), left_out, seed))
+        scores[left_out] = score(Trial(inputs, shown_as_template, np.abs(weights), left_out, seed, binned))
     return Judgement(scores, weights, is_template, fold)
 
 
-def _unit_mean(weights: FloatArray) -> FloatArray:
-    """The weights with mean 1, so that both samples count the same."""
+def _with_sum(wanted: float, weights: FloatArray) -> FloatArray:
+    """The weights with another sum."""
     total = weights.sum()
     if not total > 0:
         raise ValueError("a sample to be judged has no positive sum of weights")
-    return np.asarray(weights * (len(weights) / total))
+    return np.asarray(weights * (wanted / total))
 
 
 def _folds(n_events: int, rng: np.random.Generator) -> IntArray:

@@ -13,14 +13,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simmorph.evaluation.metrics.estimates import Estimate
+from simmorph.evaluation.metrics.noise import N_DRAWS, BesideNull, beside_null, both
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from simmorph.data.events import Events, FloatArray
 
 CORRELATED = 0.1
 """Pairs with a larger correlation in the target are named where the recipe names none."""
+Columns = tuple[int, int]
+"""The columns of a pair, the lower one first."""
 UNDEFINED = Estimate(float("nan"), float("nan"))
 MEAN_OF_FOLDED_NORMAL = (2 / np.pi) ** 0.5
 
@@ -110,6 +113,38 @@ def pearson_mean(template: Events, target: Events, rng: np.random.Generator) -> 
     )
 
 
+def pearson_worst_tested(template: Events, target: Events, rng: np.random.Generator) -> BesideNull:
+    """The same beside its null, of all pairs together."""
+    return beside_null(
+        pearson_worst(template, target, rng), np.nanmax(_drawn(template, target, rng), axis=0, initial=0.0)
+    )
+
+
+def pearson_mean_tested(template: Events, target: Events, rng: np.random.Generator) -> BesideNull:
+    """The same beside its null, of all pairs together."""
+    found = _drawn(template, target, rng)
+    return beside_null(pearson_mean(template, target, rng), found.mean(axis=0) if len(found) else found.sum(axis=0))
+
+
+def _drawn(template: Events, target: Events, rng: np.random.Generator) -> FloatArray:
+    """(n_pairs, N_DRAWS), the absolute differences of coefficients that noise alone makes; defined ones only."""
+    defined = np.isfinite(_differences(template, target)[0])
+    every = combinations(range(target.features.shape[1]), 2)
+    columns = [pair for pair, is_defined in zip(every, defined, strict=True) if is_defined]
+    draws = []
+    for sample, noise in zip((template, target), both(template, target, rng), strict=True):
+        standard, found = _standardised(sample), correlations(sample).matrix
+        draws.append(noise.of_means(_influences(standard, found, columns)) if columns else np.zeros((0, N_DRAWS)))
+    return np.abs(draws[0] - draws[1])
+
+
+def _influences(standard: FloatArray, matrix: FloatArray, columns: Sequence[Columns]) -> Iterator[FloatArray]:
+    """(n_events,) for each pair, what an event does to the coefficient; see `correlations`."""
+    for first, second in columns:
+        u, v = standard[:, first], standard[:, second]
+        yield u * v - matrix[first, second] * (u**2 + v**2) / 2
+
+
 def _differences(template: Events, target: Events) -> tuple[FloatArray, FloatArray]:
     """The absolute difference of every pair's coefficient, (n_pairs,), and its uncertainty."""
     ours, theirs = correlations(template).pairs(), correlations(target).pairs()
@@ -123,10 +158,6 @@ def noise_floor(events: Events) -> float:
     the width 1 / sqrt(n): a table that shows less than this shows noise.
     """
     return float(MEAN_OF_FOLDED_NORMAL / np.sqrt(max(events.effective_size, 1.0)))
-
-
-Columns = tuple[int, int]
-"""The columns of a pair, the lower one first."""
 
 
 def named_and_others(

@@ -7,15 +7,20 @@ difference with the tails weighted up.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 
 from simmorph.evaluation.metrics.estimates import Estimate
 from simmorph.evaluation.metrics.moments import spread_of, variance_of_influence
+from simmorph.evaluation.metrics.noise import BesideNull, Noise, beside_null, both
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from simmorph.data.events import Events, FloatArray
+
+MOST_EDGES = 128
 
 
 def wasserstein_worst(template: Events, target: Events, rng: np.random.Generator) -> Estimate:  # noqa: ARG001
@@ -26,6 +31,23 @@ def wasserstein_worst(template: Events, target: Events, rng: np.random.Generator
 def kolmogorov_worst(template: Events, target: Events, rng: np.random.Generator) -> Estimate:  # noqa: ARG001
     """The largest Kolmogorov-Smirnov distance of a feature; null and source: `kolmogorov`."""
     return _worst([kolmogorov(template, target, column) for column in range(target.features.shape[1])])
+
+
+def wasserstein_worst_tested(template: Events, target: Events, rng: np.random.Generator) -> BesideNull:
+    """The same beside its null: of all features together, so that correlated ones do not count twice."""
+    return _worst_tested(wasserstein_worst(template, target, rng), "wasserstein", template, target, rng)
+
+
+def kolmogorov_worst_tested(template: Events, target: Events, rng: np.random.Generator) -> BesideNull:
+    """The same beside its null; see `wasserstein_worst_tested`."""
+    return _worst_tested(kolmogorov_worst(template, target, rng), "kolmogorov", template, target, rng)
+
+
+def _worst_tested(found: Estimate, kind: str, template: Events, target: Events, rng: np.random.Generator) -> BesideNull:
+    """The largest distance of one kind, and what noise makes of it."""
+    noises = both(template, target, rng)
+    pairs = [drawn(template, target, column, noises)[kind] for column in range(target.features.shape[1])]
+    return beside_null(found, np.max([draws for _, draws in pairs], axis=0), max(observed for observed, _ in pairs))
 
 
 def _worst(estimates: list[Estimate]) -> Estimate:
@@ -101,17 +123,6 @@ def kolmogorov(template: Events, target: Events, column: int) -> Estimate:
     return Estimate(float(distance[worst]), float(np.sqrt(below * (1 - below) * size)))
 
 
-def kolmogorov_p_value(template: Events, target: Events, column: int) -> float:
-    """The probability of so large a Kolmogorov-Smirnov distance if the samples agree, with their effective sizes.
-
-    Kolmogorov's limit for many events: on the safe side by 0.01 or so for a hundred, and where values are shared.
-    """
-    from scipy.stats import kstwobign  # noqa: PLC0415 - takes a second
-
-    noise = 1 / max(template.effective_size, 1.0) + 1 / max(target.effective_size, 1.0)
-    return float(kstwobign.sf(kolmogorov(template, target, column).value / np.sqrt(noise)))
-
-
 def anderson_darling(template: Events, target: Events, column: int) -> Estimate:
     """The Anderson-Darling distance of one feature: the squared difference of the distributions, tails weighted up.
 
@@ -156,3 +167,89 @@ class _Steps:
         shares = [np.cumsum(weights) / np.sum(weights) for weights in self.weights]
         self.below_target = shares[1]
         self.difference: FloatArray = (shares[0] - shares[1])[:-1]
+
+
+def drawn(
+    template: Events, target: Events, column: int, noises: tuple[Noise, Noise]
+) -> dict[str, tuple[float, FloatArray]]:
+    """Each of STATISTICS of one feature as it is, and (N_DRAWS,) of it by noise alone, both on a grid.
+
+    Args:
+        template: one sample.
+        target: the other.
+        column: of the feature.
+        noises: the fluctuations of both.
+    """
+    spread = float(spread_of(target.with_features(target.features[:, [column]]))[0])
+    grid = Grid.of(template.features[:, column] / spread, target.features[:, column] / spread, noises)
+    return {kind: (float(of(grid, grid.difference)), of(grid, grid.draws)) for kind, of in STATISTICS.items()}
+
+
+class Grid(NamedTuple):
+    """Differences of the distribution functions of two samples at some of their values.
+
+    Attributes:
+        edges: (n_edges,), rising; denser towards the ends, the last is the largest value.
+        pooled: (n_edges,), the mean of both distribution functions.
+        difference: (n_edges,), that of the template minus that of the target.
+        draws: (n_edges, N_DRAWS), the same by noise alone.
+    """
+
+    edges: FloatArray
+    pooled: FloatArray
+    difference: FloatArray
+    draws: FloatArray
+
+    @classmethod
+    def of(cls, template: FloatArray, target: FloatArray, noises: tuple[Noise, Noise]) -> Self:
+        """The grid of numbers.
+
+        Args:
+            template: (n_template,).
+            target: (n_target,).
+            noises: the fluctuations of both samples, which know the weights.
+        """
+        values = np.concatenate([template, target])
+        ends = np.log(len(values))
+        ranks = np.linspace(-ends, ends, MOST_EDGES)
+        wanted = np.unique([*((len(values) - 1) / (1 + np.exp(-ranks))).astype(np.int64), len(values) - 1])
+        edges = np.unique(np.partition(values, wanted)[wanted])
+        shares: list[FloatArray] = []
+        draws: list[FloatArray] = []
+        for sample, noise in zip((template, target), noises, strict=True):
+            places = np.searchsorted(edges, sample)
+            shares.append(np.cumsum(np.bincount(places, noise.share, len(edges)).astype(np.float64)))
+            draws.append(np.cumsum(noise.in_bins(places, len(edges)), axis=0))
+        return cls(edges, (shares[0] + shares[1]) / 2, shares[0] - shares[1], draws[0] - draws[1])
+
+
+def _area(grid: Grid, difference: FloatArray) -> FloatArray:
+    """The area between two distribution functions."""
+    sizes = np.abs(difference)
+    return np.asarray(np.diff(grid.edges) @ (sizes[1:] + sizes[:-1]) / 2)
+
+
+def drawn_area(grid: Grid) -> tuple[float, FloatArray]:
+    """The area as it is, and (N_DRAWS,) of it by noise alone."""
+    return float(_area(grid, grid.difference)), _area(grid, grid.draws)
+
+
+def _largest(grid: Grid, difference: FloatArray) -> FloatArray:  # noqa: ARG001
+    """The largest difference of two distribution functions."""
+    return np.asarray(np.max(np.abs(difference), axis=0))
+
+
+def _weighted_up(grid: Grid, difference: FloatArray) -> FloatArray:
+    """The squared difference with the tails weighted up."""
+    variance = grid.pooled * (1 - grid.pooled)
+    inside = variance[:-1] > 0
+    factor = np.abs(np.diff(grid.pooled))[inside] / variance[:-1][inside]
+    return np.asarray(factor @ difference[:-1][inside] ** 2)
+
+
+STATISTICS: dict[str, Callable[[Grid, FloatArray], FloatArray]] = {
+    "wasserstein": _area,
+    "kolmogorov": _largest,
+    "anderson_darling": _weighted_up,
+}
+"""The distances of distribution functions, of differences at the edges of a grid, (n_edges,) or (n_edges, n_draws)."""

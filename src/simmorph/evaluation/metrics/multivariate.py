@@ -11,21 +11,24 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simmorph.evaluation.metrics.estimates import Estimate
-from simmorph.evaluation.metrics.marginals import wasserstein_with_influence
+from simmorph.evaluation.metrics.marginals import Grid, drawn_area, wasserstein_with_influence
 from simmorph.evaluation.metrics.moments import variance_of_influence, variance_of_mean
+from simmorph.evaluation.metrics.noise import N_DRAWS, BesideNull, Noise, beside_null, both
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator
 
     from simmorph.data.events import BoolArray, Events, FloatArray
 
 N_DIRECTIONS = 32
 MAX_KERNEL_EVENTS = 1500
 """Events of each sample in a kernel matrix, whose size grows with the square."""
-N_PERMUTATIONS = 200
+MAX_PROJECTED = 30_000
+"""Events of each sample that are projected."""
 ROWS_OF_THE_MEDIAN = 300
-N_BOOTSTRAPS = 30
 SMALLEST_SPREAD = 1e-12
+Moments = tuple["FloatArray", "FloatArray"]
+"""Mean and covariance, of one sample or of several draws."""
 
 
 def sliced_wasserstein(template: Events, target: Events, rng: np.random.Generator) -> Estimate:
@@ -37,12 +40,9 @@ def sliced_wasserstein(template: Events, target: Events, rng: np.random.Generato
     Null: positive, about that of the Wasserstein distance of one feature, 1.3 sqrt(1/n + 1/m) for normal samples.
     Source: Bonneel et al., J. Math. Imaging Vis. 51 (2015) 22.
     """
-    samples = _standardised(template, target)
-    directions = rng.normal(size=(N_DIRECTIONS, samples[0].shape[1]))
-    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    template, target = (_fewer(sample, rng, MAX_PROJECTED) for sample in (template, target))
     values, influences = [], np.zeros(len(template) + len(target))
-    for direction in directions:
-        ours, theirs = (sample @ direction for sample in samples)
+    for ours, theirs in _projections(template, target, rng):
         distance, influence = wasserstein_with_influence(ours, theirs, template.weights, target.weights)
         values.append(distance)
         influences += influence / N_DIRECTIONS
@@ -50,77 +50,80 @@ def sliced_wasserstein(template: Events, target: Events, rng: np.random.Generato
     return Estimate(float(np.mean(values)), float(np.sqrt(variance)))
 
 
+def sliced_wasserstein_tested(template: Events, target: Events, rng: np.random.Generator) -> BesideNull:
+    """The same beside its null, of all directions together."""
+    template, target = (_fewer(sample, rng, MAX_PROJECTED) for sample in (template, target))
+    seed, noises = int(rng.integers(2**31)), both(template, target, rng)
+    projections = _projections(template, target, np.random.default_rng(seed))
+    areas = [drawn_area(Grid.of(*pair, noises)) for pair in projections]
+    observed, draws = float(np.mean([area for area, _ in areas])), np.mean([its for _, its in areas], axis=0)
+    return beside_null(sliced_wasserstein(template, target, np.random.default_rng(seed)), draws, observed)
+
+
+def _projections(template: Events, target: Events, rng: np.random.Generator) -> Iterator[tuple[FloatArray, FloatArray]]:
+    """Both samples on each of N_DIRECTIONS random directions, in standard deviations of the target."""
+    samples = _standardised(template, target)
+    directions = rng.normal(size=(N_DIRECTIONS, samples[0].shape[1]))
+    for direction in directions / np.linalg.norm(directions, axis=1, keepdims=True):
+        yield samples[0] @ direction, samples[1] @ direction
+
+
 def mmd(template: Events, target: Events, rng: np.random.Generator) -> Estimate:
     """The squared maximum mean discrepancy, unbiased, with a Gaussian kernel as wide as the median distance.
 
     No more than MAX_KERNEL_EVENTS events of each sample are looked at. The uncertainty holds both the spread of each
-    event's part, and what is left of it where the samples agree, from permutations.
+    event's part, and what is left of it where the samples agree.
 
     Null: 0 on average, negative about as often as positive.
     Source: Gretton et al., J. Mach. Learn. Res. 13 (2012) 723.
     """
-    return _mmd_and_permutations(template, target, rng)[0]
+    return mmd_tested(template, target, rng).found
 
 
-def mmd_with_p_value(template: Events, target: Events, rng: np.random.Generator) -> tuple[Estimate, float]:
-    """The same, and how probable so large a value is if the samples agree: the share of relabellings that exceed it.
-
-    With N_PERMUTATIONS relabellings it is never below 1 / (1 + N_PERMUTATIONS).
-    """
-    found, permuted = _mmd_and_permutations(template, target, rng)
-    return found, float((1 + np.sum(permuted >= found.value)) / (1 + len(permuted)))
-
-
-def _mmd_and_permutations(template: Events, target: Events, rng: np.random.Generator) -> tuple[Estimate, FloatArray]:
-    """The squared discrepancy with its uncertainty, and (N_PERMUTATIONS,) values of it after random relabellings.
+def mmd_tested(template: Events, target: Events, rng: np.random.Generator) -> BesideNull:
+    """The same beside its null: the quadratic form of the kernel with the fluctuations of both samples, less its mean.
 
     The kernel is exp(-d^2 / (2 m)), with d the distance of two events and m the median of d^2.
+    Source: Chwialkowski, Sejdinovic, Gretton, NeurIPS 2014, arXiv 1408.5404.
     """
-    template, target = (_fewer(sample, rng) for sample in (template, target))
-    rows = np.concatenate(_standardised(template, target))
-    # With a mean of 1 in each sample, so that relabelled events count alike.
-    weights = np.concatenate([sample.weights / np.mean(sample.weights) for sample in (template, target)])
+    template, target = (_fewer(sample, rng, MAX_KERNEL_EVENTS) for sample in (template, target))
+    kernel = _kernel(np.concatenate(_standardised(template, target)))
+    shares = [sample.weights / np.sum(sample.weights) for sample in (template, target)]
+    signed = np.concatenate([shares[0], -shares[1]])
+    is_template = np.arange(len(signed)) < len(template)
+    drawn = [share[:, None] * _centred(share, rng.normal(size=(len(share), N_DRAWS))) for share in shares]
+    fluctuations = np.concatenate([drawn[0], -drawn[1]])
+    draws = np.sum(fluctuations * (kernel @ fluctuations), axis=0)
+    towards = kernel @ signed
+    value = -2 * float(shares[0] @ kernel[is_template][:, ~is_template] @ shares[1])
+    variance = float(draws.var())
+    for share, part in zip(shares, (is_template, ~is_template), strict=True):
+        value += _within(kernel, share, part)
+        variance += variance_of_mean(2 * towards[part], share)
+    return beside_null(Estimate(value, float(np.sqrt(variance))), draws - draws.mean())
+
+
+def _centred(share: FloatArray, multipliers: FloatArray) -> FloatArray:
+    """The multipliers, (n_events, n_draws), less their weighted mean."""
+    return np.asarray(multipliers - share @ multipliers)
+
+
+def _kernel(rows: FloatArray) -> FloatArray:
+    """(n_events, n_events), the kernel of all pairs of rows."""
     squares = np.sum(rows**2, axis=1)
     kernel = np.maximum(squares[:, None] + squares - 2 * rows @ rows.T, 0.0)
     # Some of the rows know the median well, and a matrix of this size is best changed where it is.
     median = float(np.median(kernel[:: max(len(rows) // ROWS_OF_THE_MEDIAN, 1)]))
     kernel /= -2 * max(median, SMALLEST_SPREAD)
     np.exp(kernel, out=kernel)
-    np.fill_diagonal(kernel, 0.0)
-    is_template = np.arange(len(rows)) < len(template)
-    value = float(_mmd(kernel, weights, is_template[:, None])[0])
-    labels = np.stack([rng.permutation(is_template) for _ in range(N_PERMUTATIONS)], axis=1)
-    permuted = _mmd(kernel, weights, labels)
-    variance = float(permuted.var()) + _linear_variance(kernel, weights, is_template)
-    return Estimate(value, float(np.sqrt(variance))), permuted
+    return np.asarray(kernel)
 
 
-def _mmd(kernel: FloatArray, weights: FloatArray, is_template: BoolArray) -> FloatArray:
-    """The U-statistic for each labelling, (n_labellings,), of a kernel matrix without its diagonal.
-
-    Mean kernel within the template, plus that within the target, less twice that across; each mean weighted by the
-    product of both events' weights.
-
-    Args:
-        kernel: (n_events, n_events), with 0 on the diagonal.
-        weights: (n_events,).
-        is_template: (n_events, n_labellings).
-    """
-    first = weights[:, None] * is_template
-    second = weights[:, None] * ~is_template
-    towards = kernel @ first
-    among_all = (kernel @ weights)[:, None]
-    within = np.sum(first * towards, axis=0) / (first.sum(0) ** 2 - np.sum(first**2, axis=0))
-    across = np.sum(second * towards, axis=0) / (first.sum(0) * second.sum(0))
-    among = np.sum(second * (among_all - towards), axis=0) / (second.sum(0) ** 2 - np.sum(second**2, axis=0))
-    return np.asarray(within + among - 2 * across, np.float64)
-
-
-def _linear_variance(kernel: FloatArray, weights: FloatArray, is_template: BoolArray) -> float:
-    """The variance from each event's own part of the statistic, which vanishes where the samples agree."""
-    signed = np.where(is_template, weights / weights[is_template].sum(), -weights / weights[~is_template].sum())
-    part = 2 * kernel @ signed
-    return sum(variance_of_mean(part[chosen], weights[chosen]) for chosen in (is_template, ~is_template))
+def _within(kernel: FloatArray, share: FloatArray, part: BoolArray) -> float:
+    """The mean kernel of two different events of one sample, weighted by the product of their weights."""
+    squares = float(np.sum(share**2))
+    among = float(share @ kernel[part][:, part] @ share) - squares * float(kernel[0, 0])
+    return among / (1 - squares)
 
 
 def frechet(template: Events, target: Events, rng: np.random.Generator) -> Estimate:
@@ -132,24 +135,43 @@ def frechet(template: Events, target: Events, rng: np.random.Generator) -> Estim
     Source: Kansal et al., Phys. Rev. D 107 (2023) 076017, arXiv 2211.10295; without its extrapolation in n, since the
     null is at hand.
     """
-    rows = _standardised(template, target)
-    weights = template.weights, target.weights
-    found = _frechet(rows, weights)
-    again = []
-    for _ in range(N_BOOTSTRAPS):
-        counts = [rng.poisson(1.0, len(its)) for its in weights]
-        again.append(_frechet(rows, [its * count for its, count in zip(weights, counts, strict=True)]))
-    return Estimate(found, float(np.std(again, ddof=1)))
+    return frechet_tested(template, target, rng).found
 
 
-def _frechet(rows: list[FloatArray], weights: Sequence[FloatArray]) -> float:
+def frechet_tested(template: Events, target: Events, rng: np.random.Generator) -> BesideNull:
+    """The same beside its null, from the fluctuations of means and covariances."""
+    noises, moments, changes = both(template, target, rng), [], []
+    for rows, noise in zip(_standardised(template, target), noises, strict=True):
+        mean, covariance = _moments(rows, noise.share)
+        moments.append((mean, covariance))
+        changes.append(_changes(rows - mean, noise))
+    pooled = (moments[0][1] + moments[1][1]) / 2
+    both_moved = zip(moments, changes, strict=True)
+    drawn = _frechet(*((mean + its, covariance + change) for (mean, covariance), (its, change) in both_moved))
+    null = _frechet(*((its, pooled + change) for its, change in changes))
+    found = float(_frechet(*moments))
+    return beside_null(Estimate(found, float(np.std(drawn, ddof=1))), null)
+
+
+def _changes(centred: FloatArray, noise: Noise) -> tuple[FloatArray, FloatArray]:
+    """What noise adds to mean and covariance: (N_DRAWS, n_features) and (N_DRAWS, n_features, n_features)."""
+    n_features = centred.shape[1]
+    first, second = np.triu_indices(n_features)
+    means = noise.of_means(centred.T)
+    products = noise.of_means(centred[:, one] * centred[:, other] for one, other in zip(first, second, strict=True))
+    changes = np.empty((means.shape[1], n_features, n_features))
+    changes[:, first, second] = changes[:, second, first] = products.T
+    return means.T, changes
+
+
+def _frechet(ours: Moments, theirs: Moments) -> FloatArray:
     """|m - m'|^2 + tr C + tr C' - 2 tr sqrt(sqrt(C) C' sqrt(C)), with the means m and covariances C of two samples."""
-    (mean, covariance), (other_mean, other) = (_moments(*pair) for pair in zip(rows, weights, strict=True))
+    (mean, covariance), (other_mean, other) = ours, theirs
     values, directions = np.linalg.eigh(covariance)
-    root = (directions * np.sqrt(np.maximum(values, 0.0))) @ directions.T
-    cross = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ other @ root), 0.0)).sum()
-    squared = np.sum((mean - other_mean) ** 2) + np.trace(covariance) + np.trace(other) - 2 * cross
-    return float(max(squared, 0.0))
+    root = (directions * np.sqrt(np.maximum(values, 0.0))[..., None, :]) @ np.swapaxes(directions, -1, -2)
+    cross = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ other @ root), 0.0)).sum(axis=-1)
+    traces = np.trace(covariance, axis1=-2, axis2=-1) + np.trace(other, axis1=-2, axis2=-1)
+    return np.asarray(np.maximum(np.sum((mean - other_mean) ** 2, axis=-1) + traces - 2 * cross, 0.0))
 
 
 def _moments(rows: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -168,8 +190,8 @@ def _standardised(template: Events, target: Events) -> list[FloatArray]:
     return [(sample.features - mean) / spread for sample in (template, target)]
 
 
-def _fewer(sample: Events, rng: np.random.Generator) -> Events:
-    """No more events than a kernel matrix takes, drawn at random."""
-    if len(sample) <= MAX_KERNEL_EVENTS:
+def _fewer(sample: Events, rng: np.random.Generator, most: int) -> Events:
+    """No more than so many events, drawn at random."""
+    if len(sample) <= most:
         return sample
-    return sample[np.sort(rng.choice(len(sample), MAX_KERNEL_EVENTS, replace=False))]
+    return sample[np.sort(rng.choice(len(sample), most, replace=False))]

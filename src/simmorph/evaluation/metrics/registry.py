@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from simmorph.evaluation.metrics import divergences, marginals
+from simmorph.evaluation.metrics import correlations, divergences, marginals, multivariate
 from simmorph.evaluation.metrics.c2st import auc
-from simmorph.evaluation.metrics.correlations import pearson_mean, pearson_worst
-from simmorph.evaluation.metrics.multivariate import frechet, mmd, mmd_with_p_value, sliced_wasserstein
+from simmorph.evaluation.metrics.noise import BesideNull, Noise, beside_null
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     import numpy as np
 
@@ -23,18 +22,29 @@ if TYPE_CHECKING:
 
 METRICS: dict[str, Metric] = {
     "auc": auc,
-    "pearson_worst": pearson_worst,
-    "pearson_mean": pearson_mean,
+    "pearson_worst": correlations.pearson_worst,
+    "pearson_mean": correlations.pearson_mean,
     "wasserstein_worst": marginals.wasserstein_worst,
     "kolmogorov_worst": marginals.kolmogorov_worst,
-    "sliced_wasserstein": sliced_wasserstein,
-    "mmd": mmd,
-    "frechet": frechet,
+    "sliced_wasserstein": multivariate.sliced_wasserstein,
+    "mmd": multivariate.mmd,
+    "frechet": multivariate.frechet,
 }
 """Every metric by the name it has in reports and comparisons; a new one is a function of (template, target, rng)."""
 
-P_VALUES: dict[str, Callable[[Events, Events, np.random.Generator], tuple[Estimate, float]]] = {"mmd": mmd_with_p_value}
-"""Metrics of which random relabellings show how probable so large a value is if the samples agree."""
+TESTS: dict[str, Callable[[Events, Events, np.random.Generator], BesideNull]] = {
+    "pearson_worst": correlations.pearson_worst_tested,
+    "pearson_mean": correlations.pearson_mean_tested,
+    "wasserstein_worst": marginals.wasserstein_worst_tested,
+    "kolmogorov_worst": marginals.kolmogorov_worst_tested,
+    "sliced_wasserstein": multivariate.sliced_wasserstein_tested,
+    "mmd": multivariate.mmd_tested,
+    "frechet": multivariate.frechet_tested,
+}
+"""The same metrics beside what noise alone makes of them; the AUC is 1/2 by noise alone.
+
+A metric that is not here has the target against itself for its null, and a significance by the uncertainties of both.
+"""
 
 WORDS = {
     "auc": "AUC of the classifier",
@@ -73,25 +83,21 @@ class Distance(NamedTuple):
         measure: a function of (template, target, column).
         head: its name in a table of several distances.
         words: what it is, in full.
-        p_value: the probability of so large a distance if the samples agree, where theory gives it.
     """
 
     measure: Callable[[Events, Events, int], Estimate]
     head: str
     words: str
-    p_value: Callable[[Events, Events, int], float] | None = None
 
 
-EQUAL_BINS = f"in {divergences.N_BINS} bins of equal shares of the target"
+EQUAL_BINS = f"in up to {divergences.N_BINS} bins of equal shares of the target"
 DISTANCES: dict[str, Distance] = {
     "wasserstein": Distance(
         marginals.wasserstein,
         "Wasserstein distance [sigma]",
         "Wasserstein distance in standard deviations of the target",
     ),
-    "kolmogorov": Distance(
-        marginals.kolmogorov, "Kolmogorov-Smirnov distance", "Kolmogorov-Smirnov distance", marginals.kolmogorov_p_value
-    ),
+    "kolmogorov": Distance(marginals.kolmogorov, "Kolmogorov-Smirnov distance", "Kolmogorov-Smirnov distance"),
     "kullback_leibler": Distance(
         divergences.kullback_leibler,
         "KL divergence",
@@ -108,7 +114,31 @@ DISTANCES: dict[str, Distance] = {
         divergences.chi_square,
         "chi2/ndf",
         f"chi2 over degrees of freedom, {EQUAL_BINS}",
-        divergences.chi_square_p_value,
     ),
 }
 """Every distance of one variable by the name it has in reports and comparisons."""
+
+
+def distances_beside_null(
+    template: Events,
+    target: Events,
+    column: int,
+    noises: tuple[Noise, Noise],
+    kinds: Collection[str] = tuple(DISTANCES),
+) -> dict[str, BesideNull]:
+    """The distances of one variable beside what noise alone makes of them, by kind.
+
+    Args:
+        template: one sample.
+        target: the other.
+        column: of the variable.
+        noises: the fluctuations of both.
+        kinds: names in DISTANCES.
+    """
+    drawn = marginals.drawn(template, target, column, noises) | divergences.drawn(template, target, column, noises)
+    found = {}
+    for kind in kinds:
+        observed, draws = drawn[kind]
+        distance = DISTANCES[kind].measure(template, target, column)
+        found[kind] = beside_null(distance, draws, observed)
+    return found

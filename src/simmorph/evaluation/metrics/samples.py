@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 COMPARISONS = SOURCE, TEMPLATE, NULL = "source_vs_target", "template_vs_target", "target_vs_target"
 """What is compared: the simulation as it was, as it became, and the target with itself: the null."""
 N_SPLITS = 5
-"""Random splits of the target that the null is the mean of."""
+"""Random splits of the target that the null of a ranking is the mean of."""
+MOST_TIMES = 10
+"""So many times the events of the smaller sample: more of the larger one take time, and sharpen nothing."""
 
 Pair = tuple[Events, Events]
 
@@ -107,25 +109,51 @@ class Samples:
         columns = np.hstack([events.features, events.context])[:, [known.index(name) for name in names]]
         return Events(columns, events.context[:, :0], events.weights, events.ids)
 
+    def of_context(self) -> Samples:
+        """The same with the context that the map is conditioned on in place of the features."""
+
+        def view(events: Events) -> Events:
+            return events.with_features(events.context[:, : self.n_conditions])
+
+        names = self.condition_names
+        return replace(
+            self,
+            names=names,
+            n_features=len(names),
+            source=view(self.source),
+            template=view(self.template),
+            moved=view(self.moved),
+            target=view(self.target),
+            spare=view(self.spare),
+        )
+
     def conditioned(self, events: Events) -> Events:
         """Events with the context that the map is conditioned on."""
         return events.with_context(events.context[:, : self.n_conditions])
 
 
-class EqualSamples(NamedTuple):
-    """Pairs of samples with the same number of events, so that comparison and null are equally sensitive.
+class Pairs(NamedTuple):
+    """Pairs of samples that are compared with each other.
 
     Attributes:
         pairs: the two samples of each comparison; the null has one pair for each split.
-        size: the number of events of each sample.
         null: where the pairs of the null came from, in words.
     """
 
     pairs: Mapping[str, tuple[Pair, ...]]
-    size: int
     null: str
 
-    def of(self, view: Callable[[Events], Events]) -> EqualSamples:
+    @property
+    def sizes(self) -> dict[str, tuple[int, int]]:
+        """The numbers of events of each comparison: of the sample, and of the target beside it."""
+        return {name: (len(found[0][0]), len(found[0][1])) for name, found in self.pairs.items()}
+
+    @property
+    def size(self) -> int:
+        """The number of events of the smallest sample."""
+        return min(map(min, self.sizes.values()))
+
+    def of(self, view: Callable[[Events], Events]) -> Pairs:
         """The same pairs with each sample seen in another way."""
         found = {name: tuple((view(one), view(other)) for one, other in its) for name, its in self.pairs.items()}
         return self._replace(pairs=found)
@@ -147,7 +175,7 @@ def equal_samples(
     seed: Sequence[int],
     comparisons: Sequence[str] = COMPARISONS,
     n_splits: int = N_SPLITS,
-) -> EqualSamples:
+) -> Pairs:
     """Equally large parts of source, template and target, and splits of the target for the null.
 
     Each split divides the whole target, and the events that training has seen if they are drawn alike, anew into two
@@ -171,10 +199,41 @@ def equal_samples(
     if NULL in comparisons:
         rng = random_of(seed, NULL)
         pairs[NULL] = tuple(_split(pool, size, rng) for _ in range(n_splits))
-    null = f"the mean of {n_splits} random splits of {len(pool):,} target events into two disjoint sets of {size:,}"
+    return Pairs(pairs, _null_in_words(samples, n_splits, size))
+
+
+def largest_samples(samples: Samples, max_events: int, seed: Sequence[int]) -> Pairs:
+    """Source and template beside the target with all of their events, and a split of the target for the null.
+
+    The halves of the split are as large as leaves the noise of template and target, as far as the target goes.
+
+    Args:
+        samples: of one region.
+        max_events: largest number of events of a sample.
+        seed: start of the random numbers.
+    """
+    pool = Events.concatenate([samples.target, samples.spare])
+    pairs: dict[str, tuple[Pair, ...]] = {}
+    for name, events in ((SOURCE, samples.source), (TEMPLATE, samples.template)):
+        if len(events) or name == TEMPLATE:
+            most = min(max_events, MOST_TIMES * min(len(events), len(samples.target)))
+            target = _part(samples.target, most, random_of(seed, "target"))
+            pairs[name] = ((_part(events, most, random_of(seed, name)), target),)
+    n_template, n_target = map(len, pairs[TEMPLATE][0])
+    mean = 2 * n_template * n_target // max(n_template + n_target, 1)
+    size = min(mean, len(pool) // 2)
+    pairs[NULL] = (_split(pool, size, random_of(seed, NULL)),)
+    return Pairs(pairs, _null_in_words(samples, 1, size))
+
+
+def _null_in_words(samples: Samples, n_splits: int, size: int) -> str:
+    """Where the pairs of the null came from."""
+    n_pool = len(samples.target) + len(samples.spare)
+    splits = "a random split" if n_splits == 1 else f"the mean of {n_splits} random splits"
+    null = f"{splits} of {n_pool:,} target events into two disjoint sets of {size:,}"
     if len(samples.spare):
         null += f" ({len(samples.spare):,} of them seen in training, which does not matter where no map is judged)"
-    return EqualSamples(pairs, size, null)
+    return null
 
 
 def _split(pool: Events, size: int, rng: np.random.Generator) -> Pair:

@@ -7,7 +7,7 @@ its CSV follow.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -70,6 +70,7 @@ class Drawing:
         is_log: variables with a logarithmic axis.
         periodic: features that are angles.
         axes: the label of each variable, with its unit.
+        context: the distribution of each variable that the map is conditioned on, by name.
     """
 
     result: RegionResult
@@ -78,6 +79,7 @@ class Drawing:
     is_log: Collection[str]
     periodic: Collection[str]
     axes: Mapping[str, str]
+    context: Mapping[str, Distribution] = field(default_factory=dict)
 
     @property
     def where(self) -> str:
@@ -92,7 +94,7 @@ class Drawing:
     @property
     def labels(self) -> dict[str, str]:
         """The axis label of every variable and condition."""
-        names = [*self.result.samples.names, *self.result.samples.conditions]
+        names = [*self.result.samples.names, *self.context, *self.result.samples.conditions]
         return {name: self.axes.get(name, name) for name in names}
 
     def in_full(self) -> Iterator[Drawn]:
@@ -103,6 +105,7 @@ class Drawing:
         if self.result.samples.has_source:
             yield from self.movement()
         yield self.weights()
+        yield from self.conditions()
         yield from self.profiles()
 
     def in_brief(self) -> Iterator[Drawn]:
@@ -141,6 +144,13 @@ class Drawing:
             alt = f"Distribution of {name} in target, source and template, with ratio and pull, {self.where}"
             part, size = ("derived", "middle") if is_derived else ("features", "narrow")
             yield Drawn(file_name(name), part, figure, one.rows(), alt, "", size)
+
+    def conditions(self) -> Iterator[Drawn]:
+        """The distribution of each variable that the map is conditioned on; no map changes it."""
+        for name, one in self.context.items():
+            figure = plot_distribution(one, self.labels[name], self.head, is_log=one.is_steep)
+            alt = f"Distribution of {name}, which the map is conditioned on, in all samples, {self.where}"
+            yield Drawn(f"context-{file_name(name)}", "context", figure, one.rows(), alt, "", "narrow")
 
     def movement(self) -> Iterator[Drawn]:
         """Arrows for pairs of features, and x against T(x) for each."""

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from simmorph.evaluation.metrics.registry import DISTANCES
 from simmorph.evaluation.report.model import cutflow_table, files_table, history_table, model_in_words
 from simmorph.evaluation.report.rendering import rendered
-from simmorph.evaluation.verdict import DIFFERS, IN_TENSION, TENSION, WITHIN_NOISE, chance_of_tension
+from simmorph.evaluation.significance import TENSION
+from simmorph.evaluation.verdict import Code, chance_of_tension
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,8 +17,13 @@ if TYPE_CHECKING:
     from simmorph.evaluation.report.rendering import Picture
     from simmorph.evaluation.report.tables import Table
 
-COLOURS = {WITHIN_NOISE: "within", IN_TENSION: "tension", DIFFERS: "beyond"}
-WORDS = {WITHIN_NOISE: "agrees within noise in", IN_TENSION: "is in tension in", DIFFERS: "differs significantly in"}
+COLOURS: dict[Code, str] = {"agrees": "within", "no_power": "unknown", "tension": "tension", "differs": "beyond"}
+WORDS: dict[Code, str] = {
+    "agrees": "agrees within noise in",
+    "no_power": "has too few events to tell in",
+    "tension": "is in tension in",
+    "differs": "differs significantly in",
+}
 MOST_IN_FULL = 3
 """With more regions than this only the first one and the worst are shown in full."""
 
@@ -63,12 +69,11 @@ class RegionPage(NamedTuple):
 
     @property
     def others(self) -> str:
-        """What else differs significantly: the verdict goes by one metric, and must not hide the others."""
+        """What else differs: the verdict goes by one metric and the variables, and must not hide the others."""
         metrics = [name for name in self.result.findings.differs if name != self.result.verdict.words]
-        variables = self.result.distance_findings.differs
-        found = f"Other metrics that differ significantly from their nulls: {', '.join(metrics)}."
-        alone = f" Variables that do so one by one: {', '.join(variables)}."
-        return (found if metrics else "No other metric differs significantly from its null.") + alone * bool(variables)
+        if not metrics:
+            return "No other metric differs significantly from its null."
+        return f"Other metrics that differ significantly from their nulls: {', '.join(metrics)}."
 
 
 def page(
@@ -97,6 +102,8 @@ def page(
         summary=_summary(results) if len(results) > 1 else "",
         chance=chance_of_tension(len(results)),
         tension=TENSION,
+        warnings=report.get("warnings", []),
+        invalid=report.get("invalid", []),
         colours=COLOURS,
         distances=DISTANCES,
         pictures=pictures,
@@ -119,7 +126,7 @@ def _in_full(results: Sequence[RegionResult]) -> set[int]:
 
 def _summary(results: Sequence[RegionResult]) -> str:
     """How many regions of each conclusion there are."""
-    conclusions = [result.verdict.conclusion for result in results]
+    conclusions = [result.verdict.code for result in results]
     n_all, counted = len(results), {it: conclusions.count(it) for it in WORDS if it in conclusions}
     if len(counted) == 1:
         which = "both" if n_all == 2 else f"all {n_all}"

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 from simmorph.evaluation.metrics.correlations import mean_size, named_and_others, noise_floor
 from simmorph.evaluation.metrics.estimates import Estimate
+from simmorph.evaluation.metrics.multivariate import MAX_KERNEL_EVENTS, MAX_PROJECTED
 from simmorph.evaluation.metrics.registry import DISTANCES, metric_words
+from simmorph.evaluation.metrics.samples import NULL
 from simmorph.evaluation.report.tables import Cell, Shown, Table
 
 if TYPE_CHECKING:
@@ -34,13 +36,20 @@ def metrics_table(result: RegionResult) -> Table:
         found = result.significances[metric]["template_vs_target"]
         estimates = [compared[name] for name in result.comparisons]
         rows.append([metric_words(metric, result.derived), *estimates, *_significance(found)])
+    sizes = result.parts.sizes["template_vs_target"]
     caption = (
-        f"Metrics on {result.parts.size:,} events of each sample; target vs target is the null: {result.parts.null}. "
-        "Beside it by how many standard deviations the template is above the null, and the probability of that if they "
-        "agree; from random relabellings for the maximum mean discrepancy."
+        f"Metrics on {sizes[0]:,} events of the template and {sizes[1]:,} of the target (sliced Wasserstein distance: "
+        f"{MAX_PROJECTED:,} at most, maximum mean discrepancy: {MAX_KERNEL_EVENTS:,}). The null of an AUC is "
+        f"{result.parts.null}, and 0.5 but for noise; that of the others is what noise alone makes of such samples, "
+        "with its spread. Beside it the probability that noise makes as much, and what that is in standard deviations."
     )
-    head = ["metric", *(name.replace("_", " ") for name in result.comparisons), ABOVE, "p-value"]
+    head = ["metric", *_heads(result), ABOVE, "p-value"]
     return Table(caption, head, rows)
+
+
+def _heads(result: RegionResult) -> list[str]:
+    """The comparisons; the null is one of samples of the same sizes."""
+    return ["null" if name == NULL else name.replace("_", " ") for name in result.comparisons]
 
 
 def _significance(found: Significance) -> tuple[Shown, Shown]:
@@ -55,7 +64,7 @@ def distances_table(result: RegionResult, kind: str) -> Table:
         found = result.distance_significances[variable][kind]["template_vs_target"]
         estimates = [kinds[kind][name] for name in result.comparisons]
         rows.append([variable, *estimates, *_significance(found)])
-    head = ["variable", *(name.replace("_", " ") for name in result.comparisons), ABOVE, "p-value"]
+    head = ["variable", *_heads(result), ABOVE, "p-value"]
     return Table(f"{DISTANCES[kind].words}.", head, rows)
 
 
@@ -128,7 +137,7 @@ def context_table(result: RegionResult, kind: str) -> Table:
         [variable, *(kinds[kind][name] for name in result.comparisons)]
         for variable, kinds in result.context_distances.items()
     ]
-    head = ["condition", *(name.replace("_", " ") for name in result.comparisons)]
+    head = ["condition", *_heads(result)]
     return Table(f"{DISTANCES[kind].words}, of what the map is conditioned on and does not change.", head, rows)
 
 

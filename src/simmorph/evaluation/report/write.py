@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from simmorph.config.evaluation import EvaluateSettings
     from simmorph.evaluation.comparison import RegionResult
+    from simmorph.evaluation.metrics.samples import Samples
     from simmorph.evaluation.report.drawn import Rows
 
 
@@ -44,13 +45,14 @@ def write_report(
         report: the content of `report.json`.
         settings: what stands above the plots, and the pairs to name.
     """
-    shown = {result.name: _distributions(result) for result in regions}
+    shown = {result.name: _distributions(result.samples) for result in regions}
     is_log = {name for found in shown.values() for name, one in found.items() if one.is_steep}
     with style():
         pages = []
         for number, result in enumerate(regions):
             axes = {name: known["axis"] for name, known in report.get("variables", {}).items()}
-            drawing = Drawing(result, settings, shown[result.name], is_log, report.get("periodic", ()), axes)
+            context = _distributions(result.samples.of_context())
+            drawing = Drawing(result, settings, shown[result.name], is_log, report.get("periodic", ()), axes, context)
             is_band = number > 0 and result.name not in settings.regions
             pages.append(_region(folder, drawing, is_band=is_band))
         pictures = Pictures(_overview(folder, regions, settings), [*_training(folder, report, settings)])
@@ -75,9 +77,9 @@ def _region(folder: Path, drawing: Drawing, *, is_band: bool) -> RegionPage:
     return RegionPage(result, pictures, tables, place.name, is_band)
 
 
-def _distributions(result: RegionResult) -> dict[str, Distribution]:
+def _distributions(samples: Samples) -> dict[str, Distribution]:
     """Every variable by its name."""
-    return {name: distribution(result.samples, column) for column, name in enumerate(result.samples.names)}
+    return {name: distribution(samples, column) for column, name in enumerate(samples.names)}
 
 
 def _overview(folder: Path, regions: Sequence[RegionResult], settings: EvaluateSettings) -> list[Picture]:

@@ -25,7 +25,9 @@ from simmorph.data.samples import EventTable, SampleReader
 from simmorph.data.units import ANGLE, units_of_derived
 from simmorph.errors import ConfigError, InputError, one_of
 from simmorph.evaluation.metrics.samples import Cut, Samples
+from simmorph.pipeline.evaluate import doubts
 from simmorph.pipeline.evaluate.cuts import NamedCut, automatic_acceptance, bands
+from simmorph.pipeline.evaluate.doubts import Doubt
 from simmorph.pipeline.units import KnownUnits, check_samples
 
 if TYPE_CHECKING:
@@ -59,8 +61,8 @@ class Inputs:
         cuts: of the acceptance, by name.
         units: of variables, as far as they are known.
         are_paired: whether source and target are the same events.
-        remarks: what is odd about the samples: events that are there twice, values that stand for none, files that are
-            not what was written.
+        doubts: what is odd about the samples and the map: events that are there twice, values that stand for none,
+            files that are not what was written, regions cut on features.
     """
 
     names: tuple[str, ...]
@@ -78,7 +80,7 @@ class Inputs:
     cuts: Mapping[str, NamedCut] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
     are_paired: bool = False
-    remarks: tuple[str, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
 
     def samples(self, cut: str) -> Samples:
         """The held-out events of one region; an empty cut takes all.
@@ -90,7 +92,7 @@ class Inputs:
             ConfigError: the cut or a condition is on a branch that a generator did not draw.
         """
         expression = self._cut(cut)
-        usable = self._usable_rows()
+        usable = self.usable_rows()
         template = usable & self._in_region(cut, expression)
         source = usable & self.source.passes(expression) if self.has_source else np.zeros(len(usable), np.bool_)
         target = self._usable_target() & self.target.passes(expression)
@@ -155,7 +157,7 @@ class Inputs:
 
     def source_rows(self, cut: str) -> BoolArray:
         """(n_events,), the held-out events of the source in one region."""
-        return self._usable_rows() & self.source.passes(self._cut(cut))
+        return self.usable_rows() & self.source.passes(self._cut(cut))
 
     def _cut(self, text: str) -> Expression | None:
         """The cut of a region; where it stands in the recipe follows from what is cut on."""
@@ -172,7 +174,7 @@ class Inputs:
             "not_morphed": int(((self.status & NOT_MORPHED) > 0).sum()),
             "outside_training_range_but_kept": int(((self.status & OUT_OF_RANGE) > 0).sum()),
             "not_finite": int((~finite & ((self.status & NOT_MORPHED) == 0)).sum()),
-            "used": int(self._usable_rows().sum()),
+            "used": int(self.usable_rows().sum()),
         }
         drawn = {key: made[key] for key in ("read", "not_finite", "used")}
         return {
@@ -185,7 +187,7 @@ class Inputs:
             },
         }
 
-    def _usable_rows(self) -> BoolArray:
+    def usable_rows(self) -> BoolArray:
         """(n_events,), the rows that are finite before and after the map, morphed, and not seen in training."""
         variables = [*self.names, *self.context]
         finite = self.source.is_finite(variables) & self.template.is_finite(variables)
@@ -254,7 +256,7 @@ def read_inputs(recipe: Recipe, card: ModelCard | None) -> Inputs:
     target = _with_seen(target, "target", trained_on, card)
     tables = {**({"source": source} if has_source else {}), "target": target}
     remarks = [*remarks_of(tables, twice, [*recipe.features, *recipe.context]), *changes_in(template.files)]
-    return Inputs(
+    inputs = Inputs(
         names=(*recipe.features, *reader.derived),
         features=tuple(recipe.features),
         context=tuple(recipe.context),
@@ -270,8 +272,22 @@ def read_inputs(recipe: Recipe, card: ModelCard | None) -> Inputs:
         cuts=_cuts(recipe, target),
         units=known.units | units_of_derived(reader.derived, known.units),
         are_paired=recipe.pairs is not None,
-        remarks=tuple(dict.fromkeys(remarks)),
     )
+    found = [*_doubts(recipe, inputs), *map(Doubt, remarks)]
+    return replace(inputs, doubts=tuple(dict.fromkeys(found)))
+
+
+def _doubts(recipe: Recipe, inputs: Inputs) -> Iterator[Doubt]:
+    """What is odd about the samples and the map, the worst first."""
+    card = inputs.card
+    if inputs.has_source:
+        yield from doubts.of_files([*inputs.source.files], [*inputs.target.files], card)
+        yield from doubts.of_samples(inputs.source, inputs.target, [*inputs.features, *inputs.context])
+        yield from doubts.of_status(inputs.status, inputs.usable_rows())
+    if card is not None:
+        yield from doubts.of_generator(recipe.source, card.learning.method.name, needs_source=card.kind.needs_source)
+    cuts = {"of training": inputs.trained_on or "", **recipe.evaluate.regions}
+    yield from doubts.of_cuts(cuts, inputs.features, inputs.names[len(inputs.features) :])
 
 
 def remarks_of(

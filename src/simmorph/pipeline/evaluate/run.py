@@ -15,7 +15,9 @@ from simmorph.config.recipe import required
 from simmorph.data.files.outputs import refuse_existing, whole_folder, write_json
 from simmorph.evaluation.comparison import Plan, RegionResult, compare, judges_of
 from simmorph.evaluation.metrics.registry import metric_words
+from simmorph.evaluation.metrics.samples import NULL
 from simmorph.evaluation.report.write import write_report
+from simmorph.evaluation.verdict import CODES
 from simmorph.model_folder import read_card
 from simmorph.pipeline.evaluate.inputs import Inputs, read_inputs
 from simmorph.pipeline.evaluate.origin import cutflows, model_facts
@@ -23,6 +25,7 @@ from simmorph.progress import silent
 from simmorph.version import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from simmorph.card import ModelCard
@@ -54,7 +57,7 @@ class EvaluateResult:
 
     def to_text(self) -> str:
         """The key metrics of each region, for people."""
-        lines = []
+        lines = [f"warning: {text}" for text in self.report["warnings"]]
         for result in self.regions:
             lines += [f"region {result.name}: {result.verdict.sentence()}", _table(result), ""]
         return "\n".join([*lines, f"report: {self.folder / 'report.html'}"])
@@ -64,7 +67,8 @@ def _table(result: RegionResult) -> str:
     """The metrics of one region in aligned columns, and what they say."""
     words = {metric: metric_words(metric, result.derived) for metric in result.metrics}
     width = max(map(len, words.values()))
-    names = "".join(f"{name.replace('_', ' '):>22}" for name in result.comparisons)
+    heads = ["null" if name == NULL else name.replace("_", " ") for name in result.comparisons]
+    names = "".join(f"{head:>22}" for head in heads)
     rows = [f"{'metric':<{width}}{names}{'template above null':>22}"]
     for metric, compared in result.metrics.items():
         found = "".join(f"{compared[name].to_text():>22}" for name in result.comparisons)
@@ -98,9 +102,10 @@ def evaluate(recipe: Recipe, *, force: bool = False, progress: Progress = silent
         region = card.learning.region or "all events"
         progress(f"the model has other settings than the recipe: its own region ({region}) and hold-out part are used")
     inputs = read_inputs(recipe, card)
-    for remark in inputs.remarks:
-        progress(f"warning: {remark}")
-    regions = [_compared(recipe, inputs, name, cut, progress) for name, cut in _regions(recipe, inputs).items()]
+    for doubt in inputs.doubts:
+        progress(f"warning: {doubt.text}")
+    cuts = _regions(recipe, inputs)
+    regions = [_compared(recipe, inputs, cuts, name, progress) for name in cuts]
     report = _report(recipe, inputs, regions)
     with whole_folder(folder, force=force, marker=REPORT) as temporary:
         progress("drawing the report")
@@ -125,15 +130,18 @@ def _regions(recipe: Recipe, inputs: Inputs) -> dict[str, str]:
     return {default: first} | recipe.evaluate.regions | inputs.bands(recipe.evaluate.bands)
 
 
-def _compared(recipe: Recipe, inputs: Inputs, name: str, cut: str, progress: Progress) -> RegionResult:
+def _compared(recipe: Recipe, inputs: Inputs, cuts: Mapping[str, str], name: str, progress: Progress) -> RegionResult:
     """Everything that is measured in one region; its name is part of the seed, so that no region changes another."""
     progress(f"comparing in region {name}")
-    settings, samples = recipe.evaluate, inputs.samples(cut)
+    settings, cut = recipe.evaluate, cuts[name]
+    samples = inputs.samples(cut)
     plan = Plan(
         judges=judges_of(samples, settings.judges),
         max_events=settings.max_events,
         seed=[settings.seed, *name.encode()],
         periodic=[inputs.features.index(angle) for angle in inputs.periodic],
+        n_splits=None,
+        n_regions=len(cuts),
     )
     is_trained_on = cut.strip() == (inputs.trained_on or "").strip()
     return compare(name, cut, samples, plan, is_trained_on=is_trained_on)
@@ -147,10 +155,12 @@ def _report(recipe: Recipe, inputs: Inputs, regions: list[RegionResult]) -> dict
     files = {name: table.checksums() for name, table in {**tables, "target": inputs.target}.items()}
     return {
         "region": regions[0].name,
-        "verdict": first["verdict"],
+        **{key: first[key] for key in ("verdict", "conclusion", "sentence")},
+        "worst": _worst(recipe, regions),
         "metrics": first["metrics"],
         "held_out": {"known": inputs.card is not None, "remark": _held_out_remark(inputs), "events": inputs.counts()},
-        "warnings": list(inputs.remarks),
+        "warnings": [doubt.text for doubt in inputs.doubts],
+        "invalid": [doubt.text for doubt in inputs.doubts if doubt.invalidates],
         "regions": results,
         "training": inputs.card.history if inputs.card else {},
         "model": model_facts(inputs.card) if inputs.card else None,
@@ -169,6 +179,13 @@ def _report(recipe: Recipe, inputs: Inputs, regions: list[RegionResult]) -> dict
             "recipe": recipe.model_dump(mode="json"),
         },
     }
+
+
+def _worst(recipe: Recipe, regions: list[RegionResult]) -> dict[str, str]:
+    """The worst verdict of the first region and of those that the recipe names; bands are too many to count."""
+    named = [result for number, result in enumerate(regions) if number == 0 or result.name in recipe.evaluate.regions]
+    worst = max(named, key=lambda result: CODES.index(result.verdict.code))
+    return {"verdict": worst.verdict.code, "region": worst.name}
 
 
 def _held_out_remark(inputs: Inputs) -> str:
