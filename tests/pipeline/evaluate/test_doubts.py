@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from simmorph.card import FileRecord
 from simmorph.cli.main import run
 from simmorph.data.morphed import NOT_MORPHED, OUT_OF_RANGE
 from simmorph.data.ntuples.files import checksum_of
@@ -94,8 +95,8 @@ def test_files_on_the_wrong_side_of_the_model_are_swapped(tmp_path: Path) -> Non
         paths.append(str(tmp_path / f"{name}.root"))
     mc, data = ([path] for path in paths)
     card: Any = SimpleNamespace(
-        source=SimpleNamespace(files={paths[0]: checksum_of(paths[0])}),
-        target=SimpleNamespace(files={paths[1]: checksum_of(paths[1])}),
+        source=SimpleNamespace(files=[FileRecord(path=paths[0], sha256=checksum_of(paths[0]), n_entries=N_EVENTS)]),
+        target=SimpleNamespace(files=[FileRecord(path=paths[1], sha256=checksum_of(paths[1]), n_entries=N_EVENTS)]),
     )
     assert [*doubts.of_files(mc, data, card)] == []
     assert [it.invalidates for it in doubts.of_files(data, mc, card)] == [True]

@@ -67,9 +67,9 @@ def of_files(source: Sequence[str], target: Sequence[str], card: ModelCard | Non
     if hashes["s"] & hashes["t"]:
         yield Doubt("source and target are the same file: nothing is compared; give simulation as source", True)
     elif card is not None:
-        learnt = {sample: set(getattr(card, sample).files.values()) - {""} for sample in ("source", "target")}
-        if hashes["s"] & learnt["target"] - learnt["source"] or hashes["t"] & learnt["source"] - learnt["target"]:
-            yield Doubt("source and target are swapped: the model was trained with the target's file as source", True)
+        as_source, as_target = ({file.sha256 for file in its.files} - {""} for its in (card.source, card.target))
+        if hashes["s"] & (as_target - as_source) or hashes["t"] & (as_source - as_target):
+            yield Doubt("source and target are swapped: the model was trained with them the other way round", True)
 
 
 def of_samples(source: EventTable, target: EventTable, variables: Sequence[str]) -> Iterator[Doubt]:
