@@ -318,13 +318,14 @@ def _pages(*results: RegionResult) -> str:
 
 
 def _with_excess(result: RegionResult, name: str, excess: float) -> RegionResult:
-    """The same region with an AUC that is this many standard deviations above its null."""
+    """The same region with an AUC that is this many standard deviations above a half."""
     metric = result.verdict.metric
     null = Estimate(0.5, 0.003)
     compared = {
         **result.metrics[metric],
         "target_vs_target": null,
-        "template_vs_target": Estimate(0.5 + 0.005 * excess, 0.004),
+        "template_vs_target": Estimate(0.5 + 0.005 * excess, 0.005),
+        "source_vs_target": Estimate(0.6, 0.005),
     }
     return replace(result, name=name, metrics={**result.metrics, metric: compared})
 
