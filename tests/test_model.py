@@ -14,7 +14,7 @@ import pytest
 from simmorph.card import FileRecord, Origin, digest_of
 from simmorph.config.recipe import Recipe
 from simmorph.data.events import Events
-from simmorph.data.morphed import NON_FINITE, OUT_OF_RANGE, OUTSIDE_TARGET
+from simmorph.data.morphed import HELD, NON_FINITE, OUT_OF_RANGE, OUTSIDE_TARGET
 from simmorph.data.splits import HOLDOUT, part_of
 from simmorph.errors import ConfigError, InputError, UsageError
 from simmorph.model import Model
@@ -117,7 +117,7 @@ def test_events_beyond_the_training_range_are_morphed_and_told(model: Model) -> 
     features, context = SOURCE.features[:4].copy(), SOURCE.context[:4].copy()
     features[1, 0], context[2, 0], features[3, 1] = 280.0, 500.0, 0.25  # the last in the gap above zero
     after, status = model.transform(Events.of(features, context))
-    assert (status & ~OUTSIDE_TARGET).tolist() == [0, OUT_OF_RANGE, OUT_OF_RANGE, OUT_OF_RANGE]
+    assert (status & ~OUTSIDE_TARGET).tolist() == [0, OUT_OF_RANGE | HELD, OUT_OF_RANGE, OUT_OF_RANGE]
     assert np.isfinite(after.features).all()
     assert after.features[1, 0] != 280.0
 
@@ -376,7 +376,7 @@ def test_preprocessing_by_hand_is_kept() -> None:
 
 def test_a_map_that_gives_no_number_leaves_the_event(model: Model) -> None:
     class Failing(type(model.method)):  # type: ignore[misc]
-        def transform(self, events: Events) -> Events:
+        def _transform(self, events: Events) -> Events:
             return events.with_features(np.where(events.features > 0, np.nan, events.features))
 
     broken = replace(model, method=Failing(2, 1))

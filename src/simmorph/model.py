@@ -16,11 +16,20 @@ from simmorph.card import ModelCard, Origin, Probe, Variable, identity_of
 from simmorph.data.columns import columns_of, length_of, names_of, with_columns
 from simmorph.data.events import Events
 from simmorph.data.expressions.expression import weight_expression
-from simmorph.data.morphed import NON_FINITE, OUT_OF_RANGE, OUTSIDE_TARGET, float_type, new_columns, score_of
+from simmorph.data.morphed import (
+    HELD,
+    NON_FINITE,
+    OUT_OF_RANGE,
+    OUTSIDE_TARGET,
+    float_type,
+    new_columns,
+    score_of,
+)
 from simmorph.data.pairs import pairs_of
 from simmorph.data.preprocessing.chain import Preprocessing
 from simmorph.data.preprocessing.limits import Bounded
 from simmorph.data.preprocessing.support import Support
+from simmorph.data.quality.holes import remarks_on_holes
 from simmorph.data.splits import reseeded
 from simmorph.errors import InputError
 from simmorph.fitting import fit_preprocessing, new_card, too_few_steps, trainable, with_notes, without_holdout
@@ -48,7 +57,7 @@ class Morphed(NamedTuple):
 
     Attributes:
         events: the same events in the same order, morphed or reweighted.
-        status: (n_events,), bits of NON_FINITE, OUT_OF_RANGE and OUTSIDE_TARGET.
+        status: (n_events,), bits of NON_FINITE, OUT_OF_RANGE, HELD and OUTSIDE_TARGET.
     """
 
     events: Events
@@ -115,7 +124,8 @@ class Model:
             samples["source"], samples["target"], remark = pairs_of(samples["source"], samples["target"])
             remarks += [remark] if remark else []
         given = trainable(samples, learning, how)
-        notes = given.notes._replace(warnings=[*remarks, *given.notes.warnings])
+        holes = remarks_on_holes(given.samples, learning.context, method.in_a_hole) if method.in_a_hole else []
+        notes = given.notes._replace(warnings=[*remarks, *given.notes.warnings, *holes])
         preprocessing = fit_preprocessing(learning, given, how, own_steps=method.own_steps)
         of_target = _prepared(given.samples["target"], preprocessing.target, preprocessing.context)
         of_source = of_target[:0]
@@ -179,8 +189,9 @@ class Model:
         features and weight and gets the status NON_FINITE. One that lies outside of what the source had in training
         is morphed and gets OUT_OF_RANGE; a value beyond the fence, which nothing legitimate reaches, stays as it is,
         and all else in that event becomes what it would with the last value inside. A value beyond a bound that the
-        recipe declares is put there. An event that lands where the target had none gets OUTSIDE_TARGET. A generator
-        looks at the context alone, and draws new features at it.
+        recipe declares is put there. An event that a map in closed form would have taken beyond what the target has
+        near its context stays at that edge and gets HELD; one that lands where the target had none gets OUTSIDE_TARGET.
+        A generator looks at the context alone, and draws new features at it.
 
         Args:
             events: in physical units; their ids draw the noise of point masses, and that of methods that draw.
@@ -194,7 +205,8 @@ class Model:
             return Morphed(events, status)
         known = events[finite]
         prepared = _prepared(known, self.features, self.context, seed)
-        changed = self.method.transform(prepared if seed is None else replace(prepared, ids=reseeded(known.ids, seed)))
+        moved = self.method.moved(prepared if seed is None else replace(prepared, ids=reseeded(known.ids, seed)))
+        changed = moved.events
         restored = self._restored(known, prepared, changed)
         worked = np.isfinite(restored).all(axis=1) & (np.isfinite(changed.weights) | ~np.isfinite(known.weights))
         features, weights = events.features.copy(), events.weights.copy()
@@ -203,6 +215,7 @@ class Model:
         status[finite] = (
             np.where(worked, 0, NON_FINITE)
             | np.where(self._outside(known), OUT_OF_RANGE, 0)
+            | np.where(worked & moved.held, HELD, 0)
             | np.where(worked & self._outside_target(restored, changed.features), OUTSIDE_TARGET, 0)
         )
         return Morphed(events.with_features(features).with_weights(weights), status)
@@ -243,9 +256,9 @@ class Model:
     def apply(self, columns: AnyColumns, seed: int | None = None) -> AnyColumns:
         """The columns, and what the map makes of them: `<feature>_morphed`, `weight_morphed` and `morph_status`.
 
-        The bits of the status are 2 not finite, kept as it was; 4 outside of the training range; 16 landed outside of
-        what the target has. A reweighting adds `morph_score`, from 0 (like the source) to 1 (like the target). A
-        generator looks at the context alone.
+        The bits of the status are 2 not finite, kept as it was; 4 outside of the training range; 8 held back at the
+        edge of what the target has near the context; 16 landed outside of what the target has. A reweighting adds
+        `morph_score`, from 0 (like the source) to 1 (like the target). A generator looks at the context alone.
 
         Args:
             columns: a dict of arrays, an awkward array of records, or a pandas frame; one number per event each.

@@ -110,9 +110,9 @@ def test_movement_is_in_standard_deviations_of_the_target_and_the_short_way_roun
 
 
 def test_the_lowest_retention_leaves_out_constants() -> None:
-    moved = Moved(mean=0.1, quantile_95=0.2, largest=0.3, retention={"x": 0.9, "one": None, "y": 0.8})
+    moved = Moved(mean=0.1, quantile_95=0.2, largest=0.3, trimmed_mean=0.1, retention={"x": 0.9, "one": None, "y": 0.8})
     assert moved.lowest_retention == 0.8
-    assert np.isnan(Moved(mean=0, quantile_95=0, largest=0, retention={"one": None}).lowest_retention)
+    assert np.isnan(Moved(mean=0, quantile_95=0, largest=0, trimmed_mean=0, retention={"one": None}).lowest_retention)
 
 
 def test_repeats_without_a_number_are_left_out() -> None:

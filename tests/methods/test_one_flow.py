@@ -115,7 +115,7 @@ def test_several_orders_are_averaged_and_their_spread_is_told() -> None:
     history = method.fit(source, target, Training(SETTINGS))
     assert list(history) == ["fit", "order2"]
     template = method.transform(source)
-    apart = [method._moved(flow, source).features for flow in method._flows]
+    apart = [method._by_flow(flow, source).features for flow in method._flows]
     np.testing.assert_array_equal(template.features, (apart[0] + apart[1]) / 2)
     # Each keeps the first feature of its own order where it is, so they disagree on which one turns.
     assert method.notes(source, template).numbers["orders_spread"] == pytest.approx(

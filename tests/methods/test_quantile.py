@@ -49,12 +49,16 @@ def test_equal_samples_are_left_alone() -> None:
     np.testing.assert_allclose(_fitted(events, events).transform(events).features, events.features, atol=1e-12)
 
 
-def test_beyond_the_last_knot_an_event_moves_as_far_as_there() -> None:
+def test_beyond_the_last_knot_an_event_moves_as_far_as_there_and_no_further_than_the_target() -> None:
     source, target = _normal(0, 1, 1), _normal(3, 2, 2)
-    method = _fitted(source, target)
+    target.features[0] = 40.0
+    method = _fitted(source, target, knots=3)
     top = source.features.max()
-    moved = method.transform(Events.of(np.array([[top], [top + 5], [top + 50]]))).features[:, 0]
-    np.testing.assert_allclose(moved - [top, top + 5, top + 50], moved[0] - top)
+    moved, held = method.moved(Events.of(np.array([[top], [top - 1], [top + 100]])))
+    assert moved.features[2, 0] == target.features.max()
+    assert held.tolist() == [False, False, True]
+    slope = (target.features.max() - np.median(target.features)) / (top - np.median(source.features))
+    assert moved.features[0, 0] - moved.features[1, 0] == pytest.approx(slope, rel=0.02)
 
 
 def test_weights_of_the_target_count() -> None:

@@ -10,7 +10,7 @@ from scipy.special import ndtri
 from simmorph.data.events import Events
 from simmorph.neural.blocks import in_blocks
 from simmorph.neural.cell_scores import CellScores
-from simmorph.neural.scores import ConditionalScores, straight_lines
+from simmorph.neural.scores import ConditionalScores, fit_alike, straight_lines
 from simmorph.neural.smooth import SmoothBasis
 
 N_EVENTS = 12_000
@@ -20,7 +20,7 @@ def learnt(events: Events) -> tuple[ConditionalScores, SmoothBasis]:
     basis = SmoothBasis(events.context.shape[1], 6)
     basis.fit(events.context, events.weights)
     scores = ConditionalScores(events.features.shape[1], basis.n_functions, 40)
-    scores.fit(events, basis)
+    fit_alike([scores], [events], basis)
     return scores, basis
 
 
@@ -71,6 +71,58 @@ def test_a_gap_stays_empty_and_shares_follow_the_context() -> None:
         drawn = scores.values(torch.from_numpy(rng.normal(size=(4000, 1))), functions).numpy()
         assert np.mean((drawn > 1.02) & (drawn < 2.98)) < 0.003
         assert np.mean(drawn < 2) == pytest.approx(0.2 + 0.6 * place, abs=0.06)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_scores_and_values_grow_at_any_context_however_far_from_training(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    context = np.stack([25 + rng.exponential(15, 1500), rng.uniform(-2.5, 2.5, 1500)], axis=1)
+    width = np.exp(rng.normal(0, 1) * np.abs(context[:, 1]))
+    events = Events.of((np.sin(context[:, 0]) + width * rng.normal(size=1500))[:, None], context)
+    scores, basis = learnt(events)
+    places = torch.from_numpy(rng.normal(0, 10.0 ** rng.uniform(0, 6, (200, 1)), (200, 2)))
+    functions = basis(places)
+    grid = torch.linspace(-6, 6, 101, dtype=torch.float64)
+    values = torch.stack([scores.values(level.expand(200, 1), functions)[:, 0] for level in grid])
+    back = torch.stack([scores.scores(row[:, None], functions)[:, 0] for row in values])
+    assert torch.isfinite(values).all()
+    assert (values.diff(dim=0) >= 0).all()
+    assert (back.diff(dim=0) >= 0).all()
+    # The middle of the distribution lies where some of it was seen.
+    assert scores.values(torch.zeros(200, 1).double(), functions).abs().max() < np.abs(events.features).max()
+
+
+def test_two_samples_that_bend_alike_are_learnt_alike_in_a_hole_of_the_context() -> None:
+    def sample(seed: int) -> Events:
+        rng = np.random.default_rng(seed)
+        context = np.concatenate([rng.uniform(0, 0.35, 3000), rng.uniform(0.65, 1, 3000)])[:, None]
+        return Events.of(np.sin(8 * context) + 0.5 * rng.normal(size=(6000, 1)), context)
+
+    samples = [sample(seed) for seed in (1, 2)]
+    basis = SmoothBasis(1, 7)
+    basis.fit(np.concatenate([it.context for it in samples]), np.ones(12_000))
+    models = [ConditionalScores(1, basis.n_functions, 64) for _ in samples]
+    fit_alike(models, samples, basis)
+    inside = basis(torch.linspace(0.35, 0.65, 50, dtype=torch.float64)[:, None])
+    first, second = (model.values(torch.zeros(50, 1).double(), inside) for model in models)
+    # In units of the width of 0.5, over a hole that is as wide as either side.
+    assert (first - second).abs().max() < 0.15
+
+
+def test_a_constant_takes_no_part() -> None:
+    events = Events.of(np.ones((500, 1)), np.random.default_rng(1).normal(size=(500, 1)))
+    scores, basis = learnt(events)
+    functions = basis(torch.from_numpy(events.context))
+    found = scores.values(torch.linspace(-2, 2, 500, dtype=torch.float64)[:, None], functions)
+    torch.testing.assert_close(found, torch.ones(500, 1, dtype=torch.float64))
+
+
+def test_the_table_of_a_small_normal_sample_does_not_copy_its_fluctuations() -> None:
+    events = Events.of(np.random.default_rng(7).normal(size=(500, 1)))
+    scores, basis = learnt(events)
+    levels = torch.linspace(-1.5, 1.5, 301, dtype=torch.float64)[:, None]
+    slopes = scores.values(levels, basis(torch.zeros(301, 0).double())).diff(dim=0) / levels.diff(dim=0)
+    assert 0.7 < slopes.min() < slopes.max() < 1.4
 
 
 def test_weights_count_as_events() -> None:

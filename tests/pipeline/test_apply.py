@@ -134,11 +134,13 @@ def test_bad_values_keep_their_place_and_are_told(
     write_ntuple(trained / "bad.root", columns)
     result = apply_model([str(trained / "bad.root")], trained / "model", trained / "out.root")
     after = _read(trained / "out.root")
-    assert after["morph_status"][3:6].tolist() == [2, 2, 4 | 16]
+    assert after["morph_status"][3:6].tolist() == [2, 2, 4 | 8 | 16]
     assert np.isnan(after["pt1_morphed"][3])
     assert after["isolation_morphed"][3] == columns["isolation"][3]
     assert (result.n_non_finite, result.n_morphed) == (2, 1998)
     assert result.n_out_of_range >= 1
+    assert result.n_held == np.count_nonzero(after["morph_status"] & 8) >= 1
+    assert f"held back at the edge of what the target has near their context {result.n_held}" in result.to_text()
 
 
 def test_many_events_outside_of_the_training_range_are_worth_a_warning(

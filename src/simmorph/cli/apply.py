@@ -94,10 +94,11 @@ def apply_command(
     original ntuples that were selected from. All branches are copied, each with a type that is exact in all inputs,
     and <feature>_morphed, weight_morphed and morph_status are added: one number each or, where rows of the selection
     are objects, one for each object of the file. The bits of morph_status are 1 not selected, 2 not finite, 4 outside
-    of the training range, where a value that only a corrupt event has stays as it is, 16 landed outside of what the
-    target has, in a feature or in all of them together. Other trees of the inputs, and the histograms of a single one,
-    are copied too. A reweighting adds morph_score, from 0 (like the source) to 1 (like the target): with signal for a
-    target it is the classifier's score.
+    of the training range, where a value that only a corrupt event has stays as it is, 8 held back (by a map in closed
+    form) at the edge of what the target has near the context, 16 landed outside of what the target has, in a feature
+    or in all of them together. Other trees of the inputs, and the histograms of a single one, are copied too. A
+    reweighting adds morph_score, from 0 (like the source) to 1 (like the target): with signal for a target it is the
+    classifier's score.
 
     With --n-events a generator writes events of its own: its features and context, and their weight, which is 1. The
     contexts are drawn from those of INPUT, or else from the events that it was trained with.

@@ -20,14 +20,16 @@ WEIGHT, STATUS, SCORE = "weight_morphed", "morph_status", "morph_score"
 DRAWN_WEIGHT = "weight"
 """The branch of the weights of events that a generator drew, unless the recipe names one."""
 
-NOT_SELECTED, NON_FINITE, OUT_OF_RANGE, OUTSIDE_TARGET = 1, 2, 4, 16
+NOT_SELECTED, NON_FINITE, OUT_OF_RANGE, HELD, OUTSIDE_TARGET = 1, 2, 4, 8, 16
 """The bits of `morph_status`; 0 is an event that was morphed and lies within the training range. A value so far beyond
-it that it is corrupt stays as it is, with OUT_OF_RANGE. OUTSIDE_TARGET is an event that landed where the target had
-none in training, in a feature or in all of them together."""
+it that it is corrupt stays as it is, with OUT_OF_RANGE. HELD is an event that a map in closed form held back at the
+edge of what the target has near its context, OUTSIDE_TARGET one that landed where the target had none in training, in a
+feature or in all of them together."""
 STATUS_BITS = {
     "not_selected": NOT_SELECTED,
     "non_finite": NON_FINITE,
     "out_of_range": OUT_OF_RANGE,
+    "held": HELD,
     "outside_target": OUTSIDE_TARGET,
 }
 NOT_MORPHED = NOT_SELECTED | NON_FINITE

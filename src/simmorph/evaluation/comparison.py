@@ -398,6 +398,7 @@ class RegionResult(Measured):
             "mean": _number(total.mean),
             "quantile_95": _number(total.quantile_95),
             "largest": _number(total.largest),
+            "trimmed_mean": _number(total.trimmed_mean),
             "lowest_retention": total.lowest_retention.to_json(),
             "features": {
                 name: {key: _number(value) for key, value in feature._asdict().items()}

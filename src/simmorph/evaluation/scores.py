@@ -63,6 +63,7 @@ class Moved(Record):
         mean: mean Euclidean distance over all features.
         quantile_95: the distance that 95 % of the events stay below.
         largest: the largest distance.
+        trimmed_mean: the mean without the 1 % of the events that move furthest.
         retention: Spearman's rank correlation of x and T(x) of each feature; None where it is constant.
         optimal_distance: mean distance to where the optimal map takes an event; None where that is not known.
         optimal_cost: mean squared distance over that of the optimal map; None where that is not known.
@@ -72,6 +73,7 @@ class Moved(Record):
     mean: float
     quantile_95: float
     largest: float
+    trimmed_mean: float
     retention: dict[str, float | None]
     optimal_distance: float | None = None
     optimal_cost: float | None = None
@@ -94,6 +96,7 @@ class Moved(Record):
             mean=found.mean,
             quantile_95=found.quantile_95,
             largest=found.largest,
+            trimmed_mean=found.trimmed_mean,
             retention={
                 name: _known(feature.retention) for name, feature in zip(samples.names, found.features, strict=False)
             },

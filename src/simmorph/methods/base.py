@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from simmorph.config.kind import Kind
+from simmorph.data.events import Events
 from simmorph.errors import InputError
 from simmorph.neural.blocks import in_blocks
 from simmorph.neural.loop.pace import USUAL, Need
@@ -21,9 +22,10 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from simmorph.data.events import BoolArray, Events, FloatArray
+    from simmorph.data.events import BoolArray, FloatArray
     from simmorph.neural.loop.history import History
     from simmorph.neural.loop.training import Training
+    from simmorph.neural.reach import Reach
 
 MIN_EFFECTIVE_FRACTION = 0.05
 
@@ -40,6 +42,18 @@ class Notes(NamedTuple):
     warnings: list[str]
 
 
+class Moved(NamedTuple):
+    """What a method made of events.
+
+    Attributes:
+        events: the same events in the same order.
+        held: (n_events,), whether the map went beyond what the target has near the context, and was held back there.
+    """
+
+    events: Events
+    held: BoolArray
+
+
 class Method(nn.Module, ABC):
     """A map from events to events.
 
@@ -51,6 +65,9 @@ class Method(nn.Module, ABC):
         takes, and say so in `needs`. Register every learnt number as a parameter or buffer, since the `state_dict` is
         all that is saved and the constructor is all that is called on loading. Add its name to METHODS. The contract
         test runs over it from then on.
+
+    A map in closed form can leave all that it has seen. Its constructor sets `reach`, which `fit` teaches and which
+    holds every result back.
 
     Events reach a method preprocessed (standardised, point masses spread, gaps closed); its result is transformed back.
     Weights are positive in `fit` (`refuse_negative_weights` sees to it), and of either sign in `transform`.
@@ -67,11 +84,14 @@ class Method(nn.Module, ABC):
     """Whether `transform` draws random numbers, which are the event's own: see `data.splits.normal_of`."""
     needs_pairs: ClassVar[bool] = False
     """Whether it learns from the same events in source and target, which come in the same order."""
+    in_a_hole: str = "what the map does there is a guess of its network, which no event checks"
+    """What the map does where the context has a hole, as the end of a sentence; empty if it looks at no context."""
     noise_seed: Tensor
 
     def __init__(self, n_features: int, n_context: int) -> None:
         super().__init__()
         self.n_features, self.n_context = n_features, n_context
+        self.reach: Reach | None = None
         if self.is_random:
             self.register_buffer("noise_seed", torch.zeros((), dtype=torch.int64))
 
@@ -94,6 +114,8 @@ class Method(nn.Module, ABC):
             self.to(how.device)
         history = self._fit(source, target, how)
         self.cpu()
+        if self.reach is not None:
+            self.reach.fit(Events.concatenate(how.halves(source, target)[1]))
         return history
 
     def transform(self, events: Events) -> Events:
@@ -102,12 +124,27 @@ class Method(nn.Module, ABC):
         An event whose context or features are not finite, or what becomes of it, comes out of a morph or a generator
         with features of NaN, and out of a reweighting as it is. A generator does not look at the features that come in.
         """
+        return self.moved(events).events
+
+    def moved(self, events: Events) -> Moved:
+        """The same as `transform`, and which events were held back."""
         known = _finite(events.features, events.context) if self.kind.needs_source else _finite(events.context)
-        changed, weights = self._transform(events[known]), events.weights.copy()
+        changed, weights = self._moved(events[known]), events.weights.copy()
         features = np.full_like(events.features, np.nan) if self.kind.changes_features else events.features.copy()
-        features[known] = np.where(_finite(changed.features)[:, None], changed.features, np.nan)
-        weights[known] = np.where(np.isfinite(changed.weights), changed.weights, weights[known])
-        return events.with_features(features).with_weights(weights)
+        worked = _finite(changed.events.features)
+        features[known] = np.where(worked[:, None], changed.events.features, np.nan)
+        weights[known] = np.where(np.isfinite(changed.events.weights), changed.events.weights, weights[known])
+        held = np.zeros(len(events), np.bool_)
+        held[known] = changed.held & worked
+        return Moved(events.with_features(features).with_weights(weights), held)
+
+    def _moved(self, events: Events) -> Moved:
+        """What `_transform` makes of events, held back where there is a `reach`."""
+        changed = self._transform(events)
+        if self.reach is None:
+            return Moved(changed, np.zeros(len(events), np.bool_))
+        features, held = self.reach.hold(changed.features, events.context)
+        return Moved(changed.with_features(features), held)
 
     def _begin(self, seed: int) -> None:
         """Draw the weights that training begins with."""

@@ -15,10 +15,13 @@ from simmorph.errors import ConfigError
 from simmorph.methods.base import Method
 from simmorph.neural.blocks import in_blocks
 from simmorph.neural.cell_scores import CellScores
-from simmorph.neural.scores import ConditionalScores
+from simmorph.neural.reach import Reach
+from simmorph.neural.scores import ConditionalScores, fit_alike
 from simmorph.neural.smooth import SmoothBasis
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from simmorph.neural.loop.history import History
     from simmorph.neural.loop.training import Training
 
@@ -34,14 +37,16 @@ class ConditionalQuantile(Method):
     Smaller cells follow finer structure and fluctuate more; since corrections are shrunk to what exceeds chance, the
     fluctuations of small cells cost little, but what is finer than a cell is not seen. With many features before it, a
     feature has few and large cells in each direction, and the smooth step does nearly all: the bias is then that of
-    low products of splines. Put the features with the sharpest structure first.
+    low products of splines. Put the features with the sharpest structure first. In a hole of the context, to whose
+    sides the cells belong, the smooth step does all. An event never goes further than the target has events near its
+    context.
 
     Args:
         n_features: number of features.
         n_context: number of context variables.
         order: the features in the order of the chain, by their place in the recipe counted from 0; as in the recipe by
             default.
-        points: points of each feature's smooth distribution.
+        points: knots of each feature's distribution over all conditions, at most.
         context_knots: knots of the spline in each variable conditioned on.
         cell_events: events in a cell, at least.
         halvings: there are at most 2**halvings cells.
@@ -51,7 +56,7 @@ class ConditionalQuantile(Method):
         Transport: Old and New", 2009, chapter 1.
     """
 
-    reach: Tensor
+    in_a_hole = "the map goes across as smoothly as it can from side to side, which no event checks"
 
     def __init__(  # noqa: PLR0913 - the keys of the recipe
         self,
@@ -59,7 +64,7 @@ class ConditionalQuantile(Method):
         n_context: int,
         *,
         order: tuple[Annotated[int, Field(ge=0)], ...] | None = None,
-        points: Annotated[int, Field(ge=8)] = 60,
+        points: Annotated[int, Field(ge=8)] = 64,
         context_knots: Annotated[int, Field(ge=3, le=64)] = 10,
         cell_events: PositiveInt = 250,
         halvings: Annotated[int, Field(ge=0, le=12)] = 9,
@@ -73,19 +78,19 @@ class ConditionalQuantile(Method):
         sizes = [n_context + before for before in range(n_features)]
         self.source_chain = nn.ModuleList(_Link(size, points, context_knots, halvings) for size in sizes)
         self.target_chain = nn.ModuleList(_Link(size, points, context_knots, halvings) for size in sizes)
-        # A conditional tail is extrapolated; it shall end where the target does.
-        self.register_buffer("reach", torch.zeros(2, n_features, dtype=torch.float64))
+        self.reach = Reach(n_features, n_context)
 
     def _fit(self, source: Events, target: Events, how: Training) -> dict[str, History]:
         """Regress and bin every link of both chains; there is nothing to iterate, and so no history."""
-        for chain, halves in zip((self.source_chain, self.target_chain), how.halves(source, target), strict=True):
-            sample = Events.concatenate(halves)
-            ordered = sample.features[:, list(self.order)]
-            for at, link in enumerate(_links(chain)):
-                conditions = np.hstack([sample.context, ordered[:, :at]])
-                link.fit(Events(ordered[:, at : at + 1], conditions, sample.weights, sample.ids), self.cell_events)
-            # The target comes last.
-            self.reach.copy_(torch.from_numpy(np.stack([ordered.min(axis=0), ordered.max(axis=0)])))
+        samples = [Events.concatenate(halves) for halves in how.halves(source, target)]
+        features = [sample.features[:, list(self.order)] for sample in samples]
+        for at, links in enumerate(zip(_links(self.source_chain), _links(self.target_chain), strict=True)):
+            conditions = [np.hstack([it.context, its[:, :at]]) for it, its in zip(samples, features, strict=True)]
+            seen = [
+                Events(its[:, at : at + 1], known, it.weights, it.ids)
+                for it, its, known in zip(samples, features, conditions, strict=True)
+            ]
+            _fit_alike(links, seen, self.cell_events)
         return {}
 
     def _transform(self, events: Events) -> Events:
@@ -99,11 +104,12 @@ class ConditionalQuantile(Method):
         The score in the source is that given the context and the features before it as they were, the value in the
         target that given the context and the features before it as they are now.
         """
-        moved = features[:, :0]
+        moved, in_a_hole = features[:, :0], cast("Reach", self.reach).in_a_hole(context)
         for at, (source, target) in enumerate(zip(_links(self.source_chain), _links(self.target_chain), strict=True)):
-            scores = source.scores(features[:, at : at + 1], torch.cat([context, features[:, :at]], dim=1))
-            values = target.values(scores, torch.cat([context, moved], dim=1))
-            moved = torch.cat([moved, values.clamp(self.reach[0, at], self.reach[1, at])], dim=1)
+            before, after = (torch.cat([context, known], dim=1) for known in (features[:, :at], moved))
+            scores = source.scores(features[:, at : at + 1], before, in_a_hole)
+            values = target.values(scores, after, in_a_hole)
+            moved = torch.cat([moved, values], dim=1)
         return moved
 
 
@@ -116,21 +122,31 @@ class _Link(nn.Module):
         self.smooth = ConditionalScores(1, self.basis.n_functions, points)
         self.cells = CellScores(n_conditions, n_halvings if n_conditions else 0)
 
-    def fit(self, events: Events, cell_events: int) -> None:
-        """Learn from events whose context holds all conditions."""
-        self.basis.fit(events.context, events.weights)
-        self.smooth.fit(events, self.basis)
+    def fit_cells(self, events: Events, cell_events: int) -> None:
+        """Learn what the smooth step leaves over; the context of the events holds all conditions."""
         rows = np.hstack([events.features, events.context])
         scores = in_blocks(lambda rows: self.smooth.scores(rows[:, :1], self.basis(rows[:, 1:])), rows, self)
         self.cells.fit(scores[:, 0], events.context, events.weights, cell_events)
 
-    def scores(self, feature: Tensor, conditions: Tensor) -> Tensor:
-        """(n_events, 1), standard normal whatever the conditions."""
-        return self.cells.scores(self.smooth.scores(feature, self.basis(conditions)), conditions)
+    def scores(self, feature: Tensor, conditions: Tensor, in_a_hole: Tensor) -> Tensor:
+        """(n_events, 1), standard normal whatever the conditions; by the smooth step alone in a hole of the context."""
+        smooth = self.smooth.scores(feature, self.basis(conditions))
+        return torch.where(in_a_hole[:, None], smooth, self.cells.scores(smooth, conditions))
 
-    def values(self, scores: Tensor, conditions: Tensor) -> Tensor:
+    def values(self, scores: Tensor, conditions: Tensor, in_a_hole: Tensor) -> Tensor:
         """The inverse of `scores`."""
-        return self.smooth.values(self.cells.values(scores, conditions), self.basis(conditions))
+        smooth = torch.where(in_a_hole[:, None], scores, self.cells.values(scores, conditions))
+        return self.smooth.values(smooth, self.basis(conditions))
+
+
+def _fit_alike(links: Sequence[_Link], samples: Sequence[Events], cell_events: int) -> None:
+    """Learn the same link of two chains, from samples whose contexts hold all conditions."""
+    both = Events.concatenate([events.with_weights(events.weights / np.sum(events.weights)) for events in samples])
+    for link in links:
+        link.basis.fit(both.context, both.weights)
+    fit_alike([link.smooth for link in links], samples, links[0].basis)
+    for link, events in zip(links, samples, strict=True):
+        link.fit_cells(events, cell_events)
 
 
 def _links(chain: nn.ModuleList) -> list[_Link]:

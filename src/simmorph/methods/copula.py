@@ -14,17 +14,19 @@ from simmorph.data.events import Events
 from simmorph.methods.base import Method
 from simmorph.neural.blocks import in_blocks
 from simmorph.neural.networks import product
-from simmorph.neural.scores import ConditionalScores, round_size
+from simmorph.neural.reach import Reach
+from simmorph.neural.scores import ConditionalScores, fit_alike, ridge, round_size
 from simmorph.neural.smooth import SmoothBasis
 
 if TYPE_CHECKING:
-    from simmorph.data.events import FloatArray
     from simmorph.neural.loop.history import History
     from simmorph.neural.loop.training import Training
 
 SMALLEST_VARIANCE = 1e-4
 """Least eigenvalue of a correlation matrix; below it a direction is taken as fixed by the others."""
 SMALLEST_SPREAD = 1e-6
+CORRELATION_STIFFNESS = 3.0
+"""How much more stiffly correlations depend on the context than distributions do."""
 WIDTH_STEP = 4
 """Matrices have a multiple of so many rows, so that in a batch each begins at a multiple of 64 bytes. Libraries of
 linear algebra choose their order of rounding by where a matrix begins."""
@@ -41,12 +43,13 @@ class Copula(Method):
 
     and this map carries the scores, in units of each feature's conditional spread, from source to target, where they
     become features again. It is the optimal map for Gaussian samples, and the yardstick for any network: dependences
-    beyond the linear correlation of scores stay as they are in the source.
+    beyond the linear correlation of scores stay as they are in the source. An event never goes further than the target
+    has events near its context, and quantiles do not cross at any context: see `neural/scores.py`.
 
     Args:
         n_features: number of features.
         n_context: number of context variables.
-        points: points of each feature's distribution.
+        points: knots of each feature's distribution over all contexts, at most.
         context_knots: knots of the spline in each context variable.
 
     References:
@@ -54,15 +57,18 @@ class Copula(Method):
         Takatsu, "Wasserstein geometry of Gaussian measures", 2011.
     """
 
+    in_a_hole = "the map goes across as smoothly as it can from side to side, which no event checks"
+
     def __init__(
         self,
         n_features: int,
         n_context: int,
         *,
-        points: Annotated[int, Field(ge=8)] = 60,
+        points: Annotated[int, Field(ge=8)] = 64,
         context_knots: Annotated[int, Field(ge=3, le=64)] = 7,
     ) -> None:
         super().__init__(n_features, n_context)
+        self.reach = Reach(n_features, n_context)
         self.basis = SmoothBasis(n_context, context_knots)
         n_functions = self.basis.n_functions
         self.source = _Copula(n_features, n_functions, points)
@@ -74,8 +80,9 @@ class Copula(Method):
         both = [events.with_weights(events.weights / np.sum(events.weights)) for events in samples]
         together = Events.concatenate(both)
         self.basis.fit(together.context, together.weights)
-        self.source.fit(samples[0], self.basis)
-        self.target.fit(samples[1], self.basis)
+        fit_alike([self.source.marginals, self.target.marginals], samples, self.basis)
+        self.source.correlate(samples[0], self.basis)
+        self.target.correlate(samples[1], self.basis)
         return {}
 
     def _transform(self, events: Events) -> Events:
@@ -111,9 +118,8 @@ class _Copula(nn.Module):
         shape = n_functions, self.pairs.shape[1]
         self.register_buffer("correlations", torch.zeros(shape, dtype=torch.float64))
 
-    def fit(self, events: Events, basis: SmoothBasis) -> None:
-        """Learn the distribution of each feature, then the correlations of their scores."""
-        self.marginals.fit(events, basis)
+    def correlate(self, events: Events, basis: SmoothBasis) -> None:
+        """Learn the correlations of the scores, once the distribution of each feature is known."""
 
         def scores(rows: Tensor) -> Tensor:
             return self.marginals.scores(rows[:, : self.n_features], basis(rows[:, self.n_features :]))
@@ -122,7 +128,7 @@ class _Copula(nn.Module):
         first, second = self.pairs.numpy()
         weights = events.weights * (round_size(events.effective_size) / np.sum(events.weights))
         products = normal[:, first] * normal[:, second]
-        found = _ridge(basis.values(events.context), products, weights, basis.stiffness)
+        found = ridge(basis.values(events.context), products, weights, CORRELATION_STIFFNESS * basis.penalty)
         self.correlations.copy_(torch.from_numpy(found))
 
     def spread(self, functions: Tensor) -> Tensor:
@@ -139,12 +145,6 @@ class _Copula(nn.Module):
         matrix[:, self.pairs[0], self.pairs[1]] = values
         matrix[:, self.pairs[1], self.pairs[0]] = values
         return matrix
-
-
-def _ridge(functions: FloatArray, values: FloatArray, weights: FloatArray, stiffness: FloatArray) -> FloatArray:
-    """Coefficients of the weighted least-squares regression of values on functions."""
-    weighted = functions * weights[:, None]
-    return np.asarray(np.linalg.solve(weighted.T @ functions + np.diag(stiffness + 1e-9), weighted.T @ values))
 
 
 def _bures(normal: Tensor, correlations: Tensor, spread: Tensor, target: Tensor) -> Tensor:

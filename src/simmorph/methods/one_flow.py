@@ -146,7 +146,7 @@ class OneFlow(Method):
         data, history = how.parts(self._led(source), target), {}
         for number, flow in enumerate(self._flows):
             stage = f"order{number + 1}" if number else "fit"
-            score = how.score(partial(self._moved, flow), source, target)
+            score = how.score(partial(self._by_flow, flow), source, target)
             history[stage] = minimize(flow, partial(self._loss, flow), data, how, stage, score=score)
         return history
 
@@ -160,7 +160,7 @@ class OneFlow(Method):
 
     def _transform(self, events: Events) -> Events:
         """The features, morphed in float64 precision."""
-        morphed = np.mean([self._moved(flow, events).features for flow in self._flows], axis=0)
+        morphed = np.mean([self._by_flow(flow, events).features for flow in self._flows], axis=0)
         for column, gaps in zip(morphed.T, self.gaps.cpu().numpy(), strict=True):
             for low, high in gaps:
                 inside = (column > low) & (column < high)
@@ -171,7 +171,7 @@ class OneFlow(Method):
         """How far the maps of different orders are apart, as a root mean square of preprocessed units; see Method."""
         numbers, warnings = super().notes(source, template)
         if len(self.flows) > 1 and len(source):
-            moved = np.stack([self._moved(flow, source).features for flow in self._flows])
+            moved = np.stack([self._by_flow(flow, source).features for flow in self._flows])
             numbers["orders_spread"] = float(np.sqrt(np.nanmean(moved.var(axis=0, ddof=1))))
         return Notes(numbers, warnings)
 
@@ -180,7 +180,7 @@ class OneFlow(Method):
         """The flows, with the type that torch's list does not keep."""
         return [flow for flow in self.flows if isinstance(flow, OrderedFlow)]
 
-    def _moved(self, flow: OrderedFlow, events: Events) -> Events:
+    def _by_flow(self, flow: OrderedFlow, events: Events) -> Events:
         """The events as one of the flows moves them."""
         # In float64, where the inversion is exact to 1e-8 however steep the splines are.
         exact, linear, there = copy.deepcopy(flow).double(), self.linear, float(self.destination)

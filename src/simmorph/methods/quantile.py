@@ -12,6 +12,7 @@ from scipy.special import ndtr, ndtri
 from simmorph.data.events import Events
 from simmorph.data.preprocessing.samples import weighted_quantiles
 from simmorph.methods.base import Method
+from simmorph.neural.reach import Reach
 
 if TYPE_CHECKING:
     from simmorph.data.events import FloatArray
@@ -23,8 +24,8 @@ class QuantileMap(Method):
     """The optimal transport map of each feature alone: T(x) = F_target^-1(F_source(x)).
 
     Every marginal distribution comes out right, and no correlation changes but by that: the cheap baseline that a map
-    of all features together has to beat. Beyond the first and the last knot an event moves as far as at that knot. The
-    context is not looked at.
+    of all features together has to beat. Beyond the first and the last knot an event moves as far as at that knot, but
+    not beyond the last event of the target. The context is not looked at.
 
     Args:
         n_features: number of features.
@@ -35,12 +36,14 @@ class QuantileMap(Method):
         Villani, "Topics in Optimal Transportation", 2003, section 2.2: the monotone map is optimal on the line.
     """
 
+    in_a_hole = ""
     source_quantiles: torch.Tensor
     target_quantiles: torch.Tensor
 
     def __init__(self, n_features: int, n_context: int, *, knots: Annotated[int, Field(ge=2)] = 200) -> None:
         super().__init__(n_features, n_context)
         self.knots = knots
+        self.reach = Reach(n_features, 0)
         for name in ("source_quantiles", "target_quantiles"):
             self.register_buffer(name, torch.zeros(n_features, knots, dtype=torch.float64))
 

@@ -9,6 +9,7 @@ from simmorph.config.training import HiddenLayers  # noqa: TC001 - read from the
 from simmorph.methods.base import Method
 from simmorph.neural.loop.minimize import minimize
 from simmorph.neural.networks import Perceptron
+from simmorph.neural.reach import Reach
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,8 +29,9 @@ class Regression(Method):
     and one to the target. Then x' = x + E_target[x | c] - E_source[x | c].
 
     Only the mean is calibrated, as with every regression: widths, tails and correlations at a given context stay those
-    of the source. Without context it is one shift of each feature. The mean is that of the preprocessed feature, so a
-    feature that is proposed a logarithm gets its logarithm's mean right.
+    of the source, but that no event goes further than the target has events near its context. Without context it is
+    one shift of each feature. The mean is that of the preprocessed feature, so a feature that is proposed a logarithm
+    gets its logarithm's mean right.
 
     Args:
         n_features: number of features.
@@ -42,6 +44,7 @@ class Regression(Method):
 
     def __init__(self, n_features: int, n_context: int, *, hidden: HiddenLayers = (64, 64)) -> None:
         super().__init__(n_features, n_context)
+        self.reach = Reach(n_features, n_context)
         self.of_source = Perceptron(n_context, hidden, n_features, zero_start=True)
         self.of_target = Perceptron(n_context, hidden, n_features, zero_start=True)
 

@@ -18,15 +18,20 @@ if TYPE_CHECKING:
 
 MAX_TRIPLES, MAX_PAIRS = 4, 7
 """With more context variables than this, products of three, and of two, are left out."""
-STIFFNESS = 10.0
-"""How many events it takes to believe in anything but a straight line of one context variable."""
+ROUGHNESS = 0.5
+"""How many events it takes to believe in a bend: the factor of the integral of f''**2 over the range of a context
+variable, in units of this range."""
+STIFFNESS, STIFFNESS_OF_CURVED = 10.0, 300.0
+"""How many events it takes to believe in a product of context variables, and in one that is curved in one of them."""
+N_GRID = 512
 
 
 class SmoothBasis(nn.Module):
     """Functions of the context: 1, a natural cubic spline of each variable, and low products of two and three.
 
-    A spline goes on as a straight line beyond its outermost knots; products stay as they are at the edges, where
-    they would run away. With no context variables there is the constant alone.
+    A spline goes on as a straight line from its outermost knots to the ends of the context that it was fitted to, and
+    products stay as they are there. Beyond these ends all functions stay as they are. With no context variables there
+    is the constant alone.
 
     Args:
         n_context: number of context variables.
@@ -36,6 +41,7 @@ class SmoothBasis(nn.Module):
         Hastie, Tibshirani, Friedman, "The Elements of Statistical Learning", 2nd ed. 2009, section 5.2.1.
     """
 
+    ends: Tensor
     knots: Tensor
     centre: Tensor
     scale: Tensor
@@ -48,12 +54,15 @@ class SmoothBasis(nn.Module):
         n_varying = n_context * (n_knots - 1) + 3 * len(self.pairs) + len(self.triples)
         self.n_functions = 1 + n_varying
         start = torch.linspace(-1, 1, n_knots, dtype=torch.float64)
+        self.register_buffer("ends", start[[0, -1], None].repeat(1, n_context))
         self.register_buffer("knots", start.repeat(n_context, 1))
         self.register_buffer("centre", torch.zeros(n_varying, dtype=torch.float64))
         self.register_buffer("scale", torch.ones(n_varying, dtype=torch.float64))
 
     def fit(self, context: FloatArray, weights: FloatArray) -> None:
         """Place the knots, and bring every function but the constant to mean 0 and deviation 1."""
+        if len(context):
+            self.ends.copy_(torch.from_numpy(np.stack([context.min(axis=0), context.max(axis=0)])))
         for variable, values in enumerate(context.T):
             self.knots[variable] = torch.from_numpy(_knots(values, weights, self.n_knots))
         self.centre.zero_()
@@ -69,12 +78,27 @@ class SmoothBasis(nn.Module):
         return in_blocks(self, context, self)
 
     @property
-    def stiffness(self) -> FloatArray:
-        """(n_functions,), in events: how strongly a regression shall draw each coefficient to zero."""
-        return np.array([0.0] + [1.0] * self.n_context + [STIFFNESS] * (self.n_functions - 1 - self.n_context))
+    def penalty(self) -> FloatArray:
+        """(n_functions, n_functions), in events: a regression adds half of f^T penalty f for its coefficients f.
+
+        It is the curvature of each spline over the whole range of its variable, also where there are no events: a ridge
+        of each coefficient would leave open what a spline does in a gap.
+        """
+        ridge = [0.0] + [1.0] * self.n_context + [0.0] * (self.n_context * (self.n_knots - 2))
+        ridge += [STIFFNESS, STIFFNESS_OF_CURVED, STIFFNESS_OF_CURVED] * len(self.pairs)
+        penalty = np.diag(ridge + [STIFFNESS_OF_CURVED] * len(self.triples))
+        grid = torch.linspace(0, 1, N_GRID, dtype=torch.float64)[:, None].expand(-1, self.n_context)
+        curvatures = 6 * self._bends(grid, power=1).numpy()
+        for variable in range(self.n_context):
+            first = 1 + self.n_context + variable * (self.n_knots - 2)
+            at, before = (slice(start, start + self.n_knots - 2) for start in (first, first - 1))
+            scaled = curvatures[:, variable] / self.scale.numpy()[before]
+            penalty[at, at] = ROUGHNESS * (scaled.T @ scaled) / N_GRID
+        return penalty
 
     def forward(self, context: Tensor) -> Tensor:
         """(n_events, n_functions): the constant, straight lines, the rest of the splines, products."""
+        context = torch.minimum(torch.maximum(context, self.ends[0]), self.ends[1])
         position = (context - self.knots[:, 0]) / (self.knots[:, -1] - self.knots[:, 0])
         inside = 2 * position.clamp(0, 1) - 1
         squares = 1.5 * inside.square() - 0.5
@@ -86,10 +110,15 @@ class SmoothBasis(nn.Module):
         varying = torch.cat(columns, dim=1) if columns else context
         return torch.cat([context.new_ones(len(context), 1), (varying - self.centre) / self.scale], dim=1)
 
-    def _bends(self, position: Tensor) -> Tensor:
-        """(n_events, n_context, n_knots - 2) the curved functions of each natural spline."""
+    def _bends(self, position: Tensor, power: int = 3) -> Tensor:
+        """(n_events, n_context, n_knots - 2), the curved functions of each natural spline.
+
+        Args:
+            position: (n_events, n_context), 0 at the first knot and 1 at the last.
+            power: 3, or 1 for a sixth of their second derivatives.
+        """
         knots = (self.knots - self.knots[:, :1]) / (self.knots[:, -1:] - self.knots[:, :1])
-        cubes = (position[:, :, None] - knots).clamp(min=0) ** 3
+        cubes = (position[:, :, None] - knots).clamp(min=0) ** power
         ratios = (cubes[..., :-1] - cubes[..., -1:]) / (1 - knots[:, :-1])
         return ratios[..., :-1] - ratios[..., -1:]
 

@@ -67,9 +67,9 @@ def test_a_map_that_turns_the_order_round_has_retention_minus_1() -> None:
 
 def test_the_lowest_retention_is_that_of_the_worst_feature_with_its_error() -> None:
     features = [FeatureMovement(kept, 0.1, 0.2, error) for kept, error in ((0.9, 0.01), (NAN, NAN), (0.4, 0.02))]
-    assert Movement(features, 0.1, 0.2, 0.3).lowest_retention == (0.4, 0.02)
+    assert Movement(features, 0.1, 0.2, 0.3, 0.1).lowest_retention == (0.4, 0.02)
     constants = [FeatureMovement(NAN, 0.0, 0.0, NAN)]
-    assert np.isnan(Movement(constants, 0, 0, 0).lowest_retention.value)
+    assert np.isnan(Movement(constants, 0, 0, 0, 0).lowest_retention.value)
 
 
 @pytest.mark.parametrize(
@@ -106,3 +106,14 @@ def test_the_distance_to_the_optimum_is_in_weighted_standard_deviations_of_the_t
 def test_an_optimum_that_moves_nothing_has_no_ratio_of_costs() -> None:
     source = normal(50, 17)
     assert np.isnan(optimality(source, source, source.features, source).cost)
+
+
+def test_one_event_that_runs_away_is_the_largest_movement_and_not_in_the_trimmed_mean() -> None:
+    source = Events.of(np.random.default_rng(1).normal(size=(1000, 1)))
+    moved = source.features + 0.5
+    moved[7] = 1e9
+    found = movement(source, Events.of(moved), source)
+    deviation = np.std(source.features)
+    assert found.largest == pytest.approx(1e9 / deviation, rel=1e-6)
+    assert found.trimmed_mean == pytest.approx(0.5 / deviation, rel=1e-3)
+    assert found.mean > 1e5

@@ -10,7 +10,9 @@ from simmorph.evaluation.scores import ChosenPairs, Moved, RegionScore, Score, V
 
 
 def score(title: str, kind: str, auc: float, moved: float | None, repeat: int = 0) -> Score:
-    there = None if moved is None else Moved(mean=moved, quantile_95=1, largest=2, retention={"x": 0.9})
+    there = (
+        None if moved is None else Moved(mean=moved, quantile_95=1, largest=2, trimmed_mean=moved, retention={"x": 0.9})
+    )
     pairs = ChosenPairs(worst=None, worst_pair=None, others=None, noise_floor=0.01)
     found = RegionScore(
         events=100, auc={"all": Value(value=auc, uncertainty=0.01)}, metrics={}, distances={}, pairs=pairs, moved=there

@@ -26,7 +26,11 @@ COST = Cost(train_seconds=10.0, train_cpu_seconds=9.0, apply_rate=1e4, peak_memo
 
 
 def score(title: str, kind: Any, auc: float, moved: float | None, repeat: int = 0, **changes: Any) -> Score:
-    there = None if moved is None else Moved(mean=moved, quantile_95=1, largest=2, retention={"x_1": 0.9, "y": 0.8})
+    there = (
+        None
+        if moved is None
+        else Moved(mean=moved, quantile_95=1, largest=2, trimmed_mean=moved, retention={"x_1": 0.9, "y": 0.8})
+    )
     region = RegionScore(
         pairs=ChosenPairs(worst=None, worst_pair=None, others=None, noise_floor=0.01),
         events=1000, auc={"all": Value(value=auc, uncertainty=0.004)}, ess_fraction=1.0, moved=there,
@@ -93,6 +97,7 @@ def test_csv_reads_back_in_full() -> None:
     assert float(rows["near_flow"]["auc all all"]) == pytest.approx(0.505)
     assert float(rows["near_flow"]["auc all all spread"]) == pytest.approx(0.001)
     assert rows["weights"]["movement"] == ""
+    assert rows["weights"]["largest_movement"] == ""
     assert (rows["broken"]["repeats"], rows["broken"]["failures"]) == ("0", "the loss is <not> finite")
 
 

@@ -112,7 +112,7 @@ def test_methods_that_all_failed_have_no_advice() -> None:
 
 @pytest.mark.parametrize("names", [["x"], ["x", "y"], ["x", "y", "z"]])
 def test_retention_of_several_features_has_a_table(names: list[str]) -> None:
-    moved = Moved(mean=0.1, quantile_95=1, largest=2, retention=dict.fromkeys(names, 0.875))
+    moved = Moved(mean=0.1, quantile_95=1, largest=2, trimmed_mean=0.1, retention=dict.fromkeys(names, 0.875))
     one = score("flow", "morph", 0.51, 0.1)
     region = one.regions["all"].model_copy(update={"moved": moved})
     found = Tables(page_of([NULL, one.model_copy(update={"regions": {"all": region}})]).to_html()).tables

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from simmorph.data.events import Events, FloatArray
 
 
+TRIMMED = 0.01
+"""Share of the events, those that move furthest, that a trimmed mean leaves out."""
+
+
 class FeatureMovement(NamedTuple):
     """What a map does to one feature.
 
@@ -45,12 +49,14 @@ class Movement(NamedTuple):
         mean: mean Euclidean distance over all features, each in standard deviations of the target.
         quantile_95: the distance that 95 % of the events stay below.
         largest: the largest distance.
+        trimmed_mean: the mean without the 1 % of the events that move furthest; a few that run away do not change it.
     """
 
     features: list[FeatureMovement]
     mean: float
     quantile_95: float
     largest: float
+    trimmed_mean: float
 
     @property
     def lowest_retention(self) -> Estimate:
@@ -97,7 +103,8 @@ def movement(source: Events, moved: Events, target: Events, periodic: Collection
         kept = rank_correlation(before, before + change[:, column], np.ones(len(before)))
         features.append(FeatureMovement(kept.value, *_mean_and_tail(distance[:, column]), kept.uncertainty))
     total = np.sqrt(np.sum(distance**2, axis=1))
-    return Movement(features, *_mean_and_tail(total), float(total.max()))
+    nearest = np.sort(total)[: max(len(total) - int(TRIMMED * len(total)), 1)]
+    return Movement(features, *_mean_and_tail(total), float(total.max()), float(nearest.mean()))
 
 
 def _mean_and_tail(distance: FloatArray) -> tuple[float, float]:

@@ -64,7 +64,7 @@ def points_of(rows: Sequence[Ranked], region: str, inputs: str) -> list[Point]:
     for row in rows:
         auc = row.auc(region, inputs)
         if auc is not None and row.kind != "null":
-            found.append(Point(row.title, row.moved(region, lambda moved: moved.mean), auc, _colour(row)))
+            found.append(Point(row.title, row.moved(region, lambda moved: moved.trimmed_mean), auc, _colour(row)))
     return found
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from torch import nn
 
 from simmorph.data.splits import uniform_of
-from simmorph.methods.base import Method, Notes
+from simmorph.methods.base import Method, Moved, Notes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +32,8 @@ class Ensemble(Method):
 
     def __init__(self, members: Sequence[Method]) -> None:
         super().__init__(members[0].n_features, members[0].n_context)
-        self.kind, self.own_steps = members[0].kind, members[0].own_steps
+        first = members[0]
+        self.kind, self.own_steps, self.in_a_hole = first.kind, first.own_steps, first.in_a_hole
         self.members = nn.ModuleList(members)
 
     def _fit(self, source: Events, target: Events, how: Training) -> dict[str, History]:
@@ -79,12 +80,17 @@ class MapMixture(Ensemble):
 
     def _transform(self, events: Events) -> Events:
         """Each event as its member makes it."""
+        return self._moved(events).events
+
+    def _moved(self, events: Events) -> Moved:
         drawn = uniform_of(events.ids, int(self.noise_seed), MEMBER_STREAM)
         chosen = np.minimum((drawn * len(self.members)).astype(np.int64), len(self.members) - 1)
-        features = events.features.copy()
+        features, held = events.features.copy(), np.zeros(len(events), np.bool_)
         for number, member in enumerate(self.methods):
-            features[chosen == number] = member.transform(events[chosen == number]).features
-        return events.with_features(features)
+            mine = chosen == number
+            moved = member.moved(events[mine])
+            features[mine], held[mine] = moved.events.features, moved.held
+        return Moved(events.with_features(features), held)
 
     def log_density(self, events: Events) -> FloatArray | None:
         """(n_events,), the logarithm of the mean density of the members; None if they have none."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simmorph.data.events import Events
-from simmorph.methods.base import Method, Notes
+from simmorph.methods.base import Method, Moved, Notes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,7 +34,7 @@ class Reweighted(Method):
 
     def __init__(self, reweighting: Method, columns: Sequence[int], method: Method) -> None:
         super().__init__(method.n_features, method.n_context)
-        self.kind, self.own_steps = method.kind, method.own_steps
+        self.kind, self.own_steps, self.in_a_hole = method.kind, method.own_steps, method.in_a_hole
         self.reweighting, self.columns, self.method = reweighting, list(columns), method
 
     def _fit(self, source: Events, target: Events, how: Training) -> dict[str, History]:
@@ -44,7 +44,10 @@ class Reweighted(Method):
 
     def _transform(self, events: Events) -> Events:
         """The events with their factors in the weights, transformed."""
-        return self.method.transform(self._reweighted(events))
+        return self._moved(events).events
+
+    def _moved(self, events: Events) -> Moved:
+        return self.method.moved(self._reweighted(events))
 
     def notes(self, source: Events, template: Events) -> Notes:
         """What both have to say; see Method. What is left after the factors is `reweight_effective_fraction`."""

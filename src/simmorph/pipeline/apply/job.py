@@ -43,6 +43,7 @@ class _Tally:
     n_not_selected: int = 0
     n_non_finite: int = 0
     n_out_of_range: int = 0
+    n_held: int = 0
     n_outside_target: int = 0
     outside_bounds: dict[str, int] = field(default_factory=dict)
 
@@ -53,6 +54,7 @@ class _Tally:
         is_morphed = (status & morphed.NOT_MORPHED) == 0
         self.n_morphed += int(np.count_nonzero(is_morphed))
         self.n_out_of_range += int(np.count_nonzero(is_morphed & ((status & morphed.OUT_OF_RANGE) != 0)))
+        self.n_held += int(np.count_nonzero(status & morphed.HELD))
         self.n_outside_target += int(np.count_nonzero(status & morphed.OUTSIDE_TARGET))
 
     def add_outside_bounds(self, counts: Mapping[str, int]) -> None:

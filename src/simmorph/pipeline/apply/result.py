@@ -27,6 +27,8 @@ class ApplyResult:
         n_not_selected: entries that the selection dropped.
         n_non_finite: events that kept their values, because they or the result are not finite.
         n_out_of_range: morphed events that lie outside of what the model was trained on.
+        n_held: morphed events that a map in closed form would have taken beyond what the target has near their context,
+            and that it held back there.
         n_outside_target: morphed events that landed where the target had none in training.
         outside_bounds: of each variable with declared bounds, the values beyond them, which were put there.
         effective_fraction: of a reweighting, how many events the new weights are worth, as a share of the events
@@ -48,6 +50,7 @@ class ApplyResult:
     n_not_selected: int
     n_non_finite: int
     n_out_of_range: int
+    n_held: int
     n_outside_target: int
     outside_bounds: dict[str, int]
     effective_fraction: float | None
@@ -91,6 +94,8 @@ class ApplyResult:
             lines.append(f"the new weights leave {self.effective_fraction:.2%} of the statistical power (ESS/N)")
         if self.n_not_selected:
             lines.append(f"not selected {self.n_not_selected}")
+        if self.n_held:
+            lines.append(f"held back at the edge of what the target has near their context {self.n_held}")
         if self.n_non_finite:
             lines.append(f"not finite, kept as they were {self.n_non_finite}")
         return "\n".join(lines)
