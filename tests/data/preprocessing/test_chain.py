@@ -379,3 +379,25 @@ def test_events_beyond_an_edge_that_training_missed_are_not_far_away(name: str, 
     values = EDGES[name](rng, 4000).astype(np.float32).astype(np.float64)
     fresh = EDGES[name](rng, 4000)
     assert np.max(np.abs(_fitted("x", values=values).forward(fresh[:, None], IDS[:4000]))) < 6
+
+
+def _above_35(rng: np.random.Generator, n_events: int) -> FloatArray:
+    """A momentum that a region cuts where it comes from another variable too."""
+    pt = rng.uniform(100, 180, 4 * n_events) * (0.25 + 0.15 * rng.gamma(2, 1, 4 * n_events))
+    return np.asarray(pt[pt > 35][:n_events])
+
+
+@pytest.mark.parametrize(
+    ("draw", "seeds"),
+    [(_above_35, (5, 37)), (lambda rng, n: rng.exponential(30, n) + 35, (13, 93)), (EDGES["soft"], (20, 31)),
+     (lambda rng, n: 1 / 3 + 0.2 * rng.exponential(1, n), (54, 81))],
+)  # fmt: skip
+def test_held_out_events_are_as_likely_as_those_of_training_where_a_region_cuts_a_variable(
+    draw: Callable[[np.random.Generator, int], FloatArray], seeds: tuple[int, ...]
+) -> None:
+    for seed in seeds:  # in which a held-out event lies beyond the edge of the training part, or close to it
+        rng = np.random.default_rng(seed)
+        seen, fresh = (draw(rng, n_events).astype(np.float32).astype(np.float64) for n_events in (3000, 500))
+        chains = _fitted("x", values=seen)
+        squares = [np.mean(chains.forward(its[:, None], np.arange(len(its))) ** 2) for its in (seen, fresh)]
+        assert 0.5 * (squares[1] - squares[0]) < 0.3  # of -log of the normal density; .1 by chance
