@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from simmorph.data.events import FloatArray
 
-N_PAIRS, SIZES = 50, (500, 400)
+N_PAIRS, SIZES = 40, (500, 400)
 
 
 def pairs(signed: bool) -> list[tuple[Events, Events, np.random.Generator]]:
