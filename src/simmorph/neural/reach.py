@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from simmorph.data.events import BoolArray, Events, FloatArray, IntArray
 
 CELL_EVENTS, MAX_HALVINGS = 250, 6
-MARGIN = 0.5
+MARGIN = 0.2
 """How far a result may go beyond the events of its cell, as a fraction of their range on either side."""
 MAX_HOLES = 8
 
@@ -24,7 +24,7 @@ MAX_HOLES = 8
 class Reach(nn.Module):
     """The range of each feature in the target, in cells of the context of equal population.
 
-    The events of a cell are a sample, and the next event may go a little further than all of them: by half of their
+    The events of a cell are a sample, and the next event may go a little further than all of them: by a fifth of their
     range, but never beyond all events of the target. In a hole of the context, where the target has no events, what is
     near is all of them.
 
