@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from scipy.special import ndtr
 
 from simmorph.data.events import Events
 from simmorph.data.signed_weights import TREATMENTS, shifts, treated
+from simmorph.errors import InputError
 
 if TYPE_CHECKING:
     from simmorph.config.training import NegativeWeights
+    from simmorph.data.events import FloatArray
 
 ALL = sorted(TREATMENTS)
 
@@ -59,6 +62,64 @@ def test_absolute_values_are_biased_and_the_table_says_by_how_much() -> None:
     assert "3750 of 37500 weights are negative" in text
     assert "x: mean" in text
     assert "y: mean" in text
+
+
+def test_a_tilt_has_the_moments_of_the_signed_weights_and_their_power() -> None:
+    events = signed_sample()
+    found = treated(events, "tilt", "source", ["x", "y"], 1)
+    signed, tilted_ones = (_moments(events.features, weights) for weights in (events.weights, found.events.weights))
+    np.testing.assert_allclose(tilted_ones, signed, atol=1e-6)
+    # Absolute values have 1.25 times the weight; half of that is lost again at most.
+    assert found.events.effective_size > 0.9 * len(events)
+    assert found.numbers["source_x_mean_shift"] == pytest.approx(0, abs=1e-6)
+
+
+def _moments(features: FloatArray, weights: FloatArray) -> FloatArray:
+    """Means and covariances, in a row."""
+    mean = weights @ features / weights.sum()
+    away = features - mean
+    return np.concatenate([mean, ((away * weights[:, None]).T @ away / weights.sum()).ravel()])
+
+
+def shares_that_are_negative(n_events: int) -> Events:
+    """One sample of weight 1, and a fifth of weight -1 that has more events beyond 2 than the first."""
+    rng = np.random.default_rng(3)
+    negative = rng.random(n_events) < 0.2
+    x = np.where(negative, rng.normal(1, 0.8, n_events), rng.normal(0, 1, n_events))
+    return Events.of(np.column_stack([rng.normal(size=n_events), x]), weights=np.where(negative, -1.0, 1.0))
+
+
+@pytest.mark.parametrize("treatment", ALL)
+def test_where_the_density_itself_is_negative_is_told(treatment: NegativeWeights) -> None:
+    events = shares_that_are_negative(40_000)
+    found = treated(events, treatment, "source", ["flat", "x"], 1)
+    (told,) = [warning for warning in found.warnings if "density" in warning]
+    assert "negative" in told
+    assert "for x from 1." in told or "for x from 2." in told
+    # Beyond 1.97, where 0.8 times the one density falls below 0.2 times the other, by the normal distribution.
+    exact = (0.8 * ndtr(-1.97) - 0.2 * ndtr(-0.97 / 0.8)) / 0.6
+    assert found.numbers["source_negative_density_share"] == pytest.approx(exact, abs=0.006)
+    assert not any(
+        "density" in warning for warning in treated(signed_sample(), treatment, "it", ["x", "y"], 1).warnings
+    )
+
+
+def test_moments_that_a_treatment_loses_are_put_right() -> None:
+    events = shares_that_are_negative(40_000)
+    found = treated(events, "positive", "source", ["flat", "x"], 1)
+    assert found.numbers["source_tilted"] == 1
+    assert "tilted since means or widths were off" in found.warnings[0]
+    assert abs(found.numbers["source_x_width_sigmas"]) < 0.01
+    assert found.events.weights.min() >= 0
+
+
+def test_a_tilt_that_is_not_to_be_had_is_refused() -> None:
+    rng = np.random.default_rng(2)
+    values = np.concatenate([rng.normal(0, 1, (4000, 1)), rng.normal(6, 0.5, (500, 1))])
+    events = Events.of(values, weights=np.repeat([1.0, -1.0], [4000, 500]))
+    # The signed variance is negative.
+    with pytest.raises(InputError, match=r"no tilt of the absolute weights .* choose `positive` or `resample`"):
+        treated(events, "tilt", "source", ["x"], 1)
 
 
 @pytest.mark.parametrize("treatment", ["positive", "resample"])

@@ -226,7 +226,7 @@ def test_notes_are_finite_numbers(name: str) -> None:
     notes = method.notes(events, method.transform(events))
     assert 0 < notes.numbers["effective_fraction"] <= 1
     assert np.isfinite(list(notes.numbers.values())).all()
-    assert notes.warnings == []
+    assert [it for it in notes.warnings if "in cells without an event" not in it] == []  # 512 cells for 500 events
 
 
 def test_negative_weights_are_refused_with_the_reason(name: str) -> None:

@@ -13,7 +13,7 @@ PositiveInt = Annotated[int, Field(gt=0)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 Auto = Literal["auto"]
 """What the method, the number of events and the number of features decide."""
-NegativeWeights = Literal["refuse", "absolute", "positive", "resample"]
+NegativeWeights = Literal["refuse", "absolute", "tilt", "positive", "resample"]
 HiddenLayers = tuple[PositiveInt, ...]
 """Sizes of the hidden layers of a network."""
 
@@ -52,8 +52,9 @@ class TrainingSettings(Section):
     boosting between template and target on the validation part. The loss of a flow can stand still while that falls."""
     negative_weights: NegativeWeights = "refuse"
     """What to do with negative weights in a sample to train on, which has no likelihood then: refuse the sample; take
-    their absolute values, and print what that biases; replace each weight by the mean weight at the event's variables
-    (positive); or share them among neighbours (resample). `apply` and `evaluate` keep signed weights as they are."""
+    their absolute values (absolute); tilt those so that means, widths and correlations are right again (tilt); replace
+    each weight by the mean weight at the event's variables (positive); or share them among neighbours (resample). What
+    each biases is printed. `apply` and `evaluate` keep signed weights as they are."""
     seeds: PositiveInt = 1
     """Size of an ensemble: as many methods, each from other random numbers. Each event is morphed or drawn by one of
     them, so that their densities are averaged; weights are averaged."""
