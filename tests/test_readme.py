@@ -150,7 +150,7 @@ def help_examples() -> Iterator[str]:
     for name in COMMANDS:
         command = getattr(importlib.import_module(f"simmorph.cli.{name}"), f"{name}_command")
         for line in command.get_help(click.Context(command)).splitlines():
-            for part in line.split(" | "):
+            for part in re.split(r" (?:\||&&) ", line):
                 if part.strip().startswith("simmorph "):
                     yield part.strip().partition(" > ")[0]
 

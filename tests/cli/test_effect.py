@@ -100,7 +100,7 @@ MODES = [
 EXAMPLES = {
     "--interpolation": "normsys=code1", "--hs3": "model.hs3.json",
     "--on-bad-file": "skip", "--sample": "data", "--engine": "pyhf", "--amplification": "naive", "--cl": "0.9",
-    "--set": "features=[a]",
+    "--set": "features=[a]", "--clip": "samples=0",
 }  # fmt: skip
 """Values of options that do not take just any number or name."""
 
@@ -179,12 +179,12 @@ def test_a_key_that_an_option_sets_is_one_of_the_recipe_that_the_command_reads(n
 STUDIED = {"tree", "weight", "features", "limits"}
 READ = {
     "train": {
-        "source", "target", "tree", "features", "context", "weight", "region", "preprocessing", "reweight", "method",
-        "training", "model", "replicas", "variables",
+        "source", "target", "tree", "features", "context", "weight", "region", "pairs", "preprocessing", "reweight",
+        "method", "training", "model", "replicas", "variables",
     },
     "evaluate": {
-        "source", "target", "tree", "features", "context", "weight", "region", "method", "model", "template",
-        "evaluate", "variables",
+        "source", "target", "tree", "features", "context", "weight", "region", "pairs", "method", "model",
+        "template", "evaluate", "variables",
     },
     "limits": STUDIED | {"variables"},
     "coverage": STUDIED | {"coverage"},

@@ -75,6 +75,7 @@ CHANGED: dict[str, object] = {
     "context": [],
     "weight": None,
     "region": "m > 0.1",
+    "pairs": "entry",
     "preprocessing": {"y": ["standardise"]},
     "reweight": {"bins": 5},
     "method": {"name": "quantile", "knots": 50},
@@ -198,7 +199,7 @@ def test_a_model_of_an_old_format_is_refused_by_name_and_trained_again_by_run(fo
     recipe = recipe_in(folder, model=tmp_path / "model")
     run_chain(recipe, "chain")
     _rewritten(tmp_path / "model", format_version=1)
-    with pytest.raises(InputError, match=r"is of format version 1, and this simmorph reads 2; train it anew"):
+    with pytest.raises(InputError, match=r"is of format version 1, and this simmorph reads 3; train it anew"):
         model_of(tmp_path / "model", identity_now(recipe))
     assert done(run_chain(recipe, "chain")) == ["train"]
 

@@ -24,7 +24,7 @@ from simmorph.cli.options import (
 )
 
 EVALUATED = (
-    "source", "target", "tree", "features", "context", "weight", "region", "method", "variables",
+    "source", "target", "tree", "features", "context", "weight", "region", "pairs", "method", "variables",
     "model", "template", "evaluate",
 )  # fmt: skip
 """What it reads of a recipe."""
