@@ -144,7 +144,7 @@ def test_the_anderson_darling_distance_is_scipys_statistic_over_the_number_of_ev
 
 
 def test_a_weight_of_two_counts_as_two_events_in_every_distance() -> None:
-    template, target = shifted_pair(300, 300)
+    template, target = shifted_pair(2000, 2000)  # of fewer the effective size decides how many bins there are
     weights = np.where(template.ids % 3 == 0, 2.0, 1.0)
     copied = Events.concatenate([template, template[template.ids % 3 == 0]])
     for measure in (anderson_darling, jensen_shannon, kolmogorov):
