@@ -196,9 +196,10 @@ def test_one_comparison_alone_has_the_numbers_that_it_has_among_all() -> None:
     every = measure("here", both, a_plan())
     for comparison in COMPARISONS:
         alone = measure("here", both, a_plan(), [comparison])
-        assert {name: found[comparison] for name, found in every.metrics.items()} == {
-            name: found[comparison] for name, found in alone.metrics.items()
-        }
+        # Beside a template the null of all but the classifiers is what noise makes of it.
+        shown = a_plan().judges if comparison == NULL else every.metrics
+        for name in shown:
+            assert every.metrics[name][comparison] == alone.metrics[name][comparison]
         assert tuple(alone.metrics["mmd"]) == (comparison,)
 
 

@@ -26,7 +26,9 @@ NOTHING, SOURCE = Estimate(0.5, 0.0), Estimate(0.6, 0.01)
 ALONE = Differing("eta2", "chi_square", 0.004)
 
 
-@pytest.mark.parametrize(("auc", "code"), [(0.45, "agrees"), (0.519, "agrees"), (0.521, "tension"), (0.531, "differs")])
+@pytest.mark.parametrize(
+    ("auc", "code"), [(0.44, "invalid"), (0.46, "agrees"), (0.519, "agrees"), (0.521, "tension"), (0.531, "differs")]
+)
 def test_the_verdict_follows_the_significance(auc: float, code: str) -> None:
     compared = {"source_vs_target": SOURCE, "template_vs_target": Estimate(auc, 0.01), "target_vs_target": NOTHING}
     verdict = verdict_on({"auc": compared}, ())

@@ -91,6 +91,8 @@ def test_rows_are_pairs_if_the_recipe_says_so(folder: Path, tmp_path: Path, simm
     pairs = {"by": "entry", **RENAMED}
     target = str(folder / "row-by-row.root")
     by_row = recipe(folder, tmp_path, target=target, pairs=pairs)
+    checked = simmorph("check", "-c", by_row)
+    assert (checked.code, "odd" in checked.stdout) == (0, False), checked.stderr + checked.stdout
     assert simmorph("train", "-c", by_row, "-q").code == 0
     assert not [warning for warning in read_card(tmp_path / "model").warnings if "partner" in warning]
 

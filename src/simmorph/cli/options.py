@@ -312,7 +312,7 @@ def fail_on(least: str | None, worst: Mapping[str, str], invalid: Sequence[str])
         return
     if invalid:
         raise VerdictError("--fail-on", invalid[0])
-    order = ("agrees", "no_power", "tension", "differs")
+    order = ("agrees", "no_power", "tension", "differs", "invalid")
     if order.index(worst["verdict"]) >= order.index(least):
         raise VerdictError(f"region {worst['region']}", f"the verdict is {worst['verdict']}")
 

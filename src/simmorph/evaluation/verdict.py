@@ -19,7 +19,7 @@ from simmorph.evaluation.significance import RARE, SIGNIFICANT, TENSION, Differi
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-Code = Literal["agrees", "no_power", "tension", "differs"]
+Code = Literal["agrees", "no_power", "tension", "differs", "invalid"]
 """The answer for programs."""
 CODES: tuple[Code, ...] = get_args(Code)
 """From good to bad."""
@@ -31,6 +31,8 @@ LARGEST_UNSEEN = 0.05
 """A test that may miss a larger excess of the AUC has no answer: simulation before any map is often no further off."""
 LARGEST_UNSEEN_SHARE = 0.5
 """Nor has one that may miss a larger share of what distinguishes the source."""
+TOO_ALIKE = -5.0
+"""Deviations of an AUC below 1/2 that samples without common events do not have."""
 LARGEST_ERROR_OF_SHARE = 0.25
 """A share that was removed is not told with a larger uncertainty."""
 WORDS: dict[Code, str] = {
@@ -38,6 +40,7 @@ WORDS: dict[Code, str] = {
     "no_power": "too few events to tell",
     "tension": "in tension",
     "differs": "differs significantly",
+    "invalid": "no answer",
 }
 """The answer in a word or three."""
 SENTENCES: dict[Code, str] = {
@@ -45,6 +48,7 @@ SENTENCES: dict[Code, str] = {
     "no_power": "too few events to tell whether the template agrees with the target",
     "tension": "the template is in tension with the target",
     "differs": "the template differs significantly from the target",
+    "invalid": "no answer, template and target are more alike than samples without common events can be",
 }
 
 
@@ -126,6 +130,8 @@ class Verdict(NamedTuple):
     @property
     def code(self) -> Code:
         """The answer for programs."""
+        if self.significance <= TOO_ALIKE:
+            return "invalid"
         smallest = min((it.p_value for it in self.variables), default=1.0)
         if self.significance >= SIGNIFICANT or smallest < NormalDist().cdf(-SIGNIFICANT):
             return "differs"

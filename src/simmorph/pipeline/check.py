@@ -155,7 +155,7 @@ def _check_samples(recipe: Recipe | CompareRecipe, reader: SampleReader, methods
             yield Finding(key, "none: events are drawn" if is_drawn else "to be given on the command line")
             continue
         for path in _existing(recipe, inputs):
-            remarks = replace(reader, weight=recipe.weight_of(key)).check(path)
+            remarks = replace(reader, weight=recipe.weight_of(key)).paired(recipe.pairs, key).check(path)
             yield Finding(path, f"{describe(path, recipe.tree).n_entries:,} entries with all branches")
             yield from (Finding(key, remark, is_odd=True) for remark in remarks)
 
@@ -170,10 +170,15 @@ def _doubts(recipe: Recipe, reader: SampleReader) -> Iterator[Doubt]:
     yield from doubts.of_cuts(cuts, recipe.features, tuple(reader.derived))
     source, target = (_existing(recipe, paths or []) for paths in (recipe.source, recipe.target))
     if source and target:
-        yield from doubts.of_files(source, target)
+        if recipe.pairs is None:
+            yield from doubts.of_files(source, target)
         samples: dict[SampleName, list[str]] = {"source": source, "target": target}
         first = [
-            next(replace(reader, paths=paths, weight=recipe.weight_of(sample)).chunks(first=A_FEW))
+            next(
+                replace(reader, paths=paths, weight=recipe.weight_of(sample))
+                .paired(recipe.pairs, sample)
+                .chunks(first=A_FEW)
+            )
             for sample, paths in samples.items()
         ]
         yield from doubts.of_samples(first[0], first[1], [*recipe.features, *recipe.context])

@@ -58,7 +58,7 @@ def test_a_sample_agrees_with_itself(divergence: Divergence) -> None:
 @BOTH
 def test_weights_count_as_copies(divergence: Divergence) -> None:
     rng = np.random.default_rng(5)
-    template, target = normal(0.3, 1000, rng), normal(0.0, 1000, rng)
+    template, target = normal(0.3, 1500, rng), normal(0.0, 1500, rng)
     twice = template.with_weights(np.where(template.ids < 300, 2.0, 1.0))
     copied = Events.concatenate([template, template[:300]])
     assert divergence(twice, target, 0).value == pytest.approx(divergence(copied, target, 0).value, rel=1e-9)

@@ -17,12 +17,19 @@ if TYPE_CHECKING:
     from simmorph.evaluation.report.rendering import Picture
     from simmorph.evaluation.report.tables import Table
 
-COLOURS: dict[Code, str] = {"agrees": "within", "no_power": "unknown", "tension": "tension", "differs": "beyond"}
+COLOURS: dict[Code, str] = {
+    "agrees": "within",
+    "no_power": "unknown",
+    "tension": "tension",
+    "differs": "beyond",
+    "invalid": "beyond",
+}
 WORDS: dict[Code, str] = {
     "agrees": "agrees within noise in",
     "no_power": "has too few events to tell in",
     "tension": "is in tension in",
     "differs": "differs significantly in",
+    "invalid": "has no answer in",
 }
 MOST_IN_FULL = 3
 """With more regions than this only the first one and the worst are shown in full."""

@@ -281,7 +281,8 @@ def _doubts(recipe: Recipe, inputs: Inputs) -> Iterator[Doubt]:
     """What is odd about the samples and the map, the worst first."""
     card = inputs.card
     if inputs.has_source:
-        yield from doubts.of_files([*inputs.source.files], [*inputs.target.files], card)
+        if not inputs.are_paired:
+            yield from doubts.of_files([*inputs.source.files], [*inputs.target.files], card)
         yield from doubts.of_samples(inputs.source, inputs.target, [*inputs.features, *inputs.context])
         yield from doubts.of_status(inputs.status, inputs.usable_rows())
     if card is not None:

@@ -17,7 +17,7 @@ from simmorph.evaluation.comparison import Plan, RegionResult, compare, judges_o
 from simmorph.evaluation.metrics.registry import metric_words
 from simmorph.evaluation.metrics.samples import NULL
 from simmorph.evaluation.report.write import write_report
-from simmorph.evaluation.verdict import CODES
+from simmorph.evaluation.verdict import CODES, WORDS
 from simmorph.model_folder import read_card
 from simmorph.pipeline.evaluate.inputs import Inputs, read_inputs
 from simmorph.pipeline.evaluate.origin import cutflows, model_facts
@@ -153,14 +153,17 @@ def _report(recipe: Recipe, inputs: Inputs, regions: list[RegionResult]) -> dict
     first = results[regions[0].name]
     tables = {**({"source": inputs.source} if inputs.has_source else {}), "template": inputs.template}
     files = {name: table.checksums() for name, table in {**tables, "target": inputs.target}.items()}
+    invalid = [doubt.text for doubt in inputs.doubts if doubt.invalidates]
+    no_answer = {"verdict": "invalid", "conclusion": WORDS["invalid"]} if invalid else {}
     return {
         "region": regions[0].name,
         **{key: first[key] for key in ("verdict", "conclusion", "sentence")},
+        **no_answer,
         "worst": _worst(recipe, regions),
         "metrics": first["metrics"],
         "held_out": {"known": inputs.card is not None, "remark": _held_out_remark(inputs), "events": inputs.counts()},
         "warnings": [doubt.text for doubt in inputs.doubts],
-        "invalid": [doubt.text for doubt in inputs.doubts if doubt.invalidates],
+        "invalid": invalid,
         "regions": results,
         "training": inputs.card.history if inputs.card else {},
         "model": model_facts(inputs.card) if inputs.card else None,
