@@ -255,7 +255,7 @@ def test_nothing_can_be_replaced_where_nothing_is_written(simmorph: Callable[...
     ("command", "options"),
     [
         ("limits", ("--cl", "0.9")),
-        ("limits", ("--engine", "pyhf")),
+        ("limits", ("--interpolation", "histosys=code0")),
         ("limits", ("--impacts",)),
         ("coverage", ("--cl", "0.6")),
         ("coverage", ("--toys", "4")),

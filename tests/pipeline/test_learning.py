@@ -237,7 +237,7 @@ def test_studies_of_limits_run_again_for_what_they_depend_on_and_for_nothing_els
         return done(run_chain(recipe, "chain"))
 
     assert done_with() == ["train", "limits", "coverage"]
-    assert done_with(output=tmp_path / "more", engine="pyhf", impacts=True) == ["limits"]
+    assert done_with(output=tmp_path / "more", impacts=True) == ["limits"]
     assert done_with(cl=0.9) == ["limits", "coverage"]
 
 
