@@ -36,7 +36,7 @@ def refusal(**changes: Any) -> str:
         ("schedule", "linear", "schedule: should be 'cosine', 'square_root' or 'constant', not 'linear'"),
         ("optimizer", "sgd", "optimizer: should be 'adamw' or 'rmsprop', not 'sgd'"),
         ("select_on", "luck", "select_on: should be 'loss' or 'auc', not 'luck'"),
-        ("negative_weights", "drop", "should be 'refuse', 'absolute', 'positive' or 'resample', not 'drop'"),
+        ("negative_weights", "drop", "should be 'refuse', 'absolute', 'tilt', 'positive' or 'resample', not 'drop'"),
         ("device", "tpu", "device: should be 'auto', 'cpu' or 'cuda', not 'tpu'"),
         ("compile", True, "compile: should be 'never', 'auto' or 'always', not True"),
         ("seed", -1, "seed: should be greater than or equal to 0, not -1"),
