@@ -38,8 +38,9 @@ def test_the_mean_at_each_context_is_that_of_the_target(template: Events) -> Non
 
 def test_the_width_is_left_wrong(template: Events) -> None:
     residuals = template.features - 2.0 * template.context**2
-    assert residuals.std() == pytest.approx(1.0, abs=0.03)
-    assert residuals.std() > 1.9 * 0.5
+    # But for the few events that would land beyond all that the target has there.
+    assert residuals.std() == pytest.approx(1.0, abs=0.06)
+    assert residuals.std() > 1.8 * 0.5
 
 
 def test_without_context_it_is_a_shift() -> None:
