@@ -171,7 +171,7 @@ MANY_LINES = (
 
 
 def test_the_work_goes_on_when_nobody_listens_to_its_notes() -> None:
-    code = "from simmorph.cli.options import note; [note('x' * 100_000) for _ in range(9)]; print('done')"
+    code = "from simmorph.cli.parts.options import note; [note('x' * 100_000) for _ in range(9)]; print('done')"
     command = f"{sys.executable} -c {shlex.quote(code)} 2> >(head -c 10 >/dev/null)"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "done\n")

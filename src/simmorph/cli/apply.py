@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from simmorph.cli.options import (
+from simmorph.cli.parts.options import (
     allow_empty_option,
     answer,
     bad_file_option,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from simmorph.cli.options import answer, command, json_option, recipe_options
+from simmorph.cli.parts.options import answer, command, json_option, recipe_options
 
 if TYPE_CHECKING:
     from pathlib import Path

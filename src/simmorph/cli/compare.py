@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from simmorph.cli.options import (
+from simmorph.cli.parts.options import (
     answer,
     command,
     json_option,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from simmorph.cli.options import (
+from simmorph.cli.parts.options import (
     answer,
     command,
     fail_on,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from simmorph.cli.options import answer, command, json_option
+from simmorph.cli.parts.options import answer, command, json_option
 
 
 @command("inspect")

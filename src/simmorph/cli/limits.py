@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from simmorph.cli.options import (
+from simmorph.cli.parts.options import (
     ClipType,
     answer_so_far,
     codes_of,

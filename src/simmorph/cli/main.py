@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from simmorph.cli.streams import print_in_any_locale, silence_if_broken, until_the_reader_leaves
+from simmorph.cli.parts.streams import print_in_any_locale, silence_if_broken, until_the_reader_leaves
 from simmorph.errors import SimmorphError
 from simmorph.version import __version__
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from simmorph.cli.options import (
+from simmorph.cli.parts.options import (
     answer,
     command,
     fail_on,

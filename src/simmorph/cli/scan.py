@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from simmorph.cli.options import (
+from simmorph.cli.parts.options import (
     STUDY,
     amplification_option,
     answer_so_far,

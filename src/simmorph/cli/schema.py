@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import click
 
-from simmorph.cli.options import answer, command, json_option
+from simmorph.cli.parts.options import answer, command, json_option
 
 
 @command("schema")

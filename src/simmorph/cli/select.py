@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from simmorph.cli.options import (
+from simmorph.cli.parts.options import (
     allow_empty_option,
     answer,
     bad_file_option,

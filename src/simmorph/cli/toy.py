@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from simmorph.cli.options import answer, command, compression_option, note, option, output_option, run_options
+from simmorph.cli.parts.options import answer, command, compression_option, note, option, output_option, run_options
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,8 +10,8 @@ from typing import Any
 
 import click
 
-from simmorph.cli.effect import LEARNING
-from simmorph.cli.options import (
+from simmorph.cli.parts.effect import LEARNING
+from simmorph.cli.parts.options import (
     answer,
     command,
     keyed_option,

@@ -10,11 +10,11 @@ from pathlib import Path
 import click
 import pytest
 
-from simmorph.cli import options
 from simmorph.cli.main import run
+from simmorph.cli.parts import options
 from simmorph.pipeline.partial import until_stopped
 
-WORKSPACE = Path(__file__).parents[2] / "cli-examples" / "workspace" / "two-bins.json"
+WORKSPACE = Path(__file__).parents[3] / "cli-examples" / "workspace" / "two-bins.json"
 
 
 def test_coverage_prints_the_toys_of_its_time(capsys: pytest.CaptureFixture[str]) -> None:

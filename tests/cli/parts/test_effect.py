@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 import pytest
 
-from simmorph.cli.effect import Option, SetOption
 from simmorph.cli.main import COMMANDS, simmorph
+from simmorph.cli.parts.effect import Option, SetOption
 from simmorph.config.compare import CompareRecipe
 from simmorph.config.recipe import Recipe
 from simmorph.errors import UsageError
@@ -18,7 +18,7 @@ from simmorph.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-WORKSPACE = str(Path(__file__).parents[2] / "cli-examples" / "workspace" / "two-bins.json")
+WORKSPACE = str(Path(__file__).parents[3] / "cli-examples" / "workspace" / "two-bins.json")
 
 
 class Mode(NamedTuple):

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, get_args
 
 import click
 
-from simmorph.cli.effect import Command, Option, SetOption
-from simmorph.cli.streams import silence_if_broken
+from simmorph.cli.parts.effect import Command, Option, SetOption
+from simmorph.cli.parts.streams import silence_if_broken
 from simmorph.config.compression import Compression
 
 if TYPE_CHECKING:
