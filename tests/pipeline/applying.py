@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from simmorph.config.compression import Compression
+    from simmorph.config.values.compression import Compression
     from simmorph.pipeline.apply.result import ApplyResult
     from simmorph.progress import Progress
 

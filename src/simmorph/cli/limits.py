@@ -37,7 +37,7 @@ def _named_groups(_: click.Context, __: click.Parameter, groups: tuple[str, ...]
     """The same; a group that has no name or no parameters is refused here, where a recipe's would be by its key."""
     if not groups:
         return groups
-    from simmorph.config.listed import named_groups
+    from simmorph.config.values.listed import named_groups
 
     try:
         named_groups(list(groups))
@@ -52,7 +52,7 @@ def _strengths(text: str | None) -> list[float]:
     Raises:
         UsageError: one is no number, or negative.
     """
-    from simmorph.config.listed import listed_numbers
+    from simmorph.config.values.listed import listed_numbers
 
     try:
         numbers: list[float] = listed_numbers(text) if text is not None else []
@@ -254,8 +254,8 @@ def _options(
     Raises:
         UsageError: an option is wrong, or has no effect.
     """
-    from simmorph.config.interpolation import Clip
-    from simmorph.config.listed import named_groups
+    from simmorph.config.values.interpolation import Clip
+    from simmorph.config.values.listed import named_groups
     from simmorph.pipeline.limits.infer import LimitsOptions
 
     if clip and as_given["engine"] != "pyhf":

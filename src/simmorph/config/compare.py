@@ -9,10 +9,10 @@ from pydantic import Field, ValidationError, model_validator
 
 from simmorph.config.documents import INCIDENTAL, Name, Section, read_document, validate
 from simmorph.config.evaluation import JudgeName, TwoNames
-from simmorph.config.labels import Label
 from simmorph.config.learning import Learning, MethodSettings, Problem
 from simmorph.config.recipe import MadeInputs, Recipe, load_any_recipe
 from simmorph.config.training import TrainingSettings
+from simmorph.config.values.labels import Label
 from simmorph.config.variables import NamedVariables
 from simmorph.errors import ConfigError, one_of
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from simmorph.config.documents import Name, Section
-from simmorph.config.labels import Label
+from simmorph.config.values.labels import Label
 
 
 def _rising(edges: list[float]) -> list[float]:

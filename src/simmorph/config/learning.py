@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 from simmorph.config.documents import Inputs, Name, Names, Section
 from simmorph.config.preprocessing import Variable
 from simmorph.config.training import TrainingSettings
-from simmorph.config.weights import SampleName, Weight, weight_of
+from simmorph.config.values.weights import SampleName, Weight, weight_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,13 +8,13 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from simmorph.config.documents import Inputs, Name, Names, Section, as_list
-from simmorph.config.interpolation import Clip, Interpolation
-from simmorph.config.labels import Label
-from simmorph.config.listed import listed_numbers, named_groups
 from simmorph.config.selection.names import Formula
 from simmorph.config.studies import CoverageSettings, Positive, ScanSettings
+from simmorph.config.values.interpolation import Clip, Interpolation
+from simmorph.config.values.labels import Label
+from simmorph.config.values.listed import listed_numbers, named_groups
+from simmorph.config.values.weights import Weight  # noqa: TC001 - pydantic reads it
 from simmorph.config.variables import NamedVariables
-from simmorph.config.weights import Weight  # noqa: TC001 - pydantic reads it
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Amplification = Literal["auto", "corrected", "replicas", "training", "naive"]

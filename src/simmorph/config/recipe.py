@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from simmorph.config.compression import Compression
 from simmorph.config.documents import Document, Inputs, Name, Section, read_document, validate
 from simmorph.config.effect import APPLY, refusal
 from simmorph.config.evaluation import EvaluateSettings
 from simmorph.config.learning import Learning
 from simmorph.config.limits import LimitsRecipe, LimitsSettings
 from simmorph.config.studies import CoverageSettings, ScanSettings
+from simmorph.config.values.compression import Compression
 from simmorph.config.variables import NamedVariables
 from simmorph.errors import ConfigError
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 from pydantic import Field, model_validator
 
 from simmorph.config.documents import Name, Section
-from simmorph.config.labels import Label
+from simmorph.config.values.labels import Label
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from simmorph.config.learning import PairSettings
-    from simmorph.config.weights import SampleName
+    from simmorph.config.values.weights import SampleName
     from simmorph.data.events import BoolArray, FloatArray, IntArray
     from simmorph.data.expressions.expression import Expression
     from simmorph.data.formats.table import Column, Table

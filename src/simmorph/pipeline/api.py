@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from simmorph.config.learning import Learning
     from simmorph.config.limits import LimitsRecipe
-    from simmorph.config.weights import SampleName
+    from simmorph.config.values.weights import SampleName
     from simmorph.data.events import Events
     from simmorph.pipeline.apply.run import Applied
     from simmorph.pipeline.evaluate.run import EvaluateResult

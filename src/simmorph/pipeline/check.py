@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from simmorph.config.learning import Learning
     from simmorph.config.limits import LimitsSettings, SampleSettings
-    from simmorph.config.weights import SampleName
+    from simmorph.config.values.weights import SampleName
     from simmorph.data.samples import SampleReader
     from simmorph.pipeline.evaluate.doubts import Doubt
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from simmorph.card import ModelCard
-    from simmorph.config.compression import Compression
+    from simmorph.config.values.compression import Compression
     from simmorph.data.events import BoolArray, FloatArray, IntArray
     from simmorph.progress import Progress
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from simmorph.config.compression import Compression
+    from simmorph.config.values.compression import Compression
     from simmorph.data.events import FloatArray
     from simmorph.data.ntuples.types import Type
     from simmorph.data.ntuples.writer import NtupleWriter

@@ -14,7 +14,7 @@ from simmorph.errors import UsageError, one_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from simmorph.config.compression import Compression
+    from simmorph.config.values.compression import Compression
     from simmorph.data.toys.samples import ToySample
 
 N_EVENTS = 200_000

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from simmorph.card import ModelCard
     from simmorph.config.learning import Learning
     from simmorph.config.recipe import Recipe
-    from simmorph.config.weights import SampleName
+    from simmorph.config.values.weights import SampleName
     from simmorph.data.estimates import Estimate
     from simmorph.data.events import Events, IntArray
     from simmorph.progress import Progress

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from simmorph.config.interpolation import Interpolation
+from simmorph.config.values.interpolation import Interpolation
 from simmorph.errors import InputError
 from simmorph.limits.formats.hs3.writing import hs3_of
 from simmorph.limits.formats.reading import read_model

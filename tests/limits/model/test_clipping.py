@@ -10,7 +10,7 @@ import numpy as np
 import pyhf
 import pytest
 
-from simmorph.config.interpolation import Clip
+from simmorph.config.values.interpolation import Clip
 from simmorph.errors import InputError
 from simmorph.limits.fits.inference import AsymptoticCls, upper_limits
 from simmorph.limits.model.engines import PyhfLikelihood

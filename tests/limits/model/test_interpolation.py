@@ -10,7 +10,7 @@ import numpy as np
 import pyhf
 import pytest
 
-from simmorph.config.interpolation import Interpolation
+from simmorph.config.values.interpolation import Interpolation
 from simmorph.limits.fits.inference import AsymptoticCls, upper_limits
 from simmorph.limits.model.workspace import measurement_of
 from simmorph.limits.modifiers.normsys import LogNormals

@@ -18,12 +18,12 @@ import click
 
 from simmorph.cli.parts.effect import Command, Option, SetOption
 from simmorph.cli.parts.streams import silence_if_broken
-from simmorph.config.compression import Compression
+from simmorph.config.values.compression import Compression
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from simmorph.config.interpolation import Interpolation
+    from simmorph.config.values.interpolation import Interpolation
     from simmorph.progress import Progress
 
 Decorated = TypeVar("Decorated", bound="Callable[..., Any]")
@@ -236,7 +236,7 @@ class InterpolationType(PairsType):
 
     def section(self) -> Any:
         """The codes, which exist."""
-        from simmorph.config.interpolation import Interpolation
+        from simmorph.config.values.interpolation import Interpolation
 
         return Interpolation
 
@@ -255,7 +255,7 @@ class ClipType(PairsType):
 
     def section(self) -> Any:
         """Numbers of samples and bins."""
-        from simmorph.config.interpolation import Clip
+        from simmorph.config.values.interpolation import Clip
 
         return Clip
 
@@ -270,7 +270,7 @@ def interpolation_option(decorated: Decorated) -> Decorated:
 
 def codes_of(given: dict[str, str] | None) -> Interpolation | None:
     """What --interpolation gives; None if it stands not there."""
-    from simmorph.config.interpolation import Interpolation
+    from simmorph.config.values.interpolation import Interpolation
 
     return None if given is None else Interpolation.model_validate(given)
 

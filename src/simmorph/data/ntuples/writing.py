@@ -17,7 +17,7 @@ from simmorph.errors import InputError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from simmorph.config.compression import Compression
+    from simmorph.config.values.compression import Compression
 
 ALGORITHMS: dict[Compression, Any] = {
     "zstd": uproot.ZSTD(1),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from simmorph.config.interpolation import Interpolation
+    from simmorph.config.values.interpolation import Interpolation
     from simmorph.data.ntuples.contents import HistogramFile
 
 

@@ -10,7 +10,7 @@ from simmorph.limits.model.workspace import AS_PYHF, NOT_CLIPPED, check_signal, 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from simmorph.config.interpolation import Clip, Interpolation
+    from simmorph.config.values.interpolation import Clip, Interpolation
     from simmorph.data.events import FloatArray
     from simmorph.limits.model.likelihood import Data, Likelihood
     from simmorph.limits.model.workspace import Measurement

@@ -12,7 +12,7 @@ from pyhf.modifiers.normsys import normsys_builder, normsys_combined
 from simmorph.limits.modifiers.normsys import LogNormals
 
 if TYPE_CHECKING:
-    from simmorph.config.interpolation import Clip, Interpolation
+    from simmorph.config.values.interpolation import Clip, Interpolation
     from simmorph.data.events import FloatArray
 
 

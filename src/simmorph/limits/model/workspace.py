@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyhf
 
-from simmorph.config.interpolation import Clip, Interpolation
+from simmorph.config.values.interpolation import Clip, Interpolation
 from simmorph.errors import InputError, one_of
 from simmorph.limits.engine.cells import modifiers_of, samples_of
 from simmorph.limits.engine.yields import Yields, agrees_with_pyhf

@@ -25,8 +25,8 @@ from simmorph.limits.templates.sample import Sample, Templates
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from simmorph.config.interpolation import Interpolation
     from simmorph.config.studies import ScanSettings
+    from simmorph.config.values.interpolation import Interpolation
     from simmorph.data.histograms import Histogram
 
 SYSTEMATIC = "beta"

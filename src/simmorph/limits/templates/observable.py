@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 
-from simmorph.config.weights import SampleWeights, weight_of
+from simmorph.config.values.weights import SampleWeights, weight_of
 from simmorph.data.expressions.expression import parse
 from simmorph.data.morphed import WEIGHT, features_in
 from simmorph.data.ntuples.contents import describe

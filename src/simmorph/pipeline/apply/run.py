@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from simmorph.config.compression import Compression
     from simmorph.config.recipe import ApplySettings
+    from simmorph.config.values.compression import Compression
     from simmorph.pipeline.apply.parts import Part
     from simmorph.pipeline.apply.result import ApplyResult
     from simmorph.pipeline.generate import GenerateResult

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from simmorph.config.compression import Compression
     from simmorph.config.recipe import ApplySettings
+    from simmorph.config.values.compression import Compression
     from simmorph.data.ntuples.writer import NtupleWriter
     from simmorph.data.selection.reading import BadFiles
     from simmorph.pipeline.apply.inputs import Inputs

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from simmorph.card import ModelCard
     from simmorph.config.learning import Problem
     from simmorph.config.recipe import Recipe
-    from simmorph.config.weights import SampleName
+    from simmorph.config.values.weights import SampleName
     from simmorph.data.events import BoolArray, FloatArray, IntArray
     from simmorph.data.expressions.expression import Expression
 

@@ -45,9 +45,9 @@ if TYPE_CHECKING:
 
     from numpy.random import Generator
 
-    from simmorph.config.interpolation import Interpolation
     from simmorph.config.limits import LimitsRecipe, LimitsSettings
     from simmorph.config.recipe import Recipe
+    from simmorph.config.values.interpolation import Interpolation
     from simmorph.data.events import FloatArray
     from simmorph.data.histograms import Histogram
     from simmorph.limits.studies.coverage import Experiment, PseudoExperiment

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from simmorph.config.interpolation import Clip, Interpolation
+    from simmorph.config.values.interpolation import Clip, Interpolation
     from simmorph.limits.fits.impacts import Impact
     from simmorph.limits.model.workspace import Measurement
     from simmorph.limits.report.plots import Scan

@@ -13,7 +13,7 @@ from simmorph.limits.model.workspace import AS_PYHF, NOT_CLIPPED
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from simmorph.config.interpolation import Clip, Interpolation
+    from simmorph.config.values.interpolation import Clip, Interpolation
     from simmorph.data.quality.outside import Outside
     from simmorph.limits.fits.goodness import GoodnessOfFit
     from simmorph.limits.fits.impacts import Impact

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from simmorph.config.interpolation import Interpolation
+    from simmorph.config.values.interpolation import Interpolation
     from simmorph.limits.formats.source import ModelFile
     from simmorph.limits.model.workspace import Measurement
     from simmorph.limits.report.report import Report

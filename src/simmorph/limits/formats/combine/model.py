@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from simmorph.config.interpolation import Interpolation
+from simmorph.config.values.interpolation import Interpolation
 from simmorph.limits.formats.combine.card import parse_card
 from simmorph.limits.formats.combine.shapes import CardHistograms
 from simmorph.limits.formats.combine.statistics import statistical_modifiers

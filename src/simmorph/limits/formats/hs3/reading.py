@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from simmorph.config.interpolation import Interpolation
+from simmorph.config.values.interpolation import Interpolation
 from simmorph.errors import one_of
 from simmorph.limits.formats.hs3.node import Node
 from simmorph.limits.formats.hs3.parameters import Constraint, Parameters, Points

@@ -19,7 +19,7 @@ from simmorph.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from simmorph.config.interpolation import Interpolation
+    from simmorph.config.values.interpolation import Interpolation
     from simmorph.limits.model.workspace import Measurement
 
 HS3_VERSION = "0.2"

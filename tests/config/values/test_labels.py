@@ -8,9 +8,9 @@ import pytest
 
 from simmorph.config.compare import CompareRecipe
 from simmorph.config.documents import Document, Section, parse_yaml, validate
-from simmorph.config.labels import Label
 from simmorph.config.limits import LimitsRecipe
 from simmorph.config.recipe import Recipe
+from simmorph.config.values.labels import Label
 from simmorph.errors import ConfigError
 
 if TYPE_CHECKING:
