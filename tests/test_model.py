@@ -196,6 +196,9 @@ def test_declared_bounds_are_never_left_whatever_comes_in(method: str, steps: li
         pt1 = np.delete(pt1, 5)
         before = Events.of(odd.astype(np.float64), SOURCE.context)
         assert model.outside_bounds(before)["pt1"] == np.sum((odd[:, 0] < 25) | (odd[:, 0] > 100.1))
+        odd[5] = np.nan, 1e9  # stays as it is, and is put at no bound
+        again = Events.of(odd.astype(np.float64), SOURCE.context)
+        assert model.outside_bounds(again) == model.outside_bounds(before)
     assert 25 <= pt1.min() <= pt1.max() <= 100.1
     assert isolation.max() <= 10.1
 

@@ -316,10 +316,11 @@ class Model:
         return Bounded.of(learning.bounds_of(learning.features))
 
     def outside_bounds(self, events: Events) -> dict[str, int]:
-        """How many events are beyond the declared bounds of each variable that the map looks at, where any are."""
+        """How many finite events are beyond the bounds of each variable that the map looks at, where any are."""
         names = self.variables
         columns = np.hstack([np.empty((len(events), 0)) if self.draws_anew else events.features, events.context])
-        counts = Bounded.of(self.card.learning.bounds_of(names)).outside(columns).sum(axis=0).tolist()
+        outside = Bounded.of(self.card.learning.bounds_of(names)).outside(columns)
+        counts = outside[np.isfinite(columns).all(axis=1)].sum(axis=0).tolist()
         return {name: count for name, count in zip(names, counts, strict=True) if count}
 
     @property

@@ -17,6 +17,7 @@ import uproot
 from simmorph.config.recipe import load_recipe
 from simmorph.data.ntuples.contents import describe
 from simmorph.data.ntuples.reading import iterate
+from simmorph.data.ntuples.writing import create_ntuple
 from simmorph.pipeline.replicas import train_replicas
 from simmorph.pipeline.train import train_model
 from tests.pipeline.applying import apply_model
@@ -93,6 +94,21 @@ def test_a_bad_file_among_those_with_an_output_each_is_left_out_alone(
     alone, among = read(trained / "alone.root"), read(trained / "out" / "target.root")
     for name, values in alone.items():
         np.testing.assert_array_equal(among[name], values)
+
+
+def test_a_file_that_is_left_out_counts_nothing(tmp_path: Path, write_recipe: Callable[..., Path]) -> None:
+    """Its last weight is bad, which is found once all before it is morphed."""
+    train_model(load_recipe(write_recipe(preprocessing="{pt1: {bounds: [26, 90]}}")))
+    good, bad = _columns(n_events=300), _columns(n_events=300)
+    bad["weight"][-1] = np.nan
+    for name, columns in {"good": good, "bad": bad}.items():
+        with create_ntuple(tmp_path / f"{name}.root", "events") as ntuple:
+            ntuple.extend(columns)
+    inputs = [str(tmp_path / f"{name}.root") for name in ("bad", "good")]
+    result = apply_model(inputs, tmp_path / "model", tmp_path / "out.root", step=100, on_bad_file="skip")
+    assert list(result.skipped) == inputs[:1]
+    assert (result.n_events, result.n_morphed) == (300, 300)
+    assert result.outside_bounds == {"pt1": np.count_nonzero((good["pt1"] < 26) | (good["pt1"] > 90))}
 
 
 def test_nothing_but_bad_files_is_a_failure(trained: Path, simmorph: Callable[..., Any]) -> None:

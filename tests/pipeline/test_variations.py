@@ -253,6 +253,16 @@ def test_a_morphed_sample_is_varied_like_separate_files(made: dict[str, str], tm
     assert beside.limits.expected == pytest.approx(ours.limits.expected, rel=1e-10)
 
 
+def test_values_beyond_bounds_are_counted_in_the_nominal_events_alone(made: dict[str, str], tmp_path: Path) -> None:
+    keys: dict[str, Any] = {"features": ["pt1"], "method": {"name": "quantile"}, "weight": "abs(weight)"}
+    keys |= {"preprocessing": {"pt1": {"bounds": [30, 90]}}, "source": [made["background"]], "target": [made["data"]]}
+    train_model(Recipe(**keys, model=tmp_path / "model"))
+    result = apply_model([made["background"]], tmp_path / "model", tmp_path / "template.root")
+    pt1 = read_columns([made["background"]], "events", ["pt1"])["pt1"]
+    assert "events_scale_up" in trees_in(str(tmp_path / "template.root"))
+    assert result.outside_bounds == {"pt1": np.count_nonzero((pt1 < 30) | (pt1 > 90))}
+
+
 def test_a_friend_of_several_files_has_the_entries_of_each_variation(made: dict[str, str], tmp_path: Path) -> None:
     """The variations of a file begin in its friend where those of the files before it end."""
     keys: dict[str, Any] = {"features": ["pt1", "ht"], "method": {"name": "quantile"}, "weight": "abs(weight)"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -63,6 +64,23 @@ class _Tally:
 
 
 @dataclass
+class _OfFile:
+    """What is noted of the file that is being read, and counts once the whole of it is written.
+
+    Attributes:
+        taken: the branches taken for names with alternatives.
+        outside_bounds: how many values are beyond the declared bounds of each variable.
+    """
+
+    taken: dict[str, str] = field(default_factory=dict)
+    outside_bounds: Counter[str] = field(default_factory=Counter)
+
+    def clear(self) -> None:
+        self.taken.clear()
+        self.outside_bounds.clear()
+
+
+@dataclass
 class _Power:
     """What the new weights are worth, summed on the way."""
 
@@ -108,7 +126,7 @@ class Job:
         replicas: replicas of the model by name, whose branches stand beside its own.
         tally: how many events there were, and what became of them.
         power: what the new weights are worth.
-        taken: of the file that is being read, the branches taken for names with alternatives.
+        of_file: what is noted of the file that is being read.
     """
 
     model: Model
@@ -121,7 +139,7 @@ class Job:
     replicas: Mapping[str, Model] = field(default_factory=dict)
     tally: _Tally = field(default_factory=_Tally)
     power: _Power = field(default_factory=_Power)
-    taken: dict[str, str] = field(default_factory=dict)
+    of_file: _OfFile = field(default_factory=_OfFile)
 
     @property
     def reweights(self) -> bool:
@@ -214,7 +232,7 @@ class Job:
         first = self._first_id()
         for (_, chosen), copied in zip(selected.chunks(path), self._copies(path), strict=False):
             rows = chosen.rows
-            self.taken.update(chosen.taken)
+            self.of_file.taken.update(chosen.taken)
             # Numbered as in the flat ntuple that `select` makes of this file, so that both give the same.
             ids, first = first + np.arange(len(rows)), first + len(rows)
             weigh = weight_expression(self.model.weight, chosen.columns)
@@ -241,7 +259,7 @@ class Job:
     def _morphed(self, columns: Mapping[str, Column], before: Events) -> dict[str, NDArray[Any]]:
         """The new branches of some events."""
         new = self.model.new_columns(columns, before, self.seed)
-        self.tally.add_outside_bounds(self.model.outside_bounds(before))
+        self.of_file.outside_bounds.update(self.model.outside_bounds(before))
         for name, replica in self.replicas.items():
             its = replica.new_columns(columns, before, self.seed)
             new |= {morphed.of_replica(branch, name): values for branch, values in its.items()}

@@ -130,12 +130,13 @@ def _write_events(
     taken = Taken(progress)
     for path in paths:
         n_before = ntuple.n_rows
-        job.taken.clear()
+        job.of_file.clear()
         for columns in bad.whole(path, job.chunks(path)):
             job.count(columns)
             ntuple.extend(columns)
         if path not in bad.skipped:
-            taken.add(job.taken)
+            taken.add(job.of_file.taken)
+            job.tally.add_outside_bounds(job.of_file.outside_bounds)
             progress(f"{path}: {ntuple.n_rows - n_before:,} entries")
     return taken.branches
 
