@@ -12,6 +12,7 @@ from simmorph.config.compare import CompareRecipe
 from simmorph.config.documents import Document, validate
 from simmorph.config.recipe import Recipe
 from simmorph.data.events import Events
+from simmorph.data.morphed import HELD
 from simmorph.errors import ConfigError
 from simmorph.evaluation.report.model import model_in_words
 from simmorph.model import Model
@@ -60,6 +61,23 @@ def test_features_are_those_of_the_morph_and_weights_bring_what_it_lacks(model: 
     assert np.mean(products) == pytest.approx(0, abs=0.05)
     assert np.average(products, weights=template.weights) == pytest.approx(CORRELATION, abs=0.12)
     assert template.weights.mean() == pytest.approx(1, abs=0.05)
+
+
+@pytest.mark.parametrize("name", ["copula", "flow_matching"])
+def test_the_morph_is_what_it_is_alone(name: str) -> None:
+    wide = FRESH.with_features(3 * FRESH.features)
+    context = np.random.default_rng(5).normal(size=(len(SOURCE), 1))
+    context = np.where(abs(context) < 0.3, context + 0.6, context)
+    asked = recipe(context=["c"], method={"name": name})
+    samples = SOURCE.with_context(context), TARGET.with_context(context)
+    alone = Model.fit(asked, *samples)
+    both = Model.fit(recipe(context=["c"], method={"name": name, "then": CONTENT["method"]["then"]}), *samples)
+    events = wide.with_context(np.zeros((len(wide), 1)))
+    np.testing.assert_array_equal(both.transform(events).events.features, alone.transform(events).events.features)
+    np.testing.assert_array_equal(both.transform(events).status, alone.transform(events).status)
+    assert np.any(alone.transform(events).status & HELD) == (name == "copula")
+    assert both.card.warnings[0] == alone.card.warnings[0]
+    assert alone.method.in_a_hole in alone.card.warnings[0]
 
 
 def test_what_the_weights_are_worth_is_told(model: Model) -> None:

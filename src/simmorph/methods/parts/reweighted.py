@@ -79,6 +79,7 @@ class ThenReweighted(Method):
 
     def __init__(self, method: Method, reweighting: Method) -> None:
         super().__init__(method.n_features, method.n_context)
+        self.own_steps, self.in_a_hole = method.own_steps, method.in_a_hole
         self.method, self.reweighting = method, reweighting
 
     def _fit(self, source: Events, target: Events, how: Training) -> dict[str, History]:
@@ -88,7 +89,11 @@ class ThenReweighted(Method):
 
     def _transform(self, events: Events) -> Events:
         """The events, morphed, with their factors in the weights."""
-        return self.reweighting.transform(self.method.transform(events))
+        return self._moved(events).events
+
+    def _moved(self, events: Events) -> Moved:
+        moved = self.method.moved(events)
+        return moved._replace(events=self.reweighting.transform(moved.events))
 
     def notes(self, source: Events, template: Events) -> Notes:
         """What both have to say; see Method."""
