@@ -177,8 +177,7 @@ def fit_preprocessing(learning: Learning, given: Trainable, how: Training, *, ow
     )
     source, target = features, features
     if own_steps and len(parts) == 2:
-        chosen = _with_own_steps(parts[0], parts[1], learning.features)
-        own = [name for name in chosen if not features.of(name).is_angle]
+        own = _with_own_steps(parts[0], parts[1], learning.features)
         source, target = (features.refitted(own, learning.preprocessing, part) for part in parts)
     of_source, of_target = given.limits.get("source", given.limits["target"]), given.limits["target"]
     together = [its.joined(other) for its, other in zip(of_source, of_target, strict=True)]

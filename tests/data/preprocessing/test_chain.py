@@ -356,6 +356,41 @@ def test_steps_of_one_sample_alone_know_its_edge() -> None:
     assert (both.same_as(both).tolist(), both.same_as(own).tolist()) == ([True], [False])
 
 
+def _close_by(seed: int, *, with_placeholder: bool = False) -> Events:
+    """An angle, and another that is near to it but never nearer than 0.3."""
+    rng = np.random.default_rng(seed)
+    apart = rng.choice([-1, 1], N_EVENTS) * rng.uniform(0.3, 0.8, N_EVENTS)
+    first = rng.uniform(-np.pi, np.pi, N_EVENTS)
+    second = np.angle(np.exp(1j * (first + apart)))
+    return Events.of(np.stack([np.where(with_placeholder & (IDS % 30 == 0), -999.0, first), second], axis=1))
+
+
+def test_a_gap_between_two_angles_is_one_of_their_difference() -> None:
+    near = _close_by(1)
+    fitted = Preprocessing.fit(["phi1", "phi2"], {}, near, 3)
+    assert [chain.relative_to for chain in fitted.chains] == [None, "phi1"]
+    assert not fitted.excludes(near.features).any()
+    assert fitted.excludes(near.features[:, [0, 0]]).all()
+
+
+@pytest.mark.parametrize("spoilt", [False, True])
+def test_an_angle_of_one_sample_is_cut_open_in_both_or_in_none(spoilt: bool) -> None:
+    """A placeholder in one sample makes its angle a variable like any other."""
+    source, target = _close_by(1), _close_by(2, with_placeholder=spoilt)
+    both = Preprocessing.fit(["phi1", "phi2"], {}, Events.concatenate([source, target]), 3)
+    assert both.chains[0].is_angle != spoilt
+    for sample in (source, target):
+        own = both.refitted(both.names, {}, sample)
+        assert [chain.is_angle for chain in own.chains] == [chain.is_angle for chain in both.chains]
+        assert [chain.relative_to for chain in own.chains] == [chain.relative_to for chain in both.chains]
+
+
+def test_an_angle_that_is_relative_to_another_by_hand_is_left_out_of_steps_of_one_sample_alone() -> None:
+    settings = _settings(phi1="periodic", phi2={"name": "periodic", "relative_to": "phi1"})
+    both = Preprocessing.fit(["phi1", "phi2"], settings, _close_by(1), 3)
+    assert both.refitted(["phi2"], settings, _close_by(2)).same_as(both).all()
+
+
 @pytest.mark.parametrize(("sign", "name"), [(1.0, "log"), (-1.0, "log")])
 def test_an_edge_on_one_side_is_never_left(sign: float, name: str) -> None:
     values = sign * np.abs(VARIABLES["heavy"])

@@ -109,7 +109,7 @@ class Chain:
     @property
     def is_angle(self) -> bool:
         """Whether values go round a circle, so that none is beyond another."""
-        return any(isinstance(step, Periodic) for step in self.steps)
+        return self.relative_to is not None or any(isinstance(step, Periodic) for step in self.steps)
 
     def to_json(self) -> dict[str, Any]:
         """Everything that was fitted, as plain values."""
@@ -206,8 +206,9 @@ class Preprocessing:
         return np.sum(slopes, axis=0)  # type: ignore[no-any-return]
 
     def excludes(self, values: FloatArray) -> BoolArray:
-        """(n_events,), whether any variable lies in a gap; angles relative to others have none."""
-        inside = [chain.excludes(values[:, at]) for at, chain in enumerate(self.chains)]
+        """(n_events,), whether any variable lies in a gap, or the difference of two angles in one of its own."""
+        shown = _relative(values, self.names, self._references, sign=-1)
+        inside = [chain.excludes(shown[:, at]) for at, chain in enumerate(self.chains)]
         return np.any(inside, axis=0) if inside else np.zeros(len(values), np.bool_)
 
     def of(self, name: str) -> Chain:
@@ -215,10 +216,14 @@ class Preprocessing:
         return self.chains[self.names.index(name)]
 
     def refitted(self, names: Sequence[str], settings: Mapping[str, VariableSettings], sample: Events) -> Self:
-        """The same chains, but for those of some variables, which are fitted to one sample alone."""
-        at = [self.names.index(name) for name in names]
-        own = type(self).fit(names, settings, sample.with_features(sample.features[:, at]), self.seed)
-        chains = {chain.name: chain for chain in own.chains}
+        """The same chains, but for those of some variables, which are fitted to one sample alone.
+
+        What is an angle there or here keeps its chain: of two samples one would be cut open at a seam.
+        """
+        others = [name for name in names if not self.of(name).is_angle]
+        columns = sample.features[:, [self.names.index(name) for name in others]]
+        own = type(self).fit(others, settings, sample.with_features(columns), self.seed)
+        chains = {chain.name: chain for chain in own.chains if not chain.is_angle}
         return replace(self, chains=tuple(chains.get(chain.name, chain) for chain in self.chains))
 
     def within(self, limits: Sequence[Limits]) -> Self:
