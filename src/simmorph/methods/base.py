@@ -146,6 +146,10 @@ class Method(nn.Module, ABC):
         features, held = self.reach.hold(changed.features, events.context)
         return Moved(changed.with_features(features), held)
 
+    def _stand_for(self, method: Method) -> None:
+        """Be for callers what a method is that this one contains."""
+        self.kind, self.own_steps, self.in_a_hole = method.kind, method.own_steps, method.in_a_hole
+
     def _begin(self, seed: int) -> None:
         """Draw the weights that training begins with."""
         initialise(self, seed)

@@ -181,7 +181,7 @@ def _ratios(counts: Sequence[FloatArray], bins: int) -> tuple[FloatArray, FloatA
         everything = left_out.sum(axis=0)
         others, around = _balanced(everything - left_out), np.repeat(by_others, bins, axis=-1)
         likelihoods = [_likelihood(left_out, _shrunk(others, around, strength)) for strength in STRENGTHS]
-        strength = max(BOLDNESS * STRENGTHS[int(np.argmax(likelihoods))], BOLDNESS)
+        strength = BOLDNESS * STRENGTHS[int(np.argmax(likelihoods))]
         ratios = _shrunk(_balanced(everything), np.repeat(ratios, bins), strength)
         by_others = _shrunk(others, around, strength)
     return ratios, by_others

@@ -32,8 +32,7 @@ class Ensemble(Method):
 
     def __init__(self, members: Sequence[Method]) -> None:
         super().__init__(members[0].n_features, members[0].n_context)
-        first = members[0]
-        self.kind, self.own_steps, self.in_a_hole = first.kind, first.own_steps, first.in_a_hole
+        self._stand_for(members[0])
         self.members = nn.ModuleList(members)
 
     def _fit(self, source: Events, target: Events, how: Training) -> dict[str, History]:

@@ -34,7 +34,7 @@ class Reweighted(Method):
 
     def __init__(self, reweighting: Method, columns: Sequence[int], method: Method) -> None:
         super().__init__(method.n_features, method.n_context)
-        self.kind, self.own_steps, self.in_a_hole = method.kind, method.own_steps, method.in_a_hole
+        self._stand_for(method)
         self.reweighting, self.columns, self.method = reweighting, list(columns), method
 
     def _fit(self, source: Events, target: Events, how: Training) -> dict[str, History]:
@@ -79,7 +79,7 @@ class ThenReweighted(Method):
 
     def __init__(self, method: Method, reweighting: Method) -> None:
         super().__init__(method.n_features, method.n_context)
-        self.own_steps, self.in_a_hole = method.own_steps, method.in_a_hole
+        self._stand_for(method)
         self.method, self.reweighting = method, reweighting
 
     def _fit(self, source: Events, target: Events, how: Training) -> dict[str, History]:
@@ -97,7 +97,7 @@ class ThenReweighted(Method):
 
     def notes(self, source: Events, template: Events) -> Notes:
         """What both have to say; see Method."""
-        moved = self.method.transform(source)
+        moved = template.with_weights(source.weights)
         of_weights = self.reweighting.notes(_known(moved), _known(template))
         both = _together(self.method.notes(source, moved), _renamed(of_weights, AFTER))
         return _together(both, super().notes(source, template))
