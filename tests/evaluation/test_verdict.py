@@ -37,6 +37,14 @@ def test_the_verdict_follows_the_significance(auc: float, code: str) -> None:
     assert f"{auc:.4f} ± 0.0100" in verdict.sentence()
 
 
+def test_what_is_wrong_with_the_samples_leaves_no_answer_whatever_the_numbers_are() -> None:
+    verdict = verdict_of(Estimate(0.5, 0.001), doubts=("both are the same file",))
+    assert (verdict.code, verdict.removed) == ("invalid", None)
+    assert verdict.sentence().startswith("no answer: both are the same file; AUC of the classifier 0.5000 ± 0.0010")
+    assert "95 of 100 cases" not in verdict.sentence()
+    assert verdict.badness > verdict_of(Estimate(0.9, 0.001)).badness > verdict_of(Estimate(0.53, 0.009)).badness
+
+
 def test_verdict_is_by_the_classifier_that_sees_derived_quantities_if_there_are_some() -> None:
     plain = dict.fromkeys(("source_vs_target", "template_vs_target", "target_vs_target"), SOURCE)
     verdict = verdict_on({"auc": plain, "auc_with_derived": plain | {"target_vs_target": NOTHING}}, ["m_yy"])

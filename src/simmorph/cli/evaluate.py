@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -22,6 +23,9 @@ from simmorph.cli.parts.options import (
     run_options,
     sample_options,
 )
+
+if TYPE_CHECKING:
+    from simmorph.evaluation.verdict import Code
 
 EVALUATED = (
     "source", "target", "tree", "features", "context", "weight", "region", "pairs", "method", "variables",
@@ -43,7 +47,7 @@ EVALUATED = (
 @fail_on_option
 @run_options
 def evaluate_command(
-    config: Path, overrides: tuple[str, ...], least: str | None, *, force: bool, quiet: bool, as_json: bool
+    config: Path, overrides: tuple[str, ...], least: Code | None, *, force: bool, quiet: bool, as_json: bool
 ) -> None:
     """Prove how good the map is, on events that training has not seen.
 
@@ -64,4 +68,4 @@ def evaluate_command(
     answer(result.to_json(), result.to_text(), as_json=as_json)
     for text in result.report["invalid"] if quiet else ():
         note(f"warning: {text}")
-    fail_on(least, result.report["worst"], result.report["invalid"])
+    fail_on(least, result.report["worst"])

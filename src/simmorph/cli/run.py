@@ -21,13 +21,15 @@ from simmorph.cli.parts.options import (
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from simmorph.evaluation.verdict import Code
+
 
 @command("run")
 @recipe_options()
 @fail_on_option
 @run_options
 def run_command(
-    config: Path, overrides: tuple[str, ...], least: str | None, *, force: bool, quiet: bool, as_json: bool
+    config: Path, overrides: tuple[str, ...], least: Code | None, *, force: bool, quiet: bool, as_json: bool
 ) -> None:
     """Run the whole chain of one recipe, skipping what is up to date.
 
@@ -51,4 +53,4 @@ def run_command(
     for text in result.invalid:
         note(f"warning: {text}")
     if result.worst is not None:
-        fail_on(least, result.worst, result.invalid)
+        fail_on(least, result.worst)

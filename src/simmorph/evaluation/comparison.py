@@ -267,6 +267,7 @@ class RegionResult(Measured):
         acceptance: by name of the cut.
         n_regions: how many regions are looked at.
         of_context: the AUC of template and target of a classifier that sees the context alone; None without one.
+        doubts: what is wrong with the samples, so that their numbers say nothing.
     """
 
     name: str
@@ -282,6 +283,7 @@ class RegionResult(Measured):
     acceptance: Mapping[str, Acceptance]
     n_regions: int
     of_context: Estimate | None
+    doubts: tuple[str, ...]
 
     @property
     def derived(self) -> tuple[str, ...]:
@@ -296,7 +298,7 @@ class RegionResult(Measured):
     @property
     def verdict(self) -> Verdict:
         """The answer, and the metric that gives it."""
-        return verdict_on(self.metrics, self.derived, self.differing, self.due_to_context)
+        return verdict_on(self.metrics, self.derived, self.differing, self.due_to_context, self.doubts)
 
     @property
     def differing(self) -> tuple[Differing, ...]:
@@ -421,7 +423,9 @@ class RegionResult(Measured):
         }
 
 
-def compare(name: str, cut: str, samples: Samples, plan: Plan, *, is_trained_on: bool) -> RegionResult:
+def compare(
+    name: str, cut: str, samples: Samples, plan: Plan, *, is_trained_on: bool, doubts: Sequence[str] = ()
+) -> RegionResult:
     """Measure everything in one region, and what the report shows beside it.
 
     Metrics see up to `plan.max_events` of each sample; correlations, movement, profiles and acceptance use all of them.
@@ -432,6 +436,7 @@ def compare(name: str, cut: str, samples: Samples, plan: Plan, *, is_trained_on:
         samples: what is compared.
         plan: how.
         is_trained_on: whether the map was learnt here.
+        doubts: what is wrong with the samples, so that their numbers say nothing.
 
     Raises:
         InputError: there are too few events, or their weights sum to nothing.
@@ -453,6 +458,7 @@ def compare(name: str, cut: str, samples: Samples, plan: Plan, *, is_trained_on:
         acceptance=acceptance(samples),
         n_regions=plan.n_regions,
         of_context=_by_context(samples, found.parts, plan) if samples.condition_names else None,
+        doubts=tuple(doubts),
     )
 
 

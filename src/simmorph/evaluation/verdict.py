@@ -33,6 +33,7 @@ LARGEST_UNSEEN_SHARE = 0.5
 """Nor has one that may miss a larger share of what distinguishes the source."""
 TOO_ALIKE = -5.0
 """Deviations of an AUC below 1/2 that samples without common events do not have."""
+ALIKE = "template and target are more alike than samples without common events can be"
 LARGEST_ERROR_OF_SHARE = 0.25
 """A share that was removed is not told with a larger uncertainty."""
 WORDS: dict[Code, str] = {
@@ -48,7 +49,7 @@ SENTENCES: dict[Code, str] = {
     "no_power": "too few events to tell whether the template agrees with the target",
     "tension": "the template is in tension with the target",
     "differs": "the template differs significantly from the target",
-    "invalid": "no answer, template and target are more alike than samples without common events can be",
+    "invalid": "no answer",
 }
 
 
@@ -67,6 +68,7 @@ class Verdict(NamedTuple):
         null: target against target, which is 1/2 but for noise: a check.
         variables: those that differ by themselves.
         context: what differs in the context, if the answer is due to that; empty otherwise.
+        doubts: what is wrong with the samples, so that their numbers say nothing.
     """
 
     metric: str
@@ -76,6 +78,7 @@ class Verdict(NamedTuple):
     null: Estimate
     variables: tuple[Differing, ...] = ()
     context: str = ""
+    doubts: tuple[str, ...] = ()
 
     @property
     def excess(self) -> Estimate:
@@ -115,7 +118,7 @@ class Verdict(NamedTuple):
 
         The errors of both AUCs count, as if these were independent.
         """
-        if self.source is None or not self.is_visible:
+        if self.invalid or self.source is None or not self.is_visible:
             return None
         before = self.source.value - NO_DIFFERENCE.value
         left = self.excess.value / before
@@ -128,9 +131,14 @@ class Verdict(NamedTuple):
         return self.source is not None and against_null(self.source, NO_DIFFERENCE).deviations > SIGNIFICANT
 
     @property
+    def invalid(self) -> tuple[str, ...]:
+        """What leaves no answer."""
+        return (*self.doubts, ALIKE) if self.significance <= TOO_ALIKE else self.doubts
+
+    @property
     def code(self) -> Code:
         """The answer for programs."""
-        if self.significance <= TOO_ALIKE:
+        if self.invalid:
             return "invalid"
         smallest = min((it.p_value for it in self.variables), default=1.0)
         if self.significance >= SIGNIFICANT or smallest < NormalDist().cdf(-SIGNIFICANT):
@@ -140,6 +148,11 @@ class Verdict(NamedTuple):
         return "agrees" if self.sensitivity <= self.needed else "no_power"
 
     @property
+    def badness(self) -> tuple[int, float]:
+        """The larger the worse, to find the worst of several."""
+        return CODES.index(self.code), self.significance
+
+    @property
     def conclusion(self) -> str:
         """The answer in a word or three."""
         return WORDS[self.code]
@@ -147,12 +160,10 @@ class Verdict(NamedTuple):
     def sentence(self) -> str:
         """The answer with its numbers and its reason."""
         source = f", unmorphed source {self.source.to_text()}" if self.source else ""
-        judged = (
-            f"{SENTENCES[self.code]}: {self.words} {self.template.to_text()}, "
-            f"{self.significance:+.1f} standard deviations from 0.5"
-        )
+        judged = f"{self.words} {self.template.to_text()}, {self.significance:+.1f} standard deviations from 0.5"
+        answer = f"{SENTENCES[self.code]}: {'; '.join([*self.invalid, judged])}"
         checked = f"target against target {self.null.to_text()}{source}"
-        return "; ".join(filter(None, [judged, self._power(), self._alone(), self.context, checked]))
+        return "; ".join(filter(None, [answer, self._power(), self._alone(), self.context, checked]))
 
     def _power(self) -> str:
         """What the test could have seen; empty where it has seen something."""
@@ -194,6 +205,7 @@ def verdict_on(
     derived: Sequence[str],
     variables: tuple[Differing, ...] = (),
     context: str = "",
+    doubts: tuple[str, ...] = (),
 ) -> Verdict:
     """The verdict of one region's metrics, by metric and comparison.
 
@@ -203,12 +215,13 @@ def verdict_on(
         derived: the names of the derived quantities.
         variables: those that differ by themselves.
         context: what differs in the context, if it explains the AUC.
+        doubts: what is wrong with the samples, so that their numbers say nothing.
     """
     metric = "auc_with_derived" if "auc_with_derived" in metrics else "auc"
     compared = metrics[metric]
     words, source = metric_words(metric, derived), compared.get("source_vs_target")
     of_template, null = compared["template_vs_target"], compared["target_vs_target"]
-    return Verdict(metric, words, source, of_template, null, variables, context)
+    return Verdict(metric, words, source, of_template, null, variables, context, doubts)
 
 
 def chance_of_tension(n_regions: int) -> float:

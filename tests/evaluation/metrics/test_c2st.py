@@ -81,6 +81,12 @@ def test_weights_of_equal_size_give_the_error_of_delong_at_the_null() -> None:
     assert estimate.uncertainty == pytest.approx(np.sqrt((5000 + 4000) / (12 * 5000 * 4000)), rel=0.03)
 
 
+@pytest.mark.parametrize(("low", "auc"), [(2.0, 1.0), (1.0, 0.5)])
+def test_scores_of_one_value_are_as_uncertain_as_one_event(low: float, auc: float) -> None:
+    found = rank_auc(np.full(200, low), np.ones(200), np.full(100, 1.0), np.ones(100))
+    assert found == pytest.approx((auc, np.hypot(1 / 200, 1 / 100)))
+
+
 def test_samples_of_equal_signed_density_are_not_told_apart() -> None:
     # Template: density 1 everywhere, plus as many events of weight +1 as of weight -1 in one corner.
     rng = np.random.default_rng(6)

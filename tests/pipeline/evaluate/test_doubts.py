@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -136,8 +137,13 @@ def test_what_leaves_no_answer_is_said_though_it_is_to_be_quiet_and_fails_a_pipe
     shown = capsys.readouterr()
     assert "warning: 2000 of 2000 events are in source and target both" in shown.err
     assert shown.out.startswith("warning: 2000 of 2000 events are in source and target both")
+    assert "region all: no answer: 2000 of 2000 events are in source and target both" in shown.out
     page = (recipe.parent / "report" / "report.html").read_text()
-    assert page.index('<div class="warning invalid">') < page.index('<div class="verdict ')
+    assert page.index('<div class="warning invalid">') < page.index('<div class="verdict beyond">')
+    assert "<strong>region all, where the map was learnt: no answer</strong>" in page
+    report = json.loads((recipe.parent / "report" / "report.json").read_text())
+    assert {report["verdict"], report["worst"]["verdict"], report["regions"]["all"]["verdict"]} == {"invalid"}
+    assert report["sentence"] == report["regions"]["all"]["sentence"]
     assert run([*command, "--force", "--fail-on", "differs"]) == 6
 
 

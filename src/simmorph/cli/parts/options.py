@@ -21,9 +21,10 @@ from simmorph.cli.parts.streams import silence_if_broken
 from simmorph.config.values.compression import Compression
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
 
     from simmorph.config.values.interpolation import Interpolation
+    from simmorph.evaluation.verdict import Code
     from simmorph.progress import Progress
 
 Decorated = TypeVar("Decorated", bound="Callable[..., Any]")
@@ -295,25 +296,22 @@ def fail_on_option(decorated: Decorated) -> Decorated:
     )(decorated)  # fmt: skip
 
 
-def fail_on(least: str | None, worst: Mapping[str, str], invalid: Sequence[str]) -> None:
+def fail_on(least: Code | None, worst: Mapping[str, Any]) -> None:
     """Fail if a verdict is too bad.
 
     Args:
         least: the verdict to fail on, or worse than; None for none.
         worst: the verdict, and the region that it is of.
-        invalid: what leaves no answer.
 
     Raises:
         VerdictError: it is, or there is no answer.
     """
-    from simmorph.errors import VerdictError
-
     if least is None:
         return
-    if invalid:
-        raise VerdictError("--fail-on", invalid[0])
-    order = ("agrees", "no_power", "tension", "differs", "invalid")
-    if order.index(worst["verdict"]) >= order.index(least):
+    from simmorph.errors import VerdictError
+    from simmorph.evaluation.verdict import CODES
+
+    if CODES.index(worst["verdict"]) >= CODES.index(least):
         raise VerdictError(f"region {worst['region']}", f"the verdict is {worst['verdict']}")
 
 

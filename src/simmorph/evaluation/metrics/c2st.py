@@ -14,7 +14,7 @@ import numpy as np
 from simmorph.data.trees import Binned
 from simmorph.evaluation.metrics.classifiers import CLASSIFIERS, Trial
 from simmorph.evaluation.metrics.estimates import Estimate
-from simmorph.evaluation.metrics.moments import variance_of_mean
+from simmorph.evaluation.metrics.moments import mean_of
 
 if TYPE_CHECKING:
     from simmorph.data.events import BoolArray, Events, FloatArray, IntArray
@@ -129,7 +129,8 @@ def rank_auc(
     """The exact weighted AUC: the probability that a template event scores above a target event, ties counting half.
 
     An event of weight -1 cancels an equal event of weight 1 exactly. The uncertainty is DeLong's, from the spread of
-    each event's placement in the other sample, with sums of squared weights, so it shrinks with the effective sizes.
+    each event's placement in the other sample, with sums of squared weights, so it shrinks with the effective sizes; where
+    all events have the same, it is that of one event more or less.
 
     >>> ones = np.ones(2)
     >>> rank_auc(np.array([2.0, 3.0]), ones, np.array([1.0, 2.0]), ones).value
@@ -147,9 +148,8 @@ def rank_auc(
     at_template, at_target = place[: len(template)], place[len(template) :]
     above_target = _share_below(at_template, at_target, target_weights, len(values))
     below_template = 1 - _share_below(at_target, at_template, template_weights, len(values))
-    value = float(np.sum(template_weights * above_target) / np.sum(template_weights))
-    variance = variance_of_mean(above_target, template_weights) + variance_of_mean(below_template, target_weights)
-    return Estimate(value, float(np.sqrt(variance)))
+    found, of_target = mean_of(above_target, template_weights), mean_of(below_template, target_weights)
+    return Estimate(found.value, float(np.hypot(found.uncertainty, of_target.uncertainty)))
 
 
 def _share_below(at: IntArray, others: IntArray, weights: FloatArray, n_values: int) -> FloatArray:

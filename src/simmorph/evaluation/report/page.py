@@ -128,7 +128,7 @@ def _in_full(results: Sequence[RegionResult]) -> set[int]:
     """Which regions are shown in full: all if there are few, else the first and the worst."""
     if len(results) <= MOST_IN_FULL:
         return set(range(len(results)))
-    return {0, max(range(len(results)), key=lambda number: results[number].verdict.significance)}
+    return {0, max(range(len(results)), key=lambda number: results[number].verdict.badness)}
 
 
 def _summary(results: Sequence[RegionResult]) -> str:

@@ -82,6 +82,11 @@ class Inputs:
     are_paired: bool = False
     doubts: tuple[Doubt, ...] = ()
 
+    @property
+    def invalid(self) -> tuple[str, ...]:
+        """What leaves no answer."""
+        return tuple(doubt.text for doubt in self.doubts if doubt.invalidates)
+
     def samples(self, cut: str) -> Samples:
         """The held-out events of one region; an empty cut takes all.
 

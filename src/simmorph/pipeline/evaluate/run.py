@@ -17,7 +17,6 @@ from simmorph.evaluation.comparison import Plan, RegionResult, compare, judges_o
 from simmorph.evaluation.metrics.registry import metric_words
 from simmorph.evaluation.metrics.samples import NULL
 from simmorph.evaluation.report.write import write_report
-from simmorph.evaluation.verdict import CODES, WORDS
 from simmorph.model_folder import read_card
 from simmorph.pipeline.evaluate.inputs import Inputs, read_inputs
 from simmorph.pipeline.evaluate.origin import cutflows, model_facts
@@ -144,7 +143,7 @@ def _compared(recipe: Recipe, inputs: Inputs, cuts: Mapping[str, str], name: str
         n_regions=len(cuts),
     )
     is_trained_on = cut.strip() == (inputs.trained_on or "").strip()
-    return compare(name, cut, samples, plan, is_trained_on=is_trained_on)
+    return compare(name, cut, samples, plan, is_trained_on=is_trained_on, doubts=inputs.invalid)
 
 
 def _report(recipe: Recipe, inputs: Inputs, regions: list[RegionResult]) -> dict[str, Any]:
@@ -153,17 +152,14 @@ def _report(recipe: Recipe, inputs: Inputs, regions: list[RegionResult]) -> dict
     first = results[regions[0].name]
     tables = {**({"source": inputs.source} if inputs.has_source else {}), "template": inputs.template}
     files = {name: table.checksums() for name, table in {**tables, "target": inputs.target}.items()}
-    invalid = [doubt.text for doubt in inputs.doubts if doubt.invalidates]
-    no_answer = {"verdict": "invalid", "conclusion": WORDS["invalid"]} if invalid else {}
     return {
         "region": regions[0].name,
         **{key: first[key] for key in ("verdict", "conclusion", "sentence")},
-        **no_answer,
         "worst": _worst(recipe, regions),
         "metrics": first["metrics"],
         "held_out": {"known": inputs.card is not None, "remark": _held_out_remark(inputs), "events": inputs.counts()},
         "warnings": [doubt.text for doubt in inputs.doubts],
-        "invalid": invalid,
+        "invalid": list(inputs.invalid),
         "regions": results,
         "training": inputs.card.history if inputs.card else {},
         "model": model_facts(inputs.card) if inputs.card else None,
@@ -187,7 +183,7 @@ def _report(recipe: Recipe, inputs: Inputs, regions: list[RegionResult]) -> dict
 def _worst(recipe: Recipe, regions: list[RegionResult]) -> dict[str, str]:
     """The worst verdict of the first region and of those that the recipe names; bands are too many to count."""
     named = [result for number, result in enumerate(regions) if number == 0 or result.name in recipe.evaluate.regions]
-    worst = max(named, key=lambda result: CODES.index(result.verdict.code))
+    worst = max(named, key=lambda result: result.verdict.badness)
     return {"verdict": worst.verdict.code, "region": worst.name}
 
 
