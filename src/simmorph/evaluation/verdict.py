@@ -133,7 +133,7 @@ class Verdict(NamedTuple):
     @property
     def invalid(self) -> tuple[str, ...]:
         """What leaves no answer."""
-        return (*self.doubts, ALIKE) if self.significance <= TOO_ALIKE else self.doubts
+        return self.doubts or ((ALIKE,) if self.significance <= TOO_ALIKE else ())
 
     @property
     def code(self) -> Code:

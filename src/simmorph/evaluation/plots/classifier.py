@@ -101,7 +101,7 @@ def _tail(one: DensityRatio) -> str:
 
 
 def plot_regions(verdicts: Mapping[str, Verdict], head: style.Heading = style.NO_HEADING) -> Figure:
-    """The AUC of source and template in each region, beside that of the target against itself: the null."""
+    """The AUC of source and template in each region, beside 1/2 and that of the target against itself: the null."""
     figure = Figure(figsize=(7.4, 1.5 + 0.36 * len(verdicts)))
     axes = figure.subplots()
     names = [name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…" for name in verdicts]
@@ -115,6 +115,7 @@ def plot_regions(verdicts: Mapping[str, Verdict], head: style.Heading = style.NO
         low, high = verdict.null.value - verdict.null.uncertainty, verdict.null.value + verdict.null.uncertainty
         axes.fill_betweenx([place - 0.4, place + 0.4], low, high, color=style.NULL, alpha=0.35, linewidth=0)
         axes.plot([verdict.null.value] * 2, [place - 0.4, place + 0.4], color=style.TARGET, linestyle=style.DOTTED)
+    axes.axvline(0.5, color=style.TARGET, linewidth=0.8, zorder=0)
     drawn = {"source": (style.SOURCE, "s", 0.13), "template": (style.TEMPLATE, "o", -0.13)}
     for sample, (colour, marker, offset) in drawn.items():
         found = [getattr(verdict, sample) for verdict in verdicts.values()]

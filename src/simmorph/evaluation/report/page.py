@@ -29,7 +29,7 @@ WORDS: dict[Code, str] = {
     "no_power": "has too few events to tell in",
     "tension": "is in tension in",
     "differs": "differs significantly in",
-    "invalid": "has no answer in",
+    "invalid": "cannot be judged in",
 }
 MOST_IN_FULL = 3
 """With more regions than this only the first one and the worst are shown in full."""
