@@ -14,7 +14,7 @@ import numpy as np
 from scipy.stats import kstest
 
 from simmorph.data.events import Events
-from simmorph.evaluation.metrics.c2st import auc
+from simmorph.evaluation.metrics.classifier.c2st import auc
 from simmorph.evaluation.metrics.noise import both
 from simmorph.evaluation.metrics.registry import TESTS, distances_beside_null
 from simmorph.evaluation.significance import TENSION

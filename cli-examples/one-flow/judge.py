@@ -18,7 +18,7 @@ from simmorph.data.events import Events
 from simmorph.data.samples import SampleReader
 from simmorph.data.splits import HOLDOUT, part_of
 from simmorph.data.trees import Rows, TreeShape, grow
-from simmorph.evaluation.metrics.c2st import rank_auc
+from simmorph.evaluation.metrics.classifier.c2st import rank_auc
 from simmorph.model import Model
 
 SHAPES, KINEMATICS = ["v1A", "v2A", "v1B", "v2B"], ["pt", "eta", "noise"]

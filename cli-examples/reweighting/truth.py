@@ -12,7 +12,7 @@ import numpy as np
 
 from simmorph.data.events import Events
 from simmorph.data.samples import SampleReader
-from simmorph.evaluation.metrics.c2st import rank_auc
+from simmorph.evaluation.metrics.classifier.c2st import rank_auc
 
 
 def main(toy: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import kstest
 
 from simmorph.data.events import Events
-from simmorph.evaluation.metrics.c2st import auc
+from simmorph.evaluation.metrics.classifier.c2st import auc
 from simmorph.evaluation.metrics.noise import N_DRAWS, Noise, both, probability
 from simmorph.evaluation.metrics.registry import DISTANCES, TESTS, distances_beside_null
 

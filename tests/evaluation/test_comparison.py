@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from simmorph.data.estimates import Estimate
 from simmorph.data.events import Events
 from simmorph.errors import InputError
 from simmorph.evaluation.comparison import Judge, Plan, compare, judges_of, measure
 from simmorph.evaluation.metrics import DISTANCES, METRICS
-from simmorph.evaluation.metrics.estimates import Estimate
 from simmorph.evaluation.metrics.samples import COMPARISONS, NULL, TEMPLATE, Samples, equal_samples, random_of
 from simmorph.evaluation.scores import Moved, RegionScore
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
+from simmorph.data.estimates import Estimate
 from simmorph.data.events import Events
 from simmorph.evaluation.comparison import Judge, Plan, measure
 from simmorph.evaluation.metrics import DISTANCES, METRICS
-from simmorph.evaluation.metrics.estimates import Estimate
 from simmorph.evaluation.metrics.samples import NULL, TEMPLATE, Samples
 from simmorph.evaluation.scores import (
     ChosenPairs,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import kstest, norm
 
-from simmorph.evaluation.metrics.estimates import Estimate
+from simmorph.data.estimates import Estimate
 from simmorph.evaluation.significance import (
     DIFFERS,
     IN_TENSION,

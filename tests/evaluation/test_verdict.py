@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from simmorph.data.estimates import Estimate, mean_estimate
 from simmorph.data.events import Events
-from simmorph.evaluation.metrics.estimates import Estimate, mean_estimate
 from simmorph.evaluation.metrics.samples import (
     MOST_TIMES,
     N_SPLITS,

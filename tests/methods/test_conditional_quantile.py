@@ -11,7 +11,7 @@ from simmorph.config.training import TrainingSettings
 from simmorph.data.events import Events
 from simmorph.data.toys import TOYS
 from simmorph.errors import ConfigError, InputError
-from simmorph.evaluation.metrics.c2st import auc
+from simmorph.evaluation.metrics.classifier.c2st import auc
 from simmorph.methods import build_method
 from simmorph.methods.conditional_quantile import ConditionalQuantile
 from simmorph.neural.loop.training import Training

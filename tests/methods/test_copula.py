@@ -11,7 +11,7 @@ from simmorph.config.training import TrainingSettings
 from simmorph.data.events import Events
 from simmorph.data.toys.gaussian import samples
 from simmorph.errors import InputError
-from simmorph.evaluation.metrics.c2st import auc
+from simmorph.evaluation.metrics.classifier.c2st import auc
 from simmorph.methods.copula import Copula
 from simmorph.neural.loop.training import Training
 

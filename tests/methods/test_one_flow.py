@@ -13,7 +13,7 @@ from simmorph.config.recipe import Recipe
 from simmorph.config.training import TrainingSettings
 from simmorph.data.events import Events
 from simmorph.errors import ConfigError, InputError
-from simmorph.evaluation.metrics.c2st import auc
+from simmorph.evaluation.metrics.classifier.c2st import auc
 from simmorph.methods.one_flow import OneFlow, feature_orders
 from simmorph.model import Model
 from simmorph.neural.loop.training import Training

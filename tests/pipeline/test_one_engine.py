@@ -11,9 +11,9 @@ import pytest
 
 from simmorph.config.compare import CompareRecipe
 from simmorph.config.recipe import Recipe
+from simmorph.data.estimates import Estimate
 from simmorph.data.ntuples.writing import create_ntuple
 from simmorph.evaluation.metrics import METRICS
-from simmorph.evaluation.metrics.estimates import Estimate
 from simmorph.pipeline.compare.run import compare
 from simmorph.pipeline.evaluate.run import evaluate
 

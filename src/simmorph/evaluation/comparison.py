@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from simmorph.data.estimates import Estimate, mean_estimate
 from simmorph.errors import InputError
-from simmorph.evaluation.metrics.acceptance import Acceptance, acceptance
-from simmorph.evaluation.metrics.c2st import Judgement, judge
+from simmorph.evaluation.metrics.classifier.c2st import Judgement, judge
+from simmorph.evaluation.metrics.classifier.density_ratio import DensityRatio, density_ratios
 from simmorph.evaluation.metrics.correlations import Correlations, correlations, noise_floor
-from simmorph.evaluation.metrics.density_ratio import DensityRatio, density_ratios
-from simmorph.evaluation.metrics.estimates import Estimate, mean_estimate
-from simmorph.evaluation.metrics.movement import Movement, movement
+from simmorph.evaluation.metrics.maps.acceptance import Acceptance, acceptance
+from simmorph.evaluation.metrics.maps.movement import Movement, movement
+from simmorph.evaluation.metrics.maps.partners import PartnerDistance, partner_distance
 from simmorph.evaluation.metrics.multivariate import MAX_KERNEL_EVENTS, MAX_PROJECTED
 from simmorph.evaluation.metrics.noise import BesideNull, both
-from simmorph.evaluation.metrics.partners import PartnerDistance, partner_distance
 from simmorph.evaluation.metrics.profiles import Profile, profiles
 from simmorph.evaluation.metrics.ranks import spearman
 from simmorph.evaluation.metrics.registry import DISTANCES, METRICS, TESTS, distances_beside_null, metric_words
@@ -267,7 +267,6 @@ class RegionResult(Measured):
         acceptance: by name of the cut.
         n_regions: how many regions are looked at.
         of_context: the AUC of template and target of a classifier that sees the context alone; None without one.
-        doubts: what is wrong with the samples, so that their numbers say nothing.
     """
 
     name: str
@@ -283,7 +282,6 @@ class RegionResult(Measured):
     acceptance: Mapping[str, Acceptance]
     n_regions: int
     of_context: Estimate | None
-    doubts: tuple[str, ...]
 
     @property
     def derived(self) -> tuple[str, ...]:
@@ -298,7 +296,7 @@ class RegionResult(Measured):
     @property
     def verdict(self) -> Verdict:
         """The answer, and the metric that gives it."""
-        return verdict_on(self.metrics, self.derived, self.differing, self.due_to_context, self.doubts)
+        return verdict_on(self.metrics, self.derived, self.differing, self.due_to_context, self.samples.doubts)
 
     @property
     def differing(self) -> tuple[Differing, ...]:
@@ -423,9 +421,7 @@ class RegionResult(Measured):
         }
 
 
-def compare(
-    name: str, cut: str, samples: Samples, plan: Plan, *, is_trained_on: bool, doubts: Sequence[str] = ()
-) -> RegionResult:
+def compare(name: str, cut: str, samples: Samples, plan: Plan, *, is_trained_on: bool) -> RegionResult:
     """Measure everything in one region, and what the report shows beside it.
 
     Metrics see up to `plan.max_events` of each sample; correlations, movement, profiles and acceptance use all of them.
@@ -436,7 +432,6 @@ def compare(
         samples: what is compared.
         plan: how.
         is_trained_on: whether the map was learnt here.
-        doubts: what is wrong with the samples, so that their numbers say nothing.
 
     Raises:
         InputError: there are too few events, or their weights sum to nothing.
@@ -458,7 +453,6 @@ def compare(
         acceptance=acceptance(samples),
         n_regions=plan.n_regions,
         of_context=_by_context(samples, found.parts, plan) if samples.condition_names else None,
-        doubts=tuple(doubts),
     )
 
 

@@ -13,12 +13,12 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from simmorph.config.kind import Kind
+from simmorph.data.estimates import Estimate, mean_estimate
 from simmorph.data.events import Events
 from simmorph.evaluation.metrics.correlations import correlations, mean_size, named_and_others, noise_floor, worst_of
-from simmorph.evaluation.metrics.estimates import Estimate, mean_estimate
-from simmorph.evaluation.metrics.movement import movement
-from simmorph.evaluation.metrics.optimal import optimality
-from simmorph.evaluation.metrics.partners import partner_distance
+from simmorph.evaluation.metrics.maps.movement import movement
+from simmorph.evaluation.metrics.maps.optimal import optimality
+from simmorph.evaluation.metrics.maps.partners import partner_distance
 from simmorph.evaluation.significance import Significance, against_null, of_p_value
 
 if TYPE_CHECKING:

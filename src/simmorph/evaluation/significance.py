@@ -16,7 +16,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from simmorph.evaluation.metrics.estimates import Estimate
+    from simmorph.data.estimates import Estimate
 
 TENSION, SIGNIFICANT = 2.0, 3.0
 """Standard deviations above the null from which on one speaks of tension, and of a significant difference."""

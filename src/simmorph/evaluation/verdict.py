@@ -1,8 +1,8 @@
 """Does the template look like the target? The answer, with what it could have seen.
 
-It is judged by the AUC of a classifier (see `metrics.c2st`), which is 1/2 where samples agree, and by each variable
-alone. Agreement is a statement about so many events: the sentence therefore says how large an excess of the AUC the
-test would have seen in 95 of 100 cases, and where that is too large, there is no answer.
+It is judged by the AUC of a classifier (see `metrics.classifier.c2st`), which is 1/2 where samples agree, and by each
+variable alone. Agreement is a statement about so many events: the sentence therefore says how large an excess of the
+AUC the test would have seen in 95 of 100 cases, and where that is too large, there is no answer.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
-from simmorph.evaluation.metrics.estimates import Estimate
+from simmorph.data.estimates import Estimate
 from simmorph.evaluation.metrics.registry import metric_words
 from simmorph.evaluation.significance import RARE, SIGNIFICANT, TENSION, Differing, Significance, against_null
 

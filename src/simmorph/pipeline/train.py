@@ -29,7 +29,7 @@ from simmorph.data.quality.changed import changes_in
 from simmorph.data.quality.duplicates import Duplicates
 from simmorph.data.samples import SampleReader
 from simmorph.data.splits import poisson_of
-from simmorph.evaluation.metrics.c2st import auc
+from simmorph.evaluation.metrics.classifier.c2st import auc
 from simmorph.methods.registry import build_map, find_method
 from simmorph.model import Model
 from simmorph.model_folder import CARD, read_card, read_tensors

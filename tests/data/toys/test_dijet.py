@@ -11,7 +11,7 @@ from scipy.stats import ks_2samp
 from simmorph.data.events import Events
 from simmorph.data.toys import TOYS
 from simmorph.data.toys.dijet import BANDS, FEATURES, samples
-from simmorph.evaluation.metrics.c2st import auc
+from simmorph.evaluation.metrics.classifier.c2st import auc
 
 Branches = dict[str, Any]
 AS_TARGET = [f"truth_{name}_as_target" for name in FEATURES]

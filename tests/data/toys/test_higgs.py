@@ -20,7 +20,7 @@ from simmorph.data.toys.higgs import (
     log_ratio,
     samples,
 )
-from simmorph.evaluation.metrics.c2st import rank_auc
+from simmorph.evaluation.metrics.classifier.c2st import rank_auc
 
 Branches = dict[str, Any]
 

@@ -15,7 +15,7 @@ from simmorph.data.events import Events
 from simmorph.data.toys import TOYS
 from simmorph.data.toys.one_flow import KINEMATICS, SHAPES, SOURCE, TARGET, Population, correlated, samples
 from simmorph.data.toys.samples import BLOCK
-from simmorph.evaluation.metrics.c2st import judge
+from simmorph.evaluation.metrics.classifier.c2st import judge
 
 Branches = dict[str, Any]
 

@@ -26,7 +26,7 @@ from simmorph.evaluation.metrics.registry import METRICS, WORDS, distances_besid
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from simmorph.evaluation.metrics.estimates import Estimate
+    from simmorph.data.estimates import Estimate
 
 EVERY = pytest.mark.parametrize("kind", DISTANCES)
 EXACT_ZERO = 1e-7

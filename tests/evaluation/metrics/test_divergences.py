@@ -15,7 +15,7 @@ from simmorph.evaluation.metrics.divergences import N_BINS, chi_square, hellinge
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from simmorph.evaluation.metrics.estimates import Estimate
+    from simmorph.data.estimates import Estimate
 
     Divergence = Callable[[Events, Events, int], Estimate]
 

@@ -12,8 +12,8 @@ from simmorph.data.events import Events
 from simmorph.evaluation.metrics import METRICS
 from simmorph.evaluation.metrics.correlations import correlations, noise_floor, pearson_worst
 from simmorph.evaluation.metrics.divergences import chi_square, jensen_shannon
+from simmorph.evaluation.metrics.maps.movement import movement
 from simmorph.evaluation.metrics.marginals import anderson_darling, kolmogorov, wasserstein
-from simmorph.evaluation.metrics.movement import movement
 from simmorph.evaluation.metrics.multivariate import (
     MAX_KERNEL_EVENTS,
     frechet,

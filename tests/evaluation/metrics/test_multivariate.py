@@ -20,7 +20,7 @@ from simmorph.evaluation.metrics.multivariate import (
 )
 
 if TYPE_CHECKING:
-    from simmorph.evaluation.metrics.estimates import Metric
+    from simmorph.evaluation.metrics.registry import Metric
 
 EVERY = pytest.mark.parametrize("metric", [sliced_wasserstein, mmd, frechet])
 

@@ -16,7 +16,7 @@ from simmorph.evaluation.metrics.multivariate import frechet
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from simmorph.evaluation.metrics.estimates import Estimate
+    from simmorph.data.estimates import Estimate
 
 N_TEMPLATE, N_TARGET, N_FEATURES = 1500, 3000, 3
 NOISE = 1 / N_TEMPLATE + 1 / N_TARGET

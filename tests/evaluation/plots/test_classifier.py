@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from matplotlib.collections import PolyCollection
 
+from simmorph.data.estimates import Estimate
 from simmorph.data.histograms import Histogram
-from simmorph.evaluation.metrics.density_ratio import DensityRatio
-from simmorph.evaluation.metrics.estimates import Estimate
+from simmorph.evaluation.metrics.classifier.density_ratio import DensityRatio
 from simmorph.evaluation.plots.classifier import plot_density_ratio, plot_regions, plot_roc
 from simmorph.evaluation.plots.style import COMPARISON_STYLE, NULL, Heading
 from simmorph.evaluation.verdict import Verdict

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from simmorph.data.estimates import Estimate
 from simmorph.data.events import Events
 from simmorph.evaluation.metrics.correlations import correlations
-from simmorph.evaluation.metrics.estimates import Estimate
 from simmorph.evaluation.metrics.samples import Samples
 from simmorph.evaluation.plots.binned import distribution
 from simmorph.evaluation.plots.correlations import plot_correlations

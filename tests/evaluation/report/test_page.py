@@ -24,9 +24,9 @@ from referencing import Registry, Resource
 from simmorph.card import FileRecord, Origin
 from simmorph.config.evaluation import EvaluateSettings
 from simmorph.config.recipe import Recipe
+from simmorph.data.estimates import Estimate
 from simmorph.data.events import Events
 from simmorph.evaluation.comparison import Plan, RegionResult, compare, judges_of
-from simmorph.evaluation.metrics.estimates import Estimate
 from simmorph.evaluation.metrics.samples import Cut, Samples
 from simmorph.evaluation.report.page import MOST_IN_FULL, WORDS, RegionPage
 from simmorph.evaluation.report.page import page as write_page

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from boost_histogram.serialization import from_uhi
 
+from simmorph.data.estimates import Estimate
 from simmorph.data.histograms import Histogram
-from simmorph.evaluation.metrics.density_ratio import DensityRatio
-from simmorph.evaluation.metrics.estimates import Estimate
+from simmorph.evaluation.metrics.classifier.density_ratio import DensityRatio
 from simmorph.evaluation.plots.binned import Distribution
 from simmorph.evaluation.report.serialized import histograms_json
 

@@ -9,10 +9,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from simmorph.data.estimates import Estimate
 from simmorph.data.events import Events
 from simmorph.evaluation.comparison import Plan, RegionResult, compare, judges_of
 from simmorph.evaluation.metrics import DISTANCES, METRICS
-from simmorph.evaluation.metrics.estimates import Estimate
 from simmorph.evaluation.metrics.samples import COMPARISONS, NULL, Cut, Samples
 from simmorph.evaluation.report.region_tables import (
     acceptance_table,

@@ -9,7 +9,7 @@ from simmorph.config.training import TrainingSettings
 from simmorph.data.estimates import Estimate
 from simmorph.data.events import Events
 from simmorph.data.toys.reweighting import samples
-from simmorph.evaluation.metrics.c2st import auc
+from simmorph.evaluation.metrics.classifier.c2st import auc
 from simmorph.methods.bdt import BoostedTrees
 from simmorph.methods.parts.reweighting import Reweighting, fold_of
 from simmorph.neural.loop.training import Training

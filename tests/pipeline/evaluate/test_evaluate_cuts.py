@@ -13,7 +13,7 @@ from simmorph.data.expressions.expression import parse
 from simmorph.data.ntuples.writing import create_ntuple
 from simmorph.errors import ConfigError
 from simmorph.evaluation.comparison import Plan, RegionResult, compare, judges_of
-from simmorph.evaluation.metrics.acceptance import acceptance
+from simmorph.evaluation.metrics.maps.acceptance import acceptance
 from simmorph.evaluation.report.region_tables import tables_of
 from simmorph.evaluation.report.tables import Shown
 from simmorph.pipeline.evaluate.cuts import automatic_acceptance, bands

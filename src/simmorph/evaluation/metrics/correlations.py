@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simmorph.evaluation.metrics.estimates import Estimate
+from simmorph.data.estimates import Estimate
 from simmorph.evaluation.metrics.noise import N_DRAWS, BesideNull, beside_null, both
 
 if TYPE_CHECKING:

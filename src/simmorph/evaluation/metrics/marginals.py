@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 
-from simmorph.evaluation.metrics.estimates import Estimate
+from simmorph.data.estimates import Estimate
 from simmorph.evaluation.metrics.moments import spread_of, variance_of_influence
 from simmorph.evaluation.metrics.noise import BesideNull, Noise, beside_null, both
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simmorph.evaluation.metrics.estimates import Estimate
+from simmorph.data.estimates import Estimate
 
 if TYPE_CHECKING:
     from simmorph.data.events import BoolArray, Events, FloatArray

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simmorph.evaluation.metrics.estimates import Estimate
+from simmorph.data.estimates import Estimate
 from simmorph.evaluation.metrics.marginals import Grid, drawn_area, wasserstein_with_influence
 from simmorph.evaluation.metrics.moments import variance_of_influence, variance_of_mean
 from simmorph.evaluation.metrics.noise import N_DRAWS, BesideNull, Noise, beside_null, both

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from simmorph.data.estimates import Estimate
 from simmorph.evaluation.metrics.correlations import Correlations
-from simmorph.evaluation.metrics.estimates import Estimate
 
 if TYPE_CHECKING:
     from simmorph.data.events import Events, FloatArray

@@ -6,19 +6,22 @@ distance one column of them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
+from simmorph.data.estimates import Estimate
+from simmorph.data.events import Events
 from simmorph.evaluation.metrics import correlations, divergences, marginals, multivariate
-from simmorph.evaluation.metrics.c2st import auc
+from simmorph.evaluation.metrics.classifier.c2st import auc
 from simmorph.evaluation.metrics.noise import BesideNull, Noise, beside_null
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Collection, Sequence
 
-    import numpy as np
-
-    from simmorph.data.events import Events
-    from simmorph.evaluation.metrics.estimates import Estimate, Metric
+Metric = Callable[[Events, Events, np.random.Generator], Estimate]
+"""How far a template (first) is from its target (second); the generator is its only source of randomness."""
 
 METRICS: dict[str, Metric] = {
     "auc": auc,

@@ -60,6 +60,7 @@ class Samples:
         cuts: of the acceptance, by name.
         optimal: (n_source, n_features), where the optimal map takes the source; None where it is not known.
         partners: (n_source, n_features), the same events in the target, NaN where it lacks one; None without `pairs`.
+        doubts: what is wrong with them, so that their numbers say nothing.
     """
 
     names: tuple[str, ...]
@@ -75,6 +76,7 @@ class Samples:
     n_conditions: int | None = None
     optimal: FloatArray | None = None
     partners: FloatArray | None = None
+    doubts: tuple[str, ...] = ()
 
     @property
     def has_source(self) -> bool:

@@ -13,9 +13,9 @@ from simmorph.evaluation.plots import style
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from simmorph.data.estimates import Estimate
     from simmorph.evaluation.comparison import Curve
-    from simmorph.evaluation.metrics.density_ratio import DensityRatio
-    from simmorph.evaluation.metrics.estimates import Estimate
+    from simmorph.evaluation.metrics.classifier.density_ratio import DensityRatio
     from simmorph.evaluation.verdict import Verdict
 
 LEAST_RANGE = 0.01

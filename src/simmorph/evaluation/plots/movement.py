@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from simmorph.evaluation.metrics.movement import displacement
+from simmorph.evaluation.metrics.maps.movement import displacement
 from simmorph.evaluation.plots.binned import moved_counts
 from simmorph.evaluation.plots.style import DASHED, NO_HEADING, Heading, panels_of
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from itertools import combinations
 from typing import TYPE_CHECKING
 
+from simmorph.data.estimates import Estimate
 from simmorph.evaluation.metrics.correlations import mean_size, named_and_others, noise_floor
-from simmorph.evaluation.metrics.estimates import Estimate
 from simmorph.evaluation.metrics.multivariate import MAX_KERNEL_EVENTS, MAX_PROJECTED
 from simmorph.evaluation.metrics.registry import DISTANCES, metric_words
 from simmorph.evaluation.metrics.samples import NULL
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from simmorph.evaluation.comparison import RegionResult
     from simmorph.evaluation.metrics.correlations import Correlations
-    from simmorph.evaluation.metrics.movement import Movement
+    from simmorph.evaluation.metrics.maps.movement import Movement
     from simmorph.evaluation.significance import Significance
 
 SAMPLES = ("target", "source", "template")

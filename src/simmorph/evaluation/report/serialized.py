@@ -14,7 +14,7 @@ from boost_histogram.serialization import to_uhi
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from simmorph.evaluation.metrics.density_ratio import DensityRatio
+    from simmorph.evaluation.metrics.classifier.density_ratio import DensityRatio
     from simmorph.evaluation.plots.binned import Distribution
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from simmorph.evaluation.metrics.estimates import Estimate
+from simmorph.data.estimates import Estimate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -99,7 +99,7 @@ def _overview(folder: Path, regions: Sequence[RegionResult], settings: EvaluateS
     ]
     figure = plot_regions(verdicts, heading(settings))
     alt = "AUC of source and template in each region, beside the null"
-    caption = "A template that agrees lies at 0.5 within its error bar; the grey bands are the target against itself, a check."
+    caption = "A template that agrees lies at 0.5 within its error bar; the grey bands are the target against itself."
     return [_picture(folder, Drawn("regions", "", figure, rows, alt, caption, "wide"))]
 
 

@@ -14,7 +14,7 @@ from simmorph.data.quality.duplicates import Duplicates
 from simmorph.data.samples import EventTable, SampleReader
 from simmorph.data.splits import HOLDOUT, part_of
 from simmorph.evaluation.comparison import Judge, Plan
-from simmorph.evaluation.metrics.optimal import SUFFIX
+from simmorph.evaluation.metrics.maps.optimal import SUFFIX
 from simmorph.evaluation.metrics.samples import N_SPLITS
 from simmorph.pipeline.evaluate.inputs import Inputs, derived_of, periodic_of, read_sample, remarks_of
 from simmorph.pipeline.units import KnownUnits, check_samples

@@ -118,6 +118,7 @@ class Inputs:
             {name: self._condition(name, rows) for name in self.conditions},
             {name: _passing(name, cut, rows) for name, cut in self.cuts.items()},
             partners=self._partners(source) if self.are_paired else None,
+            doubts=self.invalid,
         )
 
     def _partners(self, rows: BoolArray) -> FloatArray:

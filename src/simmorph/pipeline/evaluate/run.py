@@ -143,7 +143,7 @@ def _compared(recipe: Recipe, inputs: Inputs, cuts: Mapping[str, str], name: str
         n_regions=len(cuts),
     )
     is_trained_on = cut.strip() == (inputs.trained_on or "").strip()
-    return compare(name, cut, samples, plan, is_trained_on=is_trained_on, doubts=inputs.invalid)
+    return compare(name, cut, samples, plan, is_trained_on=is_trained_on)
 
 
 def _report(recipe: Recipe, inputs: Inputs, regions: list[RegionResult]) -> dict[str, Any]:

@@ -9,8 +9,8 @@ import pytest
 from scipy.stats import norm
 
 from simmorph.data.events import Events
-from simmorph.evaluation.metrics.c2st import judge
-from simmorph.evaluation.metrics.density_ratio import calibrated, density_ratios, falling_ratio
+from simmorph.evaluation.metrics.classifier.c2st import judge
+from simmorph.evaluation.metrics.classifier.density_ratio import calibrated, density_ratios, falling_ratio
 
 N_EVENTS, SHIFT = 12_000, 0.5
 

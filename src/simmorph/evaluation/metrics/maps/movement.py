@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from simmorph.evaluation.metrics.estimates import Estimate
+from simmorph.data.estimates import Estimate
 from simmorph.evaluation.metrics.moments import spread_of
 from simmorph.evaluation.metrics.ranks import rank_correlation
 

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from simmorph.evaluation.metrics.maps.movement import displacement
 from simmorph.evaluation.metrics.moments import mean_of, spread_of
-from simmorph.evaluation.metrics.movement import displacement
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from simmorph.data.estimates import Estimate
     from simmorph.data.events import Events, FloatArray
-    from simmorph.evaluation.metrics.estimates import Estimate
 
 
 class PartnerDistance(NamedTuple):

@@ -8,8 +8,8 @@ import torch
 from scipy.stats import norm
 
 from simmorph.data.events import Events
-from simmorph.evaluation.metrics.c2st import N_FOLDS, judge
-from simmorph.evaluation.metrics.classifiers import CLASSIFIERS, Trial
+from simmorph.evaluation.metrics.classifier.c2st import N_FOLDS, judge
+from simmorph.evaluation.metrics.classifier.classifiers import CLASSIFIERS, Trial
 
 EVERY = pytest.mark.parametrize("classifier", CLASSIFIERS)
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from simmorph.data.estimates import Estimate
 from simmorph.data.trees import Binned
-from simmorph.evaluation.metrics.classifiers import CLASSIFIERS, Trial
-from simmorph.evaluation.metrics.estimates import Estimate
+from simmorph.evaluation.metrics.classifier.classifiers import CLASSIFIERS, Trial
 from simmorph.evaluation.metrics.moments import mean_of
 
 if TYPE_CHECKING:
@@ -129,8 +129,8 @@ def rank_auc(
     """The exact weighted AUC: the probability that a template event scores above a target event, ties counting half.
 
     An event of weight -1 cancels an equal event of weight 1 exactly. The uncertainty is DeLong's, from the spread of
-    each event's placement in the other sample, with sums of squared weights, so it shrinks with the effective sizes; where
-    all events have the same, it is that of one event more or less.
+    each event's placement in the other sample, with sums of squared weights, so it shrinks with the effective sizes;
+    where all events have the same, it is that of one event more or less.
 
     >>> ones = np.ones(2)
     >>> rank_auc(np.array([2.0, 3.0]), ones, np.array([1.0, 2.0]), ones).value

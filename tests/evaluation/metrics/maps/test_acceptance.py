@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from simmorph.data.events import Events
-from simmorph.evaluation.metrics.acceptance import acceptance
+from simmorph.evaluation.metrics.maps.acceptance import acceptance
 from simmorph.evaluation.metrics.samples import Cut, Samples
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from simmorph.data.events import Events
-from simmorph.evaluation.metrics.optimal import optimality
+from simmorph.evaluation.metrics.maps.optimal import optimality
 
 
 def test_the_optimal_map_is_at_no_distance_and_costs_what_it_costs() -> None:

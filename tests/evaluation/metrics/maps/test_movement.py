@@ -7,8 +7,8 @@ import pytest
 from scipy.stats import spearmanr
 
 from simmorph.data.events import Events
-from simmorph.evaluation.metrics.movement import FeatureMovement, Movement, displacement, movement
-from simmorph.evaluation.metrics.optimal import optimality
+from simmorph.evaluation.metrics.maps.movement import FeatureMovement, Movement, displacement, movement
+from simmorph.evaluation.metrics.maps.optimal import optimality
 
 NAN = float("nan")
 

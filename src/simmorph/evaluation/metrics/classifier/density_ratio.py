@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from simmorph.data.estimates import Estimate, mean_estimate
 from simmorph.data.histograms import Histogram
-from simmorph.evaluation.metrics.estimates import Estimate, mean_estimate
 from simmorph.evaluation.metrics.moments import mean_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from simmorph.data.events import FloatArray, IntArray
-    from simmorph.evaluation.metrics.c2st import Judgement
+    from simmorph.evaluation.metrics.classifier.c2st import Judgement
 
 LARGE_WEIGHTS, SMALL_WEIGHTS = (2.0, 5.0), (0.5, 0.2)
 """Beyond these a weight is in a tail."""

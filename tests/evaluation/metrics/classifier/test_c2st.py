@@ -8,7 +8,7 @@ from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 
 from simmorph.data.events import Events
-from simmorph.evaluation.metrics.c2st import N_FOLDS, auc, judge, rank_auc, roc_curve
+from simmorph.evaluation.metrics.classifier.c2st import N_FOLDS, auc, judge, rank_auc, roc_curve
 
 
 def gaussians(n_events: int, shift: float, seed: int, n_features: int = 3) -> Events:

@@ -13,7 +13,7 @@ from simmorph.evaluation.metrics.moments import mean_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from simmorph.evaluation.metrics.estimates import Estimate
+    from simmorph.data.estimates import Estimate
     from simmorph.evaluation.metrics.samples import Samples
 
 
