@@ -12,9 +12,10 @@ import pytest
 from simmorph.data.estimates import Estimate
 from simmorph.data.events import Events
 from simmorph.errors import InputError
-from simmorph.evaluation.comparison import Judge, Plan, compare, judges_of, measure
+from simmorph.evaluation.comparison import Judge, Plan, judges_of, measure
 from simmorph.evaluation.metrics import DISTANCES, METRICS
 from simmorph.evaluation.metrics.samples import COMPARISONS, NULL, TEMPLATE, Samples, equal_samples, random_of
+from simmorph.evaluation.region_result import compare
 from simmorph.evaluation.scores import Moved, RegionScore
 
 if TYPE_CHECKING:

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from simmorph.data.events import Events
-from simmorph.evaluation.comparison import CONTEXT_DISTANCES, Judge, Plan, RegionResult, compare, judges_of
+from simmorph.evaluation.comparison import CONTEXT_DISTANCES, Judge, Plan, judges_of
 from simmorph.evaluation.metrics import DISTANCES, METRICS
 from simmorph.evaluation.metrics.samples import COMPARISONS, NULL, SOURCE, TEMPLATE, Samples
+from simmorph.evaluation.region_result import RegionResult, compare
 from simmorph.evaluation.significance import against_null, of_p_value
 from simmorph.evaluation.verdict import NO_DIFFERENCE
 

@@ -65,8 +65,8 @@ def test_mean_takes_the_larger_of_scatter_and_stated_uncertainty() -> None:
 
 def test_splits_of_the_null_are_disjoint_and_differ() -> None:
     events = Events.of(np.arange(1000.0)[:, None])
-    parts = equal_samples(Samples(("x",), 1, events, events, events, events, events[:0]), 300, [1])
-    splits = parts.pairs[NULL]
+    compared = equal_samples(Samples(("x",), 1, events, events, events, events, events[:0]), 300, [1])
+    splits = compared.pairs[NULL]
     assert len(splits) == N_SPLITS
     assert len({tuple(sorted(first.features[:, 0])) for first, _ in splits}) == N_SPLITS
     assert all(len(np.union1d(first.features, second.features)) == 600 for first, second in splits)
@@ -75,10 +75,10 @@ def test_splits_of_the_null_are_disjoint_and_differ() -> None:
 @pytest.mark.parametrize("n_template", [300, 900, 90_000])
 def test_samples_are_taken_whole_but_for_what_sharpens_nothing(n_template: int) -> None:
     template, target = (Events.of(np.arange(float(size))[:, None]) for size in (n_template, 800))
-    parts = largest_samples(Samples(("x",), 1, template, template, template, target, target), 200_000, [1])
-    assert parts.sizes[TEMPLATE] == parts.sizes[OF_SOURCE] == (min(n_template, MOST_TIMES * 800), 800)
-    first, second = parts.pairs[NULL][0]
-    noise = 1 / parts.sizes[TEMPLATE][0] + 1 / 800
+    compared = largest_samples(Samples(("x",), 1, template, template, template, target, target), 200_000, [1])
+    assert compared.sizes[TEMPLATE] == compared.sizes[OF_SOURCE] == (min(n_template, MOST_TIMES * 800), 800)
+    first, second = compared.pairs[NULL][0]
+    noise = 1 / compared.sizes[TEMPLATE][0] + 1 / 800
     assert 1 / len(first) + 1 / len(second) == pytest.approx(noise, rel=0.02) or len(first) == len(target)
 
 

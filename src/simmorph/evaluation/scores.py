@@ -141,7 +141,7 @@ class ChosenPairs(Record):
         wanted_columns = [[columns.index(name) for name in pair] for pair in wanted]
         of_target = correlations(samples.seen(Events.concatenate([samples.target, samples.spare]), columns))
         named, others = named_and_others(of_target, wanted_columns, every)
-        pairs = measured.parts.of(lambda events: samples.seen(events, columns)).pairs[comparison]
+        pairs = measured.compared.of(lambda events: samples.seen(events, columns)).pairs[comparison]
         found = [(correlations(template), correlations(target)) for template, target in pairs]
         worst = [worst_of(*both, named) for both in found] if named else []
         return cls(
@@ -185,7 +185,7 @@ class RegionScore(Record):
         """
         p_values = measured.distance_p_values
         return cls(
-            events=measured.parts.size,
+            events=measured.compared.size,
             auc={name: Value.of(measured.metrics[name][comparison]) for name in measured.judgements},
             metrics={
                 name: Value.of(compared[comparison], measured.p_values.get(name, {}).get(comparison))

@@ -74,15 +74,15 @@ def test_without_a_source_there_is_none_among_the_samples_and_comparisons() -> N
     ],
 )
 def test_all_parts_have_the_size_that_every_sample_and_the_null_allow(sizes: dict[str, int], size: int) -> None:
-    parts = equal_samples(samples_of(**sizes), 80, [1])
-    assert parts.size == size
-    assert {len(it) for pairs in parts.pairs.values() for pair in pairs for it in pair} == {size}
+    compared = equal_samples(samples_of(**sizes), 80, [1])
+    assert compared.size == size
+    assert {len(it) for pairs in compared.pairs.values() for pair in pairs for it in pair} == {size}
 
 
 def test_parts_are_events_of_their_samples_each_once_and_in_order() -> None:
-    parts = equal_samples(samples_of(), 60, [1])
+    compared = equal_samples(samples_of(), 60, [1])
     for name, first in ((SOURCE, 0), (TEMPLATE, 1000)):
-        part, target = parts.pairs[name][0]
+        part, target = compared.pairs[name][0]
         assert (np.diff(part.features[:, 0]) > 0).all()
         assert first <= part.features[0, 0] <= part.features[-1, 0] < first + 100
         assert target.features[0, 0] >= 2000
@@ -94,14 +94,14 @@ def test_source_and_template_meet_the_same_target() -> None:
 
 
 def test_the_null_takes_events_that_training_has_seen_and_says_so() -> None:
-    parts = equal_samples(samples_of(n_spare=200), 90, [1])
-    halves = [np.concatenate([one.features[:, 0], other.features[:, 0]]) for one, other in parts.pairs[NULL]]
+    compared = equal_samples(samples_of(n_spare=200), 90, [1])
+    halves = [np.concatenate([one.features[:, 0], other.features[:, 0]]) for one, other in compared.pairs[NULL]]
     assert all(len(np.unique(both)) == 180 for both in halves)
     assert any((both >= 5000).any() for both in halves)
-    assert parts.null.startswith(
+    assert compared.null.startswith(
         f"the mean of {N_SPLITS} random splits of 400 target events into two disjoint sets of 90"
     )
-    assert "200 of them seen in training" in parts.null
+    assert "200 of them seen in training" in compared.null
     assert "seen" not in equal_samples(samples_of(), 90, [1]).null
 
 
@@ -124,10 +124,10 @@ def test_another_seed_takes_other_events() -> None:
 
 
 def test_a_view_is_taken_of_every_sample() -> None:
-    parts = equal_samples(samples_of(), 60, [1])
-    seen = parts.of(lambda events: events.with_features(events.context))
-    assert seen.size == parts.size
-    for name, pairs in parts.pairs.items():
+    compared = equal_samples(samples_of(), 60, [1])
+    seen = compared.of(lambda events: events.with_features(events.context))
+    assert seen.size == compared.size
+    for name, pairs in compared.pairs.items():
         for before, after in zip(pairs, seen.pairs[name], strict=True):
             np.testing.assert_array_equal(after[0].features, before[0].context)
             np.testing.assert_array_equal(after[1].features, before[1].context)

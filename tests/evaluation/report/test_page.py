@@ -26,8 +26,9 @@ from simmorph.config.evaluation import EvaluateSettings
 from simmorph.config.recipe import Recipe
 from simmorph.data.estimates import Estimate
 from simmorph.data.events import Events
-from simmorph.evaluation.comparison import Plan, RegionResult, compare, judges_of
+from simmorph.evaluation.comparison import Plan, judges_of
 from simmorph.evaluation.metrics.samples import Cut, Samples
+from simmorph.evaluation.region_result import RegionResult, compare
 from simmorph.evaluation.report.page import MOST_IN_FULL, WORDS, RegionPage
 from simmorph.evaluation.report.page import page as write_page
 from simmorph.evaluation.report.region_tables import tables_of

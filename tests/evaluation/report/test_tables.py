@@ -11,9 +11,10 @@ import pytest
 
 from simmorph.data.estimates import Estimate
 from simmorph.data.events import Events
-from simmorph.evaluation.comparison import Plan, RegionResult, compare, judges_of
+from simmorph.evaluation.comparison import Plan, judges_of
 from simmorph.evaluation.metrics import DISTANCES, METRICS
 from simmorph.evaluation.metrics.samples import COMPARISONS, NULL, Cut, Samples
+from simmorph.evaluation.region_result import RegionResult, compare
 from simmorph.evaluation.report.region_tables import (
     acceptance_table,
     context_table,

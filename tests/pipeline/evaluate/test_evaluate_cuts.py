@@ -12,8 +12,9 @@ from simmorph.config.recipe import Recipe
 from simmorph.data.expressions.expression import parse
 from simmorph.data.ntuples.writing import create_ntuple
 from simmorph.errors import ConfigError
-from simmorph.evaluation.comparison import Plan, RegionResult, compare, judges_of
+from simmorph.evaluation.comparison import Plan, judges_of
 from simmorph.evaluation.metrics.maps.acceptance import acceptance
+from simmorph.evaluation.region_result import RegionResult, compare
 from simmorph.evaluation.report.region_tables import tables_of
 from simmorph.evaluation.report.tables import Shown
 from simmorph.pipeline.evaluate.cuts import automatic_acceptance, bands

@@ -1,4 +1,4 @@
-"""The samples of one region, and the equally large parts of them that the metrics compare."""
+"""The samples of one region, and what of them is compared with each other: equally large parts, or all that helps."""
 
 from __future__ import annotations
 
@@ -134,8 +134,8 @@ class Samples:
         return events.with_context(events.context[:, : self.n_conditions])
 
 
-class Pairs(NamedTuple):
-    """Pairs of samples that are compared with each other.
+class ComparedSamples(NamedTuple):
+    """Samples as they are compared with each other: in pairs.
 
     Attributes:
         pairs: the two samples of each comparison; the null has one pair for each split.
@@ -155,7 +155,7 @@ class Pairs(NamedTuple):
         """The number of events of the smallest sample."""
         return min(map(min, self.sizes.values()))
 
-    def of(self, view: Callable[[Events], Events]) -> Pairs:
+    def of(self, view: Callable[[Events], Events]) -> ComparedSamples:
         """The same pairs with each sample seen in another way."""
         found = {name: tuple((view(one), view(other)) for one, other in its) for name, its in self.pairs.items()}
         return self._replace(pairs=found)
@@ -177,7 +177,7 @@ def equal_samples(
     seed: Sequence[int],
     comparisons: Sequence[str] = COMPARISONS,
     n_splits: int = N_SPLITS,
-) -> Pairs:
+) -> ComparedSamples:
     """Equally large parts of source, template and target, and splits of the target for the null.
 
     Each split divides the whole target, and the events that training has seen if they are drawn alike, anew into two
@@ -201,10 +201,10 @@ def equal_samples(
     if NULL in comparisons:
         rng = random_of(seed, NULL)
         pairs[NULL] = tuple(_split(pool, size, rng) for _ in range(n_splits))
-    return Pairs(pairs, _null_in_words(samples, n_splits, size))
+    return ComparedSamples(pairs, _null_in_words(samples, n_splits, size))
 
 
-def largest_samples(samples: Samples, max_events: int, seed: Sequence[int]) -> Pairs:
+def largest_samples(samples: Samples, max_events: int, seed: Sequence[int]) -> ComparedSamples:
     """Source and template beside the target with all of their events, and a split of the target for the null.
 
     The halves of the split are as large as leaves the noise of template and target, as far as the target goes.
@@ -225,7 +225,7 @@ def largest_samples(samples: Samples, max_events: int, seed: Sequence[int]) -> P
     mean = 2 * n_template * n_target // max(n_template + n_target, 1)
     size = min(mean, len(pool) // 2)
     pairs[NULL] = (_split(pool, size, random_of(seed, NULL)),)
-    return Pairs(pairs, _null_in_words(samples, 1, size))
+    return ComparedSamples(pairs, _null_in_words(samples, 1, size))
 
 
 def _null_in_words(samples: Samples, n_splits: int, size: int) -> str:

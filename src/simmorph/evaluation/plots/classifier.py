@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from simmorph.data.estimates import Estimate
-    from simmorph.evaluation.comparison import Curve
     from simmorph.evaluation.metrics.classifier.density_ratio import DensityRatio
+    from simmorph.evaluation.region_result import Curve
     from simmorph.evaluation.verdict import Verdict
 
 LEAST_RANGE = 0.01

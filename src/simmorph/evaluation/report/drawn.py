@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from simmorph.config.evaluation import EvaluateSettings
-    from simmorph.evaluation.comparison import RegionResult
     from simmorph.evaluation.plots.binned import Distribution
     from simmorph.evaluation.plots.movement import Field
+    from simmorph.evaluation.region_result import RegionResult
 
 Rows = Sequence[Mapping[str, float | str]]
 MOST_FIELDS = 4

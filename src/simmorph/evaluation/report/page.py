@@ -13,7 +13,7 @@ from simmorph.evaluation.verdict import Code, chance_of_tension
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from simmorph.evaluation.comparison import RegionResult
+    from simmorph.evaluation.region_result import RegionResult
     from simmorph.evaluation.report.rendering import Picture
     from simmorph.evaluation.report.tables import Table
 

@@ -19,9 +19,9 @@ from simmorph.evaluation.report.tables import Cell, Shown, Table
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from simmorph.evaluation.comparison import RegionResult
     from simmorph.evaluation.metrics.correlations import Correlations
     from simmorph.evaluation.metrics.maps.movement import Movement
+    from simmorph.evaluation.region_result import RegionResult
     from simmorph.evaluation.significance import Significance
 
 SAMPLES = ("target", "source", "template")
@@ -36,11 +36,11 @@ def metrics_table(result: RegionResult) -> Table:
         found = result.significances[metric]["template_vs_target"]
         estimates = [compared[name] for name in result.comparisons]
         rows.append([metric_words(metric, result.derived), *estimates, *_significance(found)])
-    sizes = result.parts.sizes["template_vs_target"]
+    sizes = result.compared.sizes["template_vs_target"]
     caption = (
         f"Metrics on {sizes[0]:,} events of the template and {sizes[1]:,} of the target (sliced Wasserstein distance: "
         f"{MAX_PROJECTED:,} at most, maximum mean discrepancy: {MAX_KERNEL_EVENTS:,}). The null of an AUC is "
-        f"{result.parts.null}, and 0.5 but for noise; that of the others is what noise alone makes of such samples, "
+        f"{result.compared.null}, and 0.5 but for noise; that of the others is what noise alone makes of such samples, "
         "with its spread. Beside it the probability that noise makes as much, and what that is in standard deviations."
     )
     head = ["metric", *_heads(result), ABOVE, "p-value"]

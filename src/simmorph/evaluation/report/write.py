@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from simmorph.config.evaluation import EvaluateSettings
-    from simmorph.evaluation.comparison import RegionResult
     from simmorph.evaluation.metrics.samples import Samples
+    from simmorph.evaluation.region_result import RegionResult
     from simmorph.evaluation.report.drawn import Rows
 
 

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 from simmorph.card import identity_of
 from simmorph.config.recipe import required
 from simmorph.data.files.outputs import refuse_existing, whole_folder, write_json
-from simmorph.evaluation.comparison import Plan, RegionResult, compare, judges_of
+from simmorph.evaluation.comparison import Plan, judges_of
 from simmorph.evaluation.metrics.registry import metric_words
 from simmorph.evaluation.metrics.samples import NULL
+from simmorph.evaluation.region_result import RegionResult, compare
 from simmorph.evaluation.report.write import write_report
 from simmorph.model_folder import read_card
 from simmorph.pipeline.evaluate.inputs import Inputs, read_inputs
